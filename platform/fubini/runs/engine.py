@@ -1,0 +1,349 @@
+"""The contract between a run's engine and the platform.
+
+Decides the words both sides use: what an engine tells the platform (`Step`: changed nodes, commands, timers)
+and what the platform tells an engine (`Event`s, each with its time). Plain frozen data: no Django, no clock, no I/O,
+so the embedded interpreter stays pure and the Argo bridge can speak the same words.
+
+Times are integer milliseconds since the epoch (`*_ms`), durations seconds (`*_s`), money never appears here.
+A *leaf* is a pod-like node; each leaf in one generation is one platform task, `(run, node_id, generation)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NewType
+
+NodeId = NewType("NodeId", str)
+
+
+class NodeType(StrEnum):
+    """Argo's node types, spelled as Argo spells them."""
+
+    POD = "Pod"
+    CONTAINER = "Container"
+    STEPS = "Steps"
+    STEP_GROUP = "StepGroup"
+    DAG = "DAG"
+    TASK_GROUP = "TaskGroup"
+    RETRY = "Retry"
+    SKIPPED = "Skipped"
+    SUSPEND = "Suspend"
+    HTTP = "HTTP"
+    PLUGIN = "Plugin"
+
+
+class NodePhase(StrEnum):
+    """Argo's phases, of nodes and of the workflow."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    SKIPPED = "Skipped"
+    FAILED = "Failed"
+    ERROR = "Error"
+    OMITTED = "Omitted"
+
+
+FULFILLED = frozenset({NodePhase.SUCCEEDED, NodePhase.SKIPPED, NodePhase.FAILED, NodePhase.ERROR, NodePhase.OMITTED})
+
+
+# --- what a leaf needs ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactInput:
+    """One file or directory a leaf reads.
+
+    Exactly one of `key`, `raw` is set, or neither when `optional` and absent. `key` is the logical artifact key
+    (``<run>/<node_id>/<generation>/<name>`` or ``dataset/<name>@<version>``); `sub_path` picks inside it.
+    """
+
+    name: str
+    path: str
+    key: str | None = None
+    sub_path: str = ""
+    raw: str | None = None
+    optional: bool = False
+    mode: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactOutput:
+    """One file or directory a leaf must leave behind; absent is an error unless `optional`."""
+
+    name: str
+    path: str
+    optional: bool = False
+    global_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterOutput:
+    """A small text file read back as a parameter; `default` stands in when the file is missing."""
+
+    name: str
+    path: str
+    default: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeMount:
+    """A dataset or shared disk at a path: `claim` is the PVC claim name or a dataset (``methanol-v1``); "" = scratch."""
+
+    name: str
+    claim: str
+    mount_path: str
+    read_only: bool = False
+    sub_path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One `nodeSelector`/`nodeAffinity` condition: `key` `op` `values`; op is In | NotIn | Exists | DoesNotExist."""
+
+    key: str
+    op: str
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PreferredTerm:
+    """A soft affinity term: all requirements together are worth `weight` (1-100)."""
+
+    weight: int
+    requirements: tuple[Requirement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What one leaf asks for. `devices` maps a vendor's extended resource name to a count."""
+
+    cpu_millis: int = 1000
+    memory_bytes: int = 0
+    disk_bytes: int = 0
+    devices: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpec:
+    """All the platform must know to run one leaf, fully resolved: no tags are left in it.
+
+    `argv` is command + args. When `source` is not None the agent writes it to a file and appends the file's path to
+    `argv`. `env` holds literal pairs only. `required` is an OR of ANDs (nodeSelector is folded into each term; an
+    empty tuple means anywhere). `annotations` are the ``fubini.dev/*`` ones, resolved (keys without the prefix).
+    `deadline_s` limits running time (Argo's activeDeadlineSeconds); `walltime_s` is what the scheduler reserves.
+    """
+
+    template: str
+    image: str
+    argv: tuple[str, ...]
+    source: str | None = None
+    env: tuple[tuple[str, str], ...] = ()
+    working_dir: str = ""
+    artifacts_in: tuple[ArtifactInput, ...] = ()
+    artifacts_out: tuple[ArtifactOutput, ...] = ()
+    parameters_out: tuple[ParameterOutput, ...] = ()
+    volumes: tuple[VolumeMount, ...] = ()
+    capture_result: bool = False
+    resources: Resources = field(default_factory=Resources)
+    required: tuple[tuple[Requirement, ...], ...] = ()
+    preferred: tuple[PreferredTerm, ...] = ()
+    deadline_s: int | None = None
+    walltime_s: int | None = None
+    annotations: tuple[tuple[str, str], ...] = ()
+
+
+# --- what came of a leaf ----------------------------------------------------------------------------------------
+
+
+class OutcomeKind(StrEnum):
+    """How a leaf ended, before the engine turns it into Argo's phase and message."""
+
+    EXITED = "exited"  # the command ended by itself; see exit_code
+    TIMED_OUT = "timed_out"  # deadline_s or walltime ran out
+    OUTPUT_ERROR = "output_error"  # a declared output is missing or unreadable; `error` says which
+    INPUT_ERROR = "input_error"  # an input could not be loaded; the command never ran
+    OOM = "oom"  # killed for memory
+    PLATFORM = "platform"  # infrastructure retries are used up; `error` says why
+    CANCELLED = "cancelled"  # ended by stop, terminate or cancel
+
+
+@dataclass(frozen=True, slots=True)
+class LeafOutcome:
+    """A leaf's final, accepted outcome.
+
+    `parameters` are the declared output parameters that could be read; `artifacts` maps each output artifact's name
+    to its logical key (optional absent ones are left out). `result` is the captured standard output.
+    """
+
+    kind: OutcomeKind
+    exit_code: int | None = None
+    error: str = ""
+    result: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    artifacts: Mapping[str, str] = field(default_factory=dict)
+    started_ms: int | None = None
+    finished_ms: int | None = None
+    containers: Mapping[str, int] = field(default_factory=dict)
+
+
+# --- events: platform -> engine ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeafRunning:
+    at_ms: int
+    node_id: NodeId
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeafDone:
+    at_ms: int
+    node_id: NodeId
+    generation: int
+    outcome: LeafOutcome
+
+
+class SignalKind(StrEnum):
+    STOP = "stop"  # running leaves end, onExit handlers still run
+    TERMINATE = "terminate"  # everything ends, no handlers
+    SUSPEND = "suspend"
+    RESUME = "resume"  # of the run, or of the suspend nodes selected
+    RETRY = "retry"  # failed/error -> running; raises the generation of the nodes run again
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A person's action. `selector` picks nodes (Argo's field selector: displayName=, name=, id=, templateName=, phase=);
+    `outputs` are parameters supplied to a resumed suspend node; `message` is shown on it."""
+
+    at_ms: int
+    kind: SignalKind
+    selector: str = ""
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    message: str = ""
+    restart_successful: bool = False
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A timer the engine asked for has come due."""
+
+    at_ms: int
+    key: str
+
+
+Event = Start | LeafRunning | LeafDone | Signal | Tick
+
+
+# --- a step: engine -> platform ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRecord:
+    """One node as it stands after an event; the persistent form of the tree, node by node.
+
+    Edges are stored with the child (`parents`, in the order they were added) so that the record of a fan-out's parent
+    does not grow. `outputs` has Argo's shape: {"parameters": [{"name","value"}], "artifacts": [{"name","key"}],
+    "result", "exitCode"}. `private` is the engine's own, JSON-able, bounded; nobody else reads it.
+    """
+
+    id: NodeId
+    name: str
+    display_name: str
+    type: NodeType
+    phase: NodePhase | None
+    generation: int
+    boundary_id: NodeId | None = None
+    template_name: str = ""
+    template_ref: Mapping[str, Any] | None = None
+    template_scope: str = ""
+    message: str = ""
+    parents: tuple[NodeId, ...] = ()
+    inputs: Mapping[str, Any] | None = None
+    outputs: Mapping[str, Any] | None = None
+    node_flag: Mapping[str, bool] | None = None
+    started_ms: int | None = None
+    finished_ms: int | None = None
+    private: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """The run as a whole after an event; bounded in size, rewritten when it changed."""
+
+    phase: NodePhase
+    message: str = ""
+    outputs: Mapping[str, Any] | None = None
+    suspended: bool = False
+    shutdown: str = ""  # "" | "Stop" | "Terminate"
+    finished: bool = False
+    private: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTask:
+    """A leaf is ready: make the task (idempotent on run, node_id, generation)."""
+
+    node_id: NodeId
+    generation: int
+    spec: TaskSpec
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTask:
+    """End a leaf's task; the engine has decided the node's fate already, a late outcome is dropped."""
+
+    node_id: NodeId
+    generation: int
+    reason: str
+
+
+Command = OpenTask | CancelTask
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """Ask for a `Tick(key)` at `at_ms`; None withdraws it. Same key again replaces."""
+
+    key: str
+    at_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Everything one event changed: the nodes (each once, in order of first change), the run, commands, timers."""
+
+    nodes: tuple[NodeRecord, ...] = ()
+    run: RunRecord | None = None
+    commands: tuple[Command, ...] = ()
+    timers: tuple[Timer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What a run brings beside its manifest.
+
+    `parameters` override the manifest's arguments. `library` holds manifests the run may refer to, as parsed YAML
+    (WorkflowTemplate, ClusterWorkflowTemplate, ConfigMap), already scoped to the project.
+    """
+
+    name: str
+    namespace: str
+    uid: str
+    created_ms: int
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    library: tuple[Mapping[str, Any], ...] = ()
+    artifact_prefix: str = ""  # logical keys are f"{artifact_prefix}/{node_id}/{generation}/{name}"
+    max_nodes: int = 50_000
+    max_items: int = 50_000
+    max_depth: int = 100

@@ -1,0 +1,93 @@
+"""Data: content-addressed blobs under a project, datasets and their immutable versions, artifacts of steps, replicas, transfers."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from fubini.common.ids import IdField
+
+
+class Blob(models.Model):
+    """Bytes by sha256, known to one project. The same bytes in two projects are two rows and one object."""
+
+    project_id = models.CharField(max_length=32)
+    digest = models.CharField(max_length=64)
+    size_bytes = models.BigIntegerField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project_id", "digest"], name="blob_once_a_project")]
+        indexes = [models.Index(fields=["digest"], name="blob_digest")]
+
+
+class Dataset(models.Model):
+    id = IdField()
+    project = models.ForeignKey("fubini_projects.Project", on_delete=models.CASCADE, related_name="datasets")
+    name = models.SlugField(max_length=63)
+    description = models.CharField(max_length=400, blank=True, default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.CharField(max_length=80, blank=True, default="")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "name"], name="dataset_name_once")]
+
+
+class DatasetVersion(models.Model):
+    """An immutable manifest: `entries` is a sorted list of {path, size, mode, sha256}; `digest` is of that list."""
+
+    id = IdField()
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    digest = models.CharField(max_length=64)
+    entries = models.JSONField()
+    files = models.PositiveIntegerField()
+    size_bytes = models.BigIntegerField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.CharField(max_length=80, blank=True, default="")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["dataset", "number"], name="dataset_version_once")]
+
+
+class Artifact(models.Model):
+    """What a step left: (run, node, generation, name) -> logical key -> entries. Keys are never reused."""
+
+    key = models.CharField(max_length=200, primary_key=True)
+    project_id = models.CharField(max_length=32)
+    run_id = models.CharField(max_length=32, db_index=True)
+    node_id = models.CharField(max_length=200)
+    generation = models.IntegerField()
+    name = models.CharField(max_length=128)
+    attempt_id = models.CharField(max_length=32)
+    entries = models.JSONField()
+    size_bytes = models.BigIntegerField()
+    created_at_ms = models.BigIntegerField()
+
+
+class Replica(models.Model):
+    """A blob a site's cache holds."""
+
+    site_id = models.CharField(max_length=32)
+    digest = models.CharField(max_length=64)
+    size_bytes = models.BigIntegerField()
+    state = models.CharField(max_length=10, default="present")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["site_id", "digest"], name="replica_once")]
+
+
+class Transfer(models.Model):
+    """Bytes that move to a site for an attempt, or from it: planned -> moving -> verified | failed | dropped."""
+
+    id = IdField()
+    project_id = models.CharField(max_length=32)
+    run_id = models.CharField(max_length=32, db_index=True)
+    attempt_id = models.CharField(max_length=32, db_index=True)
+    site_id = models.CharField(max_length=32)
+    direction = models.CharField(max_length=4)  # in | out
+    state = models.CharField(max_length=10, default="planned")
+    files = models.PositiveIntegerField(default=0)
+    size_bytes = models.BigIntegerField()
+    planned_at_ms = models.BigIntegerField()
+    ended_at_ms = models.BigIntegerField(null=True)
+    error = models.CharField(max_length=200, blank=True, default="")

@@ -1,0 +1,38 @@
+"""What the scheduling loop keeps about itself, so that others can tell whether it lives."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Leader(models.Model):
+    """One row (id 1): which dispatch process leads, and when it last finished a cycle (server time)."""
+
+    holder = models.CharField(max_length=80, blank=True, default="")
+    epoch = models.PositiveBigIntegerField(default=0)
+    renewed_at_ms = models.BigIntegerField(default=0)
+    cycle_at_ms = models.BigIntegerField(default=0)
+    cycle = models.JSONField(default=dict)  # last cycle's figures
+    quarantine = models.JSONField(default=list)
+
+
+class Usage(models.Model):
+    """A project's decayed use, in core-milliseconds as of `as_of_ms`; fair share orders by it."""
+
+    project_id = models.CharField(max_length=32, primary_key=True)
+    core_ms = models.BigIntegerField(default=0)
+    as_of_ms = models.BigIntegerField(default=0)
+
+
+class RunTime(models.Model):
+    """How long steps of a template took on a node group: the history predictions and quotes are made from."""
+
+    project_id = models.CharField(max_length=32)
+    template = models.CharField(max_length=256)
+    node_group_id = models.CharField(max_length=32)
+    samples = models.PositiveIntegerField(default=0)
+    mean_ms = models.BigIntegerField(default=0)
+    deviation_ms = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project_id", "template", "node_group_id"], name="run_time_once")]

@@ -1,0 +1,39 @@
+"""Pipelines: named manifests with immutable versions."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from fubini.common.ids import IdField
+
+
+class Pipeline(models.Model):
+    id = IdField()
+    project = models.ForeignKey("fubini_projects.Project", on_delete=models.CASCADE, related_name="pipelines")
+    name = models.SlugField(max_length=63)
+    title = models.CharField(max_length=120, blank=True, default="")
+    description = models.CharField(max_length=400, blank=True, default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.CharField(max_length=80, blank=True, default="")
+    version = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "name"], name="pipeline_name_once")]
+
+
+class PipelineVersion(models.Model):
+    """One immutable manifest. `kind` is Workflow, WorkflowTemplate or ClusterWorkflowTemplate."""
+
+    id = IdField()
+    pipeline = models.ForeignKey(Pipeline, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    kind = models.CharField(max_length=32)
+    text = models.TextField()
+    digest = models.CharField(max_length=64)
+    parameters = models.JSONField(default=list)
+    warnings = models.JSONField(default=list)
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.CharField(max_length=80, blank=True, default="")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["pipeline", "number"], name="pipeline_version_once")]

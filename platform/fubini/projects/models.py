@@ -1,0 +1,42 @@
+"""Projects: the unit of membership, money and isolation."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from fubini.common.ids import IdField
+
+
+class Role(models.TextChoices):
+    """What a member may do; each includes the ones below it."""
+
+    VIEWER = "viewer"
+    MEMBER = "member"
+    MAINTAINER = "maintainer"
+    OWNER = "owner"
+
+
+class Project(models.Model):
+    id = IdField()
+    slug = models.SlugField(max_length=48, unique=True)
+    title = models.CharField(max_length=120, blank=True, default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.CharField(max_length=80, blank=True, default="")
+    share = models.PositiveIntegerField(default=100)  # weight in fair share
+    default_max_cost_micros = models.BigIntegerField(null=True)
+    max_nodes = models.PositiveIntegerField(default=50_000)
+    max_items = models.PositiveIntegerField(default=50_000)
+    paused_reason = models.CharField(max_length=200, blank=True, default="")
+    archived_at = models.DateTimeField(null=True)
+    version = models.PositiveIntegerField(default=1)
+    members = models.ManyToManyField("fubini_accounts.User", through="Membership", related_name="projects")
+
+
+class Membership(models.Model):
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey("fubini_accounts.User", on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=12, choices=Role.choices)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "user"], name="membership_once")]

@@ -1,0 +1,244 @@
+"""Runs, their nodes, tasks, attempts and leases: the rows everything stands on.
+
+Identity: a run node is (run, node_id); a leaf in one generation is one task, unique (run, node_id, generation); an
+infrastructure retry is another attempt of it. States and legal moves are in `transitions.py`, the only writer of `state`.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+
+from fubini.common.ids import IdField
+
+
+class Run(models.Model):
+    id = IdField()
+    project = models.ForeignKey("fubini_projects.Project", on_delete=models.CASCADE, related_name="runs")
+    job_number = models.PositiveBigIntegerField(unique=True)
+    name = models.CharField(max_length=120)
+    engine = models.CharField(max_length=10, default="embedded")  # embedded | argo | batch
+    pipeline_version = models.ForeignKey("fubini_pipelines.PipelineVersion", null=True, on_delete=models.SET_NULL)
+    parameters = models.JSONField(default=dict)
+    state = models.CharField(max_length=10, default="pending")
+    phase = models.CharField(max_length=10, default="Pending")
+    message = models.TextField(blank=True, default="")
+    outputs = models.JSONField(null=True)
+    shutdown = models.CharField(max_length=10, blank=True, default="")
+    suspended = models.BooleanField(default=False)
+    generation = models.IntegerField(default=0)
+    submitted_by = models.CharField(max_length=80)
+    objective = models.CharField(max_length=10, blank=True, default="")
+    priority = models.CharField(max_length=14, default="normal")
+    max_cost_micros = models.BigIntegerField(null=True)
+    settled_micros = models.BigIntegerField(default=0)
+    held_micros = models.BigIntegerField(default=0)
+    quote = models.JSONField(null=True)
+    steps_total = models.PositiveIntegerField(default=0)
+    steps_done = models.PositiveIntegerField(default=0)
+    steps_failed = models.PositiveIntegerField(default=0)
+    created_at_ms = models.BigIntegerField(db_index=True)
+    started_at_ms = models.BigIntegerField(null=True)
+    finished_at_ms = models.BigIntegerField(null=True)
+    engine_state = models.JSONField(default=dict)  # RunRecord.private
+    engine_version = models.PositiveBigIntegerField(default=0)
+    engine_failures = models.PositiveSmallIntegerField(default=0)
+    version = models.PositiveIntegerField(default=1)
+    resubmit_of = models.CharField(max_length=32, blank=True, default="")
+    deleted_at_ms = models.BigIntegerField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["project", "-created_at_ms"], name="run_project_created"),
+            models.Index(fields=["state"], name="run_state"),
+        ]
+
+
+class RunManifest(models.Model):
+    """The manifest a run was submitted with, and the library it may refer to; apart, for lists stay light."""
+
+    run = models.OneToOneField(Run, primary_key=True, on_delete=models.CASCADE, related_name="manifest")
+    text = models.TextField()
+    document = models.JSONField()
+    library = models.JSONField(default=list)
+    warnings = models.JSONField(default=list)
+
+
+class RunLabel(models.Model):
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="labels")
+    key = models.CharField(max_length=63)
+    value = models.CharField(max_length=120)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "key"], name="run_label_once")]
+        indexes = [models.Index(fields=["key", "value"], name="run_label_kv")]
+
+
+class JobCounter(models.Model):
+    """The last `job_number` given out; one row (id 1)."""
+
+    last = models.PositiveBigIntegerField(default=0)
+
+
+class RunNode(models.Model):
+    """A node of the tree as Argo names it (`runs.engine.NodeRecord`); edges are kept with the child."""
+
+    id = models.BigAutoField(primary_key=True)
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="nodes")
+    node_id = models.CharField(max_length=200)
+    name = models.TextField()
+    display_name = models.TextField()
+    type = models.CharField(max_length=10)
+    phase = models.CharField(max_length=10, blank=True, default="")
+    generation = models.IntegerField(default=0)
+    boundary_id = models.CharField(max_length=200, blank=True, default="")
+    template_name = models.CharField(max_length=256, blank=True, default="")
+    message = models.TextField(blank=True, default="")
+    parents = models.JSONField(default=list)
+    inputs = models.JSONField(null=True)
+    outputs = models.JSONField(null=True)
+    extra = models.JSONField(default=dict)  # template_ref, template_scope, node_flag, private
+    started_at_ms = models.BigIntegerField(null=True)
+    finished_at_ms = models.BigIntegerField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "node_id"], name="run_node_once")]
+
+
+class RunTimer(models.Model):
+    """A tick the engine asked for."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="timers")
+    key = models.CharField(max_length=250)
+    at_ms = models.BigIntegerField(db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "key"], name="run_timer_once")]
+
+
+class RunSignal(models.Model):
+    """A person's action waiting for the engine: stop, terminate, suspend, resume, retry."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="signals")
+    kind = models.CharField(max_length=10)
+    payload = models.JSONField(default=dict)
+    actor = models.CharField(max_length=80)
+    at_ms = models.BigIntegerField()
+    handled_at_ms = models.BigIntegerField(null=True, db_index=True)
+
+
+class Task(models.Model):
+    """One leaf to schedule. `waiting_for` is a set of reasons beside the state; `why` the last plan's reasons."""
+
+    id = IdField()
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="tasks")
+    project_id = models.CharField(max_length=32)
+    node_id = models.CharField(max_length=200)
+    generation = models.IntegerField(default=0)
+    kind = models.CharField(max_length=10, default="exec")  # exec | allocation
+    group = models.CharField(max_length=64, blank=True, default="")
+    index = models.IntegerField(null=True)
+    template = models.CharField(max_length=256, blank=True, default="")
+    spec = models.JSONField()
+    state = models.CharField(max_length=10, default="queued")
+    waiting_for = models.JSONField(default=list)
+    why = models.JSONField(default=list)
+    why_since_ms = models.BigIntegerField(null=True)
+    priority = models.CharField(max_length=14, default="normal")
+    submitted_by = models.CharField(max_length=80)
+    run_as = models.CharField(max_length=64, blank=True, default="")
+    not_before_ms = models.BigIntegerField(null=True)
+    fence = models.PositiveIntegerField(default=0)
+    version = models.PositiveIntegerField(default=0)
+    infra_failures = models.PositiveSmallIntegerField(default=0)
+    preemptions = models.PositiveSmallIntegerField(default=0)
+    avoid = models.JSONField(default=list)  # node groups that failed it
+    outcome = models.JSONField(null=True)
+    queued_at_ms = models.BigIntegerField()
+    finished_at_ms = models.BigIntegerField(null=True)
+    engine_seen = models.BooleanField(default=True)  # False: the engine has not been told of the latest move
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "node_id", "generation"], name="task_once")]
+        indexes = [
+            models.Index(fields=["state"], condition=models.Q(state__in=["blocked", "queued", "placed", "running"]), name="task_live"),
+            models.Index(fields=["engine_seen"], condition=models.Q(engine_seen=False), name="task_unseen"),
+        ]
+
+
+class TaskDependency(models.Model):
+    """`task` may start when `on` ended as `condition` says (afterok, afterany, afternotok, after)."""
+
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="dependencies")
+    on = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="dependents")
+    condition = models.CharField(max_length=12, default="afterok")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["task", "on"], name="task_dependency_once")]
+
+
+class Attempt(models.Model):
+    """One try of a task at one site. `expires_at_ms` of its lease is server time."""
+
+    id = IdField()
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="attempts")
+    run_id = models.CharField(max_length=32, db_index=True)
+    project_id = models.CharField(max_length=32)
+    number = models.PositiveIntegerField()
+    fence = models.PositiveIntegerField()
+    site = models.ForeignKey("fubini_sites.Site", on_delete=models.PROTECT, related_name="+")
+    agent = models.ForeignKey("fubini_sites.Agent", on_delete=models.PROTECT, related_name="attempts")
+    pool = models.ForeignKey("fubini_sites.Pool", on_delete=models.PROTECT, related_name="+")
+    node_group = models.ForeignKey("fubini_sites.NodeGroup", on_delete=models.PROTECT, related_name="+")
+    node_index = models.PositiveIntegerField(default=0)
+    state = models.CharField(max_length=10, default="leased")
+    cause = models.CharField(max_length=10, blank=True, default="")
+    message = models.TextField(blank=True, default="")
+    unknown_since_ms = models.BigIntegerField(null=True)
+    cancel_reason = models.CharField(max_length=120, blank=True, default="")
+    cpu_millis = models.BigIntegerField()
+    memory_bytes = models.BigIntegerField()
+    devices = models.JSONField(default=dict)
+    walltime_s = models.PositiveIntegerField()
+    rates = models.JSONField(default=dict)  # the price version it was placed under
+    placement = models.JSONField(default=dict)  # why here, what else was considered, bytes to move
+    last_sequence = models.IntegerField(default=-1)
+    site_job_id = models.CharField(max_length=64, blank=True, default="")
+    environment = models.JSONField(default=dict)  # fingerprint of the image's environment, hardware, agent version
+    exit_code = models.IntegerField(null=True)
+    cpu_ms = models.BigIntegerField(null=True)
+    peak_memory_bytes = models.BigIntegerField(null=True)
+    leased_at_ms = models.BigIntegerField()
+    started_at_ms = models.BigIntegerField(null=True)
+    finished_at_ms = models.BigIntegerField(null=True)
+    ended_at_ms = models.BigIntegerField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["task", "number"], name="attempt_number_once"),
+            models.UniqueConstraint(fields=["task", "fence"], name="attempt_fence_once"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["agent"],
+                condition=models.Q(state__in=["leased", "staging", "submitted", "running", "finishing"]),
+                name="attempt_live",
+            )
+        ]
+
+
+class Lease(models.Model):
+    """One agent's time-bounded right to an attempt (its id is the attempt's): granted -> held -> released | expired | revoked."""
+
+    id = models.CharField(max_length=32, primary_key=True)
+    run_id = models.CharField(max_length=32)
+    agent_id = models.CharField(max_length=32)
+    fence = models.PositiveIntegerField()
+    state = models.CharField(max_length=10, default="granted")
+    granted_at_ms = models.BigIntegerField()
+    expires_at_ms = models.BigIntegerField()
+    ended_at_ms = models.BigIntegerField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["agent_id", "state"], condition=models.Q(state__in=["granted", "held"]), name="lease_live"),
+        ]

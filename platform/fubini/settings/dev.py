@@ -1,0 +1,3 @@
+"""The embedded default: one machine, loopback only."""
+
+from fubini.settings.base import *  # noqa: F403

@@ -1,0 +1,88 @@
+"""The only reader of the process environment, typed.
+
+Decides where state lives and which URLs the platform uses. Everything has a default that needs no server:
+one state folder, SQLite, a folder object store, a folder broker.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+import environ
+
+
+class SettingsError(Exception):
+    """The environment asks for something that cannot work; the text says what to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Env:
+    """What the environment says, checked."""
+
+    home: Path
+    debug: bool
+    database_url: str
+    objects_url: str
+    broker_url: str
+    public_url: str
+    allowed_hosts: tuple[str, ...]
+    secret_key: str
+    lease_s: int
+    retention_days: int
+    log_level: str
+
+
+def default_home() -> Path:
+    """The state folder: `$FUBINI_HOME`, else `.fubini` in the checkout or working directory."""
+    given = os.environ.get("FUBINI_HOME")
+    return Path(given).expanduser().resolve() if given else Path.cwd().resolve() / ".fubini"
+
+
+def secret_key_of(home: Path) -> str:
+    """The signing key made at first boot (0600); `$FUBINI_SECRET_KEY` wins. Two processes racing get one key."""
+    given = os.environ.get("FUBINI_SECRET_KEY")
+    if given:
+        if len(given) < 32:
+            raise SettingsError("FUBINI_SECRET_KEY has fewer than 32 characters; use 50 random ones or leave it unset.")
+        return given
+    path = home / "secret.key"
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        pass
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    part = path.with_name(f"secret.key.{os.getpid()}")
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(secrets.token_urlsafe(48))
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        pass
+    finally:
+        part.unlink()
+    return path.read_text().strip()
+
+
+def read_env() -> Env:
+    """Read and check the environment once, at import of the settings."""
+    env = environ.Env()
+    home = default_home()
+    return Env(
+        home=home,
+        debug=env.bool("FUBINI_DEBUG", default=False),
+        database_url=env.str("FUBINI_DATABASE_URL", default=f"sqlite:///{home / 'db.sqlite3'}"),
+        objects_url=env.str("FUBINI_OBJECTS_URL", default=str(home / "objects")),
+        broker_url=env.str("FUBINI_BROKER_URL", default="filesystem://"),
+        public_url=env.str("FUBINI_PUBLIC_URL", default="http://127.0.0.1:8642").rstrip("/"),
+        allowed_hosts=tuple(env.list("FUBINI_ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])),
+        secret_key=secret_key_of(home),
+        lease_s=env.int("FUBINI_LEASE_S", default=30),
+        retention_days=env.int("FUBINI_RETENTION_DAYS", default=90),
+        log_level=env.str("FUBINI_LOG_LEVEL", default="INFO"),
+    )

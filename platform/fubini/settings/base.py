@@ -127,6 +127,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
 
 FUBINI = {
+    "ENGINES": {"embedded": "fubini.engines.embedded.shell.EmbeddedShell"},
     "OBJECTS_URL": ENV.objects_url,
     "PUBLIC_URL": ENV.public_url,
     "LEASE_S": ENV.lease_s,

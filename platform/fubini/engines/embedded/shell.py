@@ -1,0 +1,92 @@
+"""The embedded engine's I/O side: loads a run's state, feeds it events, records the step.
+
+State is cached per run in this process and always equals the rows: the cache entry is dropped before a transaction
+that fails can leave it ahead of them (`forget`). Only the leading dispatch process uses it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fubini.engines import embedded
+from fubini.engines.embedded.supported import SUPPORTED
+from fubini.manifests.check import Report, check_manifest
+from fubini.runs.apply import node_record, step_apply
+from fubini.runs.engine import Event, NodePhase, RunContext, RunRecord
+from fubini.runs.models import Run, RunManifest, RunNode
+
+CACHED_RUNS = 256
+
+
+@dataclass(slots=True)
+class _Cached:
+    state: embedded.State
+    phases: dict[str, tuple[str, int]]
+    version: int
+
+
+class EmbeddedShell:
+    """See `runs.registry.EngineShell`."""
+
+    def __init__(self) -> None:
+        self._cache: OrderedDict[str, _Cached] = OrderedDict()
+
+    def check(self, text: str | bytes, *, library: Sequence[Mapping[str, Any]], parameters: Mapping[str, str] | None) -> Report:
+        return check_manifest(text, supported=SUPPORTED, library=[dict(d) for d in library], parameters=parameters)
+
+    def feed(self, run: Run, events: Sequence[Event], *, at_ms: int) -> None:
+        cached = self._load(run)
+        for event in events:
+            step = embedded.advance(cached.state, event)
+            step_apply(run, step, phases=cached.phases, at_ms=at_ms)
+        run.engine_version += 1
+        run.save(update_fields=["engine_version"])
+        cached.version = run.engine_version
+
+    def forget(self, run_id: str) -> None:
+        self._cache.pop(run_id, None)
+
+    def _load(self, run: Run) -> _Cached:
+        found = self._cache.get(run.pk)
+        if found is not None and found.version == run.engine_version:
+            self._cache.move_to_end(run.pk)
+            return found
+        manifest = RunManifest.objects.get(run=run)
+        context = context_of(run, manifest.library)
+        if run.engine_version == 0:
+            cached = _Cached(embedded.State.new(manifest.document, context), {}, 0)
+        else:
+            rows = list(RunNode.objects.filter(run=run).order_by("id"))
+            record = RunRecord(
+                phase=NodePhase(run.phase),
+                message=run.message,
+                outputs=run.outputs,
+                suspended=run.suspended,
+                shutdown=run.shutdown,
+                finished=run.finished_at_ms is not None,
+                private=run.engine_state,
+            )
+            state = embedded.load(manifest.document, context, record, [node_record(row) for row in rows])
+            cached = _Cached(state, {row.node_id: (row.phase, row.generation) for row in rows}, run.engine_version)
+        self._cache[run.pk] = cached
+        while len(self._cache) > CACHED_RUNS:
+            self._cache.popitem(last=False)
+        return cached
+
+
+def context_of(run: Run, library: Sequence[Mapping[str, Any]]) -> RunContext:
+    """What a run brings beside its manifest."""
+    return RunContext(
+        name=run.name,
+        namespace=run.project.slug,
+        uid=run.pk,
+        created_ms=run.created_at_ms,
+        parameters=run.parameters,
+        library=tuple(library),
+        artifact_prefix=run.pk,
+        max_nodes=run.project.max_nodes,
+        max_items=run.project.max_items,
+    )

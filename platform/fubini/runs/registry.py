@@ -1,0 +1,34 @@
+"""Which engines this installation has. Runs and dispatch name an engine; its code sits in a layer above them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, Protocol
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from fubini.manifests.check import Report
+from fubini.runs.engine import Event
+from fubini.runs.models import Run
+
+
+class EngineShell(Protocol):
+    """The I/O side of an engine, as dispatch drives it."""
+
+    def check(self, text: str | bytes, *, library: Sequence[Mapping[str, Any]], parameters: Mapping[str, str] | None) -> Report:
+        """Is this a manifest the engine honours? All findings at once."""
+
+    def feed(self, run: Run, events: Sequence[Event], *, at_ms: int) -> None:
+        """Advance a run by events and write what changed; the caller holds a transaction and the run's row."""
+
+    def forget(self, run_id: str) -> None:
+        """Drop cached state of a run (its transaction was rolled back, or it ended)."""
+
+
+@cache
+def engine_of(name: str) -> EngineShell:
+    """The shell of engine `name`, made once a process."""
+    shell: EngineShell = import_string(settings.FUBINI["ENGINES"][name])()
+    return shell

@@ -1,0 +1,291 @@
+"""Writes on runs that people ask for: submit, signal, change, resubmit, delete.
+
+A submit is accepted once its transaction commits; engines and agents take it from the rows. Signals are rows too, so
+that a cancel survives a kill of everything. What engines write is in `apply.py`, what agents report in `gateway`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from django.db import transaction
+from django.db.models import F
+
+from fubini.common import bell, clock
+from fubini.common.errors import Conflict, Invalid
+from fubini.events.moves import rows_create
+from fubini.events.services import EventDraft, events_append
+from fubini.manifests.check import Finding
+from fubini.pipelines.models import PipelineVersion
+from fubini.projects.models import Project
+from fubini.runs.engine import SignalKind
+from fubini.runs.models import JobCounter, Run, RunLabel, RunManifest, RunSignal
+from fubini.runs.registry import engine_of
+from fubini.runs.transitions import RUN, RUN_ENDED
+
+NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,118}[a-z0-9])?")
+LABEL = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_./]{0,61}[A-Za-z0-9])?")
+OBJECTIVES = ("fastest", "cheapest", "balanced")
+PRIORITIES = ("interactive", "normal", "opportunistic")
+
+
+class ManifestInvalid(Invalid):
+    """The manifest has findings that stop it; `errors` lists all of them with path, line and column."""
+
+    code: ClassVar[str] = "manifest_invalid"
+    title: ClassVar[str] = "The manifest cannot be run"
+
+
+def finding_json(finding: Finding) -> dict[str, Any]:
+    """One finding as an item of problem+json's `errors`."""
+    return {
+        "severity": finding.severity,
+        "code": finding.code,
+        "path": finding.path,
+        "line": finding.line,
+        "column": finding.column,
+        "detail": finding.message,
+        "found": finding.found,
+        "allowed": finding.allowed,
+        "nearest": finding.nearest,
+        "next_step": finding.help,
+    }
+
+
+@transaction.atomic
+def run_submit(
+    *,
+    project: Project,
+    text: str,
+    actor: str,
+    name: str = "",
+    parameters: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
+    max_cost_micros: int | None = None,
+    objective: str = "",
+    priority: str = "normal",
+    pipeline_version: PipelineVersion | None = None,
+    library: Sequence[Mapping[str, Any]] = (),
+    resubmit_of: str = "",
+    engine: str = "embedded",
+) -> Run:
+    """Accept a run. Once this commits it is never lost.
+
+    Raises:
+        ManifestInvalid: with every finding, each with path and line.
+        Invalid: a parameter, name, label or limit that cannot be.
+    """
+    given = {str(k): str(v) for k, v in (parameters or {}).items()}
+    report = engine_of(engine).check(text, library=library, parameters=given)
+    stopping = [f for f in report.findings if f.severity == "error"]
+    if stopping or report.document is None:
+        raise ManifestInvalid(
+            f"{len(stopping)} thing{'s' if len(stopping) != 1 else ''} in the manifest must be changed before it can run; the first: "
+            + (stopping[0].message if stopping else "it is empty"),
+            errors=[finding_json(f) for f in stopping],
+            next_step="Change the named lines; `fubini lint FILE` shows the same list without submitting.",
+        )
+    document = report.document
+    _check_choices(objective, priority, max_cost_micros)
+    metadata = document.get("metadata") or {}
+    wanted = name or metadata.get("name") or _generated(metadata.get("generateName") or "run-")
+    if not NAME.fullmatch(wanted):
+        raise Invalid(
+            f"The run name {wanted!r} is not usable.",
+            next_step="Use lower-case letters, digits, '-' and '.', at most 120, starting and ending with a letter or digit.",
+        )
+    marks = {**{str(k): str(v) for k, v in (metadata.get("labels") or {}).items()}, **(labels or {})}
+    _check_labels(marks)
+    at_ms = clock.now_ms()
+    run = Run(
+        project=project,
+        job_number=_job_number(),
+        name=wanted,
+        engine=engine,
+        pipeline_version=pipeline_version,
+        parameters=given,
+        submitted_by=actor,
+        objective=objective,
+        priority=priority,
+        max_cost_micros=max_cost_micros if max_cost_micros is not None else project.default_max_cost_micros,
+        created_at_ms=at_ms,
+        resubmit_of=resubmit_of,
+    )
+    rows_create(RUN, [run], at_ms=at_ms, actor=actor, data=lambda r: {"name": r.name})
+    RunManifest.objects.create(
+        run=run,
+        text=text if isinstance(text, str) else text.decode(),
+        document=document,
+        library=list(library),
+        warnings=[finding_json(f) for f in report.findings if f.severity != "error"],
+    )
+    RunLabel.objects.bulk_create([RunLabel(run=run, key=k, value=v) for k, v in marks.items()])
+    transaction.on_commit(lambda: bell.ring("dispatch"))
+    return run
+
+
+@transaction.atomic
+def run_signal(*, run: Run, kind: str, actor: str, payload: Mapping[str, Any] | None = None) -> RunSignal:
+    """Ask the engine for something; done when the engine's next step commits.
+
+    Raises:
+        Conflict: the run's state does not allow it.
+    """
+    wanted = SignalKind(kind)
+    run = Run.objects.select_for_update().get(pk=run.pk)
+    ended = run.state in RUN_ENDED
+    if wanted is SignalKind.RETRY:
+        if not ended:
+            raise Conflict(f"Run {run.name} is {run.state}.", next_step="Wait until it has ended, or cancel it, then retry.")
+        if run.state == "succeeded" and not (payload or {}).get("restart_successful"):
+            raise Conflict(f"Run {run.name} succeeded; there is nothing to retry.", next_step="Resubmit it to run it again.")
+    elif ended:
+        raise Conflict(f"Run {run.name} has ended ({run.state}).", next_step="Use retry or resubmit to run it again.")
+    at_ms = clock.now_ms()
+    signal = RunSignal.objects.create(run=run, kind=wanted.value, payload=dict(payload or {}), actor=actor, at_ms=at_ms)
+    events_append(
+        [
+            EventDraft(
+                topic="run",
+                kind=f"run.{wanted.value}_asked",
+                entity_id=run.pk,
+                at_ms=at_ms,
+                project_id=run.project_id,
+                run_id=run.pk,
+                generation=run.generation,
+                actor=actor,
+                data=dict(payload or {}),
+            )
+        ]
+    )
+    transaction.on_commit(lambda: bell.ring("dispatch"))
+    return signal
+
+
+def run_cancel(*, run: Run, actor: str) -> RunSignal:
+    """End the run now: running steps are killed, exit handlers do not run. A suspended run ends too."""
+    return run_signal(run=run, kind="terminate", actor=actor)
+
+
+def run_resubmit(*, run: Run, actor: str, parameters: Mapping[str, str] | None = None, name: str = "") -> Run:
+    """The same manifest again as a new run, with other parameters where given."""
+    kept = RunManifest.objects.get(run=run)
+    return run_submit(
+        project=run.project,
+        text=kept.text,
+        actor=actor,
+        name=name or _generated(re.sub(r"-r[0-9a-f]{5}$", "", run.name)[:100] + "-r"),
+        parameters={**run.parameters, **(parameters or {})},
+        labels=dict(RunLabel.objects.filter(run=run).values_list("key", "value")),
+        max_cost_micros=run.max_cost_micros,
+        objective=run.objective,
+        priority=run.priority,
+        pipeline_version=run.pipeline_version,
+        library=kept.library,
+        resubmit_of=run.pk,
+        engine=run.engine,
+    )
+
+
+@transaction.atomic
+def run_update(
+    *,
+    run: Run,
+    actor: str,
+    name: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    max_cost_micros: int | None = None,
+    clear_max_cost: bool = False,
+) -> Run:
+    """Change what may change after submit; raising `max_cost_micros` lets a run that waits for `run_budget` go on."""
+    run = Run.objects.select_for_update().get(pk=run.pk)
+    changed: dict[str, Any] = {}
+    if name is not None and name != run.name:
+        if not NAME.fullmatch(name):
+            raise Invalid(f"The run name {name!r} is not usable.", next_step="Use lower-case letters, digits, '-' and '.'.")
+        if run.state not in RUN_ENDED:
+            raise Conflict("A run's name is part of its nodes' names while it runs.", next_step="Rename it once it has ended.")
+        changed["name"] = run.name = name
+    if clear_max_cost or max_cost_micros is not None:
+        _check_choices("", "normal", max_cost_micros)
+        changed["max_cost_micros"] = run.max_cost_micros = max_cost_micros
+    if labels is not None:
+        _check_labels(labels)
+        RunLabel.objects.filter(run=run).delete()
+        RunLabel.objects.bulk_create([RunLabel(run=run, key=k, value=v) for k, v in labels.items()])
+        changed["labels"] = dict(labels)
+    if changed:
+        run.version += 1
+        run.save(update_fields=["name", "max_cost_micros", "version"])
+        events_append(
+            [
+                EventDraft(
+                    topic="run",
+                    kind="run.changed",
+                    entity_id=run.pk,
+                    at_ms=clock.now_ms(),
+                    project_id=run.project_id,
+                    run_id=run.pk,
+                    actor=actor,
+                    data=changed,
+                )
+            ]
+        )
+        transaction.on_commit(lambda: bell.ring("dispatch"))
+    return run
+
+
+@transaction.atomic
+def run_delete(*, run: Run, actor: str) -> None:
+    """Hide an ended run; its ledger entries stay, its logs and blobs go with the next retention pass."""
+    run = Run.objects.select_for_update().get(pk=run.pk)
+    if run.state not in RUN_ENDED:
+        raise Conflict(f"Run {run.name} is {run.state}.", next_step="Cancel it first: `fubini run cancel`.")
+    at_ms = clock.now_ms()
+    run.deleted_at_ms = at_ms
+    run.version += 1
+    run.save(update_fields=["deleted_at_ms", "version"])
+    events_append(
+        [
+            EventDraft(
+                topic="run", kind="run.deleted", entity_id=run.pk, at_ms=at_ms, project_id=run.project_id, run_id=run.pk, actor=actor
+            )
+        ]
+    )
+
+
+def _job_number() -> int:
+    """The next small number; a gap-free counter would serialise less well, gaps are fine."""
+    JobCounter.objects.get_or_create(pk=1)
+    JobCounter.objects.filter(pk=1).update(last=F("last") + 1)
+    return JobCounter.objects.get(pk=1).last
+
+
+def _generated(prefix: str) -> str:
+    import secrets
+
+    return f"{prefix}{secrets.token_hex(3)[:5]}"
+
+
+def _check_choices(objective: str, priority: str, max_cost_micros: int | None) -> None:
+    if objective and objective not in OBJECTIVES:
+        raise Invalid(f"The objective {objective!r} is not known.", allowed=list(OBJECTIVES), next_step="Use one of the allowed.")
+    if priority not in PRIORITIES:
+        raise Invalid(f"The priority {priority!r} is not known.", allowed=list(PRIORITIES), next_step="Use one of the allowed.")
+    if max_cost_micros is not None and not 0 <= max_cost_micros < 2**53:
+        raise Invalid(f"The cost limit {max_cost_micros} micros is out of range.", next_step="Give 0 or more; 1,000,000 is one unit.")
+
+
+def _check_labels(labels: Mapping[str, str]) -> None:
+    if len(labels) > 50:
+        raise Invalid(f"{len(labels)} labels are too many.", next_step="Give at most 50.")
+    for key, value in labels.items():
+        if not LABEL.fullmatch(key) or len(value) > 120 or "\x00" in value:
+            raise Invalid(
+                f"The label {key[:80]!r} is not usable.",
+                next_step="A key has 1 to 63 of A-Z a-z 0-9 - _ . /, a value at most 120 characters.",
+            )
+
+

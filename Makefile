@@ -1,0 +1,80 @@
+# One target for each thing a person does. Every target works from a fresh clone: it sets up what it needs, once.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+PYTHON ?= python3
+BIN := .venv/bin
+RUN := $(BIN)/python
+# Steps and tests run one process a core; threads inside numerical libraries would only fight over them.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help setup setup-dev setup-science up down demo test lint format contracts fuzz fuzz-long bench-engine bench-steps \
+	argo-conformance faults check-openapi openapi lock clean
+
+help: ## what there is to do
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
+
+setup: ## the environments (.venv, .venv-science); does nothing when they are as the locks say
+	@$(PYTHON) tools/setup_env.py dev science
+
+setup-dev:
+	@$(PYTHON) tools/setup_env.py dev
+
+setup-science:
+	@$(PYTHON) tools/setup_env.py science
+
+up: setup ## start Fubini in the background; prints its URL and a login
+	@$(BIN)/fubini up --detach
+
+down: setup-dev ## stop what `make up` started
+	@$(BIN)/fubini down
+
+demo: setup ## the concurrent-learning kit on three local sites, start to finish
+	@$(BIN)/fubini demo --json-to build/demo.json
+
+test: setup ## the whole test suite
+	@$(RUN) -m pytest $(ARGS)
+
+lint: setup-dev ## style, types, layers
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(MAKE) contracts
+
+format: setup-dev ## let ruff mend what it can
+	@$(BIN)/ruff check --fix .
+
+contracts: setup-dev ## who may import whom
+	@$(BIN)/lint-imports --no-cache
+
+fuzz: setup-dev ## hostile input at the counts of continuous integration; writes build/fuzz.json
+	@$(RUN) -m tests.fuzz --level ci $(ARGS)
+
+fuzz-long: setup-dev ## the same at the nightly counts
+	@$(RUN) -m tests.fuzz --level nightly $(ARGS)
+
+bench-engine: setup-dev ## work per engine event against the size of the run; writes build/bench-engine.json
+	@$(RUN) -m tests.performance.bench_engine $(ARGS)
+
+bench-steps: setup-dev ## 1,000 no-op steps through the whole path, beside peers; writes build/bench-steps.json
+	@$(RUN) -m tests.performance.bench_steps $(ARGS)
+
+argo-conformance: setup-dev ## CASES=DIR ENGINE=embedded OUT=DIR: the interpreter against recorded leaf outcomes
+	@$(RUN) -m tests.conformance.argo --engine "$(or $(ENGINE),embedded)" \
+		$(if $(CASES),--cases "$(CASES)") $(if $(OUT),--out "$(OUT)") $(ARGS)
+
+faults: setup-dev ## kill -9 of every process kind over real runs; writes build/faults.json
+	@$(RUN) -m tests.integration.faults $(ARGS)
+
+check-openapi: setup-dev ## the schema generated from the code is valid and is the one in docs/openapi.yaml
+	@$(RUN) tools/openapi.py --check
+
+openapi: setup-dev ## write docs/openapi.yaml from the code
+	@$(RUN) tools/openapi.py
+
+lock: setup-dev ## resolve requirements anew; the only target that changes the locks
+	@$(PYTHON) tools/lock.py
+
+clean: ## remove what can be made again (not the state folder, not the environments)
+	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find platform scheduler edge_agent tests kits tools -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -178,7 +178,7 @@ class Offer(Message):
 
 
 class JoinRequest(Message):
-    protocol_version: int = PROTOCOL_VERSION
+    protocol_version: int
     token: str = Field(repr=False)
     agent_name: str
     acts_as: str = "service"
@@ -417,7 +417,7 @@ class Capacity(Message):
 
 
 class SyncRequest(Message):
-    protocol_version: int = PROTOCOL_VERSION
+    protocol_version: int
     agent_id: str
     boot_id: str
     session_id: str  # one process life of the agent

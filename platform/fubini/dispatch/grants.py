@@ -1,0 +1,237 @@
+"""Applying a plan: each placement becomes a hold, an attempt with a fence, and a lease of one agent.
+
+Independent placements share a transaction. A decision whose task moved since the snapshot is dropped and counted,
+never forced; one whose hold does not fit parks its task with the missing figure. If rows move under a batch it is
+applied again one by one, each under its own savepoint.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from fubini.common.bulk import StaleRow, rows_update
+from fubini.common.ids import new_id
+from fubini.dispatch.snapshot import World
+from fubini.ledger.services import HoldRequest, holds_place
+from fubini.runs.models import Attempt, Lease, Run, Task
+from fubini.runs.transitions import attempts_create, tasks_move
+from fubini.sites.models import Price
+from fubini_scheduler import model as core
+from fubini_scheduler.reasons import WAITING_FOR
+
+log = logging.getLogger(__name__)
+BATCH = 200
+
+
+@dataclass(slots=True)
+class Granted:
+    """What became of a plan's placements."""
+
+    leased: int = 0
+    stale: int = 0
+    parked: int = 0
+
+
+def placements_apply(world: World, placements: Sequence[core.Placement], *, at_ms: int) -> Granted:
+    """Apply placements in the plan's order."""
+    total = Granted()
+    for start in range(0, len(placements), BATCH):
+        batch = placements[start : start + BATCH]
+        try:
+            with transaction.atomic():
+                _apply(world, batch, at_ms, total)
+        except (StaleRow, IntegrityError):
+            log.info("a batch of %d placements met moving rows; applying one by one", len(batch))
+            for placement in batch:
+                try:
+                    with transaction.atomic():
+                        _apply(world, [placement], at_ms, total)
+                except (StaleRow, IntegrityError):
+                    total.stale += 1
+    return total
+
+
+def _apply(world: World, placements: Sequence[core.Placement], at_ms: int, total: Granted) -> None:
+    counted = Granted()
+    tasks = {
+        t.pk: t
+        for t in Task.objects.select_for_update().filter(pk__in=[p.task_id for p in placements], state="queued").defer("spec", "outcome")
+    }
+    fresh = [p for p in placements if p.task_id in tasks and tasks[p.task_id].version == p.task_version]
+    counted.stale += len(placements) - len(fresh)
+    runs = {r.pk: r for r in Run.objects.select_for_update(of=("self",)).filter(pk__in={p.run_id for p in fresh}).order_by("pk")}
+    within: list[core.Placement] = []
+    for placement in fresh:
+        run = runs[placement.run_id]
+        left = None if run.max_cost_micros is None else run.max_cost_micros - run.settled_micros - run.held_micros
+        if left is not None and placement.hold_micros > left:
+            _park(tasks[placement.task_id], "run_budget", placement, left, at_ms)
+            counted.parked += 1
+            continue
+        run.held_micros += placement.hold_micros
+        within.append(placement)
+    ids = {p.task_id: new_id() for p in within}
+    granted = set(
+        holds_place(
+            [
+                HoldRequest(ids[p.task_id], p.project_id, p.run_id, p.site_id, p.pool_id, p.hold_micros)
+                for p in within
+            ],
+            at_ms=at_ms,
+        )
+    )
+    attempts: list[Attempt] = []
+    leases: list[Lease] = []
+    moved: list[Task] = []
+    loads: dict[str, int] = defaultdict(int)
+    lease_ms: int = settings.FUBINI["LEASE_S"] * 1000
+    for placement in within:
+        task, attempt_id = tasks[placement.task_id], ids[placement.task_id]
+        if attempt_id not in granted:
+            runs[placement.run_id].held_micros -= placement.hold_micros
+            _park(task, "budget", placement, None, at_ms)
+            counted.parked += 1
+            continue
+        agent = min(world.agents[placement.pool_id], key=lambda a: (loads[a.pk], a.pk))
+        loads[agent.pk] += 1
+        task.fence += 1
+        task.waiting_for, task.why, task.why_since_ms = [], [], None
+        moved.append(task)
+        attempts.append(
+            Attempt(
+                id=attempt_id,
+                task=task,
+                run_id=task.run_id,
+                project_id=task.project_id,
+                number=task.fence,
+                fence=task.fence,
+                site_id=placement.site_id,
+                agent=agent,
+                pool_id=placement.pool_id,
+                node_group_id=placement.node_group_id,
+                node_index=placement.node_indexes[0] if placement.node_indexes else 0,
+                cpu_millis=placement.cpu_millis,
+                memory_bytes=placement.memory_bytes,
+                devices=dict(placement.devices),
+                walltime_s=placement.walltime_s,
+                rates=rates_of(world.prices.get(placement.pool_id)),
+                placement=placement_json(placement),
+                leased_at_ms=at_ms,
+            )
+        )
+        leases.append(
+            Lease(
+                id=attempt_id,
+                run_id=task.run_id,
+                agent_id=agent.pk,
+                fence=task.fence,
+                granted_at_ms=at_ms,
+                expires_at_ms=at_ms + lease_ms,
+            )
+        )
+    rows_update([r for r in runs.values() if r.pk in {t.run_id for t in moved}], ["held_micros"])
+    tasks_move(moved, "placed", at_ms=at_ms, fields=["fence", "waiting_for", "why", "why_since_ms"])
+    attempts_create(attempts, leases, at_ms=at_ms)
+    total.leased += len(attempts)
+    total.stale += counted.stale
+    total.parked += counted.parked
+
+
+def rates_of(price: Price | None) -> dict[str, Any]:
+    """The price version an attempt is charged by, copied so that a later version does not change it."""
+    if price is None:
+        return {}
+    return {
+        "version": price.version,
+        "core_hour_micros": price.core_hour_micros,
+        "memory_gib_hour_micros": price.memory_gib_hour_micros,
+        "device_hour_micros": price.device_hour_micros,
+        "start_micros": price.start_micros,
+    }
+
+
+def placement_json(placement: core.Placement) -> dict[str, Any]:
+    """Why here: kept with the attempt for people and for scoring predictions."""
+    return {
+        "why": placement.why.code.value,
+        "run_ms": placement.run_ms,
+        "price_micros": placement.price_micros,
+        "hold_micros": placement.hold_micros,
+        "bytes_to_move": placement.bytes_to_move,
+        "walltime_given": placement.walltime_given,
+        "considered": [
+            {
+                "pool_id": a.pool_id,
+                "start_ms": a.start_ms,
+                "finish_ms": a.finish_ms,
+                "price_micros": a.price_micros,
+                "bytes_to_move": a.bytes_to_move,
+                "not_chosen": a.not_chosen.value if a.not_chosen else None,
+            }
+            for a in placement.why.alternatives[:4]
+        ],
+    }
+
+
+def _park(task: Task, code: str, placement: core.Placement, left: int | None, at_ms: int) -> None:
+    """The hold did not fit: the task waits, and says what is missing."""
+    from fubini.ledger.selectors import available_by_project
+
+    if left is None:
+        left = available_by_project({placement.project_id}).get(placement.project_id, 0)
+    missing = max(0, placement.hold_micros - left)
+    task.waiting_for = [code]
+    task.why = [
+        {
+            "code": code,
+            "pool_id": None,
+            "missing_micros": missing,
+            "hold_micros": placement.hold_micros,
+            "available_micros": left,
+        }
+    ]
+    task.why_since_ms = task.why_since_ms or at_ms
+    task.save(update_fields=["waiting_for", "why", "why_since_ms"])
+
+
+@dataclass(slots=True)
+class WhyMemory:
+    """The reason codes last written for each waiting task, so that only changes are written."""
+
+    written: dict[str, tuple[object, ...]]
+
+
+def reasons_write(memory: WhyMemory, unplaced: Sequence[core.Unplaced], *, at_ms: int) -> int:
+    """Store why tasks stay. Figures that move every cycle (waits, seconds) alone do not cause a write."""
+    changed: list[core.Unplaced] = []
+    for item in unplaced:
+        mark = tuple(
+            (r.code.value, r.pool_id, r.figures.get("missing_micros"), r.figures.get("reason")) for r in item.reasons
+        )
+        if memory.written.get(item.task_id) != mark:
+            memory.written[item.task_id] = mark
+            changed.append(item)
+    current = {item.task_id for item in unplaced}
+    for task_id in [t for t in memory.written if t not in current]:
+        del memory.written[task_id]
+    for start in range(0, len(changed), 500):
+        part = {item.task_id: item for item in changed[start : start + 500]}
+        with transaction.atomic():
+            rows = list(Task.objects.select_for_update().filter(pk__in=part, state="queued").defer("spec", "outcome"))
+            for task in rows:
+                item = part[core.TaskId(task.pk)]
+                first = item.reasons[0]
+                task.why = [
+                    {**r.figures, "code": r.code.value, "pool_id": r.pool_id, "sentence": r.sentence} for r in item.reasons[:8]
+                ]
+                task.waiting_for = [WAITING_FOR[first.code]] if first.code in WAITING_FOR else []
+                task.why_since_ms = task.why_since_ms or at_ms
+            rows_update(rows, ["why", "waiting_for", "why_since_ms"])
+    return len(changed)

@@ -1,0 +1,25 @@
+"""The installation's placement policy: local first in the order of the sites' preference, overflow when it pays."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from django.conf import settings
+
+from fubini.sites.models import Site
+from fubini_scheduler import model as core
+
+
+def policy_now() -> core.Policy:
+    """Sites of equal `preference` form one tier; figures come from the settings."""
+    sites = sorted(Site.objects.all(), key=lambda s: (s.preference, s.pk))
+    tiers = tuple(tuple(core.SiteId(s.pk) for s in tier) for _, tier in groupby(sites, key=lambda s: s.preference))
+    chosen = settings.FUBINI.get("POLICY", {})
+    local_first = None
+    if len(tiers) > 1:
+        local_first = core.LocalFirst(
+            site_tiers=tiers,
+            burst_wait_s=chosen.get("burst_wait_s", 60),
+            burst_max_price_micros=chosen.get("burst_max_price_micros"),
+        )
+    return core.Policy(local_first=local_first, default_reserve_s=chosen.get("default_reserve_s", 900))

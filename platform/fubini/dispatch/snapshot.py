@@ -1,0 +1,327 @@
+"""The database as the core's `Snapshot`: what is queued, what there is, what is taken.
+
+Reads only. Requests are cached by task version, because a queue of thousands is read every cycle.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.db.models import Q
+
+from fubini.common import clock
+from fubini.datasets.selectors import replica_sites
+from fubini.dispatch.history import history_of
+from fubini.dispatch.inputs import input_sizes
+from fubini.dispatch.models import RunTime, Usage
+from fubini.ledger.selectors import available_by_project
+from fubini.projects.models import Project
+from fubini.runs.codec import spec_of
+from fubini.runs.engine import Requirement, TaskSpec
+from fubini.runs.models import Attempt, Run, Task
+from fubini.runs.transitions import ATTEMPT_LIVE
+from fubini.sites.models import Agent, NodeGroup, Pause, Pool, Price, Site
+from fubini_scheduler import model as core
+
+QUEUE_LIMIT = 10_000
+
+
+@dataclass(slots=True)
+class World:
+    """A snapshot and the rows behind it that applying decisions needs."""
+
+    snapshot: core.Snapshot
+    pools: dict[str, Pool]
+    prices: dict[str, Price]
+    agents: dict[str, list[Agent]]  # pool id -> agents that may take its leases, least loaded first
+    now_ms: int
+    prefetching: bool = False
+
+
+@dataclass(slots=True)
+class RequestCache:
+    """Requests by task id, valid while the row's version stands."""
+
+    requests: dict[str, tuple[int, core.TaskRequest]] = field(default_factory=dict)
+
+
+def world_of(cache: RequestCache) -> World:
+    """Everything `plan()` needs, read in one go."""
+    now_ms = clock.now_ms()
+    silent_ms: int = settings.FUBINI["LEASE_S"] * 1000
+    sites = list(Site.objects.all())
+    pools = list(Pool.objects.select_related("site").prefetch_related("node_groups", "agents", "projects").order_by("pk"))
+    groups = list(NodeGroup.objects.all())
+    pause = Pause.objects.filter(pk=1).first()
+    attempts = list(
+        Attempt.objects.filter(state__in=ATTEMPT_LIVE).only(
+            "id", "task_id", "project_id", "pool_id", "node_group_id", "node_index", "cpu_millis", "memory_bytes",
+            "devices", "leased_at_ms", "walltime_s", "state", "agent_id", "placement",
+        )
+    )  # fmt: skip
+    load: dict[str, int] = defaultdict(int)
+    for attempt in attempts:
+        load[attempt.agent_id] += 1
+    agents: dict[str, list[Agent]] = {}
+    for pool in pools:
+        usable = [a for a in pool.agents.all() if a.revoked_at is None and not a.draining and _fresh(a, now_ms, silent_ms)]
+        agents[pool.pk] = sorted(usable, key=lambda a: (load[a.pk], a.pk))
+    prices = prices_now()
+    tasks = _requests(cache)
+    project_ids = {t.project_id for t in tasks} | {a.project_id for a in attempts}
+    depth = _prefetch_depth({g.pk for g in groups})
+    keys = {key for task in tasks for key, _ in task.inputs}
+    snapshot = core.Snapshot(
+        tasks=tuple(tasks),
+        sites=tuple(core.Site(core.SiteId(s.pk), s.name, s.region) for s in sites),
+        machines=tuple(_machines(groups, depth)),
+        node_groups=tuple(_group(g, depth.get(g.pk, 0)) for g in groups),
+        pools=tuple(_pool(p, agents[p.pk], prices.get(p.pk), depth) for p in pools),
+        projects=tuple(_projects(project_ids)),
+        allocations=tuple(_allocation(a) for a in attempts),
+        replicas={core.BlobKey(k): frozenset(core.SiteId(s) for s in v) for k, v in replica_sites(keys).items()} if keys else {},
+        paused=(pause.reason or None) if pause else None,
+    )
+    return World(snapshot, {p.pk: p for p in pools}, prices, agents, now_ms, prefetching=bool(depth))
+
+
+def prices_now() -> dict[str, Price]:
+    """The price version of each pool that applies now."""
+    found: dict[str, Price] = {}
+    for price in Price.objects.filter(valid_from__lte=clock.now()).order_by("version"):
+        found[price.pool_id] = price
+    return found
+
+
+def request_of(task: Task, run: Run, times: dict[str, RunTime]) -> core.TaskRequest:
+    """One task's row as the core sees it."""
+    spec = spec_of(task.spec)
+    sizes = input_sizes(task.project_id, spec)
+    notes = dict(spec.annotations)
+    known = [r for r in times.values() if r.samples]
+    return core.TaskRequest(
+        id=core.TaskId(task.pk),
+        run_id=core.RunId(task.run_id),
+        project_id=core.ProjectId(task.project_id),
+        version=task.version,
+        queued_since_ms=task.queued_at_ms,
+        submitted_by=task.submitted_by,
+        template=task.template,
+        cpu_millis=spec.resources.cpu_millis,
+        memory_bytes=spec.resources.memory_bytes,
+        disk_bytes=spec.resources.disk_bytes,
+        devices=spec.resources.devices,
+        required=tuple(tuple(_requirement(r) for r in term) for term in spec.required),
+        preferred=tuple(core.Preferred(p.weight, tuple(_requirement(r) for r in p.requirements)) for p in spec.preferred),
+        image=spec.image,
+        needs_private_root=needs_private_root(spec),
+        walltime_s=spec.walltime_s or spec.deadline_s,
+        priority=core.Priority(task.priority),
+        objective=core.Objective(notes.get("objective") or run.objective or "balanced"),
+        gang_nodes=int(notes.get("nodes", "1")),
+        exclusive=notes.get("exclusive") == "true",
+        inputs=tuple(sorted((core.BlobKey(k), v) for k, v in sizes.items())),
+        avoid_node_groups=tuple(core.NodeGroupId(g) for g in task.avoid),
+        run_budget_left_micros=None if run.max_cost_micros is None else run.max_cost_micros - run.settled_micros - run.held_micros,
+        expected_ms=sum(r.mean_ms for r in known) // len(known) if known else None,
+        expected_by_group_ms=tuple(sorted((core.NodeGroupId(r.node_group_id), r.mean_ms) for r in known)),
+    )
+
+
+def needs_private_root(spec: TaskSpec) -> bool:
+    """Does the step name absolute paths of its own? Those must not touch the host."""
+    return bool(spec.artifacts_in or spec.artifacts_out or spec.parameters_out or spec.volumes or spec.working_dir)
+
+
+def _requests(cache: RequestCache) -> list[core.TaskRequest]:
+    queued = list(
+        Task.objects.filter(state="queued", kind="exec").filter(Q(not_before_ms=None) | Q(not_before_ms__lte=clock.now_ms()))
+        .order_by("queued_at_ms", "id")
+        .values_list("pk", "version")[:QUEUE_LIMIT]
+    )  # fmt: skip
+    missing = [pk for pk, version in queued if cache.requests.get(pk, (None,))[0] != version]
+    live = {pk for pk, _ in queued}
+    if len(cache.requests) > 2 * len(live) + 1000:
+        cache.requests = {pk: kept for pk, kept in cache.requests.items() if pk in live}
+    for start in range(0, len(missing), 500):
+        rows = list(Task.objects.filter(pk__in=missing[start : start + 500]).select_related("run"))
+        times = history_of({(t.project_id, t.template) for t in rows})
+        for task in rows:
+            request = request_of(task, task.run, times.get((task.project_id, task.template), {}))
+            cache.requests[task.pk] = (task.version, request)
+    requests = [cache.requests[pk][1] for pk, _ in queued if pk in cache.requests]
+    return _with_run_budgets(requests)
+
+
+def _with_run_budgets(requests: list[core.TaskRequest]) -> list[core.TaskRequest]:
+    """Run budgets move while tasks wait, so they are read anew each cycle."""
+    from dataclasses import replace
+
+    limited = {r.run_id for r in requests}
+    left = {
+        pk: limit - settled - held
+        for pk, limit, settled, held in Run.objects.filter(pk__in=list(limited)[:5000], max_cost_micros__isnull=False).values_list(
+            "pk", "max_cost_micros", "settled_micros", "held_micros"
+        )
+    }
+    if not left and all(r.run_budget_left_micros is None for r in requests):
+        return requests
+    return [
+        r if r.run_budget_left_micros == left.get(r.run_id) else replace(r, run_budget_left_micros=left.get(r.run_id))
+        for r in requests
+    ]
+
+
+def _fresh(agent: Agent, now_ms: int, silent_ms: int) -> bool:
+    if agent.last_sync_at is None or agent.last_report.get("accepting") is False:
+        return False
+    return now_ms - clock.to_ms(agent.last_sync_at) < silent_ms
+
+
+def _requirement(needed: Requirement) -> core.Requirement:
+    return core.Requirement(needed.key, core.Operator(needed.op), needed.values)
+
+
+def _devices(devices: dict[str, int], factor: int = 1) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted((name, count * factor) for name, count in devices.items() if count))
+
+
+def _group(group: NodeGroup, depth: int) -> core.NodeGroup:
+    factor = 1 + depth
+    return core.NodeGroup(
+        id=core.NodeGroupId(group.pk),
+        site_id=core.SiteId(group.site_id),
+        nodes=group.nodes,
+        cpu_millis=group.cpu_millis * factor,
+        memory_bytes=group.memory_bytes * factor,
+        disk_bytes=group.disk_bytes,
+        devices=_devices(group.devices, factor),
+        arch=group.arch,
+        accelerator=group.accelerator,
+        simulated=group.simulated,
+        machine_id=core.MachineId(group.machine_id) if group.machine_id and group.machine_cpu_millis else None,
+        speed_permille=group.speed_permille,
+    )
+
+
+def _machines(groups: Iterable[NodeGroup], depth: dict[str, int]) -> list[core.Machine]:
+    caps: dict[str, int] = {}
+    factors: dict[str, int] = defaultdict(lambda: 1)
+    for group in groups:
+        if group.machine_id and group.machine_cpu_millis:
+            caps[group.machine_id] = max(caps.get(group.machine_id, 0), group.machine_cpu_millis)
+            factors[group.machine_id] = max(factors[group.machine_id], 1 + depth.get(group.pk, 0))
+    return [
+        core.Machine(
+            id=core.MachineId(machine_id),
+            cpu_millis=cpu_millis * factors[machine_id],
+            max_tasks=max(1, cpu_millis // 1000) * factors[machine_id],
+        )
+        for machine_id, cpu_millis in sorted(caps.items())
+    ]
+
+
+def _pool(pool: Pool, agents: list[Agent], price: Price | None, depth: dict[str, int]) -> core.Pool:
+    members = list(pool.node_groups.all())
+    allowed = [p.pk for p in pool.projects.all()]
+    factor = 1 + max((depth.get(g.pk, 0) for g in members), default=0)
+    known: set[str] = {e["image"] for a in agents for e in a.environments}
+    return core.Pool(
+        id=core.PoolId(pool.pk),
+        name=pool.name,
+        site_id=core.SiteId(pool.site_id),
+        node_group_ids=tuple(core.NodeGroupId(g.pk) for g in members),
+        kind=core.PoolKind(pool.kind),
+        max_running=pool.max_running * factor if pool.max_running else None,
+        max_walltime_s=pool.max_walltime_s,
+        images=ImageNames(known) if known else None,
+        private_root=any(a.private_root for a in agents),
+        paused=pool.paused_reason or None,
+        reachable=bool(agents),
+        price=price_of(price),
+        labels=tuple(sorted((str(k), str(v)) for k, v in pool.labels.items())),
+        bandwidth_bytes_per_s=pool.labels.get("fubini.dev/bandwidth-bytes-per-s") or None,
+        project_ids=frozenset(core.ProjectId(p) for p in allowed) if allowed else None,
+    )
+
+
+def price_of(price: Price | None) -> core.Price:
+    """A price version as the core computes with it; no price is free."""
+    if price is None:
+        return core.Price()
+    return core.Price(
+        core_hour_micros=price.core_hour_micros,
+        memory_gib_hour_micros=price.memory_gib_hour_micros,
+        device_hour_micros=_devices(price.device_hour_micros),
+        start_micros=price.start_micros,
+        egress_gib_micros=price.egress_gib_micros,
+    )
+
+
+class ImageNames(frozenset[str]):
+    """A site file's image patterns: `in` matches globs, iteration shows the patterns."""
+
+    def __contains__(self, image: object) -> bool:
+        return isinstance(image, str) and any(fnmatch.fnmatchcase(image, pattern) for pattern in self)
+
+
+def _allocation(attempt: Attempt) -> core.Allocation:
+    expected = attempt.placement.get("run_ms") or attempt.walltime_s * 1000
+    return core.Allocation(
+        id=attempt.pk,
+        task_id=core.TaskId(attempt.task_id),
+        project_id=core.ProjectId(attempt.project_id),
+        pool_id=core.PoolId(attempt.pool_id),
+        node_group_id=core.NodeGroupId(attempt.node_group_id),
+        node_indexes=(attempt.node_index,),
+        cpu_millis=attempt.cpu_millis,
+        memory_bytes=attempt.memory_bytes,
+        devices=_devices(attempt.devices),
+        started_ms=attempt.leased_at_ms,
+        expected_finish_ms=attempt.leased_at_ms + expected,
+    )
+
+
+def _projects(project_ids: set[str]) -> list[core.Project]:
+    money = available_by_project(project_ids)
+    used = {u.project_id: u for u in Usage.objects.filter(pk__in=project_ids)}
+    return [
+        core.Project(
+            id=core.ProjectId(p.pk),
+            available_micros=money.get(p.pk, 0),
+            share=max(1, p.share),
+            usage=core.Usage(cpu_milli_s=used[p.pk].core_ms, as_of_ms=used[p.pk].as_of_ms) if p.pk in used else core.Usage(),
+            paused=p.paused_reason or None,
+        )
+        for p in Project.objects.filter(pk__in=project_ids)
+    ]
+
+
+PREFETCH_BELOW_MS = 400
+PREFETCH_MAX = 32
+
+
+def _prefetch_depth(group_ids: set[str]) -> dict[str, int]:
+    """How many times its size a node group may be leased ahead, because its steps end faster than a round trip.
+
+    The agent starts a step only when it has room, so leasing ahead never overcommits the machine; it keeps short
+    steps from waiting for the network between them. Steps that take longer than `PREFETCH_BELOW_MS` get none.
+    """
+    newest: dict[str, int] = {}
+    recent = (
+        Attempt.objects.filter(state="succeeded", finished_at_ms__isnull=False, started_at_ms__isnull=False)
+        .order_by("-id")
+        .values_list("node_group_id", "started_at_ms", "finished_at_ms")[:64]
+    )
+    for group_id, started, finished in recent:
+        if group_id in group_ids:
+            newest[group_id] = max(newest.get(group_id, 0), finished - started)
+    return {
+        group_id: min(PREFETCH_MAX, PREFETCH_BELOW_MS // max(slowest, 10))
+        for group_id, slowest in newest.items()
+        if slowest < PREFETCH_BELOW_MS
+    }

@@ -1,4 +1,4 @@
-"""Data: content-addressed blobs under a project, datasets and their immutable versions, artifacts of steps, replicas, transfers."""
+"""Data: content-addressed blobs under a project, datasets and versions, artifacts of steps, replicas, transfers."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class DatasetVersion(models.Model):
 class Artifact(models.Model):
     """What a step left: (run, node, generation, name) -> logical key -> entries. Keys are never reused."""
 
-    key = models.CharField(max_length=200, primary_key=True)
+    key = models.CharField(max_length=500, primary_key=True)  # run id, node id, generation and name together
     project_id = models.CharField(max_length=32)
     run_id = models.CharField(max_length=32, db_index=True)
     node_id = models.CharField(max_length=200)

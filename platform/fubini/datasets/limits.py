@@ -1,0 +1,26 @@
+"""How much data one request, artifact or dataset may bring; settings may change each figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from django.conf import settings
+
+GIB: Final = 1024**3
+PATH_MAX_BYTES: Final = 4096  # what Linux opens; nothing longer could be staged
+NAME_MAX_BYTES: Final = 255  # one component, as file systems count it
+DEFAULTS: Final = {
+    "BLOB_MAX_BYTES": 64 * GIB,
+    "ARTIFACT_MAX_ENTRIES": 100_000,
+    "ARTIFACT_MAX_BYTES": 1024 * GIB,
+    # An unreferenced blob is kept this long after it was last uploaded or asked for, so that a result on its way
+    # never loses its bytes to the collector.
+    "BLOB_GRACE_S": 24 * 3600,
+}
+
+
+def limit(name: str) -> int:
+    """The figure called `name`, from `settings.FUBINI` or its default."""
+    figures: Mapping[str, Any] = settings.FUBINI
+    return int(figures.get(name, DEFAULTS[name]))

@@ -1,0 +1,279 @@
+"""The bytes' own door, `/objects/...`: signed downloads and uploads, streamed.
+
+A small ASGI application beside Django, because Django reads a request's body whole before a view runs: here an upload
+goes to disk as it comes, is hashed on the way, and stops at the size limit. Rights are in the URL or the bearer token
+(see `signing`); nothing else is looked at, so a site needs no account to fetch the inputs of its own attempt.
+
+* ``GET|HEAD /objects/<token>/<sha256>`` with Range; always an attachment of an opaque type, never rendered.
+* ``PUT|HEAD /objects/upload/<sha256>``, ``Authorization: Bearer <token>``: 201 stored, as often as one likes.
+* ``PUT /objects/<token>/<sha256>`` with a PUT link.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, MutableMapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote
+
+from asgiref.sync import sync_to_async
+from django.db import close_old_connections
+
+from fubini.common.errors import FubiniError, NotFound, Unauthenticated
+from fubini.datasets.errors import BlobNotFound, BlobTooLarge
+from fubini.datasets.limits import limit
+from fubini.datasets.selectors import blob_of
+from fubini.datasets.services import blob_record
+from fubini.datasets.signing import Link, link_check
+from fubini.datasets.store import CHUNK_BYTES, Store, default_store, is_digest
+from fubini.rest.errors import CONTENT_TYPE, Internal, MethodNotAllowed, problem
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+log = logging.getLogger("fubini.objects")
+
+
+class RangeNotSatisfiable(FubiniError):
+    code = "range_not_satisfiable"
+    http_status = 416
+    title = "The range lies outside the object"
+
+
+class _Gone(Exception):
+    """The client went away in the middle of its body."""
+
+
+@dataclass(slots=True)
+class _Exchange:
+    scope: Scope
+    receive: Receive
+    send: Send
+    started: bool = False
+
+    def header(self, name: bytes) -> str:
+        for key, value in self.scope["headers"]:
+            if key == name:
+                return bytes(value).decode("latin-1")
+        return ""
+
+    async def start(self, status: int, headers: Iterable[tuple[str, str]]) -> None:
+        self.started = True
+        always = [
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+            ("cache-control", "private, no-transform"),
+        ]
+        await self.send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [(k.encode("latin-1"), v.encode("latin-1")) for k, v in [*headers, *always]],
+            }
+        )
+
+    async def body(self, data: bytes = b"", *, more: bool = False) -> None:
+        await self.send({"type": "http.response.body", "body": data, "more_body": more})
+
+    async def json(self, status: int, value: dict[str, Any], kind: str = "application/json") -> None:
+        data = json.dumps(value).encode()
+        head = [("content-type", kind), ("content-length", str(len(data)))]
+        if status >= 400:
+            head.append(("connection", "close"))  # the rest of a refused body is not read
+        await self.start(status, head)
+        await self.body(b"" if self.scope["method"] == "HEAD" else data)
+
+
+async def objects_app(scope: Scope, receive: Receive, send: Send) -> None:
+    """The ASGI application; mounted at `/objects/` by `fubini.asgi`."""
+    exchange = _Exchange(scope, receive, send)
+    try:
+        await _serve(exchange, default_store())
+    except _Gone:
+        return
+    except FubiniError as error:
+        if exchange.started:
+            raise
+        await exchange.json(error.http_status, problem(error), CONTENT_TYPE)
+    except Exception:
+        log.exception("objects: %s %s failed", scope["method"], scope["path"][-64:])
+        if exchange.started:
+            raise
+        await exchange.json(500, problem(Internal()), CONTENT_TYPE)
+
+
+async def _serve(exchange: _Exchange, store: Store) -> None:
+    method = exchange.scope["method"]
+    parts = exchange.scope["path"].split("/")  # "", "objects", token | "upload", digest
+    if len(parts) != 4 or not is_digest(parts[3]):
+        raise NotFound("Objects are at /objects/<token>/<sha256>.")
+    token, digest = parts[2], parts[3]
+    if method not in ("GET", "HEAD", "PUT"):
+        raise MethodNotAllowed("Objects are read with GET and HEAD, written with PUT.", allowed=["GET", "HEAD", "PUT"])
+    if token == "upload":  # noqa: S105  a path segment
+        kind, _, token = exchange.header(b"authorization").partition(" ")
+        if kind.lower() != "bearer" or not token:
+            raise Unauthenticated(
+                "No upload token came.", next_step="Send `Authorization: Bearer <token>` as the lease gave it."
+            )
+    link = link_check(token.strip(), method=method, digest=digest)
+    if method == "PUT":
+        await _put(exchange, store, link, digest)
+    elif link.method == "PUT":
+        await _has(exchange, store, link, digest)
+    else:
+        await _get(exchange, store, link, digest)
+
+
+# --- reading ---
+
+
+async def _has(exchange: _Exchange, store: Store, link: Link, digest: str) -> None:
+    """Does the project have this blob already? Asking renews it, so that what is not sent again is not collected."""
+
+    def look() -> int | None:
+        with _database():
+            blob = blob_of(link.project_id, digest)
+            if blob is None or store.size(digest) != blob.size_bytes:
+                return None
+            blob_record(project_id=link.project_id, digest=digest, size_bytes=blob.size_bytes)
+            return blob.size_bytes
+
+    size = await sync_to_async(look)()
+    if size is None:
+        raise BlobNotFound()
+    await exchange.start(200, [("content-length", str(size)), ("etag", f'"{digest}"')])
+    await exchange.body()
+
+
+async def _get(exchange: _Exchange, store: Store, link: Link, digest: str) -> None:
+    size = await asyncio.to_thread(store.size, digest)
+    if size is None:
+        raise BlobNotFound(next_step="It may have been removed; ask for the list of files again.")
+    etag = f'"{digest}"'
+    head = [
+        ("etag", etag),
+        ("accept-ranges", "bytes"),
+        ("content-type", "application/octet-stream"),
+        ("content-disposition", attachment(link.filename or digest)),
+    ]
+    if etag in [tag.strip().removeprefix("W/") for tag in exchange.header(b"if-none-match").split(",")]:
+        await exchange.start(304, head)
+        await exchange.body()
+        return
+    wanted = exchange.header(b"range")
+    if exchange.header(b"if-range") not in ("", etag):
+        wanted = ""
+    try:
+        start, stop = range_of(wanted, size) or (0, size)
+    except RangeNotSatisfiable:
+        await exchange.start(416, [("content-range", f"bytes */{size}"), ("content-length", "0")])
+        await exchange.body()
+        return
+    partial = (start, stop) != (0, size)
+    head.append(("content-length", str(stop - start)))
+    if partial:
+        head.append(("content-range", f"bytes {start}-{stop - 1}/{size}"))
+    await exchange.start(206 if partial else 200, head)
+    if exchange.scope["method"] == "HEAD" or start == stop:
+        await exchange.body()
+        return
+    pieces = store.chunks(digest, start, stop - start)
+    left = stop - start
+    while left:
+        piece = await asyncio.to_thread(next, pieces, b"")
+        if not piece:  # truncated underneath us: end without the promised length, so the client sees a broken reply
+            raise _Gone
+        left -= len(piece)
+        await exchange.body(piece, more=left > 0)
+
+
+def range_of(header: str, size: int) -> tuple[int, int] | None:
+    """`Range` as [start, stop); None for no range or one we do not serve (several ranges are answered with all bytes).
+
+    Raises:
+        RangeNotSatisfiable: it starts behind the end.
+    """
+    match = RANGE.fullmatch(header.strip())
+    if not match or match[1] == match[2] == "":
+        return None
+    if match[1] == "":
+        length = int(match[2])
+        if length == 0:
+            raise RangeNotSatisfiable()
+        return max(0, size - length), size
+    start = int(match[1])
+    stop = min(size, int(match[2]) + 1) if match[2] else size
+    if match[2] and int(match[2]) < start:
+        return None
+    if start >= size:
+        raise RangeNotSatisfiable()
+    return start, stop
+
+
+def attachment(name: str) -> str:
+    """A Content-Disposition that offers a file name without letting it end the header or pick a folder."""
+    base = name.rsplit("/", 1)[-1]
+    plain = re.sub(r"[^A-Za-z0-9._+-]", "_", base)[:120] or "file"
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(base, safe='', errors='replace')[:1000]}"
+
+
+# --- writing ---
+
+
+async def _put(exchange: _Exchange, store: Store, link: Link, digest: str) -> None:
+    most = limit("BLOB_MAX_BYTES")
+    declared = exchange.header(b"content-length")
+    if declared.isascii() and declared.isdigit() and int(declared) > most:
+        raise BlobTooLarge(f"A blob may have {most} bytes; {int(declared)} were announced.", max_bytes=most)
+    writer = await asyncio.to_thread(store.writer, digest, max_bytes=most)
+    try:
+        async for piece in _pieces(exchange.receive):
+            await asyncio.to_thread(writer.write, piece)
+        size = await asyncio.to_thread(writer.commit)
+        await sync_to_async(_accept)(link.project_id, digest, size)
+    finally:
+        await asyncio.to_thread(writer.close)
+    await exchange.json(201, {"digest": digest, "size_bytes": size})
+
+
+def _accept(project_id: str, digest: str, size_bytes: int) -> None:
+    with _database():
+        blob_record(project_id=project_id, digest=digest, size_bytes=size_bytes)
+
+
+@contextlib.contextmanager
+def _database() -> Iterator[None]:
+    """What Django does around a request: no connection is kept past its age or after an error."""
+    close_old_connections()
+    try:
+        yield
+    finally:
+        close_old_connections()
+
+
+async def _pieces(receive: Receive) -> AsyncIterator[bytes]:
+    """The body in pieces of about a chunk: few hops to the disk's thread, little memory."""
+    kept: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        data = message.get("body", b"")
+        if data:
+            kept.append(data)
+            size += len(data)
+        more = message.get("more_body", False)
+        if size >= CHUNK_BYTES or (size and not more):
+            yield b"".join(kept)
+            kept, size = [], 0
+        if not more:
+            return

@@ -1,0 +1,314 @@
+"""Reads on data: what an artifact key or a claim means, which bytes a site lacks, what may be downloaded.
+
+Querysets are born scoped: each takes the project or projects it may look into. Artifacts and dataset versions never
+change, so what a key resolves to may be remembered for the life of a process.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections import OrderedDict, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, Final
+
+from django.db.models import OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
+
+from fubini.common.errors import NotFound
+from fubini.datasets.entries import Manifest, manifest_of
+from fubini.datasets.models import Artifact, Blob, Dataset, DatasetVersion, Replica, Transfer
+
+CLAIM: Final = re.compile(r"(?P<name>.+)-v(?P<number>[1-9][0-9]{0,8})")
+IN_MAX: Final = 5000  # values in one IN (...); SQLite takes 32,766 in a statement
+REMEMBERED: Final = 2048
+WHOLE: Final = ("present", "pinned")  # states of a replica that can be read
+
+
+class DataNotFound(NotFound):
+    """A key, dataset, version or path inside one that does not exist in this project."""
+
+    title = "No such data"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a key and a path inside it mean: files and their bytes. `key` has the version a dataset resolved to."""
+
+    key: str
+    manifest: Manifest
+
+    @property
+    def entries(self) -> tuple[dict[str, Any], ...]:
+        """{path, size, mode, sha256} a file; a single file has path ""."""
+        return tuple(self.manifest.to_json())
+
+    @property
+    def size_bytes(self) -> int:
+        return self.manifest.size_bytes
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Digest -> bytes."""
+        return self.manifest.sizes
+
+
+class _Memory:
+    """The newest manifests by (project, key); small, because a manifest of 100,000 files is not."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[str, str], Manifest] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, project_id: str, key: str) -> Manifest | None:
+        with self._lock:
+            found = self._kept.get((project_id, key))
+            if found is not None:
+                self._kept.move_to_end((project_id, key))
+            return found
+
+    def put(self, project_id: str, key: str, manifest: Manifest) -> None:
+        if len(manifest.entries) > 1000:
+            return
+        with self._lock:
+            self._kept[project_id, key] = manifest
+            while len(self._kept) > REMEMBERED:
+                self._kept.popitem(last=False)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._kept.clear()
+
+
+_memory = _Memory()
+
+
+def memory_clear() -> None:
+    """Forget resolved keys; for tests and after data was removed."""
+    _memory.clear()
+
+
+# --- lists ---
+
+
+def datasets_of(project_ids: Collection[str]) -> QuerySet[Dataset]:
+    """Datasets of these projects with their newest version's figures as `latest_*`."""
+    newest = DatasetVersion.objects.filter(dataset=OuterRef("pk")).order_by("-number")
+    return (
+        Dataset.objects.filter(project_id__in=project_ids)
+        .select_related("project")
+        .annotate(
+            latest_number=Subquery(newest.values("number")[:1]),
+            latest_files=Subquery(newest.values("files")[:1]),
+            latest_size_bytes=Subquery(newest.values("size_bytes")[:1]),
+        )
+    )
+
+
+def versions_of(dataset: Dataset) -> QuerySet[DatasetVersion]:
+    """A dataset's versions without their (possibly long) lists of files."""
+    return DatasetVersion.objects.filter(dataset=dataset).defer("entries")
+
+
+def artifacts_of_run(run_id: str) -> QuerySet[Artifact]:
+    return Artifact.objects.filter(run_id=run_id)
+
+
+def artifact_get(project_ids: Collection[str], key: str) -> Artifact:
+    """One artifact of these projects.
+
+    Raises:
+        DataNotFound: there is none of that key there.
+    """
+    found = Artifact.objects.filter(pk=key, project_id__in=project_ids).first()
+    if found is None:
+        raise DataNotFound(f"No artifact {key[:200]!r}.")
+    return found
+
+
+def blob_of(project_id: str, digest: str) -> Blob | None:
+    """The project's record of a blob."""
+    return Blob.objects.filter(project_id=project_id, digest=digest).first()
+
+
+def blobs_known(project_id: str, digests: Collection[str]) -> dict[str, int]:
+    """Digest -> bytes of those the project has."""
+    found: dict[str, int] = {}
+    for some in _slices(sorted(set(digests))):
+        found.update(Blob.objects.filter(project_id=project_id, digest__in=some).values_list("digest", "size_bytes"))
+    return found
+
+
+# --- what keys and claims mean ---
+
+
+def claim_key(project_id: str, claim: str) -> str:
+    """The key of a dataset version a PVC claim names: ``methanol-v1`` is version 1, ``methanol`` the newest.
+
+    Raises:
+        DataNotFound: no such dataset or version; `nearest` names one that exists.
+    """
+    match = CLAIM.fullmatch(claim)
+    if match:
+        name, number = match["name"], int(match["number"])
+        if DatasetVersion.objects.filter(dataset__project_id=project_id, dataset__name=name, number=number).exists():
+            return f"dataset/{name}@{number}"
+    else:
+        number_found = _newest(project_id, claim)
+        if number_found:
+            return f"dataset/{claim}@{number_found}"
+    names = list(Dataset.objects.filter(project_id=project_id).values_list("name", flat=True)[:1000])
+    base = match["name"] if match else claim
+    near = difflib.get_close_matches(base, names, 1)
+    if base in names:
+        versions = DatasetVersion.objects.filter(dataset__project_id=project_id, dataset__name=base).order_by("number")
+        has = list(versions.values_list("number", flat=True))[-20:]
+        wanted = f"no version {match['number']}" if match else "no version yet"
+        detail = f"The dataset {base!r} has {wanted}" + (f"; it has {has}." if has else ".")
+    else:
+        detail = f"There is no dataset {base!r} in this project."
+    raise DataNotFound(
+        detail,
+        nearest=near[0] if near else "",
+        next_step="Import it (`fubini data import PATH --name NAME`) or name one that exists.",
+    )
+
+
+def claims_known(project_id: str, claims: Iterable[str]) -> dict[str, str]:
+    """Claim -> key for those that mean a dataset version; the others are left out."""
+    found: dict[str, str] = {}
+    for claim in dict.fromkeys(claims):
+        try:
+            found[claim] = claim_key(project_id, claim)
+        except DataNotFound:
+            continue
+    return found
+
+
+def artifact_resolve(project_id: str, key: str, sub_path: str = "") -> Resolved:
+    """What `key` means to this project: an artifact's key, ``dataset/<name>@<version>``, or ``dataset/<claim>``.
+
+    Raises:
+        DataNotFound: no such key, version, or path inside it.
+    """
+    found = artifacts_resolve(project_id, [key])
+    if key not in found:
+        raise DataNotFound(
+            f"There is no data {key[:200]!r} in this project.", next_step="List what exists with `fubini data list`."
+        )
+    return resolved_below(found[key], sub_path)
+
+
+def artifacts_resolve(project_id: str, keys: Iterable[str]) -> dict[str, Resolved]:
+    """`artifact_resolve` for many keys in at most a query a kind; keys that mean nothing are left out."""
+    found: dict[str, Resolved] = {}
+    artifacts: list[str] = []
+    for key in dict.fromkeys(keys):
+        if key.startswith("dataset/"):
+            resolved = _dataset_resolve(project_id, key)
+            if resolved is not None:
+                found[key] = resolved
+        elif (kept := _memory.get(project_id, key)) is not None:
+            found[key] = Resolved(key, kept)
+        else:
+            artifacts.append(key)
+    for some in _slices(artifacts):
+        for pk, rows in Artifact.objects.filter(project_id=project_id, pk__in=some).values_list("key", "entries"):
+            manifest = manifest_of(rows)
+            _memory.put(project_id, pk, manifest)
+            found[pk] = Resolved(pk, manifest)
+    return found
+
+
+def resolved_below(resolved: Resolved, sub_path: str) -> Resolved:
+    """A file or folder inside what a key means.
+
+    Raises:
+        DataNotFound: nothing lies there; `nearest` names a path that exists.
+    """
+    if sub_path.strip("/") in ("", "."):
+        return resolved
+    inside = resolved.manifest.below(sub_path)
+    if not inside.entries:
+        near = difflib.get_close_matches(sub_path.strip("/"), [e.path for e in resolved.manifest.entries[:2000]], 1)
+        raise DataNotFound(f"There is no {sub_path[:200]!r} in {resolved.key!r}.", nearest=near[0] if near else "")
+    return Resolved(resolved.key, inside)
+
+
+def _dataset_resolve(project_id: str, key: str) -> Resolved | None:
+    name, at, version = key.removeprefix("dataset/").partition("@")
+    if at and not (version.isascii() and version.isdigit() and len(version) < 10):
+        return None
+    claim = None if at else CLAIM.fullmatch(name)
+    number: int | None
+    if claim is not None:
+        name, number = claim["name"], int(claim["number"])
+    else:
+        number = int(version) if at else _newest(project_id, name)
+    if not number:
+        return None
+    full = f"dataset/{name}@{number}"
+    kept = _memory.get(project_id, full)
+    if kept is None:
+        rows = (
+            DatasetVersion.objects.filter(dataset__project_id=project_id, dataset__name=name, number=number)
+            .values_list("entries", flat=True)
+            .first()
+        )
+        if rows is None:
+            return None
+        kept = manifest_of(rows)
+        _memory.put(project_id, full, kept)
+    return Resolved(full, kept)
+
+
+def _newest(project_id: str, name: str) -> int | None:
+    return (
+        DatasetVersion.objects.filter(dataset__project_id=project_id, dataset__name=name)
+        .order_by("-number")
+        .values_list("number", flat=True)
+        .first()
+    )
+
+
+# --- where bytes are ---
+
+
+def missing_bytes(digests: Mapping[str, int], site_id: str) -> int:
+    """Bytes of `digests` (digest -> bytes) that the site's cache does not hold."""
+    have = _held(site_id, list(digests))
+    return sum(size for digest, size in digests.items() if digest not in have)
+
+
+def _held(site_id: str, digests: Sequence[str]) -> set[str]:
+    have: set[str] = set()
+    for some in _slices(digests):
+        rows = Replica.objects.filter(site_id=site_id, digest__in=some, state__in=WHOLE)
+        have.update(rows.values_list("digest", flat=True))
+    return have
+
+
+def replica_sites(digests: Iterable[str]) -> dict[str, set[str]]:
+    """Digest -> the sites whose caches hold it whole."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for some in _slices(sorted(set(digests))):
+        rows = Replica.objects.filter(digest__in=some, state__in=WHOLE)
+        for digest, site_id in rows.values_list("digest", "site_id"):
+            found[digest].add(site_id)
+    return dict(found)
+
+
+def transfers_of_run(run_id: str) -> QuerySet[Transfer]:
+    return Transfer.objects.filter(run_id=run_id)
+
+
+def project_bytes(project_id: str) -> int:
+    """All bytes a project keeps, each blob once."""
+    total: int = Blob.objects.filter(project_id=project_id).aggregate(s=Coalesce(Sum("size_bytes"), 0))["s"]
+    return total
+
+
+def _slices(values: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (values[at : at + IN_MAX] for at in range(0, len(values), IN_MAX))

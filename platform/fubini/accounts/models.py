@@ -13,6 +13,7 @@ class User(AbstractUser):
 
     id = IdField()
     language = models.CharField(max_length=8, default="en")
+    version = models.PositiveIntegerField(default=1)
 
 
 class Token(models.Model):
@@ -29,6 +30,7 @@ class Token(models.Model):
     user = models.ForeignKey("fubini_accounts.User", null=True, on_delete=models.CASCADE, related_name="tokens")
     project_id = models.CharField(max_length=32, null=True, db_index=True)
     role = models.CharField(max_length=12, blank=True, default="")  # of a project's machine token
+    actor = models.CharField(max_length=80, blank=True, default="")  # what a machine token's deeds are recorded under
     scopes = models.JSONField(default=list)
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.CharField(max_length=80, blank=True, default="")

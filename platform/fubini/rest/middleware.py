@@ -1,15 +1,49 @@
-"""Limits before parsing: a request that is too large is refused before its body is read."""
+"""The first of our middleware: gives the request its id and refuses a body that is too large before it is read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Any
 
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponse
+
+from fubini.rest.limits import max_body_bytes, too_large
+from fubini.rest.problems import problem_response
+from fubini.rest.request_id import CURRENT, request_id_of
 
 
 class RequestLimitsMiddleware:
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
+    """Works for sync and async views alike, so that streams do not hold a thread."""
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self.get_response = get_response
+        self.is_async = iscoroutinefunction(get_response)
+        if self.is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
+        if self.is_async:
+            return self._async_call(request)
+        refused = self._begin(request)
+        return self._end(request, refused if refused is not None else self.get_response(request))
+
+    async def _async_call(self, request: HttpRequest) -> HttpResponse:
+        refused = self._begin(request)
+        return self._end(request, refused if refused is not None else await self.get_response(request))
+
+    def _begin(self, request: HttpRequest) -> HttpResponse | None:
+        request.request_id = request_id_of(request.headers.get("X-Request-ID"))  # type: ignore[attr-defined]
+        CURRENT.set(request.request_id)  # type: ignore[attr-defined]
+        limit = max_body_bytes(request.path)
+        declared = request.META.get("CONTENT_LENGTH") or ""
+        if limit is not None and declared.isdigit() and int(declared) > limit:
+            return problem_response(too_large(limit, int(declared)))
+        return None
+
+    def _end(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]
+        return response

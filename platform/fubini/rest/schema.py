@@ -1,9 +1,95 @@
-"""How views become OpenAPI operations."""
+"""How views become OpenAPI operations: what drf-spectacular cannot know from a serializer."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiParameter
+
+_PROBLEM = {
+    "type": "object",
+    "description": "An error: clients branch on `code`, people read `detail` and `next_step`.",
+    "required": ["type", "title", "status", "code", "detail", "next_step", "errors", "request_id"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"type": "string"},
+        "detail": {"type": "string"},
+        "next_step": {"type": "string"},
+        "request_id": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "pointer": {"type": "string", "description": "JSON pointer into the body."},
+                    "path": {"type": "string", "description": "A parameter's name or a manifest's field path."},
+                    "line": {"type": "integer"},
+                    "column": {"type": "integer"},
+                    "code": {"type": "string"},
+                    "detail": {"type": "string"},
+                    "found": {},
+                    "allowed": {},
+                    "nearest": {"type": "string"},
+                    "next_step": {"type": "string"},
+                },
+            },
+        },
+    },
+}
 
 
 class Schema(AutoSchema):
-    """The place for what drf-spectacular cannot know."""
+    """Adds `fields`, `Idempotency-Key` and tags by the first part of the path."""
+
+    def get_override_parameters(self) -> list[Any]:
+        found: list[Any] = []
+        spec = getattr(self.view, "operation", None)
+        if self.method == "POST" and spec is not None and not spec.public:
+            found.append(
+                OpenApiParameter(
+                    "Idempotency-Key",
+                    str,
+                    "header",
+                    description="Sent again within 24 hours with the same request, the first reply is given again.",
+                )
+            )
+        if spec is not None and spec.reply is not None:
+            found.append(
+                OpenApiParameter("fields", str, "query", description="Only these fields of the reply, by commas.")
+            )
+        return found
+
+    def get_tags(self) -> list[str]:
+        parts = [p for p in self.path.split("/") if p and not p.startswith("{")]
+        rest = parts[parts.index("v1") + 1 :] if "v1" in parts else parts
+        return [rest[0] if rest else "platform"]
+
+    def get_operation_id(self) -> str:
+        """``projects_members_list``: the path's words and the view's action."""
+        parts = [p for p in self.path.split("/") if p and not p.startswith("{")]
+        words = parts[parts.index("v1") + 1 :] if "v1" in parts else parts
+        action = getattr(self.view, "action", None) or str(self.method).lower()
+        return "_".join([*words, action]).replace("-", "_").replace(".", "_")
+
+
+def finish(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """Postprocessing: every operation may answer with a problem; request objects take no other fields."""
+    components = result.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    schemas["Problem"] = _PROBLEM
+    components.setdefault("responses", {})["Problem"] = {
+        "description": "An error, as `application/problem+json`.",
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    for name, schema in schemas.items():
+        if name.endswith("Request") and schema.get("type") == "object" and "properties" in schema:
+            schema.setdefault("additionalProperties", False)
+    for path in result.get("paths", {}).values():
+        for operation in path.values():
+            if isinstance(operation, dict) and "responses" in operation:
+                operation["responses"]["4XX"] = {"$ref": "#/components/responses/Problem"}
+                operation["responses"]["5XX"] = {"$ref": "#/components/responses/Problem"}
+    return result

@@ -95,11 +95,14 @@ STATIC_ROOT = ENV.home / "static"
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "fubini.accounts.authentication.TokenAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
+        "fubini.accounts.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["fubini.rest.parsers.JSONParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["fubini.rest.throttle.PrincipalThrottle"],
+    "DEFAULT_METADATA_CLASS": None,
+    "URL_FORMAT_OVERRIDE": None,
     "DEFAULT_SCHEMA_CLASS": "fubini.rest.schema.Schema",
     "DEFAULT_PAGINATION_CLASS": "fubini.rest.pagination.CursorPages",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
@@ -117,12 +120,21 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "COMPONENT_NO_READ_ONLY_REQUIRED": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "fubini.rest.schema.finish",
+    ],
 }
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "fubini.rest.errors.csrf_failure"
+APPEND_SLASH = False
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
 
@@ -137,6 +149,12 @@ FUBINI = {
     "MAX_INFRA_ATTEMPTS": 5,
     "MANIFEST_MAX_BYTES": 2 * 1024 * 1024,
     "LOG_MAX_BYTES": 10 * 1024 * 1024,
+    # A principal's requests: a burst, then a steady rate; beyond it 429 with Retry-After.
+    "REQUESTS_PER_S": 300,
+    "REQUESTS_BURST": 3000,
+    "LOGINS_PER_MINUTE": 10,
+    "STREAMS_MAX": 500,
+    "STREAMS_MAX_A_PRINCIPAL": 20,
 }
 
 # The database is the queue; Celery only carries row ids and may lose any of them.

@@ -44,6 +44,7 @@ class Agent(models.Model):
     last_sync_at = models.DateTimeField(null=True)
     last_report = models.JSONField(default=dict)  # load, free disk, as of last_sync_at
     revoked_at = models.DateTimeField(null=True)
+    row_version = models.PositiveIntegerField(default=1)  # of what administrators change; `version` is the agent's own
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["site", "name"], name="agent_name_once_a_site")]

@@ -34,6 +34,7 @@ class Migration(migrations.Migration):
                 ('last_sync_at', models.DateTimeField(null=True)),
                 ('last_report', models.JSONField(default=dict)),
                 ('revoked_at', models.DateTimeField(null=True)),
+                ('row_version', models.PositiveIntegerField(default=1)),
             ],
         ),
         migrations.CreateModel(

@@ -1,0 +1,10 @@
+"""The scheduler core: decides where and when each queued task runs.
+
+Pure: it reads a `Snapshot`, a `Policy` and a time, and returns a `SchedulingResult`. It knows no framework, database,
+clock or network, and draws no random numbers outside the seeded simulator. Integer units throughout.
+"""
+
+from fubini_scheduler.cycle import plan
+from fubini_scheduler.quote import quote
+
+__all__ = ["plan", "quote"]

@@ -1,0 +1,128 @@
+"""Why a task stays: stable codes, an English sentence for each, and the figures it carries.
+
+Codes are shown by API and UI and must not change meaning; sentences may. Figures are named in the template in braces;
+times in them are seconds, money micros, sizes bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the model imports this module
+    from fubini_scheduler.model.ids import PoolId
+
+
+class ReasonCode(StrEnum):
+    """One binding reason. The order here is the order of interest: what a person can change soonest comes first."""
+
+    # of the task, its run or its project
+    PAUSED = "paused"
+    PROJECT_PAUSED = "project_paused"
+    PROJECT_UNKNOWN = "project_unknown"
+    BUDGET = "budget"
+    RUN_BUDGET = "run_budget"
+    QUOTA_RUNNING = "quota_running"
+    QUOTA_CPU = "quota_cpu"
+    CYCLE_LIMIT = "cycle_limit"
+    # of a pool that could run it, at another time or under another policy
+    WAITS_FOR_POOL = "waits_for_pool"
+    POOL_SLOTS = "pool_slots"
+    NODES_BUSY = "nodes_busy"
+    MACHINE_BUSY = "machine_busy"
+    RESERVED = "reserved"
+    LOCAL_FIRST = "local_first"
+    BURST_PRICE = "burst_price"
+    SCORED_WORSE = "scored_worse"
+    POOL_PAUSED = "pool_paused"
+    AGENT_AWAY = "agent_away"
+    AVOIDED = "avoided"
+    # of a pool that cannot run it as it is written
+    POOL_NOT_ALLOWED = "pool_not_allowed"
+    WALLTIME = "walltime"
+    CPU_TOO_LARGE = "cpu_too_large"
+    MEMORY_TOO_LARGE = "memory_too_large"
+    DISK_TOO_LARGE = "disk_too_large"
+    DEVICES = "devices"
+    GANG_TOO_LARGE = "gang_too_large"
+    MACHINE_TOO_SMALL = "machine_too_small"
+    IMAGE_UNKNOWN = "image_unknown"
+    PRIVATE_ROOT = "private_root"
+    SELECTOR = "selector"
+    NO_NODES = "no_nodes"
+    NO_POOLS = "no_pools"
+
+
+SENTENCES: dict[ReasonCode, str] = {
+    ReasonCode.PAUSED: "New work is paused everywhere: {reason}",
+    ReasonCode.PROJECT_PAUSED: "The project is paused: {reason}",
+    ReasonCode.PROJECT_UNKNOWN: "The project {project} is not known to the scheduler.",
+    ReasonCode.BUDGET: "The project's budget lacks {missing_micros} micros: {hold_micros} must be set aside, {available_micros} are left.",
+    ReasonCode.RUN_BUDGET: "The run's cost limit lacks {missing_micros} micros: {hold_micros} must be set aside, {available_micros} are left.",
+    ReasonCode.QUOTA_RUNNING: "The project runs {running} tasks and may run {limit} at once.",
+    ReasonCode.QUOTA_CPU: "The project uses {used} milli-cores and may use {limit}; this needs {needed}.",
+    ReasonCode.CYCLE_LIMIT: "The cycle placed as many tasks as it may ({limit}); the next one goes on.",
+    ReasonCode.WAITS_FOR_POOL: "Waits about {wait_s} s for this pool, which is better than starting elsewhere now.",
+    ReasonCode.POOL_SLOTS: "All {limit} slots of the pool are taken.",
+    ReasonCode.NODES_BUSY: "No node has enough room now; {busy} is what is short.",
+    ReasonCode.MACHINE_BUSY: "The machine under the pool is full; {busy} is what is short.",
+    ReasonCode.RESERVED: "The room is set aside for {for_task}, which starts in about {start_s} s.",
+    ReasonCode.LOCAL_FIRST: "More local pools start it in about {wait_s} s; overflow opens above {burst_wait_s} s.",
+    ReasonCode.BURST_PRICE: "Overflow here costs {price_micros} micros; at most {limit_micros} are allowed.",
+    ReasonCode.SCORED_WORSE: "Could start it now for {price_micros} micros, but another pool serves the objective better.",
+    ReasonCode.POOL_PAUSED: "The pool is paused: {reason}",
+    ReasonCode.AGENT_AWAY: "No agent of the pool has been heard from lately.",
+    ReasonCode.AVOIDED: "An earlier attempt failed here through no fault of the step; other places are tried first.",
+    ReasonCode.POOL_NOT_ALLOWED: "The project may not use this pool.",
+    ReasonCode.WALLTIME: "Asks for {needed} s; the pool allows {limit} s.",
+    ReasonCode.CPU_TOO_LARGE: "Asks for {needed} milli-cores a node; the largest node has {limit}.",
+    ReasonCode.MEMORY_TOO_LARGE: "Asks for {needed} bytes of memory a node; the largest node has {limit}.",
+    ReasonCode.DISK_TOO_LARGE: "Asks for {needed} bytes of disk a node; the largest node has {limit}.",
+    ReasonCode.DEVICES: "Asks for {needed} x {device} a node; a node has {limit}.",
+    ReasonCode.GANG_TOO_LARGE: "Asks for {needed} nodes at once; the node group has {limit}.",
+    ReasonCode.MACHINE_TOO_SMALL: "Asks for more than the machine under the pool has at all; {busy} is what is short.",
+    ReasonCode.IMAGE_UNKNOWN: "The image {image} is not known here; known: {known}",
+    ReasonCode.PRIVATE_ROOT: "The step writes to absolute paths and the pool cannot give it a root of its own.",
+    ReasonCode.SELECTOR: "Needs {needed}; the pool has {found}.",
+    ReasonCode.NO_NODES: "The pool has no node group that is up.",
+    ReasonCode.NO_POOLS: "There is no pool at all.",
+}
+
+RANK: dict[ReasonCode, int] = {code: rank for rank, code in enumerate(ReasonCode)}
+
+WAITING_FOR: dict[ReasonCode, str] = {
+    ReasonCode.PAUSED: "pause",
+    ReasonCode.PROJECT_PAUSED: "pause",
+    ReasonCode.POOL_PAUSED: "pause",
+    ReasonCode.BUDGET: "budget",
+    ReasonCode.RUN_BUDGET: "run_budget",
+}
+"""Reasons that a task's row repeats in `waiting_for`, when they are the binding one."""
+
+PERMANENT: frozenset[ReasonCode] = frozenset(list(ReasonCode)[RANK[ReasonCode.POOL_NOT_ALLOWED] :])
+"""Reasons that waiting does not cure: the task, the pool or the policy must change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A code, the pool it speaks of (None: all of them), and its figures by name."""
+
+    code: ReasonCode
+    pool_id: PoolId | None = None
+    data: tuple[tuple[str, int | str], ...] = ()
+
+    @property
+    def figures(self) -> dict[str, int | str]:
+        """The figures by name, as JSON can carry them."""
+        return dict(self.data)
+
+    @property
+    def permanent(self) -> bool:
+        """Waiting does not cure it."""
+        return self.code in PERMANENT
+
+    @property
+    def sentence(self) -> str:
+        """The reason in English, with its figures."""
+        return SENTENCES[self.code].format_map(dict(self.data))

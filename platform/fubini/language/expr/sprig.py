@@ -341,6 +341,18 @@ def _bool(value: Any) -> bool:
     return value is True or (isinstance(value, str) and value.lower() in ("1", "t", "true"))
 
 
+def _fail(text: Any) -> Any:
+    raise LanguageError(_s(text))
+
+
+def _kind_of(value: Any) -> str:
+    if value is None:
+        return "invalid"
+    if isinstance(value, bool):
+        return "bool"
+    return {int: "int", float: "float64", str: "string", list: "slice", dict: "map"}.get(type(value), "func")
+
+
 _TABLE: dict[str, Callable[..., Any]] = {
     # texts
     "trim": lambda t: _s(t).strip(),
@@ -478,18 +490,6 @@ _TABLE: dict[str, Callable[..., Any]] = {
     "clean": lambda t: _s(t).rstrip("/") or ".",
     "isAbs": lambda t: _s(t).startswith("/"),
 }
-
-
-def _fail(text: Any) -> Any:
-    raise LanguageError(_s(text))
-
-
-def _kind_of(value: Any) -> str:
-    if value is None:
-        return "invalid"
-    if isinstance(value, bool):
-        return "bool"
-    return {int: "int", float: "float64", str: "string", list: "slice", dict: "map"}.get(type(value), "func")
 
 
 SPRIG: Mapping[str, Callable[..., Any]] = dict(_TABLE)

@@ -41,7 +41,17 @@ from fubini.rest.problems import (
 )
 from fubini.rest.request_id import CURRENT
 
-__all__ = ["PreconditionFailed", "PreconditionRequired", "TooLarge", "exception_handler", "problem", "problem_response"]
+__all__ = [
+    "CONTENT_TYPE",
+    "Internal",
+    "MethodNotAllowed",
+    "PreconditionFailed",
+    "PreconditionRequired",
+    "TooLarge",
+    "exception_handler",
+    "problem",
+    "problem_response",
+]
 
 log = logging.getLogger("fubini.rest")
 

@@ -70,7 +70,7 @@ def ring(topic: str, payload: str = "") -> None:
         _sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         _sender.setblocking(False)
     try:
-        names = os.listdir(_folder(topic))
+        names = [path.name for path in _folder(topic).iterdir()]
     except FileNotFoundError:
         return
     for name in names:

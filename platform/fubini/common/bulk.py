@@ -16,6 +16,11 @@ class StaleRow(Exception):
     """A compare-and-set found a row whose state had changed: the whole batch must be rolled back and read again."""
 
 
+def _quoted(name: str | None) -> str:
+    assert name, "every concrete field has a column"
+    return str(connection.ops.quote_name(name))
+
+
 def _columns(model: type[models.Model], names: Sequence[str]) -> list[models.Field[Any, Any]]:
     return [model._meta.get_field(name) for name in names]  # type: ignore[misc]
 
@@ -26,15 +31,17 @@ def rows_insert(rows: Sequence[models.Model]) -> None:
         return
     model = type(rows[0])
     fields = [f for f in model._meta.concrete_fields if not isinstance(f, models.AutoField)]
-    names = ", ".join(connection.ops.quote_name(f.column) for f in fields)
+    names = ", ".join(_quoted(f.column) for f in fields)
     marks = ", ".join(["%s"] * len(fields))
-    sql = f"INSERT INTO {connection.ops.quote_name(model._meta.db_table)} ({names}) VALUES ({marks})"  # noqa: S608
+    sql = f"INSERT INTO {_quoted(model._meta.db_table)} ({names}) VALUES ({marks})"  # noqa: S608
     values = [[f.get_db_prep_save(f.pre_save(row, True), connection) for f in fields] for row in rows]
     with connection.cursor() as cursor:
         cursor.executemany(sql, values)
 
 
-def rows_update(rows: Sequence[models.Model], names: Sequence[str], *, expect: str = "", expected: Sequence[Any] = ()) -> None:
+def rows_update(
+    rows: Sequence[models.Model], names: Sequence[str], *, expect: str = "", expected: Sequence[Any] = ()
+) -> None:
     """Write the named fields of each row; with `expect`, only where that column still has the row's `expected` value.
 
     Raises:
@@ -44,7 +51,7 @@ def rows_update(rows: Sequence[models.Model], names: Sequence[str], *, expect: s
         return
     model = type(rows[0])
     fields = _columns(model, names)
-    quote = connection.ops.quote_name
+    quote = _quoted
     assign = ", ".join(f"{quote(f.column)} = %s" for f in fields)
     sql = f"UPDATE {quote(model._meta.db_table)} SET {assign} WHERE {quote(model._meta.pk.column)} = %s"  # noqa: S608
     values: list[list[Any]] = []

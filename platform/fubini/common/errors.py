@@ -16,7 +16,9 @@ class FubiniError(Exception):
     http_status: ClassVar[int] = 400
     title: ClassVar[str] = "The request could not be carried out"
 
-    def __init__(self, detail: str = "", *, next_step: str = "", errors: list[dict[str, Any]] | None = None, **data: Any):
+    def __init__(
+        self, detail: str = "", *, next_step: str = "", errors: list[dict[str, Any]] | None = None, **data: Any
+    ):
         super().__init__(detail or self.title)
         self.detail = detail or self.title
         self.next_step = next_step

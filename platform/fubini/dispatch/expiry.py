@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 
-from django.conf import settings
 from django.db import transaction
 
 from fubini.common.bulk import StaleRow, rows_update
+from fubini.common.options import option
 from fubini.ledger.services import BudgetExhausted, hold_extend
 from fubini.runs.models import Attempt, Lease, Run
 from fubini.runs.results import AttemptEnd, attempt_cost_micros, attempts_end
@@ -23,17 +23,19 @@ BATCH = 500
 
 def leases_expire(*, at_ms: int) -> int:
     """Expire leases past their time and end as lost what has been silent for the whole unknown window."""
-    window_ms: int = settings.FUBINI["UNKNOWN_WINDOW_S"] * 1000
+    window_ms = option("UNKNOWN_WINDOW_S") * 1000
     try:
         with transaction.atomic():
             overdue = list(
-                Lease.objects.select_for_update().filter(state__in=["granted", "held"], expires_at_ms__lt=at_ms).order_by("pk")[:BATCH]
+                Lease.objects.select_for_update()
+                .filter(state__in=["granted", "held"], expires_at_ms__lt=at_ms)
+                .order_by("pk")[:BATCH]
             )
             leases_move(overdue, "expired", at_ms=at_ms)
             if overdue:
-                Attempt.objects.filter(pk__in=[x.pk for x in overdue], state__in=ATTEMPT_LIVE, unknown_since_ms=None).update(
-                    unknown_since_ms=at_ms
-                )
+                Attempt.objects.filter(
+                    pk__in=[x.pk for x in overdue], state__in=ATTEMPT_LIVE, unknown_since_ms=None
+                ).update(unknown_since_ms=at_ms)
         with transaction.atomic():
             silent = list(
                 Attempt.objects.select_for_update(of=("self",))
@@ -42,7 +44,10 @@ def leases_expire(*, at_ms: int) -> int:
                 .order_by("pk")[:BATCH]
             )
             attempts_end(
-                [AttemptEnd(a, "lost", "", f"the agent was silent for {window_ms // 1000} s after its lease ran out") for a in silent],
+                [
+                    AttemptEnd(a, "lost", "", f"the agent was silent for {window_ms // 1000} s after its lease ran out")
+                    for a in silent
+                ],
                 at_ms=at_ms,
             )
     except StaleRow:
@@ -55,7 +60,16 @@ def holds_extend(*, at_ms: int) -> int:
     extended = 0
     running = Attempt.objects.filter(state__in=["running", "finishing"], started_at_ms__isnull=False, cancel_reason="")
     for attempt in running.only(
-        "id", "run_id", "agent_id", "walltime_s", "leased_at_ms", "placement", "rates", "cpu_millis", "memory_bytes", "devices"
+        "id",
+        "run_id",
+        "agent_id",
+        "walltime_s",
+        "leased_at_ms",
+        "placement",
+        "rates",
+        "cpu_millis",
+        "memory_bytes",
+        "devices",
     ).iterator(chunk_size=500):
         if attempt.placement.get("walltime_given"):
             continue

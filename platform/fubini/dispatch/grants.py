@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from fubini.common.bulk import StaleRow, rows_update
 from fubini.common.ids import new_id
+from fubini.common.options import option
 from fubini.dispatch.snapshot import World
-from fubini.ledger.services import HoldRequest, holds_place
+from fubini.ledger.services import HoldRequest, available_by_project, holds_place
 from fubini.runs.models import Attempt, Lease, Run, Task
 from fubini.runs.transitions import attempts_create, tasks_move
 from fubini.sites.models import Price
@@ -62,11 +62,16 @@ def _apply(world: World, placements: Sequence[core.Placement], at_ms: int, total
     counted = Granted()
     tasks = {
         t.pk: t
-        for t in Task.objects.select_for_update().filter(pk__in=[p.task_id for p in placements], state="queued").defer("spec", "outcome")
+        for t in Task.objects.select_for_update()
+        .filter(pk__in=[p.task_id for p in placements], state="queued")
+        .defer("spec", "outcome")
     }
     fresh = [p for p in placements if p.task_id in tasks and tasks[p.task_id].version == p.task_version]
     counted.stale += len(placements) - len(fresh)
-    runs = {r.pk: r for r in Run.objects.select_for_update(of=("self",)).filter(pk__in={p.run_id for p in fresh}).order_by("pk")}
+    runs = {
+        r.pk: r
+        for r in Run.objects.select_for_update(of=("self",)).filter(pk__in={p.run_id for p in fresh}).order_by("pk")
+    }
     within: list[core.Placement] = []
     for placement in fresh:
         run = runs[placement.run_id]
@@ -80,10 +85,7 @@ def _apply(world: World, placements: Sequence[core.Placement], at_ms: int, total
     ids = {p.task_id: new_id() for p in within}
     granted = set(
         holds_place(
-            [
-                HoldRequest(ids[p.task_id], p.project_id, p.run_id, p.site_id, p.pool_id, p.hold_micros)
-                for p in within
-            ],
+            [HoldRequest(ids[p.task_id], p.project_id, p.run_id, p.site_id, p.pool_id, p.hold_micros) for p in within],
             at_ms=at_ms,
         )
     )
@@ -91,7 +93,7 @@ def _apply(world: World, placements: Sequence[core.Placement], at_ms: int, total
     leases: list[Lease] = []
     moved: list[Task] = []
     loads: dict[str, int] = defaultdict(int)
-    lease_ms: int = settings.FUBINI["LEASE_S"] * 1000
+    lease_ms = option("LEASE_S") * 1000
     for placement in within:
         task, attempt_id = tasks[placement.task_id], ids[placement.task_id]
         if attempt_id not in granted:
@@ -182,8 +184,6 @@ def placement_json(placement: core.Placement) -> dict[str, Any]:
 
 def _park(task: Task, code: str, placement: core.Placement, left: int | None, at_ms: int) -> None:
     """The hold did not fit: the task waits, and says what is missing."""
-    from fubini.ledger.selectors import available_by_project
-
     if left is None:
         left = available_by_project({placement.project_id}).get(placement.project_id, 0)
     missing = max(0, placement.hold_micros - left)
@@ -229,7 +229,8 @@ def reasons_write(memory: WhyMemory, unplaced: Sequence[core.Unplaced], *, at_ms
                 item = part[core.TaskId(task.pk)]
                 first = item.reasons[0]
                 task.why = [
-                    {**r.figures, "code": r.code.value, "pool_id": r.pool_id, "sentence": r.sentence} for r in item.reasons[:8]
+                    {**r.figures, "code": r.code.value, "pool_id": r.pool_id, "sentence": r.sentence}
+                    for r in item.reasons[:8]
                 ]
                 task.waiting_for = [WAITING_FOR[first.code]] if first.code in WAITING_FOR else []
                 task.why_since_ms = task.why_since_ms or at_ms

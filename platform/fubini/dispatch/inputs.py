@@ -1,46 +1,52 @@
-"""What a task reads: its artifacts and datasets as blob entries, resolved once and remembered (both are immutable)."""
+"""What a task reads: its artifacts and datasets resolved to files, for planning (bytes) and for the agent (entries)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from dataclasses import dataclass, field
 
 from fubini.common.errors import FubiniError
-from fubini.datasets.services import artifact_resolve
+from fubini.datasets.selectors import Resolved, artifacts_resolve, claim_key, resolved_below
 from fubini.runs.engine import TaskSpec
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """Entries {path, size, mode, sha256} and their total size."""
+@dataclass(slots=True)
+class Inputs:
+    """Resolved inputs by artifact name and by volume (claim, sub path); `problems` says what could not be found."""
 
-    entries: tuple[dict[str, Any], ...]
-    size_bytes: int
+    artifacts: dict[str, Resolved] = field(default_factory=dict)
+    volumes: dict[tuple[str, str], Resolved] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
 
-
-@lru_cache(maxsize=20_000)
-def input_resolve(project_id: str, key: str, sub_path: str = "") -> Resolved:
-    """The entries behind a logical key (``<run>/<node>/<generation>/<name>`` or ``dataset/<name>[@version]``).
-
-    Raises:
-        FubiniError: the project has no such artifact or dataset.
-    """
-    found = artifact_resolve(project_id, key, sub_path)
-    return Resolved(tuple(found.entries), found.size_bytes)
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Digest -> bytes over everything read."""
+        found: dict[str, int] = {}
+        for resolved in (*self.artifacts.values(), *self.volumes.values()):
+            found.update(resolved.sizes)
+        return found
 
 
-def input_sizes(project_id: str, spec: TaskSpec) -> dict[str, int]:
-    """Digest -> bytes of everything a task reads; what cannot be resolved is left to the staging to refuse."""
-    sizes: dict[str, int] = {}
-    wanted = [(a.key, a.sub_path) for a in spec.artifacts_in if a.key] + [
-        (f"dataset/{v.claim}", v.sub_path) for v in spec.volumes if v.claim
-    ]
-    for key, sub_path in wanted:
+def inputs_of(project_id: str, spec: TaskSpec) -> Inputs:
+    """Resolve everything `spec` reads; a problem is recorded, not raised."""
+    inputs = Inputs()
+    wanted = {a.name: (a.key, a.sub_path) for a in spec.artifacts_in if a.key}
+    optional = {a.name for a in spec.artifacts_in if a.optional}
+    found = artifacts_resolve(project_id, [key for key, _ in wanted.values()])
+    for name, (key, sub_path) in wanted.items():
         try:
-            resolved = input_resolve(project_id, key, sub_path)
-        except FubiniError:
+            if key not in found:
+                raise FubiniError(f"there is no data {key!r} in this project")
+            inputs.artifacts[name] = resolved_below(found[key], sub_path)
+        except FubiniError as error:
+            if name not in optional:
+                inputs.problems.append(f"artifact {name} failed to load: {error.detail}")
+    for volume in spec.volumes:
+        if not volume.claim:
             continue
-        for entry in resolved.entries:
-            sizes[entry["sha256"]] = entry["size"]
-    return sizes
+        try:
+            key = claim_key(project_id, volume.claim)
+            resolved = artifacts_resolve(project_id, [key])[key]
+            inputs.volumes[volume.claim, volume.sub_path] = resolved_below(resolved, volume.sub_path)
+        except FubiniError as error:
+            inputs.problems.append(f"volume {volume.name} failed to load: {error.detail}")
+    return inputs

@@ -35,4 +35,6 @@ class RunTime(models.Model):
     deviation_ms = models.BigIntegerField(default=0)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["project_id", "template", "node_group_id"], name="run_time_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["project_id", "template", "node_group_id"], name="run_time_once")
+        ]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from django.conf import settings
-
+from fubini.common.options import option_group
 from fubini.sites.models import Site
 from fubini_scheduler import model as core
 
@@ -14,7 +13,7 @@ def policy_now() -> core.Policy:
     """Sites of equal `preference` form one tier; figures come from the settings."""
     sites = sorted(Site.objects.all(), key=lambda s: (s.preference, s.pk))
     tiers = tuple(tuple(core.SiteId(s.pk) for s in tier) for _, tier in groupby(sites, key=lambda s: s.preference))
-    chosen = settings.FUBINI.get("POLICY", {})
+    chosen = option_group("POLICY")
     local_first = None
     if len(tiers) > 1:
         local_first = core.LocalFirst(

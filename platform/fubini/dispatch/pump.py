@@ -17,7 +17,18 @@ from django.db.models import F
 from fubini.common import clock
 from fubini.dispatch.history import history_note
 from fubini.runs.codec import outcome_of
-from fubini.runs.engine import Event, LeafDone, LeafOutcome, LeafRunning, NodeId, OutcomeKind, Signal, SignalKind, Start, Tick
+from fubini.runs.engine import (
+    Event,
+    LeafDone,
+    LeafOutcome,
+    LeafRunning,
+    NodeId,
+    OutcomeKind,
+    Signal,
+    SignalKind,
+    Start,
+    Tick,
+)
 from fubini.runs.models import Run, RunSignal, RunTimer, Task
 from fubini.runs.registry import engine_of
 from fubini.runs.transitions import RUN_ENDED, TASK_LIVE, run_move, tasks_move
@@ -42,7 +53,11 @@ def engines_pump() -> int:
     """One pass over everything unheard; how many events were fed. Call again while it is not 0."""
     at_ms = clock.now_ms()
     boxes: dict[str, _Inbox] = defaultdict(_Inbox)
-    for run_id in Run.objects.filter(state="pending", engine_version=0).order_by("created_at_ms").values_list("pk", flat=True)[:RUNS_A_PASS]:
+    for run_id in (
+        Run.objects.filter(state="pending", engine_version=0)
+        .order_by("created_at_ms")
+        .values_list("pk", flat=True)[:RUNS_A_PASS]
+    ):
         boxes[run_id].is_new = True
     for signal in RunSignal.objects.filter(handled_at_ms=None).order_by("id")[:EVENTS_A_PASS]:
         boxes[signal.run_id].signals.append(signal)
@@ -71,7 +86,11 @@ def _feed_one(run_id: str, box: _Inbox) -> int:
             shell.forget(run_id)
         return len(events)
     except Exception:
-        log.exception("run %s: its engine could not take %d new facts", run_id, len(box.tasks) + len(box.signals) + len(box.timers))
+        log.exception(
+            "run %s: its engine could not take %d new facts",
+            run_id,
+            len(box.tasks) + len(box.signals) + len(box.timers),
+        )
         if shell is not None:
             shell.forget(run_id)
         _count_failure(run_id, box)
@@ -102,7 +121,11 @@ def _events_of(run: Run, box: _Inbox) -> list[Event]:
         if task.state == "running":
             events.append(LeafRunning(now, node, task.generation))
         elif task.state in ("succeeded", "failed"):
-            outcome = outcome_of(task.outcome) if task.outcome else LeafOutcome(kind=OutcomeKind.PLATFORM, error="no outcome was kept")
+            outcome = (
+                outcome_of(task.outcome)
+                if task.outcome
+                else LeafOutcome(kind=OutcomeKind.PLATFORM, error="no outcome was kept")
+            )
             events.append(LeafDone(now, node, task.generation, outcome))
         elif task.state == "cancelled":
             events.append(LeafDone(now, node, task.generation, LeafOutcome(kind=OutcomeKind.CANCELLED)))
@@ -138,7 +161,13 @@ def _count_failure(run_id: str, box: _Inbox) -> None:
         run.phase, run.finished_at_ms = "Error", at_ms
         run.message = "Fubini could not advance this run and set it aside; its log names the fault. Resubmit it, or report it with the run's id."
         if run.state not in RUN_ENDED:
-            run_move(run, "error", at_ms=at_ms, fields=["phase", "message", "finished_at_ms"], data=lambda _: {"quarantined": True})
+            run_move(
+                run,
+                "error",
+                at_ms=at_ms,
+                fields=["phase", "message", "finished_at_ms"],
+                data=lambda _: {"quarantined": True},
+            )
         tasks_move(list(Task.objects.filter(run=run, state__in=TASK_LIVE)), "cancelled", at_ms=at_ms)
         Task.objects.filter(run=run).update(engine_seen=True)
         run.engine_failures = 0

@@ -8,17 +8,17 @@ from __future__ import annotations
 import fnmatch
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from django.conf import settings
 from django.db.models import Q
 
 from fubini.common import clock
+from fubini.common.options import option
 from fubini.datasets.selectors import replica_sites
 from fubini.dispatch.history import history_of
-from fubini.dispatch.inputs import input_sizes
+from fubini.dispatch.inputs import inputs_of
 from fubini.dispatch.models import RunTime, Usage
-from fubini.ledger.selectors import available_by_project
+from fubini.ledger.services import available_by_project
 from fubini.projects.models import Project
 from fubini.runs.codec import spec_of
 from fubini.runs.engine import Requirement, TaskSpec
@@ -52,9 +52,11 @@ class RequestCache:
 def world_of(cache: RequestCache) -> World:
     """Everything `plan()` needs, read in one go."""
     now_ms = clock.now_ms()
-    silent_ms: int = settings.FUBINI["LEASE_S"] * 1000
+    silent_ms = option("LEASE_S") * 1000
     sites = list(Site.objects.all())
-    pools = list(Pool.objects.select_related("site").prefetch_related("node_groups", "agents", "projects").order_by("pk"))
+    pools = list(
+        Pool.objects.select_related("site").prefetch_related("node_groups", "agents", "projects").order_by("pk")
+    )
     groups = list(NodeGroup.objects.all())
     pause = Pause.objects.filter(pk=1).first()
     attempts = list(
@@ -68,7 +70,9 @@ def world_of(cache: RequestCache) -> World:
         load[attempt.agent_id] += 1
     agents: dict[str, list[Agent]] = {}
     for pool in pools:
-        usable = [a for a in pool.agents.all() if a.revoked_at is None and not a.draining and _fresh(a, now_ms, silent_ms)]
+        usable = [
+            a for a in pool.agents.all() if a.revoked_at is None and not a.draining and _fresh(a, now_ms, silent_ms)
+        ]
         agents[pool.pk] = sorted(usable, key=lambda a: (load[a.pk], a.pk))
     prices = prices_now()
     tasks = _requests(cache)
@@ -83,7 +87,9 @@ def world_of(cache: RequestCache) -> World:
         pools=tuple(_pool(p, agents[p.pk], prices.get(p.pk), depth) for p in pools),
         projects=tuple(_projects(project_ids)),
         allocations=tuple(_allocation(a) for a in attempts),
-        replicas={core.BlobKey(k): frozenset(core.SiteId(s) for s in v) for k, v in replica_sites(keys).items()} if keys else {},
+        replicas={core.BlobKey(k): frozenset(core.SiteId(s) for s in v) for k, v in replica_sites(keys).items()}
+        if keys
+        else {},
         paused=(pause.reason or None) if pause else None,
     )
     return World(snapshot, {p.pk: p for p in pools}, prices, agents, now_ms, prefetching=bool(depth))
@@ -100,7 +106,7 @@ def prices_now() -> dict[str, Price]:
 def request_of(task: Task, run: Run, times: dict[str, RunTime]) -> core.TaskRequest:
     """One task's row as the core sees it."""
     spec = spec_of(task.spec)
-    sizes = input_sizes(task.project_id, spec)
+    sizes = inputs_of(task.project_id, spec).sizes if spec.artifacts_in or spec.volumes else {}
     notes = dict(spec.annotations)
     known = [r for r in times.values() if r.samples]
     return core.TaskRequest(
@@ -116,7 +122,9 @@ def request_of(task: Task, run: Run, times: dict[str, RunTime]) -> core.TaskRequ
         disk_bytes=spec.resources.disk_bytes,
         devices=spec.resources.devices,
         required=tuple(tuple(_requirement(r) for r in term) for term in spec.required),
-        preferred=tuple(core.Preferred(p.weight, tuple(_requirement(r) for r in p.requirements)) for p in spec.preferred),
+        preferred=tuple(
+            core.Preferred(p.weight, tuple(_requirement(r) for r in p.requirements)) for p in spec.preferred
+        ),
         image=spec.image,
         needs_private_root=needs_private_root(spec),
         walltime_s=spec.walltime_s or spec.deadline_s,
@@ -126,7 +134,9 @@ def request_of(task: Task, run: Run, times: dict[str, RunTime]) -> core.TaskRequ
         exclusive=notes.get("exclusive") == "true",
         inputs=tuple(sorted((core.BlobKey(k), v) for k, v in sizes.items())),
         avoid_node_groups=tuple(core.NodeGroupId(g) for g in task.avoid),
-        run_budget_left_micros=None if run.max_cost_micros is None else run.max_cost_micros - run.settled_micros - run.held_micros,
+        run_budget_left_micros=None
+        if run.max_cost_micros is None
+        else run.max_cost_micros - run.settled_micros - run.held_micros,
         expected_ms=sum(r.mean_ms for r in known) // len(known) if known else None,
         expected_by_group_ms=tuple(sorted((core.NodeGroupId(r.node_group_id), r.mean_ms) for r in known)),
     )
@@ -159,14 +169,12 @@ def _requests(cache: RequestCache) -> list[core.TaskRequest]:
 
 def _with_run_budgets(requests: list[core.TaskRequest]) -> list[core.TaskRequest]:
     """Run budgets move while tasks wait, so they are read anew each cycle."""
-    from dataclasses import replace
-
     limited = {r.run_id for r in requests}
     left = {
-        pk: limit - settled - held
-        for pk, limit, settled, held in Run.objects.filter(pk__in=list(limited)[:5000], max_cost_micros__isnull=False).values_list(
-            "pk", "max_cost_micros", "settled_micros", "held_micros"
-        )
+        pk: (limit or 0) - settled - held
+        for pk, limit, settled, held in Run.objects.filter(
+            pk__in=list(limited)[:5000], max_cost_micros__isnull=False
+        ).values_list("pk", "max_cost_micros", "settled_micros", "held_micros")
     }
     if not left and all(r.run_budget_left_micros is None for r in requests):
         return requests
@@ -294,7 +302,9 @@ def _projects(project_ids: set[str]) -> list[core.Project]:
             id=core.ProjectId(p.pk),
             available_micros=money.get(p.pk, 0),
             share=max(1, p.share),
-            usage=core.Usage(cpu_milli_s=used[p.pk].core_ms, as_of_ms=used[p.pk].as_of_ms) if p.pk in used else core.Usage(),
+            usage=core.Usage(cpu_milli_s=used[p.pk].core_ms, as_of_ms=used[p.pk].as_of_ms)
+            if p.pk in used
+            else core.Usage(),
             paused=p.paused_reason or None,
         )
         for p in Project.objects.filter(pk__in=project_ids)
@@ -319,7 +329,7 @@ def _prefetch_depth(group_ids: set[str]) -> dict[str, int]:
     )
     for group_id, started, finished in recent:
         if group_id in group_ids:
-            newest[group_id] = max(newest.get(group_id, 0), finished - started)
+            newest[group_id] = max(newest.get(group_id, 0), (finished or 0) - (started or 0))
     return {
         group_id: min(PREFETCH_MAX, PREFETCH_BELOW_MS // max(slowest, 10))
         for group_id, slowest in newest.items()

@@ -11,11 +11,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 
 from fubini.common import clock
 from fubini.common.bulk import StaleRow, rows_update
+from fubini.common.options import option
 from fubini.datasets.services import replicas_apply
 from fubini.gateway.specs import exec_specs
 from fubini.runs.engine import LeafOutcome, OutcomeKind
@@ -44,8 +44,8 @@ def sync_handle(agent: Agent, request: wire.SyncRequest) -> wire.SyncReply:
 
 def _sync_once(agent: Agent, request: wire.SyncRequest) -> wire.SyncReply:
     at_ms = clock.now_ms()
+    agent.refresh_from_db(fields=["last_report", "last_sync_at", "session_id", "draining"])
     verdicts = reports_accept(agent, request.reports, at_ms=at_ms)
-    _facts_note(agent, request)
     if request.cache is not None:
         replicas_apply(
             site_id=agent.site_id,
@@ -53,7 +53,8 @@ def _sync_once(agent: Agent, request: wire.SyncRequest) -> wire.SyncReply:
             removed=list(request.cache.removed),
             full=request.cache.full,
         )
-    reply = _compare(agent, request, at_ms)
+    reply, grew = _compare(agent, request, at_ms)
+    _facts_note(agent, request, force=grew)
     return reply.model_copy(update={"verdicts": tuple(verdicts), "server_time_ms": at_ms, "drain": agent.draining})
 
 
@@ -61,7 +62,7 @@ def sync_poll(agent: Agent, request: wire.SyncRequest) -> wire.SyncReply:
     """What is there to say now, without taking anything in: for the turns of a long poll."""
     at_ms = clock.now_ms()
     with transaction.atomic():
-        reply = _compare(agent, request, at_ms, renew=False)
+        reply, _ = _compare(agent, request, at_ms, renew=False)
     return reply.model_copy(update={"server_time_ms": at_ms, "drain": agent.draining})
 
 
@@ -153,7 +154,9 @@ def _end_of(attempt: Attempt, report: wire.Report, at_ms: int) -> AttemptEnd:
     if attempt.task.state == "cancelled" and state in ("failed", "succeeded", "cancelled"):
         # The run gave up on it; the time it used is still paid for by whoever asked for it.
         return AttemptEnd(attempt, "cancelled" if state == "cancelled" else state, "", report.reason, None, {}, wall_ms)
-    if state == "succeeded" and (outcome is None or outcome.kind is not wire.OutcomeKind.EXITED or outcome.exit_code != 0):
+    if state == "succeeded" and (
+        outcome is None or outcome.kind is not wire.OutcomeKind.EXITED or outcome.exit_code != 0
+    ):
         state, cause = "failed", "site"
     if state == "failed" and not cause:
         cause = "user" if outcome is not None and outcome.kind is wire.OutcomeKind.EXITED else "site"
@@ -165,7 +168,9 @@ def _end_of(attempt: Attempt, report: wire.Report, at_ms: int) -> AttemptEnd:
     if final and outcome is not None:
         artifacts = {a.name: [e.model_dump(exclude={"url"}) for e in a.entries] for a in outcome.artifacts}
         leaf = LeafOutcome(
-            kind=OutcomeKind(outcome.kind.value) if outcome.kind is not wire.OutcomeKind.UNKNOWN else OutcomeKind.PLATFORM,
+            kind=OutcomeKind(outcome.kind.value)
+            if outcome.kind is not wire.OutcomeKind.UNKNOWN
+            else OutcomeKind.PLATFORM,
             exit_code=outcome.exit_code,
             error=outcome.error,
             result=outcome.result,
@@ -175,23 +180,30 @@ def _end_of(attempt: Attempt, report: wire.Report, at_ms: int) -> AttemptEnd:
             finished_ms=outcome.finished_ms,
         )
     elif final:
-        leaf = LeafOutcome(kind=OutcomeKind.PLATFORM, error=report.reason or f"the agent reported {cause} without an outcome")
+        leaf = LeafOutcome(
+            kind=OutcomeKind.PLATFORM, error=report.reason or f"the agent reported {cause} without an outcome"
+        )
     message = report.reason or (outcome.error if outcome else "")
     return AttemptEnd(attempt, state, cause, message, leaf, artifacts, wall_ms)
 
 
-def _compare(agent: Agent, request: wire.SyncRequest, at_ms: int, *, renew: bool = True) -> wire.SyncReply:
+def _compare(agent: Agent, request: wire.SyncRequest, at_ms: int, *, renew: bool = True) -> tuple[wire.SyncReply, bool]:
+    """The difference between what is held and what should be, and whether the agent took something new.
+
+    With `renew` off nothing is written: that is a look during a long poll, whose `held` is not news.
+    """
     held = {h.attempt_id: h for h in request.held}
     reported = {r.attempt_id for r in request.reports}
     live = {
-        a.pk: a for a in Attempt.objects.filter(agent_id=agent.pk, state__in=ATTEMPT_LIVE).select_related("task").order_by("pk")
+        a.pk: a
+        for a in Attempt.objects.filter(agent_id=agent.pk, state__in=ATTEMPT_LIVE).select_related("task").order_by("pk")
     }
     leases = {x.pk: x for x in Lease.objects.filter(pk__in=live)}
     start, cancel, forget, extend = [], [], [], []
     newly_held: list[Lease] = []
     renewed: list[Lease] = []
     lost: list[AttemptEnd] = []
-    lease_ms: int = settings.FUBINI["LEASE_S"] * 1000
+    lease_ms = option("LEASE_S") * 1000
     for attempt_id, attempt in live.items():
         lease = leases[attempt_id]
         mine = held.get(attempt_id)
@@ -236,7 +248,7 @@ def _compare(agent: Agent, request: wire.SyncRequest, at_ms: int, *, renew: bool
         _tasks_lock(lost)
         attempts_end(lost, at_ms=at_ms)
     specs = exec_specs(agent, start)
-    return wire.SyncReply(
+    reply = wire.SyncReply(
         start=tuple(
             wire.LeaseOffer(
                 lease_id=a.pk,
@@ -252,13 +264,16 @@ def _compare(agent: Agent, request: wire.SyncRequest, at_ms: int, *, renew: bool
         forget=tuple(forget),
         extend=tuple(extend),
     )
+    return reply, bool(newly_held)
 
 
 def _tasks_lock(ends: Sequence[AttemptEnd]) -> None:
     if ends:
         fresh = {
             a.pk: a
-            for a in Attempt.objects.select_for_update(of=("self",)).select_related("task").filter(pk__in=[e.attempt.pk for e in ends])
+            for a in Attempt.objects.select_for_update(of=("self",))
+            .select_related("task")
+            .filter(pk__in=[e.attempt.pk for e in ends])
         }
         for end in ends:
             end.attempt = fresh[end.attempt.pk]
@@ -270,8 +285,11 @@ def _older(agent: Agent, request: wire.SyncRequest) -> bool:
     return seen.get("session") == request.session_id and int(seen.get("sync_seq", -1)) > request.sync_seq
 
 
-def _facts_note(agent: Agent, request: wire.SyncRequest) -> None:
-    """Keep what the agent says about itself; the row is written at most once a second unless something changed."""
+def _facts_note(agent: Agent, request: wire.SyncRequest, *, force: bool) -> None:
+    """Keep what the agent says about itself; the row is written at most once a second unless something changed.
+
+    `force`: it took a lease with this sync, so no older snapshot may prove that lease's absence.
+    """
     now = clock.now()
     fields = []
     if agent.session_id != request.session_id:
@@ -289,7 +307,7 @@ def _facts_note(agent: Agent, request: wire.SyncRequest) -> None:
     if request.capacity is not None:
         report |= request.capacity.model_dump(mode="json")
     stale = agent.last_sync_at is None or (now - agent.last_sync_at).total_seconds() > 1
-    if fields or stale or agent.last_report.get("accepting") != report.get("accepting"):
+    if fields or stale or force or agent.last_report.get("accepting") != report.get("accepting"):
         agent.last_sync_at = now
         agent.last_report = report
         agent.save(update_fields=[*fields, "last_sync_at", "last_report"])

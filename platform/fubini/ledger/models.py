@@ -74,4 +74,6 @@ class Hold(models.Model):
     ended_at_ms = models.BigIntegerField(null=True)
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=Q(settled_micros__lte=F("amount_micros")), name="settled_within_hold")]
+        constraints = [
+            models.CheckConstraint(condition=Q(settled_micros__lte=F("amount_micros")), name="settled_within_hold")
+        ]

@@ -95,7 +95,9 @@ def account_topup(*, project_id: str, amount_micros: int, actor: str, key: str, 
         BudgetExhausted: a withdrawal larger than the unspent, unheld budget.
     """
     if amount_micros == 0:
-        raise Invalid("The amount is 0.", next_step="Give a positive amount to add budget, a negative one to take it back.")
+        raise Invalid(
+            "The amount is 0.", next_step="Give a positive amount to add budget, a negative one to take it back."
+        )
     again = LedgerTransaction.objects.filter(key=f"topup:{key}").first()
     if again:
         return again
@@ -167,7 +169,9 @@ def holds_place(requests: Sequence[HoldRequest], *, at_ms: int) -> list[str]:
                 balance_micros=F("balance_micros") - total
             )
             if not taken:
-                raise BudgetExhausted(f"The budget fell below {total} micros while holds were placed.", missing_micros=total)
+                raise BudgetExhausted(
+                    f"The budget fell below {total} micros while holds were placed.", missing_micros=total
+                )
             Account.objects.filter(pk=accounts["held"].pk).update(balance_micros=F("balance_micros") + total)
     rows_create(
         HOLD,
@@ -187,7 +191,16 @@ def holds_place(requests: Sequence[HoldRequest], *, at_ms: int) -> list[str]:
     )
     _book(
         [
-            _Booking(f"hold:{r.attempt_id}", "hold", r.project_id, r.run_id, r.attempt_id, r.site_id, r.pool_id, _project_legs(r.project_id, budget=-r.amount_micros, held=r.amount_micros))
+            _Booking(
+                f"hold:{r.attempt_id}",
+                "hold",
+                r.project_id,
+                r.run_id,
+                r.attempt_id,
+                r.site_id,
+                r.pool_id,
+                _project_legs(r.project_id, budget=-r.amount_micros, held=r.amount_micros),
+            )
             for r in granted
         ],
         at_ms,
@@ -210,13 +223,24 @@ def hold_extend(*, attempt_id: str, amount_micros: int, number: int, at_ms: int)
     )
     if not taken:
         left = Account.objects.get(pk=accounts["budget"].pk).balance_micros
-        raise BudgetExhausted(f"{amount_micros} micros more are needed, {left} are left.", missing_micros=amount_micros - left)
+        raise BudgetExhausted(
+            f"{amount_micros} micros more are needed, {left} are left.", missing_micros=amount_micros - left
+        )
     Account.objects.filter(pk=accounts["held"].pk).update(balance_micros=F("balance_micros") + amount_micros)
     hold.amount_micros += amount_micros
     hold.save(update_fields=["amount_micros"])
     _book(
         [
-            _Booking(f"extend:{attempt_id}:{number}", "extend", hold.project_id, hold.run_id, attempt_id, hold.site_id, None, _project_legs(hold.project_id, budget=-amount_micros, held=amount_micros))
+            _Booking(
+                f"extend:{attempt_id}:{number}",
+                "extend",
+                hold.project_id,
+                hold.run_id,
+                attempt_id,
+                hold.site_id,
+                None,
+                _project_legs(hold.project_id, budget=-amount_micros, held=amount_micros),
+            )
         ],
         at_ms,
     )
@@ -248,7 +272,8 @@ def holds_settle(settlements: Sequence[Settlement], *, at_ms: int) -> list[Settl
     done: list[Settled] = []
     bookings: list[_Booking] = []
     moves: dict[tuple[str, str], int] = defaultdict(int)  # (owner, kind) -> change
-    charged_holds, released_holds = [], []
+    charged_holds: list[Hold] = []
+    released_holds: list[Hold] = []
     for hold in holds:
         settlement = wanted[hold.pk]
         cost = max(0, min(settlement.cost_micros, hold.amount_micros))
@@ -258,20 +283,36 @@ def holds_settle(settlements: Sequence[Settlement], *, at_ms: int) -> list[Settl
         hold.settled_micros, hold.ended_at_ms = charge, at_ms
         hold.payer = "project" if by_project else "site"
         (charged_holds if by_project else released_holds).append(hold)
-        legs = [(owner, "held", -hold.amount_micros), (owner, "spent", charge), (owner, "budget", hold.amount_micros - charge)]
+        legs = [
+            (owner, "held", -hold.amount_micros),
+            (owner, "spent", charge),
+            (owner, "budget", hold.amount_micros - charge),
+        ]
         if absorbed:
             legs += [(site, "loss", absorbed), (site, "absorbed", -absorbed)]
         for leg_owner, kind, amount in legs:
             moves[leg_owner, kind] += amount
         bookings.append(
-            _Booking(f"settle:{hold.pk}", "settle" if by_project else "release", hold.project_id, hold.run_id, hold.pk, hold.site_id, None, legs, settlement.cause)
+            _Booking(
+                f"settle:{hold.pk}",
+                "settle" if by_project else "release",
+                hold.project_id,
+                hold.run_id,
+                hold.pk,
+                hold.site_id,
+                None,
+                legs,
+                settlement.cause,
+            )
         )
         done.append(Settled(hold.pk, hold.run_id, hold.amount_micros, charge, absorbed))
     for (owner, kind), amount in sorted(moves.items()):
         if amount:
             Account.objects.filter(pk=account_of(owner, kind).pk).update(balance_micros=F("balance_micros") + amount)
     fields = ["settled_micros", "ended_at_ms", "payer"]
-    rows_move(HOLD, charged_holds, "settled", at_ms=at_ms, fields=fields, data=lambda h: {"settled_micros": h.settled_micros})
+    rows_move(
+        HOLD, charged_holds, "settled", at_ms=at_ms, fields=fields, data=lambda h: {"settled_micros": h.settled_micros}
+    )
     rows_move(HOLD, released_holds, "released", at_ms=at_ms, fields=fields, data=lambda h: {"payer": h.payer})
     _book(bookings, at_ms)
     return done
@@ -325,6 +366,13 @@ def _book(bookings: Sequence[_Booking], at_ms: int) -> None:
     rows_insert(entries)
 
 
+def available_by_project(project_ids: Iterable[str]) -> dict[str, int]:
+    """Unspent, unheld budget in micros by project id; a project that was never given any is left out."""
+    owners = {project_owner(p): p for p in project_ids}
+    found = Account.objects.filter(owner__in=owners, kind="budget").values_list("owner", "balance_micros")
+    return {owners[owner]: balance for owner, balance in found}
+
+
 def ledger_check() -> dict[str, Any]:
     """Is the ledger exact? `imbalance_micros` sums every way it could be wrong (0 is right):
 
@@ -333,7 +381,8 @@ def ledger_check() -> dict[str, Any]:
     """
     total = LedgerEntry.objects.aggregate(s=Sum("amount_micros"))["s"] or 0
     unbalanced = sum(
-        abs(row["s"]) for row in LedgerEntry.objects.values("transaction_id").annotate(s=Sum("amount_micros")).exclude(s=0)
+        abs(row["s"])
+        for row in LedgerEntry.objects.values("transaction_id").annotate(s=Sum("amount_micros")).exclude(s=0)
     )
     sums = dict(LedgerEntry.objects.values_list("account_id").annotate(s=Sum("amount_micros")))
     drift = sum(abs(a.balance_micros - sums.get(a.pk, 0)) for a in Account.objects.all())

@@ -241,6 +241,12 @@ def _run_write(run: Run, record: RunRecord, at_ms: int) -> None:
         elif run.state == "pending":
             run.started_at_ms = at_ms
             fields.append("started_at_ms")
-        run_move(run, to, at_ms=at_ms, fields=list(dict.fromkeys(fields)), data=lambda r: {"message": r.message[:SHOWN]} if r.message else {})
+        run_move(
+            run,
+            to,
+            at_ms=at_ms,
+            fields=list(dict.fromkeys(fields)),
+            data=lambda r: {"message": r.message[:SHOWN]} if r.message else {},
+        )
     else:
         run.save(update_fields=list(dict.fromkeys(fields)))

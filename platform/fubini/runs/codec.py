@@ -21,7 +21,9 @@ T = TypeVar("T")
 def to_json(value: Any) -> Any:
     """A dataclass, tuple, mapping, enum or plain value as JSON-able data."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {name: to_json(got) for name, default in _defaults(type(value)) if (got := getattr(value, name)) != default}
+        return {
+            name: to_json(got) for name, default in _defaults(type(value)) if (got := getattr(value, name)) != default
+        }
     if isinstance(value, StrEnum):
         return value.value
     if isinstance(value, (tuple, list)):

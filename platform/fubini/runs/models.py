@@ -160,7 +160,11 @@ class Task(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "node_id", "generation"], name="task_once")]
         indexes = [
-            models.Index(fields=["state"], condition=models.Q(state__in=["blocked", "queued", "placed", "running"]), name="task_live"),
+            models.Index(
+                fields=["state"],
+                condition=models.Q(state__in=["blocked", "queued", "placed", "running"]),
+                name="task_live",
+            ),
             models.Index(fields=["engine_seen"], condition=models.Q(engine_seen=False), name="task_unseen"),
         ]
 
@@ -240,5 +244,7 @@ class Lease(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["agent_id", "state"], condition=models.Q(state__in=["granted", "held"]), name="lease_live"),
+            models.Index(
+                fields=["agent_id", "state"], condition=models.Q(state__in=["granted", "held"]), name="lease_live"
+            ),
         ]

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Protocol
 
-from django.conf import settings
 from django.utils.module_loading import import_string
 
+from fubini.common.options import option_group
 from fubini.manifests.check import Report
 from fubini.runs.engine import Event
 from fubini.runs.models import Run
@@ -17,7 +17,9 @@ from fubini.runs.models import Run
 class EngineShell(Protocol):
     """The I/O side of an engine, as dispatch drives it."""
 
-    def check(self, text: str | bytes, *, library: Sequence[Mapping[str, Any]], parameters: Mapping[str, str] | None) -> Report:
+    def check(
+        self, text: str | bytes, *, library: Sequence[Mapping[str, Any]], parameters: Mapping[str, str] | None
+    ) -> Report:
         """Is this a manifest the engine honours? All findings at once."""
 
     def feed(self, run: Run, events: Sequence[Event], *, at_ms: int) -> None:
@@ -30,5 +32,5 @@ class EngineShell(Protocol):
 @cache
 def engine_of(name: str) -> EngineShell:
     """The shell of engine `name`, made once a process."""
-    shell: EngineShell = import_string(settings.FUBINI["ENGINES"][name])()
+    shell: EngineShell = import_string(option_group("ENGINES")[name])()
     return shell

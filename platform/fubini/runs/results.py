@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.conf import settings
 from django.db.models import F
 
+from fubini.common.options import option
 from fubini.datasets.services import ArtifactDraft, artifacts_record
 from fubini.ledger.services import Settlement, holds_settle
 from fubini.runs.codec import to_json
@@ -70,6 +70,7 @@ def attempts_end(ends: Sequence[AttemptEnd], *, at_ms: int) -> None:
     """
     if not ends:
         return
+    _artifacts_keep(ends, at_ms)
     by_state: dict[str, list[Attempt]] = defaultdict(list)
     for end in ends:
         attempt = end.attempt
@@ -94,6 +95,36 @@ def attempts_end(ends: Sequence[AttemptEnd], *, at_ms: int) -> None:
     leases_move(released, "released", at_ms=at_ms)
     _settle(ends, at_ms)
     _tasks_follow(ends, at_ms)
+
+
+def _artifacts_keep(ends: Sequence[AttemptEnd], at_ms: int) -> None:
+    """Record what final ends left behind. An end whose artifacts are not all here is the site's fault, not a result."""
+    drafts: list[ArtifactDraft] = []
+    owners: list[AttemptEnd] = []
+    for end in ends:
+        task = end.attempt.task
+        if task.state not in ("placed", "running") or task.fence != end.attempt.fence or end.outcome is None:
+            continue
+        for name, entries in end.artifacts.items():
+            owners.append(end)
+            drafts.append(
+                ArtifactDraft(
+                    project_id=task.project_id,
+                    run_id=task.run_id,
+                    node_id=task.node_id,
+                    generation=task.generation,
+                    name=name,
+                    attempt_id=end.attempt.pk,
+                    entries=entries,
+                    key=artifact_key(task, name),
+                )
+            )
+    if not drafts:
+        return
+    for end, recorded in zip(owners, artifacts_record(drafts, at_ms=at_ms), strict=True):
+        if recorded.error:
+            end.state, end.cause, end.outcome = "failed", "data", None
+            end.message = f"artifact {recorded.key.rsplit('/', 1)[-1]}: {recorded.error}"
 
 
 def _attempt_data(attempt: Attempt) -> dict[str, Any]:
@@ -125,9 +156,10 @@ def _settle(ends: Sequence[AttemptEnd], at_ms: int) -> None:
 
 
 def _tasks_follow(ends: Sequence[AttemptEnd], at_ms: int) -> None:
-    limit: int = settings.FUBINI["MAX_INFRA_ATTEMPTS"]
-    succeeded, failed, again = [], [], []
-    drafts: list[ArtifactDraft] = []
+    limit = option("MAX_INFRA_ATTEMPTS")
+    succeeded: list[Task] = []
+    failed: list[Task] = []
+    again: list[Task] = []
     for end in ends:
         task = end.attempt.task
         if task.state not in ("placed", "running") or task.fence != end.attempt.fence:
@@ -136,19 +168,6 @@ def _tasks_follow(ends: Sequence[AttemptEnd], at_ms: int) -> None:
             assert end.outcome is not None
             task.outcome = to_json(end.outcome)
             (succeeded if end.state == "succeeded" else failed).append(task)
-            drafts += [
-                ArtifactDraft(
-                    key=artifact_key(task, name),
-                    project_id=task.project_id,
-                    run_id=task.run_id,
-                    node_id=task.node_id,
-                    generation=task.generation,
-                    name=name,
-                    attempt_id=end.attempt.pk,
-                    entries=entries,
-                )
-                for name, entries in end.artifacts.items()
-            ]
             continue
         if end.state == "preempted":
             task.preemptions += 1
@@ -167,7 +186,6 @@ def _tasks_follow(ends: Sequence[AttemptEnd], at_ms: int) -> None:
             failed.append(task)
         else:
             again.append(task)
-    artifacts_record(drafts, at_ms=at_ms)
     tasks_move(succeeded, "succeeded", at_ms=at_ms, fields=["outcome"])
     tasks_move(failed, "failed", at_ms=at_ms, fields=["outcome", "infra_failures", "avoid"])
     for task in again:
@@ -185,4 +203,6 @@ def _tasks_follow(ends: Sequence[AttemptEnd], at_ms: int) -> None:
     for task in failed:
         counts[task.run_id][1] += 1
     for run_id, (done, bad) in counts.items():
-        Run.objects.filter(pk=run_id).update(steps_done=F("steps_done") + done + bad, steps_failed=F("steps_failed") + bad)
+        Run.objects.filter(pk=run_id).update(
+            steps_done=F("steps_done") + done + bad, steps_failed=F("steps_failed") + bad
+        )

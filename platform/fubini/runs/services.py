@@ -138,9 +138,13 @@ def run_signal(*, run: Run, kind: str, actor: str, payload: Mapping[str, Any] | 
     ended = run.state in RUN_ENDED
     if wanted is SignalKind.RETRY:
         if not ended:
-            raise Conflict(f"Run {run.name} is {run.state}.", next_step="Wait until it has ended, or cancel it, then retry.")
+            raise Conflict(
+                f"Run {run.name} is {run.state}.", next_step="Wait until it has ended, or cancel it, then retry."
+            )
         if run.state == "succeeded" and not (payload or {}).get("restart_successful"):
-            raise Conflict(f"Run {run.name} succeeded; there is nothing to retry.", next_step="Resubmit it to run it again.")
+            raise Conflict(
+                f"Run {run.name} succeeded; there is nothing to retry.", next_step="Resubmit it to run it again."
+            )
     elif ended:
         raise Conflict(f"Run {run.name} has ended ({run.state}).", next_step="Use retry or resubmit to run it again.")
     at_ms = clock.now_ms()
@@ -204,9 +208,13 @@ def run_update(
     changed: dict[str, Any] = {}
     if name is not None and name != run.name:
         if not NAME.fullmatch(name):
-            raise Invalid(f"The run name {name!r} is not usable.", next_step="Use lower-case letters, digits, '-' and '.'.")
+            raise Invalid(
+                f"The run name {name!r} is not usable.", next_step="Use lower-case letters, digits, '-' and '.'."
+            )
         if run.state not in RUN_ENDED:
-            raise Conflict("A run's name is part of its nodes' names while it runs.", next_step="Rename it once it has ended.")
+            raise Conflict(
+                "A run's name is part of its nodes' names while it runs.", next_step="Rename it once it has ended."
+            )
         changed["name"] = run.name = name
     if clear_max_cost or max_cost_micros is not None:
         _check_choices("", "normal", max_cost_micros)
@@ -250,7 +258,13 @@ def run_delete(*, run: Run, actor: str) -> None:
     events_append(
         [
             EventDraft(
-                topic="run", kind="run.deleted", entity_id=run.pk, at_ms=at_ms, project_id=run.project_id, run_id=run.pk, actor=actor
+                topic="run",
+                kind="run.deleted",
+                entity_id=run.pk,
+                at_ms=at_ms,
+                project_id=run.project_id,
+                run_id=run.pk,
+                actor=actor,
             )
         ]
     )
@@ -271,11 +285,18 @@ def _generated(prefix: str) -> str:
 
 def _check_choices(objective: str, priority: str, max_cost_micros: int | None) -> None:
     if objective and objective not in OBJECTIVES:
-        raise Invalid(f"The objective {objective!r} is not known.", allowed=list(OBJECTIVES), next_step="Use one of the allowed.")
+        raise Invalid(
+            f"The objective {objective!r} is not known.", allowed=list(OBJECTIVES), next_step="Use one of the allowed."
+        )
     if priority not in PRIORITIES:
-        raise Invalid(f"The priority {priority!r} is not known.", allowed=list(PRIORITIES), next_step="Use one of the allowed.")
+        raise Invalid(
+            f"The priority {priority!r} is not known.", allowed=list(PRIORITIES), next_step="Use one of the allowed."
+        )
     if max_cost_micros is not None and not 0 <= max_cost_micros < 2**53:
-        raise Invalid(f"The cost limit {max_cost_micros} micros is out of range.", next_step="Give 0 or more; 1,000,000 is one unit.")
+        raise Invalid(
+            f"The cost limit {max_cost_micros} micros is out of range.",
+            next_step="Give 0 or more; 1,000,000 is one unit.",
+        )
 
 
 def _check_labels(labels: Mapping[str, str]) -> None:
@@ -287,5 +308,3 @@ def _check_labels(labels: Mapping[str, str]) -> None:
                 f"The label {key[:80]!r} is not usable.",
                 next_step="A key has 1 to 63 of A-Z a-z 0-9 - _ . /, a value at most 120 characters.",
             )
-
-

@@ -65,7 +65,9 @@ def tasks_create(tasks: Sequence[Task], *, at_ms: int) -> None:
     _wake_dispatch()
 
 
-def tasks_move(tasks: Sequence[Task], to: str, *, at_ms: int, fields: Sequence[str] = (), actor: str = "", data: Data = _none) -> None:
+def tasks_move(
+    tasks: Sequence[Task], to: str, *, at_ms: int, fields: Sequence[str] = (), actor: str = "", data: Data = _none
+) -> None:
     """Move tasks; `version` rises with every move so that a plan made before it is stale."""
     for task in tasks:
         task.version += 1
@@ -92,7 +94,9 @@ def attempts_create(attempts: Sequence[Attempt], leases: Sequence[Lease], *, at_
     transaction.on_commit(lambda: agents_wake(agents))
 
 
-def attempts_move(attempts: Sequence[Attempt], to: str, *, at_ms: int, fields: Sequence[str] = (), data: Data = _none) -> None:
+def attempts_move(
+    attempts: Sequence[Attempt], to: str, *, at_ms: int, fields: Sequence[str] = (), data: Data = _none
+) -> None:
     if to in ATTEMPT_ENDED:
         for attempt in attempts:
             attempt.ended_at_ms = at_ms

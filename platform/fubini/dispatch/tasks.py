@@ -1,0 +1,116 @@
+"""Celery's share: ring bells again, and let go of what is past its time.
+
+Each task is safe to run twice, at once or never for a while: the rows say what is to be done. `reconcile` costs three
+index look-ups when there is nothing to do.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from celery import shared_task
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from fubini.accounts.models import Token
+from fubini.common import bell, clock
+from fubini.datasets.models import Artifact
+from fubini.datasets.services import artifacts_delete, blobs_collect_garbage
+from fubini.events.models import Event
+from fubini.rest.models import IdempotencyKey
+from fubini.runs.models import Lease, Run, RunSignal, RunTimer, Task
+from fubini.runs.transitions import RUN_ENDED
+from fubini.sites.models import JoinToken
+
+LOST_AFTER_MS = 2000  # a bell rung this long ago and not answered is taken for lost
+SLICE = 500
+IDEMPOTENCY_HOURS = 24
+FORGOTTEN_TOKEN_DAYS = 30
+
+
+@shared_task(name="fubini.reconcile", ignore_result=True)
+def reconcile() -> dict[str, int]:
+    """Ring for every row somebody should have taken up by now."""
+    before = clock.now_ms() - LOST_AFTER_MS
+    unheard = (
+        Task.objects.filter(engine_seen=False).exists()
+        or RunSignal.objects.filter(handled_at_ms=None, at_ms__lte=before).exists()
+        or Run.objects.filter(state="pending", engine_version=0, created_at_ms__lte=before).exists()
+        or RunTimer.objects.filter(at_ms__lte=before).exists()
+    )
+    if unheard:
+        bell.ring("dispatch")
+    agents = set(
+        Lease.objects.filter(state="granted", granted_at_ms__lte=before)
+        .order_by()
+        .values_list("agent_id", flat=True)
+        .distinct()[:200]
+    )
+    for agent_id in agents:
+        bell.ring("agents", agent_id)
+    return {"dispatch": int(unheard), "agents": len(agents)}
+
+
+@shared_task(name="fubini.retention", ignore_result=True)
+def retention() -> dict[str, int]:
+    """Let go of what is past its time: events and logs of ended runs, bytes of deleted ones, dead keys and tokens."""
+    days = int(settings.FUBINI["RETENTION_DAYS"])
+    now = clock.now()
+    before_ms = clock.to_ms(now - timedelta(days=days))
+    done: dict[str, int] = {}
+    done["idempotency_keys"] = _delete(
+        IdempotencyKey.objects.filter(created_at__lt=now - timedelta(hours=IDEMPOTENCY_HOURS))
+    )
+    done["join_tokens"] = _delete(JoinToken.objects.filter(expires_at__lt=now - timedelta(days=FORGOTTEN_TOKEN_DAYS)))
+    dead = Q(revoked_at__lt=now - timedelta(days=days)) | Q(expires_at__lt=now - timedelta(days=days))
+    done["tokens"] = _delete(Token.objects.filter(dead))
+    if days > 0:
+        done["events"] = _events_expire(before_ms)
+        done["logs"] = _logs_expire(before_ms)
+    gone = Run.objects.filter(deleted_at_ms__isnull=False, pk=OuterRef("run_id"))
+    runs = list(
+        Artifact.objects.annotate(deleted=Exists(gone))
+        .filter(deleted=True)
+        .values_list("run_id", flat=True)
+        .distinct()[:SLICE]
+    )
+    done["artifacts"] = artifacts_delete(run_ids=runs) if runs else 0
+    collected = blobs_collect_garbage()
+    done["objects"] = collected.objects
+    return done
+
+
+def _delete(rows: QuerySet[Any]) -> int:
+    """Delete in slices, each its own short transaction, so that nobody waits for a long one."""
+    total = 0
+    while True:
+        ids = list(rows.order_by("pk").values_list("pk", flat=True)[:SLICE])
+        if not ids:
+            return total
+        rows.model._default_manager.filter(pk__in=ids).delete()
+        total += len(ids)
+
+
+def _events_expire(before_ms: int) -> int:
+    """Old events of ended or vanished runs, and of no run; a run still going keeps all of its own."""
+    live = Run.objects.filter(pk=OuterRef("run_id")).exclude(state__in=RUN_ENDED)
+    return _delete(Event.objects.filter(at_ms__lt=before_ms).annotate(live=Exists(live)).filter(live=False))
+
+
+def _logs_expire(before_ms: int) -> int:
+    """Log files of attempts nobody wrote to since; deleted runs' go at once.
+
+    A log is `logs/<first two>/<attempt>...` in the state folder; a file's own time says when it was last written.
+    """
+    root = Path(settings.FUBINI_HOME) / "logs"
+    removed = 0
+    for path in root.rglob("*") if root.is_dir() else ():
+        try:
+            if path.is_file() and path.stat().st_mtime * 1000 < before_ms:
+                path.unlink()
+                removed += 1
+        except OSError:
+            continue  # written or removed meanwhile
+    return removed

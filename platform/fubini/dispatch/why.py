@@ -1,0 +1,138 @@
+"""Why a task is where it is: one sentence, the evidence per pool, and what would unblock it.
+
+Reads what the last plan stored with the task and puts names to ids; nothing is computed anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from fubini.common import clock
+from fubini.runs.models import Attempt, Task
+from fubini.runs.transitions import ATTEMPT_LIVE
+from fubini.sites.models import Pause, Pool
+
+NEXT_STEPS = {
+    "budget": "Top up the project's budget, or cancel other runs that hold money.",
+    "run_budget": "Raise the run's limit: fubini run update RUN --max-cost AMOUNT.",
+    "paused": "An administrator resumes it: fubini unpause.",
+    "project_paused": "A maintainer resumes the project: fubini unpause --project NAME.",
+    "pool_paused": "Wait until the pool is resumed, or let the step run elsewhere.",
+    "pool_slots": "It starts when a slot is free.",
+    "nodes_busy": "It starts when running steps end.",
+    "machine_busy": "It starts when running steps end.",
+    "waits_for_pool": "Nothing to do: waiting here is better than starting elsewhere.",
+    "local_first": "Nothing to do: overflow opens if local pools stay full.",
+    "agent_away": "Check the site's agent: fubini agent list.",
+    "image_unknown": "Use one of the site's images, or add this one to its site file.",
+    "selector": "Change the step's nodeSelector or nodeAffinity, or use a site that has what it asks for.",
+    "walltime": "Ask for a shorter fubini.dev/walltime, or use a pool that allows more.",
+    "cpu_too_large": "Ask for fewer cores.",
+    "memory_too_large": "Ask for less memory.",
+    "devices": "Ask for devices a pool has.",
+    "private_root": "Use a site whose kernel allows user namespaces.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """The answer for one task. `reasons` are per pool: {code, pool, sentence, figures...}."""
+
+    task_id: str
+    node_id: str
+    template: str
+    state: str
+    sentence: str
+    code: str = ""
+    since_ms: int | None = None
+    next_step: str = ""
+    waiting_for: list[str] = field(default_factory=list)
+    reasons: list[dict[str, Any]] = field(default_factory=list)
+    placement: dict[str, Any] | None = None
+
+
+def task_why(task: Task) -> Why:
+    """Explain one task in any state."""
+    if task.state in ("queued", "blocked"):
+        return _waiting(task)
+    attempt = Attempt.objects.filter(task=task).select_related("site", "pool", "agent").order_by("-number").first()
+    if attempt is None:
+        return _plain(task, f"The step is {task.state} and was never started.")
+    where = f"{attempt.pool.name} at {attempt.site.name}"
+    placement = {
+        "site": attempt.site.name,
+        "pool": attempt.pool.name,
+        "attempt_id": attempt.pk,
+        "number": attempt.number,
+        "state": attempt.state,
+        **_named(attempt.placement),
+    }
+    if attempt.state in ATTEMPT_LIVE:
+        silent = ""
+        if attempt.unknown_since_ms:
+            silent = f" Its agent has not answered for {(clock.now_ms() - attempt.unknown_since_ms) // 1000} s."
+        return _plain(task, f"Attempt {attempt.number} is {attempt.state} on {where}.{silent}", placement)
+    if task.state == "succeeded":
+        return _plain(task, f"Attempt {attempt.number} succeeded on {where}.", placement)
+    said = f": {attempt.message}" if attempt.message else ""
+    code = f" with exit code {attempt.exit_code}" if attempt.exit_code else ""
+    cause = f" ({attempt.cause})" if attempt.cause else ""
+    return _plain(
+        task, f"Attempt {attempt.number} on {where} {attempt.state}{code}{cause}{said}"[:600] + ".", placement
+    )
+
+
+def _plain(task: Task, sentence: str, placement: dict[str, Any] | None = None) -> Why:
+    return Why(task.pk, task.node_id, task.template, task.state, sentence, placement=placement)
+
+
+def _waiting(task: Task) -> Why:
+    pools = {p.pk: p for p in Pool.objects.select_related("site")}
+    reasons = []
+    for item in task.why:
+        pool = pools.get(item.get("pool_id") or "")
+        reasons.append({**item, "pool": pool.name if pool else None, "site": pool.site.name if pool else None})
+    pause = Pause.objects.filter(pk=1).exclude(reason="").first()
+    if not reasons:
+        text = (
+            f"New work is paused: {pause.reason}"
+            if pause
+            else "It became ready a moment ago and has not been planned yet."
+        )
+        return Why(task.pk, task.node_id, task.template, task.state, text, "paused" if pause else "", task.queued_at_ms)
+    first = reasons[0]
+    return Why(
+        task.pk,
+        task.node_id,
+        task.template,
+        task.state,
+        _sentence(first),
+        first["code"],
+        task.why_since_ms or task.queued_at_ms,
+        NEXT_STEPS.get(first["code"], ""),
+        list(task.waiting_for),
+        reasons,
+    )
+
+
+def _sentence(reason: dict[str, Any]) -> str:
+    if reason.get("sentence"):
+        place = f"{reason['pool']}: " if reason.get("pool") else ""
+        return f"{place}{reason['sentence']}"
+    if reason["code"] in ("budget", "run_budget"):
+        whose = "project's budget" if reason["code"] == "budget" else "run's cost limit"
+        return (
+            f"The {whose} lacks {reason['missing_micros']} micros: {reason['hold_micros']} must be set aside, "
+            f"{reason['available_micros']} are left."
+        )
+    return str(reason["code"])
+
+
+def _named(placement: dict[str, Any]) -> dict[str, Any]:
+    ids = {c["pool_id"] for c in placement.get("considered", [])}
+    names = dict(Pool.objects.filter(pk__in=ids).values_list("pk", "name"))
+    return {
+        **placement,
+        "considered": [{**c, "pool": names.get(c["pool_id"], c["pool_id"])} for c in placement.get("considered", [])],
+    }

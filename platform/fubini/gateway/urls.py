@@ -1,0 +1,13 @@
+"""The agents' routes."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from fubini.gateway import apis
+
+urlpatterns = [
+    path("agent/v1/join", apis.join),
+    path("agent/v1/sync", apis.sync),
+    path("agent/v1/logs", apis.logs),
+]

@@ -3,7 +3,9 @@
 import os
 import tempfile
 
-os.environ.setdefault("FUBINI_HOME", tempfile.mkdtemp(prefix="fubini-test-"))
+# A person's own FUBINI_HOME is never a test's; processes that a test starts share the test's.
+os.environ.setdefault("FUBINI_TEST_HOME", tempfile.mkdtemp(prefix="fubini-test-"))
+os.environ["FUBINI_HOME"] = os.environ["FUBINI_TEST_HOME"]
 
 from fubini.settings.base import *  # noqa: E402, F403
 

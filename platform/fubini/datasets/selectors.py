@@ -23,6 +23,7 @@ from fubini.datasets.models import Artifact, Blob, Dataset, DatasetVersion, Repl
 
 CLAIM: Final = re.compile(r"(?P<name>.+)-v(?P<number>[1-9][0-9]{0,8})")
 IN_MAX: Final = 5000  # values in one IN (...); SQLite takes 32,766 in a statement
+ProjectIds = Collection[str] | QuerySet[Any]
 REMEMBERED: Final = 2048
 WHOLE: Final = ("present", "pinned")  # states of a replica that can be read
 
@@ -93,7 +94,7 @@ def memory_clear() -> None:
 # --- lists ---
 
 
-def datasets_of(project_ids: Collection[str]) -> QuerySet[Dataset]:
+def datasets_of(project_ids: ProjectIds) -> QuerySet[Dataset]:
     """Datasets of these projects with their newest version's figures as `latest_*`."""
     newest = DatasetVersion.objects.filter(dataset=OuterRef("pk")).order_by("-number")
     return (
@@ -116,7 +117,7 @@ def artifacts_of_run(run_id: str) -> QuerySet[Artifact]:
     return Artifact.objects.filter(run_id=run_id)
 
 
-def artifact_get(project_ids: Collection[str], key: str) -> Artifact:
+def artifact_get(project_ids: ProjectIds, key: str) -> Artifact:
     """One artifact of these projects.
 
     Raises:

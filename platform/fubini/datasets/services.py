@@ -40,6 +40,7 @@ __all__ = [
     "blob_record",
     "blob_url",
     "blobs_collect_garbage",
+    "blobs_renew",
     "dataset_create",
     "dataset_delete",
     "dataset_import",
@@ -67,6 +68,13 @@ def blob_record(*, project_id: str, digest: str, size_bytes: int) -> None:
         unique_fields=["project_id", "digest"],
         update_fields=["size_bytes", "created_at"],
     )
+
+
+def blobs_renew(*, project_id: str, digests: Iterable[str]) -> None:
+    """Keep these from the collector for another grace; those the project does not have are not made."""
+    wanted = sorted(set(digests))
+    for at in range(0, len(wanted), IN_MAX):
+        Blob.objects.filter(project_id=project_id, digest__in=wanted[at : at + IN_MAX]).update(created_at=clock.now())
 
 
 def _blobs_missing(project_id: str, manifest: Manifest) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ LOCKS: dict[str, list[str]] = {
     "dev": ["pyproject.toml", "--extra", "dev", "--extra", "postgresql"],
     "science": ["requirements/science.in"],
     "tools": ["requirements/tools.in"],
+    "peers": ["requirements/peers.in"],
 }
 
 

@@ -1,0 +1,131 @@
+"""Check one manifest: text in, report out.
+
+Puts the parts in order: reading under limits (`load`), structure (`structure`), what the engine honours (`supported`),
+annotations of ours (`annotations`), what the controller would refuse (`semantics`) and what would only go wrong later
+(`hints`, warnings). All errors at once, up to `MAX_FINDINGS`. Pure: no clock, no database, no settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fubini.manifests.annotations import check_annotations
+from fubini.manifests.context import Source, listing, mapping
+from fubini.manifests.findings import Collector, DeclaredParameter, Report, show
+from fubini.manifests.hints import add_hints
+from fubini.manifests.library import Library
+from fubini.manifests.load import Path, load
+from fubini.manifests.semantics import Semantics
+from fubini.manifests.structure import check_structure
+from fubini.manifests.supported import SupportedFields
+
+
+def check_manifest(
+    text: str | bytes,
+    *,
+    supported: SupportedFields,
+    library: Sequence[Mapping[str, Any]] = (),
+    parameters: Mapping[str, str] | None = None,
+    values_later: bool = False,
+) -> Report:
+    """Judge a manifest for one engine.
+
+    Args:
+        text: the manifest, YAML or JSON.
+        supported: the fields that the engine honours; the others become findings of kind ``unsupported``.
+        library: parsed manifests it may refer to (WorkflowTemplate, ClusterWorkflowTemplate, ConfigMap).
+        parameters: values given at submit. None for a definition that is only stored: then a WorkflowTemplate need
+            not have values for its parameters, while a Workflow must, unless `values_later`.
+        values_later: parameters without a value are fine, because each run will give them.
+
+    Returns:
+        The report. Never raises for what is in the text.
+    """
+    loaded = load(text)
+    if loaded.document is None:
+        return Report(None, tuple(loaded.findings))
+    collector = Collector()
+    source = Source(loaded.document, loaded.positions, "", collector)
+    if not check_structure(source):
+        return Report(loaded.document, collector.result(), (), collector.truncated)
+    known = Library(library, collector)
+    given = dict(parameters or {})
+    semantics = Semantics(source, known, given, submit=parameters is not None, values_later=values_later)
+    spec = mapping(source.document.get("spec"))
+    if source.kind == "CronWorkflow":
+        source.error(
+            "unsupported-kind", ("kind",), "Schedules are not run yet.", found="CronWorkflow",
+            allowed="Workflow, WorkflowTemplate, ClusterWorkflowTemplate", kind="unsupported",
+            help_text="Submit the workflowSpec as a Workflow.",
+        )  # fmt: skip
+        return Report(loaded.document, collector.result(), (), collector.truncated)
+    if spec.get("templates") is None or isinstance(spec["templates"], list):
+        semantics.check()
+    forms = check_annotations(source)
+    declared = _declared(spec, semantics, given, forms)
+    _given(source, declared, given)
+    add_hints(source, semantics)
+    _unsupported(source, semantics, supported, library, collector)
+    return Report(loaded.document, collector.result(), declared, collector.truncated)
+
+
+def _unsupported(
+    source: Source,
+    semantics: Semantics,
+    supported: SupportedFields,
+    library: Sequence[Mapping[str, Any]],
+    collector: Collector,
+) -> None:
+    document = {k: v for k, v in source.document.items() if k not in ("apiVersion", "kind", "metadata", "status")}
+    for path, value in supported.unsupported(document):
+        _report_unsupported(source, path, value)
+        if collector.full:
+            return
+    for other, paths in semantics.reached_in_library().items():
+        for path, value in supported.unsupported(other.document, paths):
+            _report_unsupported(other, path, value)
+            if collector.full:
+                return
+
+
+def _report_unsupported(source: Source, path: Path, value: Any) -> None:
+    source.error(
+        "unsupported", path, "this engine does not honour the field.", found=show(value), kind="unsupported",
+        allowed="a manifest without it", help_text="Delete it, or run the manifest on an Argo cluster.",
+    )  # fmt: skip
+
+
+def _declared(
+    spec: dict[str, Any], semantics: Semantics, given: Mapping[str, str], forms: Mapping[str, dict[str, Any]]
+) -> tuple[DeclaredParameter, ...]:
+    found: dict[str, DeclaredParameter] = {}
+    for parameter in (*listing(mapping(spec.get("arguments")).get("parameters")), *semantics.inherited_parameters()):
+        name = mapping(parameter).get("name")
+        if not isinstance(name, str) or not name or name in found:
+            continue
+        value, default = parameter.get("value"), parameter.get("default")
+        value = value if isinstance(value, str) else None
+        found[name] = DeclaredParameter(
+            name=name,
+            value=given.get(name, value),
+            default=default if isinstance(default, str) else None,
+            enum=tuple(w for w in listing(parameter.get("enum")) if isinstance(w, str)),
+            description=parameter["description"] if isinstance(parameter.get("description"), str) else "",
+            required=value is None and parameter.get("valueFrom") is None,
+            form=forms.get(name, {}),
+        )
+    return tuple(found.values())
+
+
+def _given(source: Source, declared: Sequence[DeclaredParameter], given: Mapping[str, str]) -> None:
+    """Values given at submit: a name nobody declared is most likely a slip."""
+    names = [p.name for p in declared]
+    for name in given:
+        if name not in names:
+            source.warn(
+                "unknown-parameter", ("spec", "arguments"), f"The manifest declares no parameter {show(name)!r}.",
+                found=show(name), allowed=", ".join(names[:20]) or "no parameters", close=name, known=names,
+                help_text="Check its spelling; templates can still read it as {{workflow.parameters."
+                f"{show(name)}}}}}.",
+            )  # fmt: skip

@@ -1,0 +1,625 @@
+"""Semantic check: would Argo's controller accept this manifest at submit?
+
+Walks the templates as the controller does - the entrypoint, then onExit, then all others in order; each template once,
+each call again for its arguments - because what a variable means depends on that order: a global output is known only
+after a step that makes it. Where the controller stops at the first error, this goes on and reports all.
+Beyond the controller, it refuses what makes Argo panic or wait for ever, as far as that can be seen.
+No recursion: checks are generators that yield the checks they need first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any, Literal
+
+from fubini.manifests.arguments import check_arguments, check_config_maps, check_names, check_supplied
+from fubini.manifests.context import Source, listing, mapping, text
+from fubini.manifests.findings import Severity, show
+from fubini.manifests.graphs import check_dag, check_steps
+from fubini.manifests.leaves import LeafCheck
+from fubini.manifests.library import Base, Library, Template, make_base
+from fubini.manifests.load import Path
+from fubini.manifests.outputs import check_outputs
+from fubini.manifests.scope import ANY_GLOBAL_ARTIFACT, Scope, Tag, tags_in, tags_of
+from fubini.manifests.structure import TEMPLATE_TYPES, check_template_shape
+
+Check = Generator["Check", None, None]
+Supplied = Mapping[str, Any] | None  # a caller's `arguments`; None = everything is supplied
+Resolution = Template | Literal["dynamic", "unknown"]
+
+_ALWAYS_GLOBAL = (
+    "workflow.name",
+    "workflow.namespace",
+    "workflow.mainEntrypoint",
+    "workflow.serviceAccountName",
+    "workflow.uid",
+    "workflow.status",
+    "workflow.annotations",
+    "workflow.annotations.json",
+    "workflow.labels",
+    "workflow.labels.json",
+)
+
+
+def run_check(check: Check) -> None:
+    """Drive a check and all it needs, depth first, without Python's stack."""
+    stack = [check]
+    while stack:
+        try:
+            stack.append(next(stack[-1]))
+        except StopIteration:
+            stack.pop()
+
+
+class Semantics:
+    """The check of one manifest. `values` are the parameter values a run would start with, where known."""
+
+    def __init__(
+        self, source: Source, library: Library, values: Mapping[str, str], *, submit: bool, values_later: bool
+    ):
+        self.source = source
+        self.library = library
+        self.base = make_base(source, "local/")
+        self.values = dict(values)
+        self.submit = submit
+        self.template_kind = source.kind in ("WorkflowTemplate", "ClusterWorkflowTemplate")
+        self.values_later = values_later or (self.template_kind and not submit)
+        self._referred_base: Base | None = None
+        self.globals: set[str] = set(_ALWAYS_GLOBAL)
+        self._reached: dict[Source, set[Path]] = {}  # templates of the library that were walked
+        self._seen: set[tuple[str, str]] = set()
+        self._static: set[int] = set()
+        self._globals_of: set[int] = set()
+        self._inline: dict[int, Template] = {}
+
+    # -- the whole manifest --------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        spec = self.base.spec
+        reference = spec.get("workflowTemplateRef")
+        referred: Base | None = None
+        check_names(self.source, ("spec", "templates"), spec.get("templates"), "template")
+        if isinstance(reference, dict):
+            referred = self._referred(reference, spec)
+            if referred is None:
+                return
+            self._referred_base = referred
+        self._run_arguments(spec, referred)
+        self._add_globals(spec, referred)
+        entry_base = referred or self.base
+        entrypoint = text(spec.get("entrypoint")) or (text(referred.spec.get("entrypoint")) if referred else "")
+        lenient_kind = self.template_kind and not self.submit
+        if not entrypoint and not lenient_kind and spec.get("entrypoint") in (None, ""):
+            self.source.error(
+                "no-entrypoint", ("spec", "entrypoint"), "entrypoint is missing.", found="nothing",
+                allowed="the name of a template: " + ", ".join(list(entry_base.templates)[:20]),
+                help_text="Add 'entrypoint:' under spec.",
+            )  # fmt: skip
+        arguments = self._arguments_of_run(spec, referred)
+        if entrypoint:
+            supplied = None if lenient_kind else arguments
+            run_check(self._named(entry_base, entrypoint, ("spec", "entrypoint"), supplied, entry=True))
+        on_exit = text(spec.get("onExit")) or (text(referred.spec.get("onExit")) if referred else "")
+        if on_exit:
+            self.globals.add("workflow.failures")
+            if self._parametrized_global_artifacts(self.base) or (
+                referred is not None and self._parametrized_global_artifacts(referred)
+            ):
+                self.globals.add(ANY_GLOBAL_ARTIFACT)
+            run_check(self._named(entry_base, on_exit, ("spec", "onExit"), mapping(spec.get("arguments"))))
+        self._hook_expressions(self.base, ("spec", "hooks"), spec.get("hooks"), "error")
+        self._pod_resources(("spec", "podResources"), spec.get("podResources"), self.source)
+        for template in entry_base.order:
+            run_check(self.call(template, None, self.source, template.path))
+            if self.source.collector.full:
+                return
+        self._semaphores(spec)
+
+    def reached_in_library(self) -> dict[Source, set[Path]]:
+        """Which templates of the library the manifest uses, by manifest."""
+        return self._reached
+
+    def inherited_parameters(self) -> list[Any]:
+        """Parameters declared by the template of `workflowTemplateRef`."""
+        if self._referred_base is None:
+            return []
+        return listing(mapping(self._referred_base.spec.get("arguments")).get("parameters"))
+
+    def _referred(self, reference: dict[str, Any], spec: dict[str, Any]) -> Base | None:
+        path: Path = ("spec", "workflowTemplateRef")
+        if listing(spec.get("templates")):
+            self.source.error(
+                "templates-and-ref", ("spec", "templates"), "A manifest with workflowTemplateRef has no own templates.",
+                found="both", allowed="one of them",
+                help_text="Delete templates, or delete workflowTemplateRef and call its templates by templateRef.",
+            )  # fmt: skip
+        name, cluster = text(reference.get("name")), reference.get("clusterScope") is True
+        found = self.library.base(name, cluster=cluster)
+        if found is None:
+            kind = "ClusterWorkflowTemplate" if cluster else "WorkflowTemplate"
+            self.source.error(
+                "unknown-workflow-template", (*path, "name"), f"There is no {kind} {show(name)!r}.",
+                found=show(name) or "nothing",
+                allowed=", ".join(self.library.names(cluster=cluster)[:20]) or f"no {kind} is known here",
+                close=name, known=self.library.names(cluster=cluster),
+                help_text="Upload it first."
+                if self.library.base(name, cluster=not cluster) is None
+                else f"There is one of that name with clusterScope: {'false' if cluster else 'true'}.",
+            )  # fmt: skip
+        return found
+
+    def _run_arguments(self, spec: dict[str, Any], referred: Base | None) -> None:
+        later = self.values_later
+        parameters = listing(mapping(spec.get("arguments")).get("parameters"))
+        own = {p.get("name") for p in parameters if isinstance(p, dict)}
+        filled = dict(mapping(spec.get("arguments")))
+        filled["parameters"] = [
+            {**p, "value": self.values[p["name"]]}
+            if isinstance(p, dict) and isinstance(p.get("name"), str) and p["name"] in self.values
+            else p
+            for p in parameters
+        ]
+        inherited: dict[str, Any] = {}
+        if referred is not None:
+            # What the referred template declares counts, unless the manifest says otherwise.
+            for p in listing(mapping(referred.spec.get("arguments")).get("parameters")):
+                if isinstance(p, dict) and isinstance(p.get("name"), str):
+                    inherited[p["name"]] = p
+            filled["parameters"] = [
+                {**inherited.get(p["name"], {}), **p} if isinstance(p, dict) and isinstance(p.get("name"), str) else p
+                for p in filled["parameters"]
+            ]
+        check_arguments(self.source, ("spec", "arguments"), filled, values_later=later)
+        check_config_maps(self.source, self.library, filled["parameters"])
+        for name, parameter in inherited.items():
+            if name in own or name in self.values:
+                continue
+            if parameter.get("value") is None and parameter.get("valueFrom") is None and not later:
+                self.source.error(
+                    "no-value", ("spec", "arguments"),
+                    f"The parameter {show(name)!r} of the referred template has no value.", found="nothing",
+                    allowed="value or valueFrom",
+                    help_text=f"Add spec.arguments.parameters '- name: {show(name)}' with a value, "
+                    "or give it at submit.",
+                )  # fmt: skip
+
+    def _arguments_of_run(self, spec: dict[str, Any], referred: Base | None) -> dict[str, Any]:
+        own = mapping(spec.get("arguments"))
+        theirs = mapping(referred.spec.get("arguments")) if referred else {}
+        merged: dict[str, list[Any]] = {"parameters": [], "artifacts": []}
+        for kind, items in merged.items():
+            seen: set[Any] = set()
+            for item in (*listing(own.get(kind)), *listing(theirs.get(kind))):
+                if isinstance(item, dict) and isinstance(item.get("name"), str) and item["name"] not in seen:
+                    seen.add(item["name"])
+                    items.append(item)
+            if kind == "parameters":
+                items[:] = [{**p, "value": self.values[p["name"]]} if p["name"] in self.values else p for p in items]
+                items += [{"name": n, "value": v} for n, v in self.values.items() if n not in seen]
+        for parameter in merged["parameters"]:
+            if isinstance(parameter.get("value"), str):
+                self.values.setdefault(parameter["name"], parameter["value"])
+        return merged
+
+    def _add_globals(self, spec: dict[str, Any], referred: Base | None) -> None:
+        known = self.globals
+        bases = [self.base] if referred is None else [self.base, referred]
+        names = list(self.values)
+        for base in bases:
+            names += [
+                p["name"]
+                for p in listing(mapping(base.spec.get("arguments")).get("parameters"))
+                if isinstance(p, dict) and isinstance(p.get("name"), str)
+            ]
+            extra = mapping(base.spec.get("workflowMetadata"))
+            known.update(f"workflow.annotations.{k}" for k in mapping(extra.get("annotations")))
+            known.update(f"workflow.labels.{k}" for k in mapping(extra.get("labels")))
+            known.update(f"workflow.labels.{k}" for k in mapping(extra.get("labelsFrom")))
+        if names:
+            known.update(("workflow.parameters", "workflow.parameters.json"))
+            known.update(f"workflow.parameters.{n}" for n in names)
+        metadata = mapping(self.source.document.get("metadata"))
+        known.update(f"workflow.annotations.{k}" for k in mapping(metadata.get("annotations")))
+        known.update(f"workflow.labels.{k}" for k in mapping(metadata.get("labels")))
+        if spec.get("priority") is not None:
+            known.add("workflow.priority")
+
+    @staticmethod
+    def _parametrized_global_artifacts(base: Base) -> bool:
+        return any(
+            "{{" in text(artifact.get("globalName"))
+            for template in base.order
+            for artifact in template.output_artifacts.values()
+        )
+
+    def _semaphores(self, spec: dict[str, Any]) -> None:
+        """A run that takes a semaphore whose size is nowhere to be read never starts."""
+        for index, semaphore in enumerate(listing(mapping(spec.get("synchronization")).get("semaphores"))):
+            reference = mapping(mapping(semaphore).get("configMapKeyRef"))
+            name, key = text(reference.get("name")), text(reference.get("key"))
+            if not reference or "{{" in name + key or mapping(semaphore).get("namespace"):
+                continue
+            found = self.library.config_map(name)
+            if found is None or key not in mapping(found.get("data")):
+                self.source.error(
+                    "semaphore", ("spec", "synchronization", "semaphores", index, "configMapKeyRef"),
+                    f"The semaphore's size is nowhere to be read: ConfigMap {show(name)!r}, key {show(key)!r}.",
+                    found="no such ConfigMap" if found is None else f"no key {show(key)!r} in it",
+                    allowed="a ConfigMap that holds the limit as text",
+                    close=name if found is None else key,
+                    known=self.library.config_map_names() if found is None else list(mapping(found.get("data"))),
+                    help_text="Upload the ConfigMap first.",
+                )  # fmt: skip
+
+    # -- finding templates ---------------------------------------------------------------------------------------
+
+    def _named(self, base: Base, name: str, path: Path, supplied: Supplied, *, entry: bool = False) -> Check:
+        """The entrypoint or onExit template, by name."""
+        name = self.substituted(name)
+        template = base.templates.get(name)
+        if template is None:
+            self.source.error(
+                "unknown-template", path, f"There is no template {show(name)!r}.", found=show(name),
+                allowed=", ".join(list(base.templates)[:20]) or "no templates are defined", close=name,
+                known=base.templates,
+                help_text="Use the name of a template, or add one with this name.",
+            )  # fmt: skip
+            return
+        yield self.call(template, supplied, self.source, path, entry=entry)
+
+    def resolve(self, caller: Template, path: Path, holder: dict[str, Any], severity: Severity) -> Resolution:
+        """The template a step, task or hook refers to; problems are reported at `path`."""
+        base, source = caller.base, caller.base.source
+        inline, reference, name = holder.get("inline"), holder.get("templateRef"), holder.get("template")
+        if isinstance(reference, dict):
+            return self._by_reference(caller, path, reference, text(name), severity)
+        if isinstance(inline, dict) and "inline" in holder:
+            found = self._inline.get(id(inline))
+            if found is None:
+                found = self._inline[id(inline)] = Template(base, (*path, "inline"), inline, outer=caller)
+            return found
+        if not isinstance(name, str) or not name:
+            if name is None or name == "":
+                source.add(
+                    severity, "no-template", path, "Nothing says which template to run.", found="no template",
+                    allowed="template, templateRef or inline", help_text="Add 'template:' with a template's name.",
+                )  # fmt: skip
+            return "unknown"
+        known = self.substituted(name)
+        template = base.templates.get(known)
+        if template is None:
+            variable = "{{" in known
+            source.add(
+                severity, "unknown-template", (*path, "template"),
+                "The template's name is not known at submit." if variable else f"There is no template {show(known)!r}.",
+                found=show(known),
+                allowed="a name that is known at submit" if variable else ", ".join(list(base.templates)[:20]),
+                close="" if variable else known, known=base.templates,
+                help_text="Write a step for each template, and choose with 'when'."
+                if variable
+                else "Use the name of a template, or add one with this name.",
+            )  # fmt: skip
+            return "unknown"
+        return template
+
+    def _by_reference(
+        self, caller: Template, path: Path, reference: dict[str, Any], name: str, severity: Severity
+    ) -> Resolution:
+        source = caller.base.source
+        at = (*path, "templateRef")
+        if name:
+            source.add(
+                severity, "template-and-ref", (*path, "template"), "There are both template and templateRef.",
+                found="both", allowed="one of them", help_text="Delete one.",
+            )  # fmt: skip
+        where, which = text(reference.get("name")), text(reference.get("template"))
+        for key, value in (("name", where), ("template", which)):
+            if not value and reference.get(key) in (None, ""):
+                source.add(
+                    severity, "missing", (*at, key), f"templateRef has no {key}.", found="nothing",
+                    allowed="the WorkflowTemplate's name and the template's name", help_text=f"Add '{key}:'.",
+                )  # fmt: skip
+                return "unknown"
+        where, which = self.substituted(where), self.substituted(which)
+        if "{{" in which:
+            return "dynamic"
+        cluster = reference.get("clusterScope") is True
+        base = self.library.base(where, cluster=cluster)
+        if base is None:
+            kind = "ClusterWorkflowTemplate" if cluster else "WorkflowTemplate"
+            names = self.library.names(cluster=cluster)
+            other = self.library.base(where, cluster=not cluster) is not None
+            source.add(
+                severity, "unknown-workflow-template", (*at, "name"), f"There is no {kind} {show(where)!r}.",
+                found=show(where), allowed=", ".join(names[:20]) or f"no {kind} is known here", close=where,
+                known=names,
+                help_text=f"There is one of that name with clusterScope: {'false' if cluster else 'true'}."
+                if other
+                else "Upload it first.",
+            )  # fmt: skip
+            return "unknown"
+        template = base.templates.get(which)
+        if template is None:
+            source.add(
+                severity, "unknown-template", (*at, "template"),
+                f"{show(where)!r} has no template {show(which)!r}.", found=show(which),
+                allowed=", ".join(list(base.templates)[:20]) or "it has no templates", close=which,
+                known=base.templates, help_text="Use the name of one of its templates.",
+            )  # fmt: skip
+            return "unknown"
+        return template
+
+    def substituted(self, name: str) -> str:
+        """A name with the run's parameter values put in; tags whose value is not known stay."""
+        if "{{" not in name:
+            return name
+        result = name
+        for tag in tags_of(name, ()):
+            prefix = "workflow.parameters."
+            value = self.values.get(tag.trimmed[len(prefix) :]) if tag.trimmed.startswith(prefix) else None
+            if value is None and tag.trimmed in self._entry_values:
+                value = self._entry_values[tag.trimmed]
+            if value is not None and tag.closed:
+                result = result.replace("{{" + tag.words + "}}", value)
+        return result
+
+    _entry_values: Mapping[str, str] = {}
+
+    # -- one template --------------------------------------------------------------------------------------------
+
+    def call(self, template: Template, supplied: Supplied, caller: Source, path: Path, *, entry: bool = False) -> Check:
+        """Check a call of a template at `path`, and the template itself the first time it is met."""
+        if template.base is not self.base:
+            if not template.inline:
+                self._reached.setdefault(template.base.source, set()).add(template.path)
+        key = (template.base.scope, template.name)
+        # Argo checks only the first inline template of a manifest; in the others our findings are warnings.
+        severity: Severity = "warning" if template.inline and key in self._seen else "error"
+        if id(template) not in self._static:
+            self._static.add(id(template))
+            if not self._shape(template, severity):
+                return
+        elif not template.types:
+            return
+        if supplied is not None:
+            check_supplied(caller, path, template, supplied, severity=severity)
+        if template.inline:
+            key = (template.base.scope, f"{template.name}#{id(template.body)}")
+            if key in self._seen:
+                return
+            self._seen.add((template.base.scope, template.name))
+        elif key in self._seen:
+            return
+        self._seen.add(key)
+        if self.source.collector.full:
+            return
+        outer_entry = self._entry_values
+        if entry and supplied is not None:
+            self._entry_values = {
+                f"inputs.parameters.{p['name']}": p["value"]
+                for p in listing(supplied.get("parameters"))
+                if isinstance(p, dict) and isinstance(p.get("value"), str)
+            }
+        scope = self._scope(template)
+        if template.type == "steps":
+            yield check_steps(self, template, scope, severity)
+        elif template.type == "dag":
+            yield check_dag(self, template, scope, severity)
+        else:
+            self.check_tags(template, scope, template.body, template.path, severity)
+            LeafCheck(template, severity).check()
+        self._entry_values = outer_entry
+        check_outputs(template, severity)
+        if template.type in ("steps", "dag"):
+            outputs = template.body.get("outputs")
+            self.check_tags(template, scope, outputs, (*template.path, "outputs"), severity)
+
+    def _shape(self, template: Template, severity: Severity) -> bool:
+        """What is wrong with a template whoever calls it; False when it is no template at all."""
+        source, path, body = template.base.source, template.path, template.body
+        if not template.types:
+            source.add(
+                severity, "no-type", path, "The template says not what it runs.",
+                found=", ".join(show(k) for k in list(body)[:10]) or "nothing",
+                allowed="one of " + ", ".join(TEMPLATE_TYPES), help_text="Add one of them, such as container.",
+            )  # fmt: skip
+            return False
+        if template.inline or template.base is not self.base:
+            check_template_shape(source, path, body)
+        self._inputs(template, severity)
+        self._pod_resources((*path, "podResources"), body.get("podResources"), source, severity)
+        timeout = text(body.get("timeout"))
+        if timeout and template.leaf and timeout.lstrip("+-").isdigit():
+            source.add(
+                severity, "duration", (*path, "timeout"), "timeout needs a unit.", found=show(timeout),
+                allowed="a duration with a unit, such as 30s, 10m or 2h", help_text=f"Write '{show(timeout)}s'.",
+            )  # fmt: skip
+        if text(body.get("timeout")) and not template.leaf and template.type == "suspend":
+            source.add(
+                severity, "leaf-only", (*path, "timeout"), "timeout is not for suspend templates.", found="timeout",
+                allowed="suspend.duration", help_text="Use suspend.duration.",
+            )  # fmt: skip
+        if text(body.get("pendingTimeout")) and not template.leaf:
+            source.add(
+                severity, "leaf-only", (*path, "pendingTimeout"), "pendingTimeout is only for leaf templates.",
+                found=f"pendingTimeout on a {template.type} template", allowed="container, script and other leaves",
+                help_text="Move it to the leaf templates.",
+            )  # fmt: skip
+        plugin = body.get("plugin")
+        if isinstance(plugin, dict) and len(plugin) != 1:
+            source.error(
+                "plugin-keys", (*path, "plugin"), "A plugin has exactly one key; others crash Argo's controller.",
+                found=", ".join(show(k) for k in list(plugin)[:10]) or "no key", allowed="one key: the plugin's name",
+                help_text="Put the plugin's settings below its name.",
+            )  # fmt: skip
+        return True
+
+    def _inputs(self, template: Template, severity: Severity) -> None:
+        source, path = template.base.source, (*template.path, "inputs")
+        inputs = mapping(template.body.get("inputs"))
+        check_names(source, (*path, "parameters"), inputs.get("parameters"), "parameter", severity=severity)
+        check_names(source, (*path, "artifacts"), inputs.get("artifacts"), "artifact", severity=severity)
+        for index, artifact in enumerate(listing(inputs.get("artifacts"))):
+            if not isinstance(artifact, dict):
+                continue
+            at = (*path, "artifacts", index)
+            name = show(artifact.get("name"))
+            if template.leaf and not text(artifact.get("path")):
+                source.add(
+                    severity, "artifact-path", at, f"The input artifact {name!r} has no path.", found="no path",
+                    allowed="an absolute path in the container", help_text=f"Add 'path: /tmp/{name}'.",
+                )  # fmt: skip
+            elif not template.leaf and text(artifact.get("path")):
+                source.add(
+                    severity, "artifact-path", (*at, "path"), f"A {template.type} template has no paths.",
+                    found=show(artifact.get("path")), allowed="a name alone",
+                    help_text="Delete path; the leaf template that reads the artifact has it.",
+                )  # fmt: skip
+            if text(artifact.get("from")):
+                source.add(
+                    severity, "input-from", (*at, "from"), "An input artifact has no from.",
+                    found=show(artifact.get("from")), allowed="a name; the caller says where it comes from",
+                    help_text="Move from to the step's arguments.artifacts.",
+                )  # fmt: skip
+
+    def _pod_resources(self, path: Path, resources: Any, source: Source, severity: Severity = "error") -> None:
+        held = mapping(resources)
+        if listing(held.get("claims")):
+            source.add(
+                severity, "pod-resources", (*path, "claims"), "podResources has no claims.", found="claims",
+                allowed="requests and limits of cpu, memory and hugepages-*", help_text="Use resourceClaims.",
+            )  # fmt: skip
+        for kind in ("limits", "requests"):
+            for name in mapping(held.get(kind)):
+                if name not in ("cpu", "memory") and not name.startswith("hugepages-"):
+                    source.add(
+                        severity, "pod-resources", (*path, kind, name), "podResources cannot have this resource.",
+                        found=show(name), allowed="cpu, memory and hugepages-*",
+                        help_text="Ask for it in the container's resources.",
+                    )  # fmt: skip
+
+    def _hook_expressions(self, base: Base, path: Path, hooks: Any, severity: Severity) -> None:
+        for name, hook in mapping(hooks).items():
+            if name != "exit" and not text(mapping(hook).get("expression")):
+                base.source.add(
+                    severity, "hook-expression", (*path, name), f"The hook {show(name)!r} has no expression.",
+                    found="no expression", allowed="an expression; only the hook 'exit' goes without",
+                    close=name, known=["exit"],
+                    help_text="Add 'expression:', such as steps['NAME'].status == \"Running\".",
+                )  # fmt: skip
+
+    def hooks(self, template: Template, path: Path, holder: dict[str, Any], severity: Severity) -> None:
+        self._hook_expressions(template.base, (*path, "hooks"), holder.get("hooks"), severity)
+
+    # -- variables -----------------------------------------------------------------------------------------------
+
+    def _scope(self, template: Template) -> Scope:
+        names: set[str] = set()
+        if template.type in ("container", "containerSet", "script", "resource", "data"):
+            names.add("pod.name")
+        if template.body.get("retryStrategy") is not None:
+            names.add("retries")
+        level: Template | None = template
+        while level is not None:  # an inline template also sees what the templates around it take
+            names.update(f"inputs.parameters.{n}" for n in level.input_parameters)
+            if level.input_parameters:
+                names.add("inputs.parameters")
+            if level is template:
+                names.update(f"inputs.artifacts.{n}" for n in level.input_artifacts)
+            names.update(f"inputs.artifacts.{n}.path" for n in level.input_artifacts if template.leaf)
+            level = level.outer
+        alone = self.template_kind and not self.submit
+        return Scope(self.globals, names, {"steps": "steps", "dag": "tasks"}.get(template.type, ""), {}, alone)
+
+    def add_globals_of(self, template: Template, scope: Scope) -> None:
+        """A step's global outputs are known to everything that is checked after it."""
+        if id(template) in self._globals_of:
+            return
+        fixed = True
+        for kind, items in (("parameters", template.output_parameters), ("artifacts", template.output_artifacts)):
+            for item in items.values():
+                name = text(item.get("globalName"))
+                if "{{" in name:
+                    scope.names.add(f"workflow.outputs.{kind}.*")
+                    fixed = False
+                elif name:
+                    self.globals.add(f"workflow.outputs.{kind}.{name}")
+        if fixed:
+            self._globals_of.add(id(template))
+
+    def flat(self, tag: Tag) -> str:
+        """The tag's words, with a variable inside them replaced by its value where that is known at submit."""
+        words = tag.trimmed
+        inner = words.rfind("{{")
+        if inner <= 0:
+            return words
+        name = words[inner + 2 :].strip()
+        value = self.values.get(name[20:]) if name.startswith("workflow.parameters.") else self._entry_values.get(name)
+        return words[:inner] + value if value is not None else words
+
+    def check_tags(
+        self,
+        template: Template,
+        scope: Scope,
+        value: Any,
+        path: Path,
+        severity: Severity,
+        extra: set[str] | frozenset[str] = frozenset(),
+    ) -> None:
+        for tag in tags_in(value, path):
+            if not tag.expression and not scope.has(self.flat(tag), extra):
+                self.unresolved(template, scope, tag, severity, extra)
+            if self.source.collector.full:
+                return
+
+    def unresolved(
+        self, template: Template, scope: Scope, tag: Tag, severity: Severity, extra: set[str] | frozenset[str]
+    ) -> None:
+        source = template.base.source
+        words = show(tag.trimmed)
+        if not tag.closed:
+            source.add(
+                severity, "unclosed-variable", tag.path, "The braces of a variable are not closed.",
+                found="{{" + words, allowed="{{name}}", help_text="Close it with '}}'.",
+            )  # fmt: skip
+            return
+        known = scope.known(tag.trimmed, extra)
+        source.add(
+            severity, "unknown-variable", tag.path, f"{{{{{words}}}}} cannot be resolved.", found="{{" + words + "}}",
+            allowed=_allowed(known), close=tag.trimmed, known=known, help_text=_advice(tag.trimmed, template, scope),
+        )  # fmt: skip
+
+
+def _allowed(known: Sequence[str]) -> str:
+    if not known:
+        return "nothing of that kind is known here"
+    return ", ".join("{{" + show(n) + "}}" for n in sorted(known)[:12]) + (" and others" if len(known) > 12 else "")
+
+
+def _advice(tag: str, template: Template, scope: Scope) -> str:
+    root = tag.split(".", 1)[0]
+    parts = tag.split(".")
+    if "{{" in tag:
+        return "A variable inside another must have a value at submit; use an expression: {{=...}}."
+    if root == "inputs":
+        name = show(parts[2]) if len(parts) > 2 else "NAME"
+        kind = "artifacts" if len(parts) > 1 and parts[1] == "artifacts" else "parameters"
+        return f"Declare it in the template: inputs.{kind}, '- name: {name}'."
+    if root in ("steps", "tasks"):
+        if not scope.root:
+            return "A leaf does not see other steps: pass the value as an input parameter."
+        if root != scope.root:
+            return f"In a {template.type} template write {scope.root}. instead of {root}."
+        name = parts[1] if len(parts) > 1 else ""
+        if name in scope.nodes:
+            return f"Declare the output in the template that {show(name)!r} runs, or use one it has."
+        if scope.root == "steps":
+            return "Refer to a step of an earlier group."
+        return "Refer to a task of this dag."
+    if root == "item":
+        return "Use {{item}} for plain items, and {{item.KEY}} for a key that the items have."
+    if tag.startswith("workflow.parameters."):
+        return f"Declare it: spec.arguments.parameters, '- name: {show(tag[20:])}'."
+    if tag.startswith("workflow.outputs."):
+        return "Give an output of an earlier step this globalName."
+    return "Use one of the allowed variables."

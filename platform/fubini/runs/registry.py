@@ -18,9 +18,17 @@ class EngineShell(Protocol):
     """The I/O side of an engine, as dispatch drives it."""
 
     def check(
-        self, text: str | bytes, *, library: Sequence[Mapping[str, Any]], parameters: Mapping[str, str] | None
+        self,
+        text: str | bytes,
+        *,
+        library: Sequence[Mapping[str, Any]],
+        parameters: Mapping[str, str] | None,
+        values_later: bool = False,
     ) -> Report:
-        """Is this a manifest the engine honours? All findings at once."""
+        """Is this a manifest the engine honours? All findings at once.
+
+        `parameters` are None and `values_later` is set for a definition that is only stored.
+        """
 
     def feed(self, run: Run, events: Sequence[Event], *, at_ms: int) -> None:
         """Advance a run by events and write what changed; the caller holds a transaction and the run's row."""

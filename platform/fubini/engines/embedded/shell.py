@@ -34,8 +34,21 @@ class EmbeddedShell:
     def __init__(self) -> None:
         self._cache: OrderedDict[str, _Cached] = OrderedDict()
 
-    def check(self, text: str | bytes, *, library: Sequence[Mapping[str, Any]], parameters: Mapping[str, str] | None) -> Report:
-        return check_manifest(text, supported=SUPPORTED, library=[dict(d) for d in library], parameters=parameters)
+    def check(
+        self,
+        text: str | bytes,
+        *,
+        library: Sequence[Mapping[str, Any]],
+        parameters: Mapping[str, str] | None,
+        values_later: bool = False,
+    ) -> Report:
+        return check_manifest(
+            text,
+            supported=SUPPORTED,
+            library=[dict(d) for d in library],
+            parameters=parameters,
+            values_later=values_later,
+        )
 
     def feed(self, run: Run, events: Sequence[Event], *, at_ms: int) -> None:
         cached = self._load(run)

@@ -18,6 +18,7 @@ from django.db import IntegrityError, transaction
 from fubini.common.bulk import StaleRow, rows_update
 from fubini.common.ids import new_id
 from fubini.common.options import option
+from fubini.datasets.services import TransferDraft, transfers_plan
 from fubini.dispatch.snapshot import World
 from fubini.ledger.services import HoldRequest, available_by_project, holds_place
 from fubini.runs.models import Attempt, Lease, Run, Task
@@ -141,9 +142,39 @@ def _apply(world: World, placements: Sequence[core.Placement], at_ms: int, total
     rows_update([r for r in runs.values() if r.pk in {t.run_id for t in moved}], ["held_micros"])
     tasks_move(moved, "placed", at_ms=at_ms, fields=["fence", "waiting_for", "why", "why_since_ms"])
     attempts_create(attempts, leases, at_ms=at_ms)
+    transfers_plan(_transfers(world, attempts), at_ms=at_ms)
     total.leased += len(attempts)
     total.stale += counted.stale
     total.parked += counted.parked
+
+
+def _transfers(world: World, attempts: Sequence[Attempt]) -> list[TransferDraft]:
+    """The bytes each attempt's site lacks, as rows to watch."""
+    moving = {a.task_id: a for a in attempts if a.placement.get("bytes_to_move")}
+    if not moving:
+        return []
+    drafts = []
+    for request in world.snapshot.tasks:
+        attempt = moving.get(request.id)
+        if attempt is None:
+            continue
+        lacking = [
+            size
+            for key, size in request.inputs
+            if core.SiteId(attempt.site_id) not in world.snapshot.replicas.get(key, frozenset())
+        ]
+        drafts.append(
+            TransferDraft(
+                project_id=attempt.project_id,
+                run_id=attempt.run_id,
+                attempt_id=attempt.pk,
+                site_id=attempt.site_id,
+                direction="in",
+                files=len(lacking),
+                size_bytes=sum(lacking),
+            )
+        )
+    return drafts
 
 
 def rates_of(price: Price | None) -> dict[str, Any]:

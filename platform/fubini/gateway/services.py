@@ -139,6 +139,7 @@ def _end_of(attempt: Attempt, report: wire.Report, at_ms: int) -> AttemptEnd:
     outcome = report.outcome
     state, cause = report.state.value, report.cause.value if report.cause else ""
     wall_ms = 0
+    moved: tuple[int | None, int] = (None, 0)
     if outcome is not None:
         usage = outcome.usage
         attempt.exit_code = outcome.exit_code
@@ -147,6 +148,7 @@ def _end_of(attempt: Attempt, report: wire.Report, at_ms: int) -> AttemptEnd:
         attempt.started_at_ms = outcome.started_ms or attempt.started_at_ms
         attempt.finished_at_ms = outcome.finished_ms or at_ms
         wall_ms = usage.wall_ms
+        moved = (max(0, usage.downloaded_bytes), max(0, usage.uploaded_bytes))
     if report.provenance is not None:
         attempt.environment = report.provenance.model_dump(exclude_defaults=True, mode="json")
     if cause == "unknown":
@@ -184,7 +186,7 @@ def _end_of(attempt: Attempt, report: wire.Report, at_ms: int) -> AttemptEnd:
             kind=OutcomeKind.PLATFORM, error=report.reason or f"the agent reported {cause} without an outcome"
         )
     message = report.reason or (outcome.error if outcome else "")
-    return AttemptEnd(attempt, state, cause, message, leaf, artifacts, wall_ms)
+    return AttemptEnd(attempt, state, cause, message, leaf, artifacts, wall_ms, *moved)
 
 
 def _compare(agent: Agent, request: wire.SyncRequest, at_ms: int, *, renew: bool = True) -> tuple[wire.SyncReply, bool]:

@@ -15,7 +15,14 @@ from typing import Any
 from django.db.models import F
 
 from fubini.common.options import option
-from fubini.datasets.services import ArtifactDraft, artifacts_record
+from fubini.datasets.services import (
+    ArtifactDraft,
+    TransferDraft,
+    TransferEnd,
+    artifacts_record,
+    transfers_finish,
+    transfers_plan,
+)
 from fubini.ledger.services import Settlement, holds_settle
 from fubini.runs.codec import to_json
 from fubini.runs.engine import LeafOutcome, OutcomeKind
@@ -41,6 +48,8 @@ class AttemptEnd:
     outcome: LeafOutcome | None = None
     artifacts: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     wall_ms: int = 0
+    downloaded_bytes: int | None = None
+    uploaded_bytes: int = 0
 
 
 def artifact_key(task: Task, name: str) -> str:
@@ -93,6 +102,7 @@ def attempts_end(ends: Sequence[AttemptEnd], *, at_ms: int) -> None:
     leases = list(Lease.objects.filter(pk__in=[e.attempt.pk for e in ends], state__in=["granted", "held", "expired"]))
     released = [x for x in leases if x.state != "expired"]
     leases_move(released, "released", at_ms=at_ms)
+    _transfers_end(ends, at_ms)
     _settle(ends, at_ms)
     _tasks_follow(ends, at_ms)
 
@@ -125,6 +135,40 @@ def _artifacts_keep(ends: Sequence[AttemptEnd], at_ms: int) -> None:
         if recorded.error:
             end.state, end.cause, end.outcome = "failed", "data", None
             end.message = f"artifact {recorded.key.rsplit('/', 1)[-1]}: {recorded.error}"
+
+
+def _transfers_end(ends: Sequence[AttemptEnd], at_ms: int) -> None:
+    """Close the rows of bytes that were to come in; note those that went out."""
+    arrived = [
+        TransferEnd(
+            attempt_id=e.attempt.pk,
+            direction="in",
+            state="verified" if e.outcome is not None else "dropped",
+            size_bytes=e.downloaded_bytes,
+            error="" if e.outcome is not None else (e.cause or e.state),
+        )
+        for e in ends
+        if e.attempt.placement.get("bytes_to_move")
+    ]
+    left = [e for e in ends if e.outcome is not None and e.uploaded_bytes]
+    transfers_plan(
+        [
+            TransferDraft(
+                project_id=e.attempt.project_id,
+                run_id=e.attempt.run_id,
+                attempt_id=e.attempt.pk,
+                site_id=e.attempt.site_id,
+                direction="out",
+                files=sum(len(entries) for entries in e.artifacts.values()),
+                size_bytes=e.uploaded_bytes,
+            )
+            for e in left
+        ],
+        at_ms=at_ms,
+        state="moving",
+    )
+    if arrived or left:
+        transfers_finish([*arrived, *(TransferEnd(e.attempt.pk, "out") for e in left)], at_ms=at_ms)
 
 
 def _attempt_data(attempt: Attempt) -> dict[str, Any]:

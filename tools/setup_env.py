@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """Make the environments a checkout needs, once.
 
-Decides where they are (`.venv` for the product and its tools, `.venv-science` for the kits' steps), that they hold
-exactly what the hashed locks say, and when there is nothing to do: each environment carries a stamp with the digests of
-what it was made from, so a second call ends at once. Standard library only, because nothing else is there yet.
+Decides where they are (`.venv` for the product and its tools, `.venv-science` for the kits' steps, `.venv-peers` for
+the runners we are measured beside), that they hold exactly what the hashed locks say, and when there is nothing to do:
+each environment carries a stamp with the digests of what it was made from, so a second call ends at once. Standard
+library only, because nothing else is there yet.
 
 `uv` does the work and is itself installed by pip into `.venv-tools`; where uv cannot (no wheel for this machine, a
 proxy only pip knows), pip does it more slowly. Index, links and certificates are whatever pip is told by its
 environment or configuration; nothing here names one.
 
-    tools/setup_env.py [dev] [science]
+    tools/setup_env.py [dev] [science] [peers]
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ class Environment:
 ENVIRONMENTS = {
     "dev": Environment("dev", ".venv", "dev.lock", editable=True),
     "science": Environment("science", ".venv-science", "science.lock", editable=False),
+    "peers": Environment("peers", ".venv-peers", "peers.lock", editable=False),
     "peers": Environment("peers", ".venv-peers", "peers.lock", editable=False),
 }
 

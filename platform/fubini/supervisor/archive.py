@@ -4,7 +4,8 @@ A backup is a tar with the database (copied consistently while it is in use), th
 credentials: what cannot be made again. Objects are named by their digest and never change, so copying them after the
 database gives everything the database speaks of. The archive holds secrets and is written 0600.
 
-Restoring is only into an empty folder, member by member under an allow-list: plain files and folders with relative names.
+Restoring is only into an empty folder, member by member under an allow-list: plain files and folders with relative
+names.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """One child process of the supervisor: start it, notice its end, start it again, stop it.
 
-Decides how long to wait before the next start (a child that keeps dying is started ever more slowly) and leaves a record
-of each child (pid and start time) so that the next supervisor can end what a killed one left behind. Only processes
-named by such a record are ever signalled.
+Decides how long to wait before the next start (a child that keeps dying is started ever more slowly) and leaves a
+record of each child (pid and start time) so that the next supervisor can end what a killed one left behind. Only
+processes named by such a record are ever signalled.
 
 Single-threaded on purpose: `PR_SET_PDEATHSIG` follows the *thread* that forked.
 """

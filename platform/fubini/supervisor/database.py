@@ -101,8 +101,8 @@ def database_migrate(home: Home, *, allowed: bool) -> str:
     if unknown:
         raise SupervisorError(
             "the database is newer than this code",
-            why=f"it has {len(unknown)} change(s) this code (Fubini {version_text()}) does not know, such as {unknown[-1]}",
-            try_="run the newer checkout, or restore an older backup into an empty folder: fubini restore FILE --home DIR",
+            why=f"it has {len(unknown)} change(s) Fubini {version_text()} does not know, such as {unknown[-1]}",
+            try_="run the newer checkout, or restore an older backup: fubini restore FILE --home EMPTY_DIR",
             exit_code=5,
         )
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())

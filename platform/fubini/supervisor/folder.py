@@ -107,8 +107,8 @@ def folder_open(home: Home) -> None:
     if stamp and int(stamp.get("format", 0)) > FORMAT:
         raise SupervisorError(
             f"the state folder {path} is newer than this code",
-            why=f"it has format {stamp['format']} (Fubini {stamp.get('fubini')}), this code knows formats up to {FORMAT}",
-            try_="use the newer checkout, or restore a backup into an empty folder with: fubini restore FILE --home DIR",
+            why=f"it has format {stamp['format']} (Fubini {stamp.get('fubini')}); this code knows up to {FORMAT}",
+            try_="use the newer checkout, or restore an older backup: fubini restore FILE --home EMPTY_DIR",
             exit_code=5,
         )
 

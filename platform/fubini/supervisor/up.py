@@ -182,7 +182,7 @@ def prepare(home: Home, env: dict[str, str], options: argparse.Namespace, say: S
     argv = [sys.executable, "-m", "fubini.supervisor", "prepare", "--home", str(home.path)]
     argv += ["--no-migrate"] if options.no_migrate else []
     argv += ["--no-sites"] if options.no_sites else []
-    done = subprocess.run(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
     last = done.stdout.strip().rpartition("\n")[2]
     try:
         answer: dict[str, Any] = json.loads(last)

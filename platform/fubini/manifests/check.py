@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fubini.manifests.annotations import check_annotations
+from fubini.manifests.annotations import check_annotations, check_values
 from fubini.manifests.context import Source, listing, mapping
 from fubini.manifests.findings import Collector, DeclaredParameter, Report, show
 from fubini.manifests.hints import add_hints
@@ -65,6 +65,7 @@ def check_manifest(
     forms = check_annotations(source)
     declared = _declared(spec, semantics, given, forms)
     _given(source, declared, given)
+    check_values(source, forms, {p.name: p.value for p in declared if p.value is not None})
     add_hints(source, semantics)
     _unsupported(source, semantics, supported, library, collector)
     return Report(loaded.document, collector.result(), declared, collector.truncated)

@@ -44,7 +44,7 @@ class Source:
         kind: Kind = "invalid",
     ) -> None:
         """Note a finding at `path`; the nearest of `known` to `close` is offered unless `close` is empty."""
-        if severity == "error" and self.collector.full:
+        if self.collector.full if severity == "error" else self.collector.warned:
             self.collector.truncated = True
             return
         line, column = self.positions.of(path) if self.positions else (0, 0)

@@ -154,6 +154,11 @@ class Collector:
         return len(self._errors) >= self._cap
 
     @property
+    def warned(self) -> bool:
+        """True when no further warning would be kept."""
+        return len(self._warnings) >= self._cap
+
+    @property
     def has_errors(self) -> bool:
         return bool(self._errors)
 

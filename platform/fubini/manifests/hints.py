@@ -1,7 +1,363 @@
+"""Warnings: what Argo accepts at submit and what then goes wrong, or does something else than it seems to.
+
+A misspelt variable stays as text, a hook's missing template is noticed when the hook is due, a bad duration when the
+first attempt has failed. Nothing here refuses a manifest. Expressions are read by the language modules; texts are
+read up to a budget, so that a manifest made of nothing else stays cheap.
+"""
+
 from __future__ import annotations
-from fubini.manifests.context import Source
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from fubini.language import depends as depends_language
+from fubini.language import durations, expr, goformat, govaluate
+from fubini.language.errors import LanguageError
+from fubini.manifests.context import Source, listing, mapping, text
+from fubini.manifests.dependencies import RESULTS, names_in
+from fubini.manifests.findings import show
+from fubini.manifests.graphs import MAX_LOOP_ITEMS
+from fubini.manifests.library import Template
+from fubini.manifests.load import Path
+from fubini.manifests.scope import ROOTS, tags_in, tags_of
 from fubini.manifests.semantics import Semantics
+
+_ROOT_WORDS = tuple(root.rstrip(".") for root in ROOTS)
+_DOTTED = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)+\Z")
+_SLIPS = {
+    "parameters": "inputs.parameters",
+    "artifacts": "inputs.artifacts",
+    "input": "inputs",
+    "output": "outputs",
+    "step": "steps",
+    "task": "tasks",
+    "param": "inputs.parameters",
+    "params": "inputs.parameters",
+    "items": "item",
+    "workflows": "workflow",
+    "wf": "workflow",
+}
+_PARSED_CHARS = 200_000
+_LONGEST_PARSED = 4_000
+_WHOLE = re.compile(r"[-+]?[0-9]+\Z")
+_LOOPS = ("withItems", "withParam", "withSequence")
 
 
 def add_hints(source: Source, semantics: Semantics) -> None:
-    return
+    """Look through all templates of the submitted manifest, inline ones included."""
+    hints = _Hints(source, semantics)
+    spec = semantics.base.spec
+    hints.retry(("spec", "retryStrategy"), mapping(spec.get("retryStrategy")))
+    hints.hooks(None, ("spec",), mapping(spec.get("hooks")))
+    for template in [*semantics.base.order, *semantics.inline_templates()]:
+        hints.template(template)
+        if source.collector.warned:
+            return
+
+
+class _Hints:
+    def __init__(self, source: Source, semantics: Semantics):
+        self._source = source
+        self._semantics = semantics
+        self._budget = _PARSED_CHARS
+
+    # -- one template --------------------------------------------------------------------------------------------
+
+    def template(self, template: Template) -> None:
+        path, body = template.path, template.body
+        self.retry((*path, "retryStrategy"), mapping(body.get("retryStrategy")))
+        if template.leaf:
+            self._duration((*path, "timeout"), body.get("timeout"), durations.parse, "30s, 10m or 2h")
+        self._duration(
+            (*path, "memoize", "maxAge"), mapping(body.get("memoize")).get("maxAge"), durations.parse_go, "24h"
+        )
+        self._duration(
+            (*path, "suspend", "duration"),
+            mapping(body.get("suspend")).get("duration"),
+            durations.parse,
+            "20, 20s or 2h",
+        )
+        script = body.get("script")
+        if isinstance(script, dict) and not text(script.get("source")):
+            self._source.warn(
+                "no-source", (*path, "script"), "The script is empty.", found="no source", allowed="a program",
+                help_text="Add 'source: |' and the program.",
+            )  # fmt: skip
+        self._mounts(template)
+        self._outputs(template)
+        for at, step, root in _steps_of(template):
+            self._step(template, at, step, root)
+            if self._source.collector.warned:
+                return
+        if template.type not in ("steps", "dag"):
+            self._tags(path, body, looped=True)
+        else:
+            self._tags((*path, "outputs"), body.get("outputs"), looped=True)
+
+    def _step(self, template: Template, at: Path, step: dict[str, Any], root: str) -> None:
+        looped = any(step.get(k) is not None for k in _LOOPS)
+        self._when((*at, "when"), text(step.get("when")))
+        written = text(step.get("depends"))
+        if written and "{{" not in written and all(not r or r in RESULTS for _, r in names_in(written)):
+            self._read((*at, "depends"), written, depends_language.parse, "names of tasks with &&, || and !")
+        self._loop(at, step)
+        self._arguments(template, at, step)
+        self.hooks(template, at, mapping(step.get("hooks")))
+        on_exit = text(step.get("onExit"))
+        if on_exit and "{{" not in on_exit:
+            self._template_name(template, (*at, "onExit"), on_exit)
+        self._tags(at, {k: v for k, v in step.items() if k != "inline"}, looped=looped)
+        if root == "tasks":
+            self._far_references(template, at, step)
+
+    # -- durations, numbers, expressions -------------------------------------------------------------------------
+
+    def retry(self, path: Path, strategy: dict[str, Any]) -> None:
+        limit = strategy.get("limit")
+        if isinstance(limit, str) and "{{" not in limit and not _WHOLE.match(limit):
+            self._source.warn(
+                "not-a-number", (*path, "limit"), "The limit is no number; the run fails at the first retry.",
+                found=show(limit), allowed="a whole number", help_text="Write a number, such as 3.",
+            )  # fmt: skip
+        backoff = mapping(strategy.get("backoff"))
+        for key in ("duration", "maxDuration", "cap"):
+            at = (*path, "backoff", key)
+            self._duration(at, backoff.get(key), durations.parse, "10, 10s or 2m")
+        if text(strategy.get("expression")):
+            self._expression((*path, "expression"), strategy["expression"])
+
+    def _duration(self, path: Path, value: Any, parse: Callable[[str], int], example: str) -> None:
+        if not isinstance(value, str) or not value or "{{" in value or len(value) > 200:
+            return
+        try:
+            parse(value)
+        except LanguageError:
+            self._source.warn(
+                "duration", path, "This is not a duration; it is noticed only when it is needed.", found=show(value),
+                allowed=f"such as {example}", help_text="Write a number with a unit: s, m or h.",
+            )  # fmt: skip
+
+    def _expression(self, path: Path, written: str) -> None:
+        if "{{" not in written:
+            self._read(path, written, expr.parse, "an expression")
+
+    def _read(self, path: Path, written: str, parse: Callable[[str], Any], allowed: str) -> None:
+        """Let a language read a text; what it cannot read will fail when it is due."""
+        if len(written) > min(_LONGEST_PARSED, self._budget):
+            return
+        self._budget -= len(written)
+        try:
+            parse(written)
+        except LanguageError as error:
+            where = "" if error.position is None else f" (character {error.position + 1})"
+            self._source.warn(
+                "expression", path, f"This cannot be read: {show(error.message)}{where}.", found=show(written),
+                allowed=allowed, help_text="It is noticed only when it is due, and then the step errors: correct it.",
+            )  # fmt: skip
+
+    def _when(self, path: Path, written: str) -> None:
+        if not written or "{{" in written or len(written) > min(_LONGEST_PARSED, self._budget):
+            return
+        self._budget -= len(written)
+        try:
+            condition = govaluate.parse(written)
+            value = condition.evaluate() if "~" not in written else True
+        except LanguageError as error:
+            self._source.warn(
+                "expression", path, f"The condition cannot be read: {show(error.message)}.", found=show(written),
+                allowed="a condition that is true or false", help_text="Put words with spaces or dashes in quotes.",
+            )  # fmt: skip
+            return
+        if not isinstance(value, bool):
+            self._source.warn(
+                "not-boolean", path, "The condition is neither true nor false; the step will error.",
+                found=show(written), allowed="a condition that is true or false",
+                help_text="Compare it with something: ... == ...",
+            )  # fmt: skip
+
+    # -- loops, arguments, hooks ---------------------------------------------------------------------------------
+
+    def _loop(self, at: Path, step: dict[str, Any]) -> None:
+        sequence = step.get("withSequence")
+        if isinstance(sequence, dict):
+            if sequence.get("count") is None and sequence.get("end") is None:
+                self._source.warn(
+                    "no-end", (*at, "withSequence"), "The sequence has no end; the step will error.",
+                    found=", ".join(show(k) for k in sequence) or "nothing", allowed="count or end",
+                    help_text="Add 'count:' or 'end:'.",
+                )  # fmt: skip
+            for key in ("count", "start", "end"):
+                value = sequence.get(key)
+                if isinstance(value, str) and "{{" not in value and not _WHOLE.match(value):
+                    self._source.warn(
+                        "not-a-number", (*at, "withSequence", key), "This is no number; the step will error.",
+                        found=show(value), allowed="a whole number", help_text="Write a number.",
+                    )  # fmt: skip
+            written = text(sequence.get("format"))
+            if written and "{{" not in written and len(written) < 200:
+                self._read((*at, "withSequence", "format"), written, goformat.parse, "a printf format such as %02d")
+        parameter = text(step.get("withParam"))
+        if parameter and "{{" not in parameter:
+            self._list((*at, "withParam"), parameter)
+
+    def _list(self, path: Path, written: str) -> None:
+        try:
+            items = json.loads(written)
+        except (ValueError, RecursionError):
+            items = None
+        if not isinstance(items, list):
+            self._source.warn(
+                "not-a-list", path, "withParam is not a JSON list; the step will error.", found=show(written),
+                allowed='a JSON list, such as ["a", "b"]', help_text="Write JSON, or use withItems for a YAML list.",
+            )  # fmt: skip
+        elif len(items) > MAX_LOOP_ITEMS:
+            self._source.error(
+                "too-many-items", path, "The loop has too many items.", found=f"{len(items):,} items",
+                allowed=f"at most {MAX_LOOP_ITEMS:,}", help_text="Split the loop, or let each item do more.",
+            )  # fmt: skip
+
+    def _arguments(self, template: Template, at: Path, step: dict[str, Any]) -> None:
+        called = self._semantics.found(template, step)
+        if called is None or not called.types:
+            return
+        arguments = mapping(step.get("arguments"))
+        for kind, takes in (("parameters", called.input_parameters), ("artifacts", called.input_artifacts)):
+            for index, item in enumerate(listing(arguments.get(kind))):
+                name = mapping(item).get("name")
+                if not isinstance(name, str):
+                    continue
+                where = (*at, "arguments", kind, index)
+                if name not in takes:
+                    self._source.warn(
+                        "unknown-argument", (*where, "name"),
+                        f"The template {show(called.name)!r} has no input {show(name)!r}; the argument is ignored.",
+                        found=show(name), allowed=", ".join(show(t) for t in list(takes)[:20]) or f"no {kind}",
+                        close=name, known=takes, help_text="Correct the name, or delete the argument.",
+                    )  # fmt: skip
+                    continue
+                words, value = takes[name].get("enum"), mapping(item).get("value")
+                if isinstance(words, list) and words and isinstance(value, str) and "{{" not in value:
+                    if value in words:
+                        continue
+                    self._source.warn(
+                        "not-allowed", (*where, "value"), f"The input {show(name)!r} does not list this value.",
+                        found=show(value), allowed="one of " + ", ".join(show(w) for w in words[:20]), close=value,
+                        known=[w for w in words if isinstance(w, str)], help_text="Use one of the values.",
+                    )  # fmt: skip
+
+    def hooks(self, template: Template | None, at: Path, hooks: dict[str, Any]) -> None:
+        for name, hook in hooks.items():
+            held = mapping(hook)
+            where = (*at, "hooks", name)
+            called = text(held.get("template"))
+            if called and "{{" not in called:
+                self._template_name(template, (*where, "template"), called)
+            if text(held.get("expression")):
+                self._expression((*where, "expression"), held["expression"])
+
+    def _template_name(self, template: Template | None, path: Path, name: str) -> None:
+        base = template.base if template is not None else self._semantics.entry_base()
+        if name not in base.templates:
+            self._source.warn(
+                "unknown-template", path, f"There is no template {show(name)!r}; the run errors when it is due.",
+                found=show(name), allowed=", ".join(list(base.templates)[:20]), close=name, known=base.templates,
+                help_text="Use the name of a template, or add one with this name.",
+            )  # fmt: skip
+
+    # -- mounts, outputs, variables ------------------------------------------------------------------------------
+
+    def _mounts(self, template: Template) -> None:
+        body, spec = template.body, template.base.spec
+        declared = {
+            text(mapping(v).get("name"))
+            for v in (*listing(spec.get("volumes")), *listing(body.get("volumes")))
+        } | {
+            text(mapping(mapping(v).get("metadata")).get("name")) for v in listing(spec.get("volumeClaimTemplates"))
+        }  # fmt: skip
+        for kind in ("container", "script"):
+            for index, mount in enumerate(listing(mapping(body.get(kind)).get("volumeMounts"))):
+                name = text(mapping(mount).get("name"))
+                if name and "{{" not in name and name not in declared:
+                    self._source.warn(
+                        "unknown-volume", (*template.path, kind, "volumeMounts", index, "name"),
+                        f"There is no volume {show(name)!r}; the step will error.", found=show(name),
+                        allowed=", ".join(sorted(show(d) for d in declared if d)[:20]) or "no volumes are declared",
+                        close=name, known=declared, help_text="Declare it in spec.volumes.",
+                    )  # fmt: skip
+
+    def _outputs(self, template: Template) -> None:
+        outputs = mapping(template.body.get("outputs"))
+        for index, parameter in enumerate(listing(outputs.get("parameters"))):
+            written = text(mapping(mapping(parameter).get("valueFrom")).get("expression"))
+            if written:
+                self._expression((*template.path, "outputs", "parameters", index, "valueFrom", "expression"), written)
+        for index, artifact in enumerate(listing(outputs.get("artifacts"))):
+            written = text(mapping(artifact).get("fromExpression"))
+            if written:
+                self._expression((*template.path, "outputs", "artifacts", index, "fromExpression"), written)
+
+    def _tags(self, path: Path, value: Any, *, looped: bool) -> None:
+        for tag in tags_in(value, path):
+            if self._source.collector.warned:
+                return
+            if tag.expression:
+                if tag.closed:
+                    self._read(tag.path, tag.words[1:].strip(), expr.parse, "an expression")
+                continue
+            words = tag.trimmed
+            if not tag.closed:
+                if not words.startswith(ROOTS) and len(words) < 200:
+                    self._source.warn(
+                        "unclosed-variable", tag.path, "Two braces are opened and not closed; they stay as text.",
+                        found="{{" + show(words), allowed="{{name}}", help_text="Close them if a variable is meant.",
+                    )  # fmt: skip
+                continue
+            root = words.split(".", 1)[0]
+            if (words == "item" or words.startswith("item.")) and not looped:
+                self._source.warn(
+                    "item-outside-loop", tag.path, "There is no loop here; {{item}} stays as text.",
+                    found="{{" + show(words) + "}}", allowed="{{item}} in a step with a loop",
+                    help_text="Add withItems, withParam or withSequence to the step.",
+                )  # fmt: skip
+            elif root in _SLIPS and _DOTTED.match(words):
+                meant = _SLIPS[root] + words[len(root) :]
+                self._source.warn(
+                    "unknown-root", tag.path, f"No variable begins with {show(root)!r}; the tag stays as text.",
+                    found="{{" + show(words) + "}}", allowed="one of " + ", ".join(_ROOT_WORDS), close=meant,
+                    known=[meant], help_text=f"Write {{{{{show(meant)}}}}} if a variable is meant.",
+                )  # fmt: skip
+
+    def _far_references(self, template: Template, at: Path, step: dict[str, Any]) -> None:
+        """A value with an output of a task that it does not depend on, in the midst of other text."""
+        own = {
+            name
+            for name, _ in names_in(text(step.get("depends")))
+        } | {d for d in listing(step.get("dependencies")) if isinstance(d, str)}  # fmt: skip
+        if own or not text(step.get("name")):
+            return  # with dependencies of its own an ancestor may well be meant; the engine knows
+        for index, parameter in enumerate(listing(mapping(step.get("arguments")).get("parameters"))):
+            value = text(mapping(parameter).get("value"))
+            if value.startswith("{{tasks."):
+                continue
+            where = (*at, "arguments", "parameters", index, "value")
+            for tag in tags_of(value, where) if "{{tasks." in value else ():
+                if tag.trimmed.startswith("tasks.") and not tag.trimmed.startswith("tasks.name"):
+                    self._source.warn(
+                        "missing-dependency", where, "The task depends on none, and takes another task's output.",
+                        found="{{" + show(tag.trimmed) + "}}", allowed="outputs of tasks it depends on",
+                        help_text="Add the task to its depends or dependencies.",
+                    )  # fmt: skip
+
+
+def _steps_of(template: Template) -> Iterator[tuple[Path, dict[str, Any], str]]:
+    if template.type == "steps":
+        for index, group in enumerate(listing(template.body.get("steps"))):
+            for number, step in enumerate(listing(group)):
+                if isinstance(step, dict):
+                    yield (*template.path, "steps", index, number), step, "steps"
+    elif template.type == "dag":
+        for index, task in enumerate(listing(mapping(template.body.get("dag")).get("tasks"))):
+            if isinstance(task, dict):
+                yield (*template.path, "dag", "tasks", index), task, "tasks"

@@ -75,7 +75,7 @@ class Positions:
         for step in path:
             children = self._children.get(id(node))
             try:
-                packed = children[step]  # type: ignore[index,call-overload]
+                packed = children[step]  # type: ignore[index]
                 node = node[step]
             except (KeyError, IndexError, TypeError):
                 break
@@ -135,8 +135,18 @@ def load(text: str | bytes) -> Loaded:
     return Loaded(document, positions)
 
 
-def _finding(code: str, line: int, column: int, message: str, path: Path = (), **more: str) -> Finding:
-    return Finding("error", code, path_text(path), line, column, message, **more)
+def _finding(
+    code: str,
+    line: int,
+    column: int,
+    message: str,
+    path: Path = (),
+    *,
+    found: str = "",
+    allowed: str = "",
+    help: str = "",
+) -> Finding:
+    return Finding("error", code, path_text(path), line, column, message, found, allowed, "", help)
 
 
 def _place(text: str, index: int) -> tuple[int, int]:

@@ -155,6 +155,18 @@ def describe(field_type: FieldType) -> str:
     return _WORDS[field_type.name]
 
 
+_MANY = {
+    "Template": "templates",
+    "Step": "steps",
+    "Task": "tasks",
+    "Parameter": "parameters, each with a name",
+    "Artifact": "artifacts, each with a name",
+    "EnvVar": "variables, each with name and value",
+    "VolumeMount": "mounts, each with name and mountPath",
+    "Volume": "volumes, each with a name",
+    "SetContainer": "containers",
+    "Hook": "hooks, each with a template",
+}
 _WORDS = {
     "s": "text",
     "b": "true or false",
@@ -173,7 +185,7 @@ def _plural(field_type: FieldType) -> str:
         assert field_type.inner is not None
         return f"lists of {_plural(field_type.inner)}"
     if field_type.shape == "type":
-        return f"mappings with {_some_fields(field_type.name)}"
+        return _MANY.get(field_type.name) or f"mappings with {_some_fields(field_type.name)}"
     return {"s": "texts", "i32": "whole numbers", "i64": "whole numbers", "n": "numbers", "q": "quantities"}.get(
         field_type.name, "values"
     )

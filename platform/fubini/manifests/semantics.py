@@ -251,6 +251,23 @@ class Semantics:
                     help_text="Upload the ConfigMap first.",
                 )  # fmt: skip
 
+    def inline_templates(self) -> list[Template]:
+        """The inline templates of the submitted manifest that were met."""
+        return [t for t in self._inline.values() if t.base is self.base]
+
+    def entry_base(self) -> Base:
+        return self._referred_base or self.base
+
+    def found(self, caller: Template, holder: dict[str, Any]) -> Template | None:
+        """The template a step refers to, without reporting anything."""
+        inline, reference = holder.get("inline"), holder.get("templateRef")
+        if isinstance(reference, dict):
+            base = self.library.base(text(reference.get("name")), cluster=reference.get("clusterScope") is True)
+            return base.templates.get(text(reference.get("template"))) if base else None
+        if isinstance(inline, dict):
+            return self._inline.get(id(inline))
+        return caller.base.templates.get(text(holder.get("template")))
+
     # -- finding templates ---------------------------------------------------------------------------------------
 
     def _named(self, base: Base, name: str, path: Path, supplied: Supplied, *, entry: bool = False) -> Check:
@@ -369,9 +386,8 @@ class Semantics:
 
     def call(self, template: Template, supplied: Supplied, caller: Source, path: Path, *, entry: bool = False) -> Check:
         """Check a call of a template at `path`, and the template itself the first time it is met."""
-        if template.base is not self.base:
-            if not template.inline:
-                self._reached.setdefault(template.base.source, set()).add(template.path)
+        if template.base is not self.base and not template.inline:
+            self._reached.setdefault(template.base.source, set()).add(template.path)
         key = (template.base.scope, template.name)
         # Argo checks only the first inline template of a manifest; in the others our findings are warnings.
         severity: Severity = "warning" if template.inline and key in self._seen else "error"
@@ -396,6 +412,11 @@ class Semantics:
         outer_entry = self._entry_values
         if entry and supplied is not None:
             self._entry_values = {
+                f"inputs.parameters.{name}": parameter[key]
+                for name, parameter in template.input_parameters.items()
+                for key in ("default", "value")
+                if isinstance(parameter.get(key), str)
+            } | {
                 f"inputs.parameters.{p['name']}": p["value"]
                 for p in listing(supplied.get("parameters"))
                 if isinstance(p, dict) and isinstance(p.get("value"), str)

@@ -310,9 +310,13 @@ class _Walk:
         if len(path) > 1 and path[-2] == "steps" and expected.shape == "list" and isinstance(value, dict):
             advice = "steps is a list of lists: begin the first step of each group with '- - '."
         self._source.error(
-            "wrong-type", path, f"{describe(expected).capitalize()} is wanted here, not {_kind_of(value)}.",
+            "wrong-type", path, f"{_sentence(describe(expected))} is wanted here, not {_kind_of(value)}.",
             found=found, allowed=describe(expected), help_text=advice,
         )  # fmt: skip
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _kind_of(value: Any) -> str:

@@ -80,9 +80,7 @@ class SupportedFields:
                     at = (*path, name)
                     if node is None:
                         yield at, inner
-                    elif name == "inline" and isinstance(inner, dict):
-                        below.append((at, inner, self._template))
-                    elif path == ("spec",) and name == "templateDefaults":
+                    elif name == "inline" or at == ("spec", "templateDefaults"):
                         below.append((at, inner, self._template))
                     else:
                         below.append((at, inner, node))

@@ -215,7 +215,19 @@ class Capacity:
 class Picker:
     """Chooses nodes of one group for equal tasks, tightest fit first, without a look at all nodes for each task."""
 
-    __slots__ = ("_counts", "_left", "_order", "_position", "_total", "_version", "gang_nodes", "need", "past_reservation", "rows", "state")
+    __slots__ = (
+        "_counts",
+        "_left",
+        "_order",
+        "_position",
+        "_total",
+        "_version",
+        "gang_nodes",
+        "need",
+        "past_reservation",
+        "rows",
+        "state",
+    )
 
     def __init__(self, state: GroupState, need: Ints, gang_nodes: int, *, past_reservation: bool) -> None:
         self.state = state

@@ -66,7 +66,7 @@ class Shares:
 
     def __init__(self, snapshot: Snapshot, *, now_ms: int, half_life_s: int) -> None:
         self._capacity = _capacity(snapshot.node_groups)
-        self._weights = {project.id: max(1, project.share) for project in snapshot.projects}
+        self._weights: dict[str, int] = {project.id: max(1, project.share) for project in snapshot.projects}
         self._used: dict[str, list[int]] = {}
         for project in snapshot.projects:
             self._used[project.id] = _start(project, now_ms, half_life_s)

@@ -15,7 +15,8 @@ class LocalFirst:
     A later tier is open to a task only while every feasible place of the earlier tiers would start it more than
     `burst_wait_s` from now (waiting and moving bytes counted), and only at a price of at most
     `burst_max_price_micros`. Among open places the objective decides, so an overflow that does not pay still waits.
-    Where no earlier tier can ever run the task, going further is not overflow and the price cap does not apply.
+    Where no earlier tier could run the task even if all its pools were up, going further is not overflow and the price
+    cap does not apply.
     """
 
     site_tiers: tuple[tuple[SiteId, ...], ...]  # most local first; sites not named form the last tier

@@ -65,7 +65,13 @@ class Price:
     egress_gib_micros: int = 0  # for bytes that leave the pool's site
 
     def compute_micros(
-        self, *, cpu_millis: int, memory_bytes: int, devices: tuple[tuple[str, int], ...], duration_ms: int, nodes: int = 1
+        self,
+        *,
+        cpu_millis: int,
+        memory_bytes: int,
+        devices: tuple[tuple[str, int], ...],
+        duration_ms: int,
+        nodes: int = 1,
     ) -> int:
         """Price of holding the given amounts on each of `nodes` nodes for `duration_ms`; each part rounds up."""
         part = _ceil_div(self.core_hour_micros * cpu_millis * duration_ms * nodes, 1000 * MS_PER_HOUR)

@@ -1,0 +1,134 @@
+"""Pipelines, their versions, and the check of a manifest over REST."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Q
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from fubini.common.errors import NotFound
+from fubini.pipelines import selectors, services
+from fubini.pipelines import serializers as shape
+from fubini.pipelines.checking import finding_json, manifest_report, parameter_json
+from fubini.pipelines.models import Pipeline, PipelineVersion
+from fubini.projects.authorize import authorize, project_get, project_ids_visible
+from fubini.rest.views import ApiViews, operation
+
+
+class PipelineViews(ApiViews):
+    """``/pipelines``."""
+
+    @operation("List pipelines.", query=shape.PipelineFilter, reply=shape.PipelineOut, many=True)
+    def list(self, request: Request) -> Response:
+        if "project" in self.params:
+            projects: Any = [project_get(self.principal, self.params["project"], "pipeline.read").pk]
+        else:
+            projects = project_ids_visible(self.principal)
+        rows = selectors.pipelines_of(projects)
+        if text := self.params.get("search"):
+            rows = rows.filter(Q(name__icontains=text) | Q(title__icontains=text) | Q(description__icontains=text))
+        if name := self.params.get("name"):
+            rows = rows.filter(name=name)
+        return self.page(rows, ("name", "id"))
+
+    @operation("Save a manifest as a pipeline.", body=shape.PipelineSave, reply=shape.PipelineSaved, status=201)
+    def create(self, request: Request) -> Response:
+        """Makes the pipeline, or the next version of the one with that name. A text the newest version has answers 200
+        and changes nothing. A manifest with errors answers 422 with all of them, each with path, line and column."""
+        body = self.body
+        project = project_get(self.principal, body["project"], "pipeline.write")
+        version, created = services.pipeline_save(
+            project=project,
+            text=body["manifest"],
+            actor=self.principal.actor,
+            name=body["name"],
+            title=body.get("title"),
+            description=body.get("description"),
+        )
+        return self._saved(version, created)
+
+    @operation("One pipeline.", reply=shape.PipelineOut)
+    def retrieve(self, request: Request, id: str) -> Response:
+        row = _pipeline(self.principal, id)
+        return self.reply(row)
+
+    @operation("Change a pipeline's title or description.", body=shape.PipelineChange, reply=shape.PipelineOut)
+    def update(self, request: Request, id: str) -> Response:
+        row = _pipeline(self.principal, id, "pipeline.write")
+        services.pipeline_update(pipeline=row, actor=self.principal.actor, **self.body)
+        return self.reply(row)
+
+    @operation("Delete a pipeline with its versions.", status=204)
+    def destroy(self, request: Request, id: str) -> Response:
+        """Runs made from it stay, with their manifests."""
+        row = _pipeline(self.principal, id, "pipeline.delete")
+        services.pipeline_delete(pipeline=row, actor=self.principal.actor)
+        return self.reply()
+
+    def _saved(self, version: PipelineVersion, created: bool) -> Response:
+        row: Any = _pipeline(self.principal, version.pipeline_id)
+        row.saved_created, row.saved_warnings = created, version.warnings
+        return self.reply(row, status=201 if created else 200)
+
+
+class VersionViews(ApiViews):
+    """``/pipelines/{id}/versions``."""
+
+    @operation("A pipeline's versions, newest first.", reply=shape.VersionOut, many=True)
+    def list(self, request: Request, id: str) -> Response:
+        return self.page(selectors.versions_of(_pipeline(self.principal, id)), ("-number",))
+
+    @operation("Save the next version.", body=shape.VersionCreate, reply=shape.VersionOut, status=201)
+    def create(self, request: Request, id: str) -> Response:
+        """A text the newest version has answers 200 with that version."""
+        row = _pipeline(self.principal, id, "pipeline.write")
+        version, created = services.pipeline_save(
+            project=row.project, text=self.body["manifest"], actor=self.principal.actor, pipeline=row
+        )
+        return self.reply(version, status=201 if created else 200)
+
+    @operation("One version with its text.", reply=shape.VersionText)
+    def retrieve(self, request: Request, id: str, number: int) -> Response:
+        row = _pipeline(self.principal, id)
+        version = selectors.version_get(row, number) if number < 2**31 else None
+        if version is None:
+            raise NotFound(f"The pipeline {row.name!r} has no version {number}; its newest is {row.version}.")
+        return self.reply(version)
+
+
+class LintViews(ApiViews):
+    """``/lint``."""
+
+    @operation("Check a manifest.", body=shape.LintAsk, reply=shape.LintOut, reads=True)
+    def create(self, request: Request) -> Response:
+        """Always answers 200: what is wrong with the manifest is the reply, not an error of the request."""
+        body = self.body
+        library: list[dict[str, Any]] = []
+        if "project" in body:
+            library = selectors.library_of(project_get(self.principal, body["project"], "lint.read").pk)
+        report = manifest_report(body["manifest"], library=library, parameters=body.get("parameters"))
+        document = report.document if isinstance(report.document, dict) else {}
+        metadata = document.get("metadata")
+        metadata = metadata if isinstance(metadata, dict) else {}
+        return self.reply(
+            {
+                "ok": report.ok and report.document is not None,
+                "kind": str(document.get("kind") or "")[:80],
+                "name": str(metadata.get("name") or metadata.get("generateName") or "")[:253],
+                "findings": [finding_json(f) for f in report.findings],
+                "truncated": report.truncated,
+                "parameters": [parameter_json(p) for p in report.parameters],
+            }
+        )
+
+
+def _pipeline(principal: Any, id: str, action: str = "pipeline.read") -> Pipeline:
+    """A pipeline the principal may see; then, may it do this?"""
+    row = selectors.pipelines_of(project_ids_visible(principal)).filter(pk=id).first()
+    if row is None:
+        raise NotFound("There is no such pipeline, or you cannot see it.")
+    if action != "pipeline.read":
+        authorize(principal, action, row.project)
+    return row

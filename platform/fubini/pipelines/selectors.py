@@ -1,0 +1,64 @@
+"""Reads on pipelines, and the templates a project's manifests may refer to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import lru_cache
+from typing import Any
+
+from django.db.models import F, QuerySet
+
+from fubini.manifests.load import load
+from fubini.pipelines.models import Pipeline, PipelineVersion
+
+TEMPLATE_KINDS = ("WorkflowTemplate", "ClusterWorkflowTemplate")
+ProjectIds = Collection[str] | QuerySet[Any]
+
+
+def pipelines_of(project_ids: ProjectIds) -> QuerySet[Pipeline]:
+    """Pipelines of these projects; `latest_*` come from the newest version."""
+    return (
+        Pipeline.objects.filter(project_id__in=project_ids)
+        .select_related("project")
+        .filter(versions__number=F("version"))
+        .annotate(
+            latest_kind=F("versions__kind"),
+            latest_at=F("versions__created_at"),
+            latest_parameters=F("versions__parameters"),
+        )
+    )
+
+
+def versions_of(pipeline: Pipeline) -> QuerySet[PipelineVersion]:
+    """A pipeline's versions without their texts."""
+    return PipelineVersion.objects.filter(pipeline=pipeline).defer("text")
+
+
+def version_get(pipeline: Pipeline, number: int | None = None) -> PipelineVersion | None:
+    """One version with its text; without a number, the newest."""
+    return PipelineVersion.objects.filter(
+        pipeline=pipeline, number=pipeline.version if number is None else number
+    ).first()
+
+
+def library_of(project_id: str) -> list[dict[str, Any]]:
+    """The newest version of each stored WorkflowTemplate and ClusterWorkflowTemplate, parsed, for `templateRef`.
+
+    In order of pipeline name. Shared objects: callers do not change them.
+    """
+    return [document for _, document in library_rows(project_id)]
+
+
+def library_rows(project_id: str) -> list[tuple[str, dict[str, Any]]]:
+    """`library_of` with the pipeline's id beside each."""
+    rows = PipelineVersion.objects.filter(
+        pipeline__project_id=project_id, kind__in=TEMPLATE_KINDS, number=F("pipeline__version")
+    ).order_by("pipeline__name")
+    return [(pk, _parsed(digest, text)) for pk, digest, text in rows.values_list("pipeline_id", "digest", "text")]
+
+
+@lru_cache(maxsize=256)
+def _parsed(digest: str, text: str) -> dict[str, Any]:
+    document = load(text).document
+    assert document is not None, f"pipeline version {digest} was stored unchecked"
+    return document

@@ -1,0 +1,15 @@
+"""Routes of pipelines, under ``/api/v1/``."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from fubini.pipelines.apis import LintViews, PipelineViews, VersionViews
+
+urlpatterns = [
+    path("pipelines", PipelineViews.as_view({"get": "list", "post": "create"})),
+    path("pipelines/<str:id>", PipelineViews.as_view({"get": "retrieve", "patch": "update", "delete": "destroy"})),
+    path("pipelines/<str:id>/versions", VersionViews.as_view({"get": "list", "post": "create"})),
+    path("pipelines/<str:id>/versions/<int:number>", VersionViews.as_view({"get": "retrieve"})),
+    path("lint", LintViews.as_view({"post": "create"})),
+]

@@ -21,7 +21,6 @@ LOCKS: dict[str, list[str]] = {
     "science": ["requirements/science.in"],
     "tools": ["requirements/tools.in"],
     "peers": ["requirements/peers.in"],
-    "peers": ["requirements/peers.in"],
 }
 
 

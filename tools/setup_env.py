@@ -77,7 +77,6 @@ ENVIRONMENTS = {
     "dev": Environment("dev", ".venv", "dev.lock", editable=True),
     "science": Environment("science", ".venv-science", "science.lock", editable=False),
     "peers": Environment("peers", ".venv-peers", "peers.lock", editable=False),
-    "peers": Environment("peers", ".venv-peers", "peers.lock", editable=False),
 }
 
 

@@ -7,11 +7,12 @@ from typing import Any
 
 from fubini.common import clock
 from fubini.dispatch.models import Leader
+from fubini.dispatch.quotes import QuoteView, quote
 from fubini.dispatch.why import Why, task_why
 from fubini.runs.models import Run, RunSignal, Task
 from fubini.sites.models import Agent, Pause
 
-__all__ = ["PlatformStatus", "Why", "platform_status", "task_why"]
+__all__ = ["PlatformStatus", "QuoteView", "Why", "platform_status", "quote", "task_why"]
 
 CYCLE_LATE_MS = 10_000
 EVENT_LATE_MS = 15_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
 
@@ -10,8 +11,16 @@ from django.utils.module_loading import import_string
 
 from fubini.common.options import option_group
 from fubini.manifests.check import Report
-from fubini.runs.engine import Event
+from fubini.runs.engine import Event, TaskSpec
 from fubini.runs.models import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """Leaves by template, each with how many there were; `open_ended` when results could make more."""
+
+    leaves: tuple[tuple[TaskSpec, int], ...]
+    open_ended: bool
 
 
 class EngineShell(Protocol):
@@ -29,6 +38,11 @@ class EngineShell(Protocol):
 
         `parameters` are None and `values_later` is set for a definition that is only stored.
         """
+
+    def rehearse(
+        self, run: Run, document: Mapping[str, Any], library: Sequence[Mapping[str, Any]]
+    ) -> Rehearsal:
+        """Which leaves a run of `document` would open if every step succeeded at once; writes nothing."""
 
     def feed(self, run: Run, events: Sequence[Event], *, at_ms: int) -> None:
         """Advance a run by events and write what changed; the caller holds a transaction and the run's row."""

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from fubini.engines import embedded
+from fubini.engines.embedded.rehearsal import rehearse
 from fubini.engines.embedded.supported import SUPPORTED
 from fubini.manifests.check import Report, check_manifest
 from fubini.runs.apply import node_record, step_apply
 from fubini.runs.engine import Event, NodePhase, RunContext, RunRecord
 from fubini.runs.models import Run, RunManifest, RunNode
+from fubini.runs.registry import Rehearsal
 
 CACHED_RUNS = 256
 
@@ -49,6 +51,9 @@ class EmbeddedShell:
             parameters=parameters,
             values_later=values_later,
         )
+
+    def rehearse(self, run: Run, document: Mapping[str, Any], library: Sequence[Mapping[str, Any]]) -> Rehearsal:
+        return rehearse(document, context_of(run, library))
 
     def feed(self, run: Run, events: Sequence[Event], *, at_ms: int) -> None:
         cached = self._load(run)

@@ -1,0 +1,189 @@
+"""Quotes: what a submit would cost and take, as ranges, per step template and pool, before anything is spent.
+
+The steps come from a rehearsal of the manifest (the engine runs it with every step succeeding at once) and, where an
+earlier run of the same pipeline or manifest exists, from how many steps that one really had. A loop or condition that
+depends on a result has no upper bound: then `bounded` is False and the high end is that of what is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import Count
+
+from fubini.common import clock
+from fubini.common.ids import new_id
+from fubini.dispatch.history import history_of
+from fubini.dispatch.policy import policy_now
+from fubini.dispatch.snapshot import RequestCache, request_of, world_of
+from fubini.projects.models import Project
+from fubini.runs.codec import to_json
+from fubini.runs.models import Run, RunManifest, Task
+from fubini.runs.registry import engine_of
+from fubini.runs.services import ManifestInvalid, finding_json
+from fubini.sites.models import Pool
+from fubini_scheduler.quote import PoolQuote
+from fubini_scheduler.quote import quote as core_quote
+
+
+@dataclass(frozen=True, slots=True)
+class PoolRange:
+    """One pool's answer for all steps of a template."""
+
+    pool: str
+    site: str
+    feasible: bool
+    reason: str = ""
+    money_low_micros: int = 0
+    money_high_micros: int = 0
+    time_low_s: int = 0
+    time_high_s: int = 0
+    wait_s: int = 0
+    bytes_to_move: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StepRange:
+    """All steps of one template: how many, and what each pool would ask for them."""
+
+    template: str
+    count: int
+    count_known: bool
+    samples: int
+    pools: list[PoolRange] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteView:
+    """The whole answer; money in micros, times in seconds. `feasible` is False when some step fits no pool."""
+
+    feasible: bool
+    bounded: bool
+    steps: int
+    money_low_micros: int
+    money_high_micros: int
+    time_low_s: int
+    time_high_s: int
+    basis: str
+    available_micros: int | None
+    rows: list[StepRange] = field(default_factory=list)
+    warnings: list[dict[str, Any]] = field(default_factory=list)
+
+
+def quote(
+    *,
+    project: Project,
+    text: str,
+    parameters: Mapping[str, str] | None = None,
+    objective: str = "",
+    priority: str = "normal",
+    library: Sequence[Mapping[str, Any]] = (),
+    engine: str = "embedded",
+) -> QuoteView:
+    """What submitting `text` would cost and take.
+
+    Raises:
+        ManifestInvalid: it could not be submitted; the same findings as a submit.
+    """
+    shell = engine_of(engine)
+    given = {str(k): str(v) for k, v in (parameters or {}).items()}
+    report = shell.check(text, library=library, parameters=given)
+    stopping = [f for f in report.findings if f.severity == "error"]
+    if stopping or report.document is None:
+        raise ManifestInvalid(errors=[finding_json(f) for f in stopping], next_step="Change the named lines.")
+    run = Run(
+        id=new_id(),
+        project=project,
+        name="quote",
+        submitted_by="",
+        parameters=given,
+        objective=objective,
+        priority=priority,
+        created_at_ms=clock.now_ms(),
+        job_number=0,
+    )
+    rehearsal = shell.rehearse(run, report.document, library)
+    earlier = _earlier_counts(project, text)
+    world = world_of(RequestCache())
+    times = history_of({(project.pk, spec.template) for spec, _ in rehearsal.leaves})
+    wanted, counts = [], []
+    for spec, low in rehearsal.leaves:
+        task = Task(
+            id=new_id(),
+            run=run,
+            project_id=project.pk,
+            node_id="",
+            template=spec.template,
+            spec=to_json(spec),
+            priority=priority,
+            submitted_by="",
+            queued_at_ms=world.now_ms,
+        )
+        count = max(low, earlier.get(spec.template, 0))
+        known = times.get((project.pk, spec.template), {})
+        wanted.append((request_of(task, run, known), count))
+        counts.append((spec.template, count, sum(r.samples for r in known.values())))
+    answers = core_quote(wanted, world.snapshot, policy_now(), world.now_ms)
+    names = {p.pk: (p.name, p.site.name) for p in Pool.objects.select_related("site")}
+    bounded = not rehearsal.open_ended
+    rows = [
+        StepRange(template, count, bounded, samples, [_range(p, names) for p in answer.pools])
+        for (template, count, samples), answer in zip(counts, answers, strict=True)
+    ]
+    feasible = [[p for p in row.pools if p.feasible] for row in rows]
+    available = next((p.available_micros for p in world.snapshot.projects if p.id == project.pk), None)
+    return QuoteView(
+        feasible=all(feasible),
+        bounded=bounded,
+        steps=sum(row.count for row in rows),
+        money_low_micros=sum(min((p.money_low_micros for p in pools), default=0) for pools in feasible),
+        money_high_micros=sum(max((p.money_high_micros for p in pools), default=0) for pools in feasible),
+        time_low_s=sum(min((p.time_low_s for p in pools), default=0) for pools in feasible),
+        time_high_s=sum(max((p.time_high_s for p in pools), default=0) for pools in feasible),
+        basis=_basis(rows, bounded, bool(earlier)),
+        available_micros=available,
+        rows=rows,
+        warnings=[finding_json(f) for f in report.findings if f.severity != "error"],
+    )
+
+
+def _range(answer: PoolQuote, names: Mapping[str, tuple[str, str]]) -> PoolRange:
+    pool, site = names[answer.pool_id]
+    return PoolRange(
+        pool=pool,
+        site=site,
+        feasible=answer.feasible,
+        reason=answer.reason.sentence if answer.reason else "",
+        money_low_micros=answer.money_low_micros,
+        money_high_micros=answer.money_high_micros,
+        time_low_s=answer.time_low_s,
+        time_high_s=answer.time_high_s,
+        wait_s=answer.wait_s,
+        bytes_to_move=answer.bytes_to_move,
+    )
+
+
+def _earlier_counts(project: Project, text: str) -> dict[str, int]:
+    """Steps by template of the newest succeeded run of the same manifest in this project."""
+    last = (
+        RunManifest.objects.filter(run__project=project, run__state="succeeded", text=text)
+        .order_by("-run__created_at_ms")
+        .values_list("run_id", flat=True)
+        .first()
+    )
+    if last is None:
+        return {}
+    return dict(Task.objects.filter(run_id=last).values_list("template").annotate(n=Count("pk")))
+
+
+def _basis(rows: Sequence[StepRange], bounded: bool, seen: bool) -> str:
+    known = [row for row in rows if row.samples]
+    parts = [f"run times from {sum(r.samples for r in known)} past steps of {len(known)} of {len(rows)} templates"]
+    if len(known) < len(rows):
+        parts.append("walltimes for the others")
+    parts.append("the number of steps from the last run of this manifest" if seen else "the number of steps from the manifest")
+    if not bounded:
+        parts.append("a loop or condition depends on results, so there is no upper bound: set a cost limit")
+    return "; ".join(parts) + "."

@@ -2,6 +2,30 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from importlib import import_module
+from importlib.util import find_spec
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from django.urls import URLPattern, URLResolver, include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from fubini.dispatch.health import healthz, readyz
+from fubini.projects.streams import events
+
+API = ("accounts", "audit", "projects", "sites", "ledger", "datasets", "pipelines", "runs", "dispatch")
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("healthz", healthz),
+    path("readyz", readyz),
+    path("api/v1/events", events),
+    *[path("api/v1/", include(f"fubini.{app}.urls")) for app in API if find_spec(f"fubini.{app}.urls")],
+    path("api/schema", SpectacularAPIView.as_view()),
+    path("api/docs", SpectacularSwaggerView.as_view(url="/api/schema")),
+]
+for extra in ("fubini.gateway.urls", "fubini.datasets.object_urls"):
+    if find_spec(extra):
+        urlpatterns.append(path("", include(import_module(extra))))
+
+handler400 = "fubini.rest.errors.bad_request"
+handler403 = "fubini.rest.errors.permission_denied"
+handler404 = "fubini.rest.errors.page_not_found"
+handler500 = "fubini.rest.errors.server_error"

@@ -41,6 +41,10 @@ _PROBLEM = {
 }
 
 
+# Serializers of several apps that have the same name: theirs gets the app's in front.
+_AMBIGUOUS = frozenset({"VersionOut", "VersionCreate", "EntryOut"})
+
+
 class Schema(AutoSchema):
     """Adds `fields`, `Idempotency-Key` and tags by the first part of the path."""
 
@@ -61,6 +65,13 @@ class Schema(AutoSchema):
                 OpenApiParameter("fields", str, "query", description="Only these fields of the reply, by commas.")
             )
         return found
+
+    def get_serializer_name(self, serializer: Any, direction: Any) -> str:
+        name = str(super().get_serializer_name(serializer, direction))
+        if name in _AMBIGUOUS:
+            app = type(serializer).__module__.split(".")[1]
+            return app.removesuffix("s").capitalize() + name
+        return name
 
     def get_tags(self) -> list[str]:
         parts = [p for p in self.path.split("/") if p and not p.startswith("{")]

@@ -108,6 +108,12 @@ class ReplySerializer(serializers.Serializer[Any]):
         return {name: field for name, field in fields.items() if name in only}
 
 
+class PauseBody(BodySerializer):
+    """Why something is paused; every waiting step's why repeats it."""
+
+    reason = serializers.CharField(max_length=200)
+
+
 class CommaList(serializers.Field):  # type: ignore[type-arg]
     """``a,b,c`` in a query, each one of `choices` where given."""
 

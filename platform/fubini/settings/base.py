@@ -123,6 +123,10 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "COMPONENT_NO_READ_ONLY_REQUIRED": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "RoleEnum": ["viewer", "member", "maintainer", "owner"],
+        "MachineRoleEnum": ["viewer", "member", "maintainer"],
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "fubini.rest.schema.finish",
@@ -155,6 +159,7 @@ FUBINI = {
     "LOGINS_PER_MINUTE": 10,
     "STREAMS_MAX": 500,
     "STREAMS_MAX_A_PRINCIPAL": 20,
+    "STREAM_RECHECK_S": 30.0,
 }
 
 # The database is the queue; Celery only carries row ids and may lose any of them.

@@ -1,0 +1,184 @@
+"""REST: sign-in, oneself, tokens, and users (administrators)."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.auth import authenticate, login, logout
+from django.middleware.csrf import get_token
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from fubini.accounts import selectors, services, tokens
+from fubini.accounts import serializers as s
+from fubini.accounts.authentication import csrf_check, principal_of_user
+from fubini.accounts.models import Token, User
+from fubini.audit.services import audit_append
+from fubini.common.errors import Forbidden, NotFound, TooManyRequests, Unauthenticated
+from fubini.common.principal import Principal
+from fubini.rest.throttle import Buckets, client_address
+from fubini.rest.views import ApiViews, operation
+
+_per_minute = settings.FUBINI["LOGINS_PER_MINUTE"]
+login_buckets = Buckets(_per_minute / 60, _per_minute)
+
+
+def admin_only(principal: Principal) -> None:
+    """As `projects.authorize.authorize_admin`, one layer lower."""
+    if not principal.administers:
+        raise Forbidden("Only administrators may do this.", next_step="Ask an administrator of this installation.")
+
+
+def person_of(principal: Principal) -> User:
+    """The person behind a principal.
+
+    Raises:
+        Forbidden: a project's machine token has none.
+    """
+    if principal.user is None:
+        raise Forbidden(
+            "A project's machine token has no person behind it.", next_step="Sign in, or use a token of your account."
+        )
+    return principal.user
+
+
+class Login(ApiViews):
+    @operation("Get the CSRF token to sign in with.", reply=s.CsrfOut, public=True)
+    def get(self, request: Request) -> Response:
+        """Sets the `csrftoken` cookie and tells whether a session is signed in."""
+        return self.reply({"csrf_token": get_token(request._request), "signed_in": request.user.is_authenticated})
+
+    @operation(
+        "Sign in with a password; the answer sets the session cookie.", body=s.LoginBody, reply=s.MeOut, public=True
+    )
+    def post(self, request: Request) -> Response:
+        """Needs the CSRF token. Attempts are limited per address and per username."""
+        csrf_check(request)
+        username = self.body["username"]
+        for key in (f"address:{client_address(request)}", f"user:{username.lower()[:150]}"):
+            waits = login_buckets.take(key)
+            if waits:
+                raise TooManyRequests(
+                    f"Too many sign-ins; try again in {int(waits) + 1} s.", retry_after_s=int(waits) + 1
+                )
+        user = authenticate(request._request, username=username, password=self.body["password"])
+        if not isinstance(user, User):
+            audit_append(actor="anonymous", action="login.failed", target=f"user:{username}"[:120])
+            raise Unauthenticated(
+                "The username or the password is not right.",
+                next_step="Check both; an administrator can set a new password.",
+            )
+        login(request._request, user)
+        audit_append(actor=f"user:{user.username}", action="login", target=f"user:{user.username}")
+        return self.reply(_me(principal_of_user(user)))
+
+
+class Logout(ApiViews):
+    @operation("End the session.", status=204)
+    def post(self, request: Request) -> Response:
+        logout(request._request)
+        return self.reply()
+
+
+def _me(principal: Principal) -> dict[str, object]:
+    return {
+        "actor": principal.actor,
+        "user": principal.user,
+        "project_id": principal.project_id,
+        "role": principal.role,
+        "scopes": [scope for scope in ("read", "write", "admin") if scope in principal.scopes],
+        "is_admin": principal.is_admin,
+    }
+
+
+class Me(ApiViews):
+    @operation("Who am I, and with which scopes?", reply=s.MeOut)
+    def retrieve(self, request: Request) -> Response:
+        return self.reply(_me(self.principal), etag=self.principal.user)
+
+    @operation("Change my names, email or language.", body=s.MeChange, reply=s.MeOut, if_match=True)
+    def update(self, request: Request) -> Response:
+        user = person_of(self.principal)
+        expected = self.match(user)
+        services.user_update(user=user, actor=self.principal.actor, expected_version=expected, **self.body)
+        return self.reply(_me(self.principal), etag=user)
+
+    @operation("Change my password; other sessions end.", body=s.PasswordChange, status=204)
+    def password(self, request: Request) -> Response:
+        """Only a signed-in session may, not a token."""
+        user = person_of(self.principal)
+        if self.principal.token_id is not None:
+            raise Forbidden("A token cannot change the password.", next_step="Sign in with the current password first.")
+        services.password_set(
+            user=user, password=self.body["password"], current=self.body["current"], actor=self.principal.actor
+        )
+        login(request._request, user, backend="django.contrib.auth.backends.ModelBackend")
+        return self.reply()
+
+
+class Tokens(ApiViews):
+    @operation("List my tokens.", reply=s.TokenOut, many=True)
+    def list(self, request: Request) -> Response:
+        return self.page(selectors.tokens_own(self.principal), ("-id",))
+
+    @operation(
+        "Make a token of mine; its text is shown only now.",
+        body=s.TokenCreate,
+        reply=s.TokenMade,
+        status=201,
+        secret=True,
+    )
+    def create(self, request: Request) -> Response:
+        person_of(self.principal)
+        token, text = services.own_token_create(principal=self.principal, **self.body)
+        token.token = text  # type: ignore[attr-defined]
+        return self.reply(token)
+
+    @operation("One of my tokens.", reply=s.TokenOut)
+    def retrieve(self, request: Request, id: str) -> Response:
+        return self.reply(self._mine(id))
+
+    @operation("Revoke one of my tokens.", status=204)
+    def destroy(self, request: Request, id: str) -> Response:
+        tokens.token_revoke(token=self._mine(id), actor=self.principal.actor)
+        return self.reply()
+
+    def _mine(self, id: str) -> Token:
+        token = selectors.tokens_own(self.principal).filter(pk=id).first()
+        if token is None:
+            raise NotFound("You have no such token.")
+        return token
+
+
+class Users(ApiViews):
+    @operation("List users (administrators).", query=s.UserQuery, reply=s.UserOut, many=True)
+    def list(self, request: Request) -> Response:
+        admin_only(self.principal)
+        return self.page(selectors.users_list(search=self.params.get("search", "")), ("username", "id"))
+
+    @operation("Make a user (administrators).", body=s.UserCreate, reply=s.UserOut, status=201)
+    def create(self, request: Request) -> Response:
+        admin_only(self.principal)
+        fields = {"password": None, **self.body}
+        user = services.user_create(actor=self.principal.actor, **fields)
+        return self.reply(user, etag=user)
+
+    @operation("One user (administrators).", reply=s.UserOut)
+    def retrieve(self, request: Request, username: str) -> Response:
+        admin_only(self.principal)
+        user = selectors.user_named(username)
+        return self.reply(user, etag=user)
+
+    @operation("Change a user (administrators).", body=s.UserChange, reply=s.UserOut, if_match=True)
+    def update(self, request: Request, username: str) -> Response:
+        admin_only(self.principal)
+        user = selectors.user_named(username)
+        expected = self.match(user)
+        services.user_update(user=user, actor=self.principal.actor, expected_version=expected, **self.body)
+        return self.reply(user, etag=user)
+
+    @operation("Set a user's password (administrators).", body=s.PasswordSet, status=204)
+    def password(self, request: Request, username: str) -> Response:
+        admin_only(self.principal)
+        user = selectors.user_named(username)
+        services.password_set(user=user, password=self.body["password"], actor=self.principal.actor)
+        return self.reply()

@@ -1,0 +1,107 @@
+"""Shapes of people and tokens at the REST border."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from rest_framework import serializers
+
+from fubini.common.principal import SCOPES
+from fubini.rest.serializers import BodySerializer, QuerySerializer, ReplySerializer
+
+
+class LoginBody(BodySerializer):
+    username = serializers.CharField(max_length=150)
+    password = serializers.CharField(max_length=1000, trim_whitespace=False, write_only=True)
+
+
+class CsrfOut(ReplySerializer):
+    csrf_token = serializers.CharField(help_text="Send it in `X-CSRFToken` with whatever changes something.")
+    signed_in = serializers.BooleanField()
+
+
+class UserOut(ReplySerializer):
+    id = serializers.CharField()
+    username = serializers.CharField()
+    email = serializers.CharField()
+    first_name = serializers.CharField()
+    last_name = serializers.CharField()
+    language = serializers.CharField()
+    is_admin = serializers.BooleanField(source="is_staff")
+    is_active = serializers.BooleanField()
+    date_joined = serializers.DateTimeField()
+    last_login = serializers.DateTimeField(allow_null=True)
+
+
+class MembershipOut(ReplySerializer):
+    project = serializers.CharField(help_text="The project's slug.")
+    project_id = serializers.CharField()
+    role = serializers.CharField()
+
+
+class MeOut(ReplySerializer):
+    actor = serializers.CharField()
+    user = UserOut(allow_null=True, help_text="Null for a project's machine token.")
+    project_id = serializers.CharField(allow_null=True, help_text="A machine token's project.")
+    role = serializers.CharField(allow_blank=True, help_text="A machine token's role.")
+    scopes = serializers.ListField(child=serializers.CharField())
+    is_admin = serializers.BooleanField()
+
+
+class NameFields(BodySerializer):
+    email = serializers.EmailField(max_length=254, required=False, allow_blank=True)
+    first_name = serializers.CharField(max_length=150, required=False, allow_blank=True)
+    last_name = serializers.CharField(max_length=150, required=False, allow_blank=True)
+    language = serializers.ChoiceField(choices=[code for code, _ in settings.LANGUAGES], required=False)
+
+
+class MeChange(NameFields):
+    """What a person may change of itself."""
+
+
+class UserCreate(NameFields):
+    username = serializers.CharField(max_length=64)
+    password = serializers.CharField(
+        max_length=1000, trim_whitespace=False, write_only=True, required=False, allow_null=True
+    )
+    is_admin = serializers.BooleanField(required=False)
+
+
+class UserChange(NameFields):
+    is_admin = serializers.BooleanField(required=False)
+    is_active = serializers.BooleanField(required=False)
+
+
+class UserQuery(QuerySerializer):
+    search = serializers.CharField(max_length=80, required=False)
+
+
+class PasswordChange(BodySerializer):
+    current = serializers.CharField(max_length=1000, trim_whitespace=False, write_only=True)
+    password = serializers.CharField(max_length=1000, trim_whitespace=False, write_only=True)
+
+
+class PasswordSet(BodySerializer):
+    password = serializers.CharField(max_length=1000, trim_whitespace=False, write_only=True)
+
+
+class TokenOut(ReplySerializer):
+    id = serializers.CharField()
+    name = serializers.CharField()
+    prefix = serializers.CharField()
+    scopes = serializers.ListField(child=serializers.CharField())
+    role = serializers.CharField(allow_blank=True)
+    created_at = serializers.DateTimeField()
+    created_by = serializers.CharField(allow_blank=True)
+    expires_at = serializers.DateTimeField(allow_null=True)
+    revoked_at = serializers.DateTimeField(allow_null=True)
+    last_used_at = serializers.DateTimeField(allow_null=True)
+
+
+class TokenMade(TokenOut):
+    token = serializers.CharField(help_text="The token's text: shown only now.")
+
+
+class TokenCreate(BodySerializer):
+    name = serializers.CharField(max_length=80)
+    scopes = serializers.ListField(child=serializers.ChoiceField(choices=SCOPES), min_length=1, max_length=3)
+    expires_at = serializers.DateTimeField(required=False, allow_null=True)

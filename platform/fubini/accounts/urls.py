@@ -1,0 +1,19 @@
+"""Routes of sign-in, oneself, tokens and users, under ``/api/v1/``."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from fubini.accounts import apis
+
+urlpatterns = [
+    path("login", apis.Login.as_view({"get": "get", "post": "post"})),
+    path("logout", apis.Logout.as_view({"post": "post"})),
+    path("me", apis.Me.as_view({"get": "retrieve", "patch": "update"})),
+    path("me/password", apis.Me.as_view({"post": "password"})),
+    path("tokens", apis.Tokens.as_view({"get": "list", "post": "create"})),
+    path("tokens/<str:id>", apis.Tokens.as_view({"get": "retrieve", "delete": "destroy"})),
+    path("users", apis.Users.as_view({"get": "list", "post": "create"})),
+    path("users/<str:username>", apis.Users.as_view({"get": "retrieve", "patch": "update"})),
+    path("users/<str:username>/password", apis.Users.as_view({"post": "password"})),
+]

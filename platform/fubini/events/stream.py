@@ -1,0 +1,210 @@
+"""Serving the stream: one tail a process wakes every open stream; each stream reads from its own cursor.
+
+A stream that fell behind reads on in batches; nothing is queued per client, so a slow one costs no memory. What a
+stream may see comes from a `Watch`, asked again every `recheck_s`: a revoked token or a lost membership ends the
+stream within that time. Database reads run in a few threads with lasting connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from django.db import close_old_connections, connections
+
+from fubini.common.bell import Bell
+from fubini.common.errors import FubiniError, TooManyRequests
+from fubini.events.selectors import EventBatch, EventFilter, event_document, events_after, position_of
+from fubini.events.sequence import events_sequence, newest_position
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+POLL_S = 1.0
+BATCH_PAUSE_S = 0.02
+BEAT_S = 15.0
+Watch = Callable[[], EventFilter]  # raises a FubiniError once the reader may no longer read
+
+_threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="events")
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """Run database work off the event loop."""
+
+    def run() -> T:
+        close_old_connections()
+        try:
+            return work()
+        finally:
+            close_old_connections()
+
+    return await asyncio.get_running_loop().run_in_executor(_threads, run)
+
+
+class Tail:
+    """Watches for new events in one thread (bell, else a poll) and wakes the streams of this process."""
+
+    def __init__(self) -> None:
+        self.newest = 0
+        self._lock = threading.Lock()
+        self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
+        self._thread: threading.Thread | None = None
+
+    @contextlib.contextmanager
+    def listen(self) -> Iterator[asyncio.Event]:
+        """An event that is set whenever the stream has grown."""
+        entry = (asyncio.get_running_loop(), asyncio.Event())
+        with self._lock:
+            self._waiting.add(entry)
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="events-tail", daemon=True)
+                self._thread.start()
+        try:
+            yield entry[1]
+        finally:
+            with self._lock:
+                self._waiting.discard(entry)
+
+    def _run(self) -> None:
+        try:
+            with Bell("events") as bell:
+                while self._anybody():
+                    bell.wait(POLL_S)
+                    try:
+                        self._look()
+                    except Exception:
+                        log.exception("looking for events failed; trying again")
+                        connections.close_all()
+                    time.sleep(BATCH_PAUSE_S)  # rings that come close together wake the streams once
+        finally:
+            connections.close_all()
+
+    def _anybody(self) -> bool:
+        """False ends the thread, decided under the lock that `listen` starts it under."""
+        with self._lock:
+            if not self._waiting:
+                self._thread = None
+            return bool(self._waiting)
+
+    def _look(self) -> None:
+        close_old_connections()
+        events_sequence()
+        newest = newest_position()
+        if newest == self.newest:
+            return
+        self.newest = newest
+        with self._lock:
+            waiting = list(self._waiting)
+        for loop, event in waiting:
+            with contextlib.suppress(RuntimeError):  # its loop has ended
+                loop.call_soon_threadsafe(event.set)
+
+
+TAIL = Tail()
+
+
+class Seats:
+    """How many streams are open, in all and a principal."""
+
+    def __init__(self) -> None:
+        self._open: Counter[str] = Counter()
+
+    def check(self, actor: str, *, most: int, most_an_actor: int) -> None:
+        """Is there a seat?
+
+        Raises:
+            TooManyRequests: all seats, or the principal's, are taken.
+        """
+        if self._open.total() >= most or self._open[actor] >= most_an_actor:
+            raise TooManyRequests(
+                f"{self._open[actor]} of your event streams are open; {most_an_actor} may be.",
+                next_step="Close a stream, or follow several runs with one stream of the project.",
+                retry_after_s=5,
+            )
+
+    @contextlib.contextmanager
+    def take(self, actor: str) -> Iterator[None]:
+        """A seat while the context is open; only used from the event loop, so no lock."""
+        self._open[actor] += 1
+        try:
+            yield
+        finally:
+            self._open[actor] -= 1
+            if not self._open[actor]:
+                del self._open[actor]
+
+
+SEATS = Seats()
+
+
+def _frame(name: str, data: object, at: int) -> bytes:
+    head = f"event: {name}\n" if name else ""
+    return f"id: {at}\n{head}data: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
+
+
+async def frames(
+    watch: Watch, after: int | None, *, recheck_s: float = 30.0, beat_s: float = BEAT_S
+) -> AsyncIterator[bytes]:
+    """Server-sent events for ever, from `after` on (None: from now on).
+
+    Events are plain messages whose `id` is their number. Besides: ``cursor`` (first thing, and with each beat: where to
+    resume), ``gap`` (events were deleted before they were read), ``end`` (with the reason's code; do not reconnect).
+    """
+    wanted = await in_thread(watch)
+    cursor = after if after is not None else await in_thread(_now)
+    yield b"retry: 2000\n" + _frame("cursor", {"seq": cursor}, cursor)
+    checked = beaten = time.monotonic()
+    with TAIL.listen() as grown:
+        while True:
+            grown.clear()
+            batch: EventBatch = await in_thread(lambda w=wanted, c=cursor: events_after(w, c))  # type: ignore[misc]
+            if batch.gap:
+                yield _frame("gap", {"after": cursor}, cursor)
+            for event in batch.events:
+                yield _frame("", event_document(event), position_of(event))
+            moved, cursor = batch.cursor > cursor, batch.cursor
+            now = time.monotonic()
+            if now - checked >= recheck_s:
+                checked = now
+                try:
+                    wanted = await in_thread(watch)
+                except FubiniError as error:
+                    yield _frame("end", {"code": error.code}, cursor)
+                    return
+            if now - beaten >= beat_s:
+                beaten = now
+                yield b": beat\n" + _frame("cursor", {"seq": cursor}, cursor)
+            if moved and batch.events:
+                continue
+            rest = min(beaten + beat_s, checked + recheck_s) - time.monotonic()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(grown.wait(), max(0.01, rest))
+
+
+async def poll(watch: Watch, after: int | None, *, wait_s: float, limit: int) -> EventBatch:
+    """One long poll: the next events, or an empty batch after `wait_s`."""
+    wanted = await in_thread(watch)
+    cursor = after if after is not None else await in_thread(_now)
+    until = time.monotonic() + wait_s
+    with TAIL.listen() as grown:
+        while True:
+            grown.clear()
+            batch: EventBatch = await in_thread(lambda c=cursor: events_after(wanted, c, limit=limit))  # type: ignore[misc]
+            rest = until - time.monotonic()
+            if batch.events or batch.gap or rest <= 0:
+                return batch
+            cursor = batch.cursor
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(grown.wait(), rest)
+
+
+def _now() -> int:
+    events_sequence()
+    return newest_position()

@@ -1,0 +1,95 @@
+"""Shapes of projects and members at the REST border."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from fubini.accounts.serializers import TokenOut
+from fubini.projects.models import Role
+from fubini.rest.serializers import BIGINT_MAX, BodySerializer, QuerySerializer, ReplySerializer
+
+ROLE_NAMES = [role.value for role in Role]
+
+
+class ProjectQuery(QuerySerializer):
+    search = serializers.CharField(max_length=80, required=False, help_text="In the slug or title.")
+    archived = serializers.BooleanField(required=False, help_text="True: only archived ones; default: only live ones.")
+
+
+class ProjectOut(ReplySerializer):
+    id = serializers.CharField()
+    slug = serializers.CharField()
+    title = serializers.CharField(allow_blank=True)
+    my_role = serializers.CharField(help_text="The asking principal's role.")
+    created_at = serializers.DateTimeField()
+    created_by = serializers.CharField(allow_blank=True)
+    share = serializers.IntegerField(help_text="Weight in fair share.")
+    default_max_cost_micros = serializers.IntegerField(allow_null=True)
+    max_nodes = serializers.IntegerField()
+    max_items = serializers.IntegerField()
+    paused_reason = serializers.CharField(allow_blank=True)
+    archived_at = serializers.DateTimeField(allow_null=True)
+
+
+class ProjectCreate(BodySerializer):
+    slug = serializers.CharField(max_length=48)
+    title = serializers.CharField(max_length=120, required=False, allow_blank=True)
+    default_max_cost_micros = serializers.IntegerField(
+        min_value=0, max_value=BIGINT_MAX, required=False, allow_null=True
+    )
+
+
+class ProjectChange(BodySerializer):
+    title = serializers.CharField(max_length=120, required=False, allow_blank=True)
+    default_max_cost_micros = serializers.IntegerField(
+        min_value=0, max_value=BIGINT_MAX, required=False, allow_null=True
+    )
+    share = serializers.IntegerField(min_value=1, max_value=10_000, required=False, help_text="Administrators only.")
+    max_nodes = serializers.IntegerField(
+        min_value=1, max_value=200_000, required=False, help_text="Administrators only."
+    )
+    max_items = serializers.IntegerField(
+        min_value=1, max_value=200_000, required=False, help_text="Administrators only."
+    )
+
+
+class MemberOut(ReplySerializer):
+    username = serializers.CharField(source="user.username")
+    first_name = serializers.CharField(source="user.first_name")
+    last_name = serializers.CharField(source="user.last_name")
+    role = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+
+class MemberAdd(BodySerializer):
+    username = serializers.CharField(max_length=64)
+    role = serializers.ChoiceField(choices=ROLE_NAMES)
+
+
+class MemberChange(BodySerializer):
+    role = serializers.ChoiceField(choices=ROLE_NAMES)
+
+
+class ProjectTokenOut(TokenOut):
+    actor = serializers.CharField(help_text="What its deeds are recorded under.")
+
+
+class ProjectTokenMade(ProjectTokenOut):
+    token = serializers.CharField(help_text="The token's text: shown only now.")
+
+
+class ProjectTokenCreate(BodySerializer):
+    name = serializers.CharField(max_length=24)
+    role = serializers.ChoiceField(choices=[name for name in ROLE_NAMES if name != Role.OWNER.value])
+    scopes = serializers.ListField(
+        child=serializers.ChoiceField(choices=["read", "write"]), min_length=1, max_length=2, required=False
+    )
+    expires_at = serializers.DateTimeField(required=False, allow_null=True)
+
+
+def with_role(project: Any, role: str) -> Any:
+    """A project row as `ProjectOut` wants it, after a write has lost the annotation."""
+    project.my_role = role
+    return project

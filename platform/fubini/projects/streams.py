@@ -1,0 +1,145 @@
+"""``/api/v1/events``: the one event stream, as server-sent events or as a long poll.
+
+It lives with projects because what a reader may see is decided here; numbering and serving are in `fubini.events`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from importlib import import_module
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from rest_framework import serializers
+
+from fubini.accounts.authentication import principal_of_request
+from fubini.common.errors import FubiniError, Invalid, NotFound, Unauthenticated
+from fubini.common.principal import Principal
+from fubini.events.selectors import MAX_BATCH, EventFilter, event_document, run_is_seen
+from fubini.events.stream import SEATS, frames, in_thread, poll
+from fubini.projects.authorize import authorize, project_find, projects_visible
+from fubini.rest.errors import as_fubini
+from fubini.rest.problems import MethodNotAllowed, problem_response
+from fubini.rest.serializers import BIGINT_MAX, QuerySerializer
+
+WAIT_MAX_S = 60
+_WAIT = re.compile(r"(\d{1,4}(?:\.\d{1,3})?)s?")
+
+
+class EventQuery(QuerySerializer):
+    project = serializers.CharField(max_length=64, required=False, help_text="A project's slug or id.")
+    run = serializers.CharField(max_length=32, required=False, help_text="A run's id.")
+    topic = serializers.CharField(
+        max_length=200, required=False, help_text="Topics by commas: run, node, task, attempt, ..."
+    )
+    cursor = serializers.IntegerField(
+        min_value=0, max_value=BIGINT_MAX, required=False, help_text="Read after this number; 0: from the beginning."
+    )
+    wait = serializers.CharField(
+        max_length=8, required=False, help_text="Long poll instead of a stream: seconds, `30` or `30s`, at most 60."
+    )
+    limit = serializers.IntegerField(min_value=1, max_value=MAX_BATCH, required=False, help_text="Of a long poll.")
+
+
+def _reader(request: HttpRequest) -> Principal:
+    """Who reads, looked up afresh each time: the session or token may have ended meanwhile."""
+    if "Authorization" not in request.headers and request.session.session_key:
+        store = import_module(settings.SESSION_ENGINE).SessionStore
+        request.session = store(request.session.session_key)
+        request.user = get_user(request)
+    principal = principal_of_request(request)
+    if principal is None:
+        raise Unauthenticated()
+    return principal
+
+
+def _filter(request: HttpRequest, params: dict[str, Any]) -> EventFilter:
+    """What the reader may see of what it asks for.
+
+    Raises:
+        Unauthenticated, NotFound, Forbidden: nothing, or nothing any more.
+    """
+    principal = _reader(request)
+    topics = tuple(t for t in params.get("topic", "").split(",") if t)
+    if "project" in params:
+        project = project_find(principal, params["project"])
+        authorize(principal, "event.read", project)
+        ids: tuple[str, ...] | None = (project.pk,)
+    else:
+        if "read" not in principal.scopes:
+            raise NotFound()
+        ids = None if principal.administers else tuple(projects_visible(principal).values_list("pk", flat=True))
+    run = params.get("run")
+    if run is not None and not run_is_seen(run, ids):
+        raise NotFound("There is no such run, or you cannot see it.")
+    return EventFilter(ids, run, topics)
+
+
+def _wait_s(text: str) -> float:
+    match = _WAIT.fullmatch(text)
+    if match is None or float(match.group(1)) > WAIT_MAX_S:
+        raise Invalid(
+            f"wait is {text[:20]!r}; it is seconds from 0 to {WAIT_MAX_S}, as `30` or `30s`.",
+            errors=[{"path": "wait", "code": "range", "found": text[:20], "allowed": f"0..{WAIT_MAX_S}"}],
+        )
+    return float(match.group(1))
+
+
+def _cursor(request: HttpRequest, params: dict[str, Any]) -> int | None:
+    given = request.headers.get("Last-Event-ID")
+    if given is None:
+        return params.get("cursor")
+    if not (given.isascii() and given.isdigit() and int(given) <= BIGINT_MAX):
+        raise Invalid("Last-Event-ID is not one of our numbers.", next_step="Leave it out to read from now on.")
+    return int(given)
+
+
+async def events(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
+    """GET: a stream, or with `wait` a long poll's JSON."""
+    try:
+        if request.method != "GET":
+            raise MethodNotAllowed(f"{request.method} is not possible here.", allowed=["GET"])
+        await in_thread(lambda: _reader(request))  # 401 before any word about the parameters
+        params = await in_thread(lambda: EventQuery.read(request.GET))
+        after = _cursor(request, params)
+
+        def watch() -> EventFilter:
+            return _filter(request, params)
+
+        await in_thread(watch)
+        principal = await in_thread(lambda: _reader(request))
+        SEATS.check(
+            principal.actor,
+            most=settings.FUBINI["STREAMS_MAX"],
+            most_an_actor=settings.FUBINI["STREAMS_MAX_A_PRINCIPAL"],
+        )
+        if "wait" in params:
+            wait_s = _wait_s(params["wait"])
+            with SEATS.take(principal.actor):
+                batch = await poll(watch, after, wait_s=wait_s, limit=params.get("limit", 500))
+            return JsonResponse(
+                {"events": [event_document(e) for e in batch.events], "cursor": batch.cursor, "gap": batch.gap},
+                headers={"Cache-Control": "no-store"},
+            )
+    except FubiniError as error:
+        return problem_response(error)
+    except Exception as error:
+        ours = as_fubini(error)
+        if ours.http_status >= 500:
+            raise
+        return problem_response(ours)
+
+    async def body() -> AsyncIterator[bytes]:
+        # Taken here and not above: a response whose body is never begun must not hold a seat.
+        with SEATS.take(principal.actor):
+            async for frame in frames(watch, after, recheck_s=settings.FUBINI["STREAM_RECHECK_S"]):
+                yield frame
+
+    return StreamingHttpResponse(
+        body(),
+        content_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )

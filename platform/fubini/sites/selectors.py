@@ -1,0 +1,112 @@
+"""Reading sites: what serves the asker's projects, and the prices that apply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db.models import OuterRef, Prefetch, Q, QuerySet, Subquery
+
+from fubini.common import clock
+from fubini.common.errors import NotFound
+from fubini.common.principal import Principal
+from fubini.projects.models import Project
+from fubini.projects.selectors import project_ids_visible, projects_visible
+from fubini.sites.models import Agent, JoinToken, NodeGroup, Pause, Pool, Price, Site
+
+
+def pools_visible(principal: Principal) -> QuerySet[Pool]:
+    """All pools for administrators; else those open to all or to one of the asker's projects, if it has any project."""
+    if principal.administers:
+        return Pool.objects.all()
+    mine = list(project_ids_visible(principal).values_list("pk", flat=True))
+    if not mine:
+        return Pool.objects.none()
+    return Pool.objects.filter(Q(projects=None) | Q(projects__in=mine)).distinct()
+
+
+def pools_detailed(principal: Principal) -> QuerySet[Pool]:
+    """`pools_visible` with everything a listing shows; of the projects a pool serves, only those the asker sees."""
+    return (
+        pools_visible(principal)
+        .select_related("site")
+        .prefetch_related(
+            "node_groups",
+            Prefetch("agents", Agent.objects.filter(revoked_at=None), to_attr="live_agents"),
+            Prefetch("projects", projects_visible(principal), to_attr="seen_projects"),
+        )
+    )
+
+
+def pools_of_project(project: Project) -> QuerySet[Pool]:
+    """The pools that serve a project."""
+    return Pool.objects.filter(Q(projects=None) | Q(projects=project)).distinct()
+
+
+def sites_visible(principal: Principal) -> QuerySet[Site]:
+    """Sites with a visible pool; all for administrators."""
+    if principal.administers:
+        return Site.objects.all()
+    return Site.objects.filter(pk__in=pools_visible(principal).values("site"))
+
+
+def site_find(principal: Principal, ref: str) -> Site:
+    """The visible site with this name or id."""
+    found = sites_visible(principal).filter(Q(name=ref) | Q(pk=ref)).first() if "\x00" not in ref else None
+    if found is None:
+        raise NotFound("There is no such site, or it serves none of your projects.")
+    return found
+
+
+def pool_find(principal: Principal, id: str) -> Pool:
+    """The visible pool with this id."""
+    found = pools_detailed(principal).filter(pk=id).first() if "\x00" not in id else None
+    if found is None:
+        raise NotFound("There is no such pool, or it serves none of your projects.")
+    return found
+
+
+def agents_visible(principal: Principal) -> QuerySet[Agent]:
+    """Agents of visible sites; revoked ones only for administrators."""
+    found = Agent.objects.select_related("site")
+    if principal.administers:
+        return found
+    return found.filter(revoked_at=None, site__in=sites_visible(principal).values("pk"))
+
+
+def agent_find(principal: Principal, id: str) -> Agent:
+    """The visible agent with this id."""
+    found = agents_visible(principal).filter(pk=id).first() if "\x00" not in id else None
+    if found is None:
+        raise NotFound("There is no such agent, or it serves none of your projects.")
+    return found
+
+
+def node_groups_of(site: Site) -> QuerySet[NodeGroup]:
+    """A site's node groups."""
+    return NodeGroup.objects.filter(site=site)
+
+
+def join_tokens_of(site: Site) -> QuerySet[JoinToken]:
+    """A site's join tokens, used and expired ones too."""
+    return JoinToken.objects.filter(site=site).select_related("used_by")
+
+
+def prices_of(pool: Pool) -> QuerySet[Price]:
+    """A pool's price book."""
+    return Price.objects.filter(pool=pool)
+
+
+def prices_now(pools: Iterable[Pool]) -> dict[str, Price]:
+    """The price version of each pool that applies now; a pool without one is free."""
+    newest = (
+        Price.objects.filter(pool=OuterRef("pool"), valid_from__lte=clock.now())
+        .order_by("-version")
+        .values("version")[:1]
+    )
+    found = Price.objects.filter(pool__in=list(pools), version=Subquery(newest))
+    return {price.pool_id: price for price in found}
+
+
+def paused_all() -> Pause | None:
+    """The platform-wide pause, if it is on."""
+    return Pause.objects.filter(pk=1).exclude(reason="").first()

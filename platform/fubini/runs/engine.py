@@ -347,3 +347,11 @@ class RunContext:
     max_nodes: int = 50_000
     max_items: int = 50_000
     max_depth: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """Leaves by template, each with how many there were; `open_ended` when results could make more."""
+
+    leaves: tuple[tuple[TaskSpec, int], ...]
+    open_ended: bool

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
 
@@ -11,16 +10,8 @@ from django.utils.module_loading import import_string
 
 from fubini.common.options import option_group
 from fubini.manifests.check import Report
-from fubini.runs.engine import Event, TaskSpec
+from fubini.runs.engine import Event, Rehearsal
 from fubini.runs.models import Run
-
-
-@dataclass(frozen=True, slots=True)
-class Rehearsal:
-    """Leaves by template, each with how many there were; `open_ended` when results could make more."""
-
-    leaves: tuple[tuple[TaskSpec, int], ...]
-    open_ended: bool
 
 
 class EngineShell(Protocol):

@@ -18,13 +18,13 @@ from fubini.runs.engine import (
     LeafOutcome,
     OpenTask,
     OutcomeKind,
+    Rehearsal,
     RunContext,
     Start,
     Step,
     TaskSpec,
     Tick,
 )
-from fubini.runs.registry import Rehearsal
 
 MAX_LEAVES = 20_000
 BY_RESULT = re.compile(r"\{\{=?[^}]*\b(steps|tasks)\b[^}]*\boutputs\b")

@@ -16,9 +16,8 @@ from fubini.engines.embedded.rehearsal import rehearse
 from fubini.engines.embedded.supported import SUPPORTED
 from fubini.manifests.check import Report, check_manifest
 from fubini.runs.apply import node_record, step_apply
-from fubini.runs.engine import Event, NodePhase, RunContext, RunRecord
+from fubini.runs.engine import Event, NodePhase, Rehearsal, RunContext, RunRecord
 from fubini.runs.models import Run, RunManifest, RunNode
-from fubini.runs.registry import Rehearsal
 
 CACHED_RUNS = 256
 

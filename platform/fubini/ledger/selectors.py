@@ -137,3 +137,28 @@ def held_by_run(run_ids: Iterable[str]) -> dict[str, int]:
     """What is held for each run now."""
     rows = Hold.objects.filter(run_id__in=list(run_ids), state="placed").values_list("run_id")
     return dict(rows.annotate(held=Sum("amount_micros")))
+
+
+@dataclass(frozen=True, slots=True)
+class HoldView:
+    """What an attempt costs: `amount` set aside, `settled` charged to the project; `payer` once it has ended."""
+
+    state: str
+    amount_micros: int
+    settled_micros: int
+    payer: str
+
+
+def holds_of(attempt_ids: Iterable[str]) -> dict[str, HoldView]:
+    """The holds of some attempts, by attempt."""
+    return _hold_views(Hold.objects.filter(pk__in=list(attempt_ids)))
+
+
+def holds_of_run(run_id: str) -> dict[str, HoldView]:
+    """The holds of all of a run's attempts, by attempt."""
+    return _hold_views(Hold.objects.filter(run_id=run_id))
+
+
+def _hold_views(rows: QuerySet[Hold]) -> dict[str, HoldView]:
+    found = rows.values_list("pk", "state", "amount_micros", "settled_micros", "payer")
+    return {pk: HoldView(state, amount, settled, payer) for pk, state, amount, settled, payer in found}

@@ -18,11 +18,11 @@ from fubini.common.ids import new_id
 from fubini.dispatch.history import history_of
 from fubini.dispatch.policy import policy_now
 from fubini.dispatch.snapshot import RequestCache, request_of, world_of
+from fubini.pipelines.checking import finding_json, manifest_report, report_require
 from fubini.projects.models import Project
 from fubini.runs.codec import to_json
 from fubini.runs.models import Run, RunManifest, Task
 from fubini.runs.registry import engine_of
-from fubini.runs.services import ManifestInvalid, finding_json
 from fubini.sites.models import Pool
 from fubini_scheduler.quote import PoolQuote
 from fubini_scheduler.quote import quote as core_quote
@@ -89,10 +89,8 @@ def quote(
     """
     shell = engine_of(engine)
     given = {str(k): str(v) for k, v in (parameters or {}).items()}
-    report = shell.check(text, library=library, parameters=given)
-    stopping = [f for f in report.findings if f.severity == "error"]
-    if stopping or report.document is None:
-        raise ManifestInvalid(errors=[finding_json(f) for f in stopping], next_step="Change the named lines.")
+    report = manifest_report(text, library=library, parameters=given, engine=engine)
+    document = report_require(report)
     run = Run(
         id=new_id(),
         project=project,
@@ -104,7 +102,7 @@ def quote(
         created_at_ms=clock.now_ms(),
         job_number=0,
     )
-    rehearsal = shell.rehearse(run, report.document, library)
+    rehearsal = shell.rehearse(run, document, library)
     earlier = _earlier_counts(project, text)
     world = world_of(RequestCache())
     times = history_of({(project.pk, spec.template) for spec, _ in rehearsal.leaves})

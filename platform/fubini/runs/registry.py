@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from django.utils.module_loading import import_string
 
 from fubini.common.options import option_group
-from fubini.manifests.check import Report
+from fubini.manifests.findings import Report
 from fubini.runs.engine import Event, Rehearsal
 from fubini.runs.models import Run
 

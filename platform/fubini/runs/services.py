@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F
@@ -17,41 +17,17 @@ from fubini.common import bell, clock
 from fubini.common.errors import Conflict, Invalid
 from fubini.events.moves import rows_create
 from fubini.events.services import EventDraft, events_append
-from fubini.manifests.check import Finding
+from fubini.pipelines.checking import finding_json, manifest_report, report_require
 from fubini.pipelines.models import PipelineVersion
 from fubini.projects.models import Project
 from fubini.runs.engine import SignalKind
 from fubini.runs.models import JobCounter, Run, RunLabel, RunManifest, RunSignal
-from fubini.runs.registry import engine_of
 from fubini.runs.transitions import RUN, RUN_ENDED
 
 NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,118}[a-z0-9])?")
 LABEL = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_./]{0,61}[A-Za-z0-9])?")
 OBJECTIVES = ("fastest", "cheapest", "balanced")
 PRIORITIES = ("interactive", "normal", "opportunistic")
-
-
-class ManifestInvalid(Invalid):
-    """The manifest has findings that stop it; `errors` lists all of them with path, line and column."""
-
-    code: ClassVar[str] = "manifest_invalid"
-    title: ClassVar[str] = "The manifest cannot be run"
-
-
-def finding_json(finding: Finding) -> dict[str, Any]:
-    """One finding as an item of problem+json's `errors`."""
-    return {
-        "severity": finding.severity,
-        "code": finding.code,
-        "path": finding.path,
-        "line": finding.line,
-        "column": finding.column,
-        "detail": finding.message,
-        "found": finding.found,
-        "allowed": finding.allowed,
-        "nearest": finding.nearest,
-        "next_step": finding.help,
-    }
 
 
 @transaction.atomic
@@ -78,16 +54,8 @@ def run_submit(
         Invalid: a parameter, name, label or limit that cannot be.
     """
     given = {str(k): str(v) for k, v in (parameters or {}).items()}
-    report = engine_of(engine).check(text, library=library, parameters=given)
-    stopping = [f for f in report.findings if f.severity == "error"]
-    if stopping or report.document is None:
-        raise ManifestInvalid(
-            f"{len(stopping)} thing{'s' if len(stopping) != 1 else ''} in the manifest must be changed before it can run; the first: "
-            + (stopping[0].message if stopping else "it is empty"),
-            errors=[finding_json(f) for f in stopping],
-            next_step="Change the named lines; `fubini lint FILE` shows the same list without submitting.",
-        )
-    document = report.document
+    report = manifest_report(text, library=library, parameters=given, engine=engine)
+    document = report_require(report)
     _check_choices(objective, priority, max_cost_micros)
     metadata = document.get("metadata") or {}
     wanted = name or metadata.get("name") or _generated(metadata.get("generateName") or "run-")

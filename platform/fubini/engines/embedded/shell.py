@@ -14,7 +14,8 @@ from typing import Any
 from fubini.engines import embedded
 from fubini.engines.embedded.rehearsal import rehearse
 from fubini.engines.embedded.supported import SUPPORTED
-from fubini.manifests.check import Report, check_manifest
+from fubini.manifests.check import check_manifest
+from fubini.manifests.findings import Report
 from fubini.runs.apply import node_record, step_apply
 from fubini.runs.engine import Event, NodePhase, Rehearsal, RunContext, RunRecord
 from fubini.runs.models import Run, RunManifest, RunNode

@@ -1,0 +1,203 @@
+"""Planning and granting on real rows: holds, fences, parked tasks, pauses, stale decisions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fubini.common import clock
+from fubini.dispatch.expiry import holds_extend
+from fubini.dispatch.grants import placements_apply
+from fubini.dispatch.loop import Loop
+from fubini.dispatch.policy import policy_now
+from fubini.dispatch.selectors import platform_status, task_why
+from fubini.dispatch.snapshot import RequestCache, world_of
+from fubini.ledger.models import Hold
+from fubini.ledger.services import account_topup, ledger_check
+from fubini.runs.engine import ArtifactOutput, Requirement, Resources, TaskSpec
+from fubini.runs.models import Attempt, Lease, Run, Task
+from fubini.sites.models import Pause
+from fubini_scheduler.cycle import plan
+from tests.support.rows import make_attempt, make_place, make_project, make_run, make_task
+
+pytestmark = pytest.mark.django_db
+
+
+def spec(**more: Any) -> TaskSpec:
+    values: dict[str, Any] = {"template": "work", "image": "busybox", "argv": ("true",), "walltime_s": 100}
+    return TaskSpec(**(values | more))
+
+
+def cycle() -> None:
+    Loop().cycle()
+
+
+def test_a_queued_task_gets_a_hold_a_fence_and_a_lease() -> None:
+    place = make_place()
+    task = make_task(make_run(make_project()), spec=spec())
+    cycle()
+    task.refresh_from_db()
+    attempt = Attempt.objects.get(task=task)
+    assert (task.state, task.fence, attempt.fence) == ("placed", 1, 1)
+    assert attempt.agent_id == place.agent.pk
+    assert Lease.objects.get(pk=attempt.pk).state == "granted"
+    assert Hold.objects.get(pk=attempt.pk).amount_micros == 100_000  # 100 s at 1,000 micros a second
+    assert Run.objects.get(pk=task.run_id).held_micros == 100_000
+    assert ledger_check()["imbalance_micros"] == 0
+
+
+def test_capacity_is_never_exceeded_and_the_rest_say_why() -> None:
+    make_place(cpu_millis=2000)
+    run = make_run(make_project())
+    tasks = [make_task(run, spec=spec()) for _ in range(5)]
+    cycle()
+    assert Attempt.objects.count() == 2
+    waiting = Task.objects.filter(pk__in=[t.pk for t in tasks], state="queued")
+    assert waiting.count() == 3
+    why = task_why(waiting[0])
+    assert why.code in ("nodes_busy", "waits_for_pool", "reserved")
+    assert why.sentence
+
+
+def test_a_budget_with_room_for_two_gives_two_holds_and_the_missing_figure() -> None:
+    make_place(cpu_millis=64_000)
+    run = make_run(make_project(budget_micros=250_000))
+    tasks = [make_task(run, spec=spec()) for _ in range(4)]
+    cycle()
+    assert Hold.objects.count() == 2
+    parked = Task.objects.filter(pk__in=[t.pk for t in tasks], state="queued")
+    assert {tuple(t.waiting_for) for t in parked} == {("budget",)}
+    assert parked[0].why[0]["missing_micros"] == 50_000
+    account_topup(project_id=run.project_id, amount_micros=150_000, actor="t", key="more")
+    cycle()
+    assert Hold.objects.count() == 4
+
+
+def test_a_runs_cost_limit_holds_its_steps_until_it_is_raised() -> None:
+    make_place(cpu_millis=64_000)
+    run = make_run(make_project(), max_cost_micros=150_000)
+    for _ in range(3):
+        make_task(run, spec=spec())
+    cycle()
+    assert Attempt.objects.count() == 1
+    waiting = Task.objects.filter(state="queued").first()
+    assert waiting is not None
+    assert waiting.waiting_for == ["run_budget"]
+    assert waiting.why[0]["missing_micros"] == 50_000
+    Run.objects.filter(pk=run.pk).update(max_cost_micros=10_000_000)
+    cycle()
+    assert Attempt.objects.count() == 3
+
+
+@pytest.mark.parametrize("what", ["all", "pool", "project"])
+def test_a_pause_stops_new_leases_and_every_why_repeats_its_reason(what: str) -> None:
+    place = make_place()
+    task = make_task(make_run(make_project()), spec=spec())
+    if what == "all":
+        Pause.objects.create(pk=1, reason="chillers are down")
+    elif what == "pool":
+        place.pool.paused_reason = "chillers are down"
+        place.pool.save()
+    else:
+        task.run.project.paused_reason = "chillers are down"
+        task.run.project.save()
+    cycle()
+    assert not Attempt.objects.exists()
+    task.refresh_from_db()
+    assert "chillers are down" in task_why(task).sentence
+    assert task.waiting_for == ["pause"]
+
+
+def test_a_decision_about_a_task_that_moved_is_dropped_and_counted() -> None:
+    make_place()
+    task = make_task(make_run(make_project()), spec=spec())
+    world = world_of(RequestCache())
+    result = plan(world.snapshot, policy_now(), world.now_ms)
+    Task.objects.filter(pk=task.pk).update(version=7)
+    granted = placements_apply(world, result.placements, at_ms=clock.now_ms())
+    assert (granted.leased, granted.stale) == (0, 1)
+    assert not Hold.objects.exists()
+
+
+def test_a_step_with_absolute_paths_does_not_go_where_the_kernel_refuses_namespaces() -> None:
+    place = make_place()
+    place.agent.private_root = False
+    place.agent.save()
+    task = make_task(make_run(make_project()), spec=spec(artifacts_out=(ArtifactOutput("o", "/tmp/o"),)))
+    cycle()
+    task.refresh_from_db()
+    assert task_why(task).code == "private_root"
+
+
+def test_an_unknown_image_is_refused_with_the_list() -> None:
+    place = make_place()
+    place.agent.environments = [{"image": "busybox", "fingerprint": "f"}, {"image": "python:*", "fingerprint": "f"}]
+    place.agent.save()
+    run = make_run(make_project())
+    good = make_task(run, spec=spec(image="python:3.11"))
+    bad = make_task(run, spec=spec(image="fortran:77"))
+    cycle()
+    good.refresh_from_db()
+    bad.refresh_from_db()
+    assert good.state == "placed"
+    why = task_why(bad)
+    assert why.code == "image_unknown"
+    assert "busybox" in why.sentence
+
+
+def test_a_selector_nobody_meets_says_so() -> None:
+    make_place()
+    needed = ((Requirement("fubini.dev/accelerator", "In", ("sim-gpu",)),),)
+    task = make_task(make_run(make_project()), spec=spec(required=needed))
+    cycle()
+    task.refresh_from_db()
+    assert task_why(task).code == "selector"
+
+
+def test_a_silent_agent_gets_nothing() -> None:
+    place = make_place()
+    place.agent.last_sync_at = None
+    place.agent.save()
+    task = make_task(make_run(make_project()), spec=spec())
+    cycle()
+    task.refresh_from_db()
+    assert task_why(task).code == "agent_away"
+
+
+def test_too_large_a_step_names_the_largest_node() -> None:
+    make_place(cpu_millis=2000)
+    task = make_task(make_run(make_project()), spec=spec(resources=Resources(cpu_millis=64_000)))
+    cycle()
+    task.refresh_from_db()
+    assert task_why(task).code == "cpu_too_large"
+    assert "2000" in task_why(task).sentence
+
+
+def test_a_long_step_without_a_walltime_has_its_hold_extended_before_it_runs_out() -> None:
+    place = make_place()
+    task = make_task(make_run(make_project()), spec=spec(walltime_s=None))
+    attempt = make_attempt(task, place, age_ms=90_000)
+    Attempt.objects.filter(pk=attempt.pk).update(state="running", started_at_ms=clock.now_ms() - 90_000)
+    assert holds_extend(at_ms=clock.now_ms()) == 1
+    assert Hold.objects.get(pk=attempt.pk).amount_micros == 200_000
+    assert holds_extend(at_ms=clock.now_ms()) == 0
+    assert ledger_check()["imbalance_micros"] == 0
+
+
+def test_a_long_step_that_cannot_be_paid_for_is_stopped_when_its_hold_is_used_up() -> None:
+    place = make_place()
+    task = make_task(make_run(make_project(budget_micros=120_000)), spec=spec(walltime_s=None))
+    attempt = make_attempt(task, place, age_ms=101_000)
+    Attempt.objects.filter(pk=attempt.pk).update(state="running", started_at_ms=clock.now_ms() - 101_000)
+    assert holds_extend(at_ms=clock.now_ms()) == 0
+    attempt.refresh_from_db()
+    assert "used up" in attempt.cancel_reason
+
+
+def test_status_turns_red_when_cycles_stop() -> None:
+    assert not platform_status().ready
+    loop = Loop()
+    loop.leadership.hold()
+    loop.cycle()
+    assert platform_status().ready

@@ -38,7 +38,14 @@ def legal_moves(table: str) -> Moves:
     return moves
 
 
-def rows_create(entity: Entity, rows: Sequence[Any], *, at_ms: int, actor: str = "", data: Callable[[Any], dict[str, Any]] = lambda _: {}) -> None:
+def rows_create(
+    entity: Entity,
+    rows: Sequence[Any],
+    *,
+    at_ms: int,
+    actor: str = "",
+    data: Callable[[Any], dict[str, Any]] = lambda _: {},
+) -> None:
     """Insert new rows and say so."""
     rows_insert(rows)
     events_append([_draft(entity, row, "", row.state, at_ms, actor, data(row)) for row in rows])
@@ -74,10 +81,14 @@ def rows_move(
     for row in rows:
         row.state = to
     rows_update(rows, ["state", *fields], expect="state", expected=before)
-    events_append([_draft(entity, row, state, to, at_ms, actor, data(row)) for row, state in zip(rows, before, strict=True)])
+    events_append(
+        [_draft(entity, row, state, to, at_ms, actor, data(row)) for row, state in zip(rows, before, strict=True)]
+    )
 
 
-def _draft(entity: Entity, row: models.Model, before: str, after: str, at_ms: int, actor: str, data: dict[str, Any]) -> EventDraft:
+def _draft(
+    entity: Entity, row: models.Model, before: str, after: str, at_ms: int, actor: str, data: dict[str, Any]
+) -> EventDraft:
     project_id, run_id, generation = entity.place(row)
     return EventDraft(
         topic=entity.topic,

@@ -109,6 +109,8 @@ def _dump(value: Any, parts: list[str], depth: int) -> None:
         parts.append(dump_string(value))
     elif isinstance(value, int):
         parts.append(str(value))
+    elif isinstance(value, RawFloat):
+        parts.append(value.text)
     elif isinstance(value, float):
         parts.append(format_float(value))
     elif isinstance(value, dict):
@@ -142,12 +144,23 @@ def _constant(text: str) -> Any:
     raise ValueError(f"invalid character {text[0]!r} looking for beginning of value")
 
 
+class RawFloat(float):
+    """A number with a fraction or exponent that remembers how it was written, as Go's RawMessage does."""
+
+    text: str
+
+    def __new__(cls, text: str) -> RawFloat:
+        value = super().__new__(cls, text)
+        value.text = text
+        return value
+
+
 _DECODER = json.JSONDecoder(parse_int=_number, parse_float=_number, parse_constant=_constant)
-_RAW_DECODER = json.JSONDecoder(parse_constant=_constant)
+_RAW_DECODER = json.JSONDecoder(parse_float=RawFloat, parse_constant=_constant)
 
 
 def loads(text: str, *, raw_numbers: bool = False) -> Any:
-    """A JSON text as Go reads it into `any`; `raw_numbers` keeps integers exact.
+    """A JSON text as Go reads it into `any`; `raw_numbers` keeps every number as it is written.
 
     Raises:
         LanguageError: the text is not JSON, or is nested too deeply.

@@ -28,6 +28,7 @@ PLACES = ("accelerator", "site", "pool", "region")
 FORM_KEYS = ("type", "unit", "range", "choices", "help", "title", "required", "dataset", "default", "step", "multiline")
 FORM_TYPES = ("text", "number", "integer", "boolean", "choice", "dataset", "file", "date", "list", "json")
 MAX_FORM_CHARS = 16_384
+MAX_FORMS = 300
 MAX_COUNT = 1_000_000
 
 _COUNT = re.compile(r"[1-9][0-9]{0,6}\Z")
@@ -188,6 +189,9 @@ def _form(source: Source, at: Path, name: str, value: str, declared: list[str]) 
             found=show(name), allowed=", ".join(show(d) for d in declared[:20]) or "no parameters are declared",
             close=name, known=declared, help_text="Declare it in spec.arguments.parameters, or correct the name.",
         )  # fmt: skip
+    if name not in declared or source.forms_read >= MAX_FORMS:
+        return None
+    source.forms_read += 1
     form = _parse_form(value)
     if form is None:
         _bad_form(source, at, "The form cannot be read.", value, "a mapping such as {type: number, range: [0, 1]}")

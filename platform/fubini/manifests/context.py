@@ -16,6 +16,9 @@ class Source:
         self.positions = positions
         self.prefix = prefix
         self.collector = collector
+        # What has been read of texts that are languages of their own; each has a budget.
+        self.forms_read = 0
+        self.object_chars = 0
 
     @property
     def kind(self) -> str:

@@ -11,7 +11,7 @@ from fubini.manifests.dependencies import ITEM_RESULTS, RESULTS, Ancestry, find_
 from fubini.manifests.findings import Severity, show
 from fubini.manifests.library import Template
 from fubini.manifests.load import Path
-from fubini.manifests.scope import ANY_ITEM, Node, Scope, split_node, tags_in
+from fubini.manifests.scope import ANY_ITEM, Node, Scope, split_node
 
 if TYPE_CHECKING:
     from fubini.manifests.semantics import Check, Resolution, Semantics
@@ -55,13 +55,9 @@ def check_steps(semantics: Semantics, template: Template, scope: Scope, severity
             exit_hook = text(step.get("onExit")) or mapping(step.get("hooks")).get("exit") is not None
             node.outputs = bool(exit_hook)
             semantics.hooks(template, path, step, severity)
-            _same_group(template, path, step, name, index, places, severity)
+            _same_group(semantics, template, path, step, name, index, places, severity)
             extra = _inline_inputs(resolved)
-            if resolved != "unknown":
-                semantics.check_tags(template, scope, step, path, severity, extra)
-            else:
-                # What it offers cannot be known; its own variables still can be judged.
-                semantics.check_tags(template, scope, {**step, "inline": None}, path, severity, extra)
+            semantics.check_tags(template, scope, step, path, severity, extra)
             node.outputs = True
             node.aggregate = bool(listing(step.get("withItems")) or text(step.get("withParam")))
             if isinstance(resolved, Template):
@@ -108,13 +104,13 @@ def _inline_inputs(resolved: Resolution) -> set[str]:
 
 
 def _same_group(
-    template: Template, path: Path, step: dict[str, Any], name: str, group: int, places: dict[str, int],
+    semantics: Semantics, template: Template, path: Path, step: dict[str, Any], name: str, group: int, places: dict[str, int],
     severity: Severity,
 ) -> None:  # fmt: skip
     """Steps of a group start together: Argo accepts a reference between them and then waits for ever."""
-    shown = {k: v for k, v in step.items() if k not in ("hooks", "inline")}
-    for tag in tags_in(shown, path):
-        if tag.expression or not tag.trimmed.startswith("steps."):
+    below = len(path)
+    for tag in semantics.tags(step, path):
+        if tag.expression or not tag.trimmed.startswith("steps.") or tag.path[below] in ("hooks", "inline"):
             continue
         other, _ = split_node(tag.trimmed)
         if places.get(other) != group:
@@ -278,9 +274,11 @@ def _check_task(
     extra = _inline_inputs(resolved)
     _items(template, at, task, extra, severity)
     semantics.hooks(template, at, task, severity)
-    for tag in tags_in(task, at):
-        if tag.expression:
+    judged: set[tuple[Path, str]] = set()
+    for tag in semantics.tags(task, at):
+        if tag.expression or (tag.path, tag.words) in judged:
             continue
+        judged.add((tag.path, tag.words))
         trimmed = semantics.flat(tag)
         if trimmed.startswith("tasks."):
             other, rest = split_node(trimmed)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from fubini.language import depends as depends_language
@@ -21,7 +21,7 @@ from fubini.manifests.findings import show
 from fubini.manifests.graphs import MAX_LOOP_ITEMS
 from fubini.manifests.library import Template
 from fubini.manifests.load import Path
-from fubini.manifests.scope import ROOTS, tags_in, tags_of
+from fubini.manifests.scope import ROOTS, Tag, tags_in, tags_of
 from fubini.manifests.semantics import Semantics
 
 _ROOT_WORDS = tuple(root.rstrip(".") for root in ROOTS)
@@ -39,7 +39,7 @@ _SLIPS = {
     "workflows": "workflow",
     "wf": "workflow",
 }
-_PARSED_CHARS = 200_000
+_PARSED_CHARS = 60_000
 _LONGEST_PARSED = 4_000
 _WHOLE = re.compile(r"[-+]?[0-9]+\Z")
 _LOOPS = ("withItems", "withParam", "withSequence")
@@ -92,9 +92,9 @@ class _Hints:
             if self._source.collector.warned:
                 return
         if template.type not in ("steps", "dag"):
-            self._tags(path, body, looped=True)
+            self._tags(self._semantics.tags(body, path), looped=True)
         else:
-            self._tags((*path, "outputs"), body.get("outputs"), looped=True)
+            self._tags(tags_in(body.get("outputs"), (*path, "outputs")), looped=True)
 
     def _step(self, template: Template, at: Path, step: dict[str, Any], root: str) -> None:
         looped = any(step.get(k) is not None for k in _LOOPS)
@@ -108,7 +108,9 @@ class _Hints:
         on_exit = text(step.get("onExit"))
         if on_exit and "{{" not in on_exit:
             self._template_name(template, (*at, "onExit"), on_exit)
-        self._tags(at, {k: v for k, v in step.items() if k != "inline"}, looped=looped)
+        below = len(at)
+        outside = (t for t in self._semantics.tags(step, at) if t.path[below : below + 1] != ("inline",))
+        self._tags(outside, looped=looped)
         if root == "tasks":
             self._far_references(template, at, step)
 
@@ -298,8 +300,8 @@ class _Hints:
             if written:
                 self._expression((*template.path, "outputs", "artifacts", index, "fromExpression"), written)
 
-    def _tags(self, path: Path, value: Any, *, looped: bool) -> None:
-        for tag in tags_in(value, path):
+    def _tags(self, tags: Iterable[Tag], *, looped: bool) -> None:
+        for tag in tags:
             if self._source.collector.warned:
                 return
             if tag.expression:
@@ -331,6 +333,11 @@ class _Hints:
 
     def _far_references(self, template: Template, at: Path, step: dict[str, Any]) -> None:
         """A value with an output of a task that it does not depend on, in the midst of other text."""
+        if not any(
+            "{{tasks." in text(mapping(p).get("value"))
+            for p in listing(mapping(step.get("arguments")).get("parameters"))
+        ):
+            return
         own = {
             name
             for name, _ in names_in(text(step.get("depends")))

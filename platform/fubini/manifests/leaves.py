@@ -18,7 +18,8 @@ _RESERVED_PREFIX = "artifact-plugin-"
 _FIELD_NAME = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*\Z")
 _WHOLE = re.compile(r"[-+]?[0-9]+\Z")
 _VARIABLE = re.compile(r"\{\{.*?\}\}", re.DOTALL)
-_MAX_OBJECT_CHARS = 64 * 1024
+_MAX_OBJECT_CHARS = 256 * 1024
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class LeafCheck:
@@ -152,10 +153,10 @@ class LeafCheck:
                 allowed=", ".join(self._template.input_artifacts) or "the template has no input artifacts",
                 close=artifact, known=self._template.input_artifacts, help_text="Declare it in inputs.artifacts.",
             )  # fmt: skip
-        if action not in ("delete", "get") and isinstance(manifest, str) and 0 < len(manifest) < _MAX_OBJECT_CHARS:
+        if action not in ("delete", "get") and isinstance(manifest, str) and self._affordable(len(manifest)):
             try:
                 depth = 0
-                for event in yaml.parse(_VARIABLE.sub("x", manifest), Loader=yaml.SafeLoader):
+                for event in yaml.parse(_VARIABLE.sub("x", manifest), Loader=_Loader):
                     depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
                     if depth > 64:
                         break
@@ -165,6 +166,11 @@ class LeafCheck:
                     found=show(manifest.strip().split("\n", 1)[0]), allowed="one Kubernetes object",
                     help_text="Check its indentation.",
                 )  # fmt: skip
+
+    def _affordable(self, chars: int) -> bool:
+        """Objects are read up to a budget for the whole manifest; what is beyond is noticed when it is created."""
+        self._source.object_chars += chars
+        return self._source.object_chars <= _MAX_OBJECT_CHARS
 
     def _deadline(self, value: Any) -> None:
         if value is None:

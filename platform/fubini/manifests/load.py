@@ -21,7 +21,7 @@ from fubini.manifests.scalars import NotFinite, integral, resolve
 
 MAX_TEXT_BYTES = 2 * 1024 * 1024
 MAX_DEPTH = 64
-MAX_VALUES = 200_000
+MAX_VALUES = 160_000
 MAX_ALIAS_FACTOR = 4
 _MAX_DIRECTIVES = 16
 _MAX_KEY_CHARS = 1024

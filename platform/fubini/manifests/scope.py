@@ -157,6 +157,10 @@ def tags_in(value: Any, path: Path) -> Iterator[Tag]:
                 if "{{" in key:
                     yield from tags_of(key, (*at, key))
             stack.extend((inner, (*at, key)) for key, inner in reversed(node.items()) if inner is not None)
+        elif isinstance(node, list) and all(type(inner) is str for inner in node):
+            for index, inner in enumerate(node):
+                if "{{" in inner:
+                    yield from tags_of(inner, (*at, index))
         elif isinstance(node, list):
             stack.extend((inner, (*at, i)) for i, inner in reversed(list(enumerate(node))) if _may_hold(inner))
 

@@ -71,6 +71,7 @@ class Semantics:
         self._static: set[int] = set()
         self._globals_of: set[int] = set()
         self._inline: dict[int, Template] = {}
+        self._tags: dict[int, list[Tag]] = {}  # by identity of a container of the documents, which stay alive
 
     # -- the whole manifest --------------------------------------------------------------------------------------
 
@@ -199,6 +200,10 @@ class Semantics:
         for parameter in merged["parameters"]:
             if isinstance(parameter.get("value"), str):
                 self.values.setdefault(parameter["name"], parameter["value"])
+        if self.values_later:  # each run will give what is open now
+            merged["parameters"] = [
+                p if p.get("value") is not None else {**p, "value": ""} for p in merged["parameters"]
+            ]
         return merged
 
     def _add_globals(self, spec: dict[str, Any], referred: Base | None) -> None:
@@ -568,6 +573,15 @@ class Semantics:
         if fixed:
             self._globals_of.add(id(template))
 
+    def tags(self, value: Any, path: Path) -> list[Tag]:
+        """The tags below a container, found once however often they are asked for."""
+        if not isinstance(value, dict | list):
+            return list(tags_in(value, path))
+        found = self._tags.get(id(value))
+        if found is None:
+            found = self._tags[id(value)] = list(tags_in(value, path))
+        return found
+
     def flat(self, tag: Tag) -> str:
         """The tag's words, with a variable inside them replaced by its value where that is known at submit."""
         words = tag.trimmed
@@ -587,8 +601,12 @@ class Semantics:
         severity: Severity,
         extra: set[str] | frozenset[str] = frozenset(),
     ) -> None:
-        for tag in tags_in(value, path):
-            if not tag.expression and not scope.has(self.flat(tag), extra):
+        judged: set[tuple[Path, str]] = set()
+        for tag in self.tags(value, path):
+            if tag.expression or (tag.path, tag.words) in judged:
+                continue
+            judged.add((tag.path, tag.words))
+            if not scope.has(self.flat(tag), extra):
                 self.unresolved(template, scope, tag, severity, extra)
             if self.source.collector.full:
                 return

@@ -35,7 +35,7 @@ def to_json(value: Any) -> Any:
 
 def from_json(kind: type[T], data: Mapping[str, Any]) -> T:
     """Build dataclass `kind` from `to_json`'s output; unknown keys are ignored."""
-    readers = _readers(kind)
+    readers = _readers(kind)  # type: ignore[arg-type]
     return kind(**{key: readers[key](value) for key, value in data.items() if key in readers})
 
 

@@ -45,11 +45,7 @@ class EmbeddedShell:
         values_later: bool = False,
     ) -> Report:
         return check_manifest(
-            text,
-            supported=SUPPORTED,
-            library=[dict(d) for d in library],
-            parameters=parameters,
-            values_later=values_later,
+            text, supported=SUPPORTED, library=library, parameters=parameters, values_later=values_later
         )
 
     def rehearse(self, run: Run, document: Mapping[str, Any], library: Sequence[Mapping[str, Any]]) -> Rehearsal:

@@ -77,7 +77,7 @@ def world_of(cache: RequestCache) -> World:
     prices = prices_now()
     tasks = _requests(cache)
     project_ids = {t.project_id for t in tasks} | {a.project_id for a in attempts}
-    depth = _prefetch_depth({g.pk for g in groups})
+    depth = _prefetch_depth(groups, pools)
     keys = {key for task in tasks for key, _ in task.inputs}
     snapshot = core.Snapshot(
         tasks=tuple(tasks),
@@ -315,12 +315,25 @@ PREFETCH_BELOW_MS = 400
 PREFETCH_MAX = 32
 
 
-def _prefetch_depth(group_ids: set[str]) -> dict[str, int]:
+def _prefetch_depth(groups: list[NodeGroup], pools: list[Pool]) -> dict[str, int]:
     """How many times its size a node group may be leased ahead, because its steps end faster than a round trip.
 
-    The agent starts a step only when it has room, so leasing ahead never overcommits the machine; it keeps short
-    steps from waiting for the network between them. Steps that take longer than `PREFETCH_BELOW_MS` get none.
+    The agent starts a step only when it has room, so leasing ahead never overcommits its offer; it keeps short steps
+    from waiting for the network between them. Steps that take longer than `PREFETCH_BELOW_MS` get none, and neither
+    do groups that share a machine, unless all agents there take their starts from the machine's common slots.
     """
+    sharing: dict[str, int] = defaultdict(int)
+    for group in groups:
+        sharing[group.machine_id] += 1
+    careless = {
+        agent.machine_id
+        for pool in pools
+        for agent in pool.agents.all()
+        if agent.revoked_at is None and not agent.hardware.get("machine_slots")
+    }
+    group_ids = {
+        g.pk for g in groups if not g.machine_id or sharing[g.machine_id] == 1 or g.machine_id not in careless
+    }
     newest: dict[str, int] = {}
     recent = (
         Attempt.objects.filter(state="succeeded", finished_at_ms__isnull=False, started_at_ms__isnull=False)

@@ -21,6 +21,10 @@ from fubini.manifests.structure import check_structure
 from fubini.manifests.supported import SupportedFields
 
 
+MAX_TEMPLATES = 4_000
+MAX_STEPS = 12_000
+
+
 def check_manifest(
     text: str | bytes,
     *,
@@ -60,6 +64,8 @@ def check_manifest(
             help_text="Submit the workflowSpec as a Workflow.",
         )  # fmt: skip
         return Report(loaded.document, collector.result(), (), collector.truncated)
+    if not _affordable(source, spec):
+        return Report(loaded.document, collector.result(), (), collector.truncated)
     if spec.get("templates") is None or isinstance(spec["templates"], list):
         semantics.check()
     forms = check_annotations(source)
@@ -69,6 +75,29 @@ def check_manifest(
     add_hints(source, semantics)
     _unsupported(source, semantics, supported, library, collector)
     return Report(loaded.document, collector.result(), declared, collector.truncated)
+
+
+def _affordable(source: Source, spec: dict[str, Any]) -> bool:
+    """Keeps the checks that follow within a second: a manifest with more parts than this is made by a program, and
+    that program can use a loop."""
+    templates: list[Any] = [*listing(spec.get("templates"))]
+    count = steps = 0
+    while templates:
+        template = mapping(templates.pop())
+        count += 1
+        groups = [*listing(template.get("steps")), listing(mapping(template.get("dag")).get("tasks"))]
+        for group in groups:
+            steps += len(listing(group))
+            templates.extend(s["inline"] for s in listing(group) if isinstance(s, dict) and s.get("inline") is not None)
+    for what, found, most in (("templates", count, MAX_TEMPLATES), ("steps and tasks", steps, MAX_STEPS)):
+        if found > most:
+            source.error(
+                "too-many-parts", ("spec", "templates"), f"The manifest writes out too many {what}.",
+                found=f"{found:,}", allowed=f"at most {most:,}",
+                help_text="Use withItems, withParam or withSequence, or split the manifest.",
+            )  # fmt: skip
+            return False
+    return True
 
 
 def _unsupported(

@@ -72,7 +72,7 @@ def check_steps(semantics: Semantics, template: Template, scope: Scope, severity
 def _call(
     semantics: Semantics, template: Template, resolved: Resolution, path: Path, arguments: dict[str, Any] | None
 ) -> Check:
-    if isinstance(resolved, Template):
+    if isinstance(resolved, Template) and not semantics.settled(resolved, arguments, template.base.source, path):
         yield semantics.call(resolved, arguments, template.base.source, path)
 
 

@@ -440,6 +440,16 @@ class Semantics:
             outputs = template.body.get("outputs")
             self.check_tags(template, scope, outputs, (*template.path, "outputs"), severity)
 
+    def settled(self, template: Template, supplied: Supplied, caller: Source, path: Path) -> bool:
+        """The short way for a template that was checked before: only this call's arguments are looked at."""
+        if template.inline or (template.base.scope, template.name) not in self._seen or not template.types:
+            return False
+        if id(template) not in self._static:
+            return False
+        if supplied is not None and (template.required_parameters or template.required_artifacts):
+            check_supplied(caller, path, template, supplied)
+        return True
+
     def _shape(self, template: Template, severity: Severity) -> bool:
         """What is wrong with a template whoever calls it; False when it is no template at all."""
         source, path, body = template.base.source, template.path, template.body

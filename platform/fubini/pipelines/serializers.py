@@ -86,7 +86,7 @@ class ParameterOut(ReplySerializer):
     default = serializers.CharField(allow_null=True)
     enum = serializers.ListField(child=serializers.CharField())
     description = serializers.CharField()
-    required = serializers.BooleanField()
+    required = serializers.BooleanField()  # type: ignore[assignment]
     form = serializers.JSONField(help_text="The parsed fubini.dev/input.NAME annotation.")
 
 

@@ -1,0 +1,105 @@
+"""Quotes before a submit and explanations after it, over REST."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from fubini.dispatch import serializers as shape
+from fubini.dispatch.selectors import quote, task_why
+from fubini.dispatch.why import NEXT_STEPS, Why
+from fubini.pipelines.selectors import library_of
+from fubini.projects.authorize import project_get
+from fubini.rest.views import ApiViews, operation
+from fubini.runs.apis import run_source, run_visible, task_visible
+from fubini.runs.models import Run, Task
+
+ENDED = {
+    "succeeded": "The run succeeded.",
+    "failed": "The run failed",
+    "error": "The run ended with an error",
+}
+
+
+class QuoteViews(ApiViews):
+    """``/quotes``."""
+
+    @operation("What a submit would cost and take.", body=shape.QuoteAsk, reply=shape.QuoteOut, reads=True)
+    def create(self, request: Request) -> Response:
+        """Ranges per step and pool; nothing is set aside. A manifest with errors answers 422 as a submit would."""
+        body = self.body
+        project = project_get(self.principal, body["project"], "quote.read")
+        _, text = run_source(project, body)
+        found = quote(
+            project=project,
+            text=text,
+            parameters=body["parameters"],
+            objective=body["objective"],
+            priority=body["priority"],
+            library=library_of(project.pk),
+        )
+        return self.reply(found)
+
+
+class WhyViews(ApiViews):
+    """``/runs/{id}/why`` and ``/tasks/{id}/why``."""
+
+    @operation("Why a task is where it is.", reply=shape.WhyOut)
+    def task(self, request: Request, id: str) -> Response:
+        return self.reply(task_why(task_visible(self.principal, id)))
+
+    @operation("Why a run does not go on, or goes on as it does.", query=shape.RunWhyFilter, reply=shape.RunWhyOut)
+    def run(self, request: Request, id: str) -> Response:
+        run = run_visible(self.principal, id)
+        waiting = Task.objects.filter(run=run, state__in=["blocked", "queued"])
+        codes: Counter[str] = Counter()
+        for reasons in waiting.values_list("why", flat=True).iterator(chunk_size=2000):
+            codes[reasons[0].get("code", "") if reasons else ""] += 1
+        shown = [task_why(t) for t in waiting.order_by("queued_at_ms", "id")[: self.params["limit"]]]
+        count = sum(codes.values())
+        running = Task.objects.filter(run=run, state__in=["placed", "running"]).count()
+        groups = [_group(code, n, shown) for code, n in codes.most_common()]
+        return self.reply(
+            {
+                "state": run.state,
+                "sentence": _sentence(run, count, running, groups),
+                "waiting": count,
+                "running": running,
+                "groups": groups,
+                "tasks": shown,
+            }
+        )
+
+
+def _group(code: str, tasks: int, shown: list[Why]) -> dict[str, Any]:
+    first = next((w for w in shown if w.code == code), None)
+    return {
+        "code": code,
+        "sentence": first.sentence if first else "",
+        "next_step": first.next_step if first else NEXT_STEPS.get(code, ""),
+        "tasks": tasks,
+        "since_ms": first.since_ms if first else None,
+    }
+
+
+def _sentence(run: Run, waiting: int, running: int, groups: list[dict[str, Any]]) -> str:
+    """The whole in one line."""
+    if run.state in ENDED:
+        said = ENDED[run.state]
+        return said if said.endswith(".") else f"{said}: {run.message or 'see its nodes'}."
+    if run.suspended:
+        return "The run is suspended by a person: `fubini run resume` lets it go on."
+    if waiting == running == 0:
+        if run.state == "pending":
+            return "The run is accepted and its first steps are being worked out."
+        return (
+            "No step is ready or running now: a suspend node, a timer or an approval is awaited, or steps are ending."
+        )
+    parts = [f"{running} step{'s' if running != 1 else ''} running"] if running else []
+    if waiting:
+        parts.append(f"{waiting} waiting")
+    head = groups[0]["sentence"] if groups and groups[0]["sentence"] else ""
+    return f"{' and '.join(parts)}." + (f" {head}" if head else "")

@@ -1,0 +1,96 @@
+"""What the routes of planning take and give: quotes and explanations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from fubini.pipelines.serializers import FindingOut, ManifestText, ParameterValues
+from fubini.rest.serializers import BodySerializer, QuerySerializer, ReplySerializer
+from fubini.runs.services import OBJECTIVES, PRIORITIES
+
+
+class QuoteAsk(BodySerializer):
+    project = serializers.CharField(max_length=64)
+    manifest = ManifestText(required=False, help_text="The manifest's text; or name a `pipeline`.")
+    pipeline = serializers.CharField(max_length=63, required=False, help_text="A pipeline's name or id.")
+    version = serializers.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
+    parameters = ParameterValues(default=dict)
+    objective = serializers.ChoiceField(choices=OBJECTIVES, allow_blank=True, default="")
+    priority = serializers.ChoiceField(choices=PRIORITIES, default="normal")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("manifest" in attrs) == ("pipeline" in attrs):
+            raise serializers.ValidationError("Give either `manifest` or `pipeline`.", code="either")
+        return attrs
+
+
+class PoolRangeOut(ReplySerializer):
+    pool = serializers.CharField()
+    site = serializers.CharField()
+    feasible = serializers.BooleanField()
+    reason = serializers.CharField(help_text="Why it cannot run here; empty when it can.")
+    money_low_micros = serializers.IntegerField()
+    money_high_micros = serializers.IntegerField()
+    time_low_s = serializers.IntegerField()
+    time_high_s = serializers.IntegerField()
+    wait_s = serializers.IntegerField()
+    bytes_to_move = serializers.IntegerField()
+
+
+class StepRangeOut(ReplySerializer):
+    template = serializers.CharField()
+    count = serializers.IntegerField()
+    count_known = serializers.BooleanField()
+    samples = serializers.IntegerField(help_text="Past steps the times come from.")
+    pools = PoolRangeOut(many=True)
+
+
+class QuoteOut(ReplySerializer):
+    feasible = serializers.BooleanField(help_text="False: some step fits no pool; see `rows`.")
+    bounded = serializers.BooleanField(help_text="False: how many steps there are depends on results; no upper bound.")
+    steps = serializers.IntegerField()
+    money_low_micros = serializers.IntegerField()
+    money_high_micros = serializers.IntegerField()
+    time_low_s = serializers.IntegerField()
+    time_high_s = serializers.IntegerField()
+    basis = serializers.CharField(help_text="What the figures stand on, as a sentence.")
+    available_micros = serializers.IntegerField(allow_null=True, help_text="What the project can still set aside.")
+    rows = StepRangeOut(many=True)
+    warnings = FindingOut(many=True)
+
+
+class WhyOut(ReplySerializer):
+    task_id = serializers.CharField()
+    node_id = serializers.CharField()
+    template = serializers.CharField()
+    state = serializers.CharField()
+    sentence = serializers.CharField()
+    code = serializers.CharField(help_text="The binding reason's code; empty when it does not wait.")
+    since_ms = serializers.IntegerField(allow_null=True)
+    next_step = serializers.CharField()
+    waiting_for = serializers.ListField(child=serializers.CharField())
+    reasons = serializers.ListField(child=serializers.JSONField(), help_text="Per pool: code, sentence, figures.")
+    placement = serializers.JSONField(allow_null=True, help_text="Where it is or was, and what else was considered.")
+
+
+class RunWhyFilter(QuerySerializer):
+    limit = serializers.IntegerField(min_value=1, max_value=100, default=20, help_text="How many tasks to explain.")
+
+
+class RunWhyGroup(ReplySerializer):
+    code = serializers.CharField()
+    sentence = serializers.CharField(help_text="Of the task that waits longest.")
+    next_step = serializers.CharField()
+    tasks = serializers.IntegerField()
+    since_ms = serializers.IntegerField(allow_null=True)
+
+
+class RunWhyOut(ReplySerializer):
+    state = serializers.CharField()
+    sentence = serializers.CharField()
+    waiting = serializers.IntegerField(help_text="Tasks that are ready and not placed.")
+    running = serializers.IntegerField()
+    groups = RunWhyGroup(many=True, help_text="The reasons, most tasks first.")
+    tasks = WhyOut(many=True, help_text="The tasks that wait longest, each with its own reasons.")

@@ -1,0 +1,13 @@
+"""Routes of planning, under ``/api/v1/``."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from fubini.dispatch.apis import QuoteViews, WhyViews
+
+urlpatterns = [
+    path("quotes", QuoteViews.as_view({"post": "create"})),
+    path("runs/<str:id>/why", WhyViews.as_view({"get": "run"})),
+    path("tasks/<str:id>/why", WhyViews.as_view({"get": "task"})),
+]

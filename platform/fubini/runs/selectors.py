@@ -1,0 +1,321 @@
+"""Reads on runs: scoped lists with filters, aggregates in the database, final outputs, costs by step and place."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from django.db.models import Count, Max, Min, OuterRef, Prefetch, Q, QuerySet, Subquery
+
+from fubini.common import clock
+from fubini.datasets.models import Artifact
+from fubini.events.models import Event
+from fubini.ledger.selectors import HoldView, holds_of_run
+from fubini.runs.models import Attempt, Run, RunLabel, RunNode, Task
+
+ProjectIds = Collection[str] | QuerySet[Any]
+LABELS_MAX: Final = 10
+# What a list shows: the engine's own state and the quote may be large and are never listed.
+_LISTED: Final = ("engine_state", "quote", "outputs", "parameters")
+
+
+def runs_of(
+    project_ids: ProjectIds,
+    *,
+    states: Sequence[str] = (),
+    phases: Sequence[str] = (),
+    labels: Sequence[str] = (),
+    search: str = "",
+    created_after: datetime | None = None,
+    created_before: datetime | None = None,
+    submitted_by: str = "",
+    pipeline_id: str = "",
+) -> QuerySet[Run]:
+    """Runs of these projects that were not deleted.
+
+    Args:
+        labels: each ``key=value`` or ``key``; all must hold.
+        search: part of a name, or a job number.
+    """
+    rows = Run.objects.filter(project_id__in=project_ids, deleted_at_ms=None)
+    if states:
+        rows = rows.filter(state__in=states)
+    if phases:
+        rows = rows.filter(phase__in=phases)
+    for label in labels[:LABELS_MAX]:
+        key, given, value = label.partition("=")
+        wanted = RunLabel.objects.filter(run=OuterRef("pk"), key=key)
+        rows = rows.filter(pk__in=Subquery((wanted.filter(value=value) if given else wanted).values("run")))
+    if search:
+        match = Q(name__icontains=search)
+        if search.isascii() and search.isdigit() and len(search) < 18:
+            match |= Q(job_number=int(search))
+        rows = rows.filter(match)
+    if created_after is not None:
+        rows = rows.filter(created_at_ms__gt=clock.to_ms(created_after))
+    if created_before is not None:
+        rows = rows.filter(created_at_ms__lt=clock.to_ms(created_before))
+    if submitted_by:
+        rows = rows.filter(submitted_by=submitted_by)
+    if pipeline_id:
+        rows = rows.filter(pipeline_version__pipeline_id=pipeline_id)
+    return rows
+
+
+def runs_listed(rows: QuerySet[Run]) -> QuerySet[Run]:
+    """For lists: with project, pipeline and labels at hand, without what is large."""
+    return rows.select_related("project", "pipeline_version__pipeline").defer(*_LISTED).prefetch_related("labels")
+
+
+def run_get(project_ids: ProjectIds, ref: str) -> Run | None:
+    """One run by id, or by its job number."""
+    rows = Run.objects.filter(project_id__in=project_ids, deleted_at_ms=None)
+    by = Q(pk=ref)
+    if ref.isascii() and ref.isdigit() and len(ref) < 18:
+        by |= Q(job_number=int(ref))
+    return rows.filter(by).select_related("project", "pipeline_version__pipeline").prefetch_related("labels").first()
+
+
+# --- nodes ---
+
+
+def nodes_of(
+    run: Run,
+    *,
+    phases: Sequence[str] = (),
+    types: Sequence[str] = (),
+    template: str = "",
+    search: str = "",
+    boundary: str | None = None,
+) -> QuerySet[RunNode]:
+    """A run's nodes in the order they were made."""
+    rows = RunNode.objects.filter(run=run)
+    if phases:
+        rows = rows.filter(phase__in=phases)
+    if types:
+        rows = rows.filter(type__in=types)
+    if template:
+        rows = rows.filter(template_name=template)
+    if search:
+        rows = rows.filter(display_name__icontains=search)
+    if boundary is not None:
+        rows = rows.filter(boundary_id=boundary)
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class NodeCount:
+    """How many nodes of one template, type and phase; when the first started and the last ended."""
+
+    template: str
+    type: str
+    phase: str
+    count: int
+    started_at_ms: int | None
+    finished_at_ms: int | None
+
+
+def nodes_summary(run: Run) -> list[NodeCount]:
+    """Counts by template, type and phase, in one query."""
+    rows = (
+        RunNode.objects.filter(run=run)
+        .order_by("template_name", "type", "phase")
+        .values_list("template_name", "type", "phase")
+        .annotate(n=Count("pk"), first=Min("started_at_ms"), last=Max("finished_at_ms"))
+    )
+    return [NodeCount(*row) for row in rows]
+
+
+# --- tasks and attempts ---
+
+
+def attempts_joined(rows: QuerySet[Attempt]) -> QuerySet[Attempt]:
+    """Attempts with the names of where they ran."""
+    return rows.select_related("site", "agent", "pool", "node_group")
+
+
+def tasks_of(
+    run: Run, *, states: Sequence[str] = (), template: str = "", node_id: str = "", waiting_for: str = ""
+) -> QuerySet[Task]:
+    """A run's tasks with their attempts at hand."""
+    rows = Task.objects.filter(run=run)
+    if states:
+        rows = rows.filter(state__in=states)
+    if template:
+        rows = rows.filter(template=template)
+    if node_id:
+        rows = rows.filter(node_id=node_id)
+    if waiting_for:
+        rows = rows.filter(waiting_for__icontains=f'"{waiting_for}"')
+    return _with_attempts(rows)
+
+
+def task_get(project_ids: ProjectIds, task_id: str) -> Task | None:
+    """One task with its run and attempts."""
+    rows = Task.objects.filter(pk=task_id, project_id__in=project_ids, run__deleted_at_ms=None)
+    return _with_attempts(rows).select_related("run", "run__project").first()
+
+
+def _with_attempts(rows: QuerySet[Task]) -> QuerySet[Task]:
+    attempts = attempts_joined(Attempt.objects.order_by("number"))
+    return rows.prefetch_related(Prefetch("attempts", queryset=attempts, to_attr="attempt_rows"))
+
+
+def node_names(run_id: str, node_ids: Iterable[str]) -> dict[str, str]:
+    """Node id -> display name."""
+    return dict(
+        RunNode.objects.filter(run_id=run_id, node_id__in=list(node_ids)).values_list("node_id", "display_name")
+    )
+
+
+def attempts_of(run: Run, *, states: Sequence[str] = (), site: str = "", cause: str = "") -> QuerySet[Attempt]:
+    """A run's attempts."""
+    rows = Attempt.objects.filter(run_id=run.pk)
+    if states:
+        rows = rows.filter(state__in=states)
+    if site:
+        rows = rows.filter(site__name=site)
+    if cause:
+        rows = rows.filter(cause=cause)
+    return attempts_joined(rows).select_related("task", "site", "agent", "pool", "node_group")
+
+
+def events_of(run: Run, *, topics: Sequence[str] = ()) -> QuerySet[Event]:
+    """What happened in a run, oldest first by id."""
+    rows = Event.objects.filter(run_id=run.pk)
+    return rows.filter(topic__in=topics) if topics else rows
+
+
+# --- outputs ---
+
+
+@dataclass(frozen=True, slots=True)
+class FinalArtifact:
+    """One artifact a run ends with; `source` says why it counts as final."""
+
+    name: str
+    key: str
+    node_id: str
+    display_name: str
+    source: str
+    size_bytes: int
+    files: int
+
+
+@dataclass(slots=True)
+class FinalOutputs:
+    """What a run leaves: parameters by name, artifacts."""
+
+    parameters: list[dict[str, Any]] = field(default_factory=list)
+    artifacts: list[FinalArtifact] = field(default_factory=list)
+
+
+def outputs_of(run: Run) -> FinalOutputs:
+    """A run's final outputs: the global ones, the entry point's own, else the artifacts no step of the run has read.
+
+    The last rule serves pipelines that declare no outputs at their top: what nobody read is what they were run for.
+    """
+    found = FinalOutputs()
+    keys: dict[str, tuple[str, str]] = {}  # key -> (name, source)
+    root = RunNode.objects.filter(run=run, boundary_id="", name=run.name).order_by("id").first()
+    for outputs, source in ((run.outputs, "global"), (root.outputs if root else None, "entrypoint")):
+        if not isinstance(outputs, Mapping):
+            continue
+        for parameter in outputs.get("parameters") or []:
+            if parameter.get("name") not in [p["name"] for p in found.parameters]:
+                found.parameters.append(
+                    {"name": parameter.get("name"), "value": parameter.get("value"), "source": source}
+                )
+        for artifact in outputs.get("artifacts") or []:
+            if artifact.get("key"):
+                keys.setdefault(artifact["key"], (artifact.get("globalName") or artifact.get("name", ""), source))
+    rows = {a.pk: a for a in Artifact.objects.filter(pk__in=keys, project_id=run.project_id)}
+    if not keys:
+        for artifact_row in _unread(run):
+            rows[artifact_row.pk] = artifact_row
+            keys[artifact_row.pk] = (artifact_row.name, "unread")
+    names = node_names(run.pk, {a.node_id for a in rows.values()})
+    for key, (name, source) in keys.items():
+        row = rows.get(key)
+        if row is not None:
+            found.artifacts.append(
+                FinalArtifact(
+                    name=name,
+                    key=key,
+                    node_id=row.node_id,
+                    display_name=names.get(row.node_id, row.node_id),
+                    source=source,
+                    size_bytes=row.size_bytes,
+                    files=len(row.entries),
+                )
+            )
+    return found
+
+
+def _unread(run: Run) -> list[Artifact]:
+    """Artifacts of the run no task of it has as an input; of a node that ran again, the newest generation's only."""
+    read: set[str] = set()
+    for spec in Task.objects.filter(run=run).values_list("spec", flat=True).iterator(chunk_size=500):
+        read.update(a["key"] for a in spec.get("artifacts_in", []) if a.get("key"))
+    newest: dict[tuple[str, str], Artifact] = {}
+    for row in Artifact.objects.filter(run_id=run.pk).order_by("created_at_ms", "key"):
+        newest[row.node_id, row.name] = row
+    return [row for row in newest.values() if row.pk not in read]
+
+
+# --- money ---
+
+
+@dataclass(slots=True)
+class CostRow:
+    """Attempts of one template at one site. `charged` is the project's, `absorbed_attempts` cost it nothing."""
+
+    template: str
+    site: str
+    pool: str
+    attempts: int = 0
+    failed: int = 0
+    wall_ms: int = 0
+    cpu_ms: int = 0
+    charged_micros: int = 0
+    held_micros: int = 0
+    absorbed_attempts: int = 0
+    simulated: bool = False
+
+
+def costs_of(run: Run) -> list[CostRow]:
+    """What a run cost by step template and place; two queries."""
+    holds = holds_of_run(run.pk)
+    rows: dict[tuple[str, str, str], CostRow] = {}
+    found = Attempt.objects.filter(run_id=run.pk).values_list(
+        "pk",
+        "task__template",
+        "site__name",
+        "pool__name",
+        "state",
+        "started_at_ms",
+        "finished_at_ms",
+        "cpu_ms",
+        "node_group__simulated",
+    )
+    for pk, template, site, pool, state, started, finished, cpu_ms, simulated in found.iterator(chunk_size=2000):
+        row = rows.setdefault((template, site, pool), CostRow(template, site, pool))
+        hold = holds.get(pk)
+        row.attempts += 1
+        row.failed += state not in ("succeeded", "leased", "staging", "submitted", "running", "finishing")
+        row.wall_ms += max(0, finished - started) if started and finished else 0
+        row.cpu_ms += cpu_ms or 0
+        row.simulated = row.simulated or bool(simulated)
+        if hold is not None:
+            row.charged_micros += hold.settled_micros
+            row.held_micros += hold.amount_micros if hold.state == "placed" else 0
+            row.absorbed_attempts += hold.payer == "site"
+    return [rows[key] for key in sorted(rows)]
+
+
+def costs_by_attempt(attempts: Iterable[Attempt], holds: Mapping[str, HoldView]) -> None:
+    """Put each attempt's hold beside it as `hold_view`."""
+    for attempt in attempts:
+        attempt.hold_view = holds.get(attempt.pk)  # type: ignore[attr-defined]

@@ -1,0 +1,23 @@
+"""Routes of runs and tasks, under ``/api/v1/``."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from fubini.runs.apis import AttemptViews, NodeViews, RunViews, SignalViews, TaskViews
+
+_SIGNALS = ("cancel", "stop", "terminate", "suspend", "resume", "retry", "resubmit")
+_PARTS = ("manifest", "summary", "events", "artifacts", "outputs", "costs", "transfers")
+
+urlpatterns = [
+    path("runs", RunViews.as_view({"get": "list", "post": "create"})),
+    path("runs/<str:id>", RunViews.as_view({"get": "retrieve", "patch": "update", "delete": "destroy"})),
+    *[path(f"runs/<str:id>/{name}", RunViews.as_view({"get": name})) for name in _PARTS],
+    *[path(f"runs/<str:id>/{name}", SignalViews.as_view({"post": name})) for name in _SIGNALS],
+    path("runs/<str:id>/nodes", NodeViews.as_view({"get": "list"})),
+    path("runs/<str:id>/nodes/<str:node>", NodeViews.as_view({"get": "retrieve"})),
+    path("runs/<str:id>/tasks", TaskViews.as_view({"get": "list"})),
+    path("runs/<str:id>/attempts", AttemptViews.as_view({"get": "list"})),
+    path("tasks/<str:id>", TaskViews.as_view({"get": "retrieve"})),
+    path("tasks/<str:id>/logs", TaskViews.as_view({"get": "logs"})),
+]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from django.http import HttpResponse
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, CSRFCheck
 from rest_framework.request import Request
@@ -112,9 +113,9 @@ def csrf_check(request: Request) -> None:
     Raises:
         Forbidden: it failed.
     """
-    check = CSRFCheck(lambda _: None)  # type: ignore[arg-type, return-value]
+    check = CSRFCheck(lambda _: None)  # type: ignore[arg-type]
     check.process_request(request._request)
-    reason = check.process_view(request._request, lambda: None, (), {})  # type: ignore[arg-type]
+    reason: Any = check.process_view(request._request, HttpResponse, (), {})
     if reason:
         raise Forbidden(
             "The request did not prove that it comes from Fubini's own pages.",
@@ -122,7 +123,7 @@ def csrf_check(request: Request) -> None:
         )
 
 
-class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[misc, no-untyped-call]
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     target_class = "fubini.accounts.authentication.TokenAuthentication"
     name = "token"
 
@@ -130,7 +131,7 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[misc, no-unty
         return {"type": "http", "scheme": "bearer", "bearerFormat": "fub_<prefix>_<secret>"}
 
 
-class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[misc, no-untyped-call]
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     target_class = "fubini.accounts.authentication.SessionAuthentication"
     name = "session"
 

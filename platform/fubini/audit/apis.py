@@ -28,7 +28,7 @@ class AuditOut(ReplySerializer):
     action = serializers.CharField()
     target = serializers.CharField()
     project_id = serializers.CharField(allow_null=True)
-    data = serializers.JSONField()
+    data = serializers.JSONField()  # type: ignore[assignment]
     previous_hash = serializers.CharField()
     hash = serializers.CharField()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from fubini.datasets.entries import Entry
@@ -35,6 +36,7 @@ class EntryIn(BodySerializer):
     mode = serializers.IntegerField(min_value=0, max_value=0o777, default=0o644)
 
 
+@extend_schema_field(EntryIn(many=True))
 class Entries(serializers.Field):  # type: ignore[type-arg]
     """A list of `EntryIn`, passed on raw: `entries.manifest_check` looks at all of them at once and much faster."""
 

@@ -118,10 +118,10 @@ def statement_all(
         last = rows[-1].pk
 
 
-def costs_by_run(project_id: str) -> QuerySet[Any, dict[str, Any]]:
+def costs_by_run(project_id: str) -> QuerySet[Any]:
     """One dict a run: `run_id`, `spent_micros`, `attempts` (settled bookings), `first_at_ms`, `last_at_ms`."""
     spent = Q(entries__account__owner=_owner(project_id), entries__account__kind="spent")
-    return (
+    found: Any = (
         LedgerTransaction.objects.filter(project_id=project_id, run_id__isnull=False)
         .values("run_id")
         .annotate(
@@ -131,6 +131,7 @@ def costs_by_run(project_id: str) -> QuerySet[Any, dict[str, Any]]:
             last_at_ms=Max("at_ms"),
         )
     )
+    return found  # type: ignore[no-any-return]
 
 
 def held_by_run(run_ids: Iterable[str]) -> dict[str, int]:

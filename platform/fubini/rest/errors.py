@@ -90,7 +90,7 @@ def as_fubini(error: Exception) -> FubiniError:
     if isinstance(error, exceptions.NotAcceptable):
         return NotAcceptable(str(error.detail))
     if isinstance(error, exceptions.Throttled):
-        wait_s = int(error.wait or 1)
+        wait_s = int(getattr(error, "wait", None) or 1)
         return TooManyRequests(f"The limit is reached; it frees in about {wait_s} s.", retry_after_s=wait_s)
     if isinstance(error, RequestDataTooBig):
         return TooLarge()

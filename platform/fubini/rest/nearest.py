@@ -23,4 +23,6 @@ def shown(value: Any, limit: int = 80) -> Any:
     if isinstance(value, str):
         clean = value.encode("utf-8", "replace").decode().replace("\x00", "\\0")
         return clean if len(clean) <= limit else clean[:limit] + "…"
-    return {dict: "an object", list: "a list"}.get(type(value), type(value).__name__)
+    if isinstance(value, dict):
+        return "an object"
+    return "a list" if isinstance(value, list) else type(value).__name__

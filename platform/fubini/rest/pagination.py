@@ -65,7 +65,8 @@ class CursorPages(BasePagination):
             rows.reverse()
         self.has_next = bool(rows) and (more if not backwards else True)
         self.has_previous = bool(rows) and (more if backwards else values is not None)
-        self.first, self.last = (rows[0], rows[-1]) if rows else (None, None)
+        self.first: Any = rows[0] if rows else None
+        self.last: Any = rows[-1] if rows else None
         return rows
 
     def reply(self, data: Any) -> Response:

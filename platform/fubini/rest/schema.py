@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
+
+
+class CommaListSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    target_class = "fubini.rest.serializers.CommaList"
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        choices = self.target.choices
+        if choices is None:
+            return {"type": "string"}
+        one = "|".join(re.escape(choice) for choice in choices)
+        return {"type": "string", "pattern": f"^({one})(,({one}))*$"}
+
 
 _PROBLEM = {
     "type": "object",

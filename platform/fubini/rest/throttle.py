@@ -46,7 +46,8 @@ def request_buckets() -> Buckets:
     """The process's buckets, made from the settings at first use."""
     global _requests
     if _requests is None:
-        _requests = Buckets(settings.FUBINI["REQUESTS_PER_S"], settings.FUBINI["REQUESTS_BURST"])
+        rates: dict[str, Any] = settings.FUBINI
+        _requests = Buckets(rates["REQUESTS_PER_S"], rates["REQUESTS_BURST"])
     return _requests
 
 

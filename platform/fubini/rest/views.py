@@ -115,7 +115,7 @@ def operation(
             options["tags"] = list(tags)
         if public:
             options["auth"] = []
-        decorated = extend_schema(
+        decorated: View = extend_schema(
             summary=summary.rstrip("."),
             description=(method.__doc__ or "").strip() or summary,
             parameters=parameters,
@@ -123,7 +123,7 @@ def operation(
             responses=responses,
             **options,
         )(method)
-        return cast(View, decorated)
+        return decorated
 
     return declare
 
@@ -133,7 +133,7 @@ class HasScope(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         spec: Operation | None = view.operation
-        principal = request.auth
+        principal: Any = request.auth
         if principal is None or (spec is not None and spec.public):
             return True
         needed = "read" if request.method in SAFE_METHODS or (spec is not None and spec.reads) else "write"
@@ -192,7 +192,7 @@ class ApiViews(GenericViewSet):  # type: ignore[type-arg]
             extra |= {"cursor", "page_size"}
         self._params = spec.query.read(request.query_params, frozenset(extra))
 
-    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """DRF's dispatch, with the handler of a POST run under its Idempotency-Key."""
         self.args, self.kwargs = args, kwargs
         drf_request = self.initialize_request(request, *args, **kwargs)
@@ -274,7 +274,7 @@ class ApiViews(GenericViewSet):  # type: ignore[type-arg]
         return version_of(row)
 
     def get_serializer_context(self) -> dict[str, Any]:
-        context = super().get_serializer_context()
+        context = dict(super().get_serializer_context())
         wanted = self.request.query_params.get("fields") if self.request else None
         if wanted is not None:
             context["only"] = frozenset(part.strip() for part in wanted.split(",") if part.strip())

@@ -118,7 +118,7 @@ class PoolOut(ReplySerializer):
         return [project.slug for project in pool.seen_projects]
 
     @extend_schema_field(PriceOut(allow_null=True))
-    def get_price(self, pool: Any) -> PriceOut | None:  # type: ignore[override]
+    def get_price(self, pool: Any) -> PriceOut | None:
         price = self.context.get("prices", {}).get(pool.pk)
         return PriceOut(price).data if price is not None else None  # type: ignore[return-value]
 

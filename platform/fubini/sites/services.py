@@ -21,6 +21,7 @@ from fubini.common import bell, clock
 from fubini.common.errors import Conflict, Invalid, NotFound, Unauthenticated
 from fubini.common.names import slug_checked, slug_of
 from fubini.events.services import EventDraft, events_append
+from fubini.projects.models import Project
 from fubini.rest.problems import PreconditionFailed
 from fubini.sites.models import Agent, JoinToken, NodeGroup, Pause, Pool, Price, Site
 
@@ -176,7 +177,7 @@ def pool_create(
         labels=dict(labels or {}),
     )
     pool.node_groups.set(node_groups)
-    pool.projects.set(list(project_ids))
+    pool.projects.set(Project.objects.filter(pk__in=project_ids))
     _note("pool", "create", pool, actor, {"site": site.name, "name": name, "kind": kind})
     return pool
 
@@ -204,7 +205,7 @@ def pool_update(
         _groups_checked(pool.site, node_groups)
         pool.node_groups.set(node_groups)
     if project_ids is not None:
-        pool.projects.set(list(project_ids))
+        pool.projects.set(Project.objects.filter(pk__in=project_ids))
     _note("pool", "update", pool, actor, {k: v for k, v in changes.items() if k in allowed})
     return pool
 

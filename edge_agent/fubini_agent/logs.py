@@ -1,0 +1,211 @@
+"""Ship what steps print: by offset, in the background, with a limit a stream.
+
+The spool files are the buffer, so nothing is held in memory and a restart or an outage loses nothing: the platform's
+reply says from which byte to go on. Past the limit a stream is closed with a mark that tells how many bytes were left
+out; its spool is cut so that an endless printer cannot fill the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from fubini_agent.errors import AgentError, Permanent, Transient
+from fubini_agent.transport import Backoff, Transport
+from fubini_protocol.v1.messages import LeaseOffer, LogChunk, LogsRequest, Stream
+
+_log = logging.getLogger("fubini_agent.logs")
+INTERVAL_S = 0.25
+CHUNK_BYTES = 256 * 1024
+REQUEST_BYTES = 2 * 1024 * 1024
+SPOOL_SLACK_BYTES = 64 * 1024 * 1024
+
+
+@dataclass
+class _Spool:
+    """One stream of one attempt. `cut_bytes` were removed from the file's middle to save the disk."""
+
+    offer: LeaseOffer
+    stream: Stream
+    path: Path
+    limit: int
+    offset: int = 0
+    cut_bytes: int = 0
+    ended: bool = False
+    closed: bool = False
+
+
+class LogShipper:
+    """All streams of one agent."""
+
+    def __init__(self, transport: Transport, agent_id: str, session_id: str) -> None:
+        self.transport = transport
+        self.agent_id = agent_id
+        self.session_id = session_id
+        self._spools: dict[tuple[str, Stream], _Spool] = {}
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def follow(self, offer: LeaseOffer, stdout: Path, stderr: Path) -> None:
+        """Ship an attempt's streams from now on."""
+        for stream, path in ((Stream.STDOUT, stdout), (Stream.STDERR, stderr)):
+            key = (offer.attempt_id, stream)
+            if key not in self._spools:
+                self._spools[key] = _Spool(offer, stream, path, max(0, offer.spec.log_max_bytes))
+
+    def ended(self, attempt_id: str) -> None:
+        """The command is over: what is there now is all there will be."""
+        for stream in (Stream.STDOUT, Stream.STDERR):
+            spool = self._spools.get((attempt_id, stream))
+            if spool is not None:
+                spool.ended = True
+                if _size(spool.path) == 0:
+                    del self._spools[(attempt_id, stream)]  # the common case: nothing was printed
+
+    def forget(self, attempt_id: str) -> None:
+        for stream in (Stream.STDOUT, Stream.STDERR):
+            self._spools.pop((attempt_id, stream), None)
+
+    def is_done(self, attempt_id: str) -> bool:
+        """Whether all its output was shipped, so that its files may go."""
+        return not any((attempt_id, stream) in self._spools for stream in (Stream.STDOUT, Stream.STDERR))
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        backoff = Backoff(first_s=0.5, cap_s=20.0)
+        while True:
+            await asyncio.sleep(INTERVAL_S)
+            try:
+                while await self.ship():
+                    backoff.reset()
+            except Transient as exc:
+                await asyncio.sleep(backoff.next_s(exc.retry_after_s))
+            except AgentError as exc:
+                _log.warning("logs are not accepted: %s", exc)
+                await asyncio.sleep(backoff.next_s())
+            except Exception:
+                _log.exception("shipping logs failed")
+                await asyncio.sleep(backoff.next_s())
+
+    async def ship(self) -> bool:
+        """Send one request's worth; whether there may be more.
+
+        Raises:
+            Transient, Permanent: from the platform.
+        """
+        chunks: list[LogChunk] = []
+        size = 0
+        for key, spool in list(self._spools.items()):
+            chunk = self._next(spool)
+            if chunk is None:
+                if spool.ended and (spool.closed or spool.offset >= _size(spool.path)):
+                    self._spools.pop(key, None)
+                continue
+            chunks.append(chunk)
+            size += len(chunk.data)
+            if size > REQUEST_BYTES:
+                break
+        if not chunks:
+            return False
+        request = LogsRequest(agent_id=self.agent_id, session_id=self.session_id, chunks=tuple(chunks))
+        try:
+            reply = await self.transport.logs(request)
+        except Permanent as exc:
+            if exc.status not in (400, 413, 422):
+                raise
+            # One chunk the platform cannot take must not stop the others: this batch is given up.
+            _log.error("a batch of logs was refused and is dropped: %s", exc)
+            for chunk in chunks:
+                self._moved(chunk.attempt_id, chunk.stream, chunk.offset + len(chunk.content()))
+            return True
+        answered = {(item.attempt_id, item.stream): item for item in reply.next}
+        progressed = False
+        for chunk in chunks:
+            item = answered.get((chunk.attempt_id, chunk.stream))
+            target = self._spools.get((chunk.attempt_id, chunk.stream))
+            if item is None or target is None:
+                continue
+            progressed = progressed or item.offset != target.offset or item.closed
+            target.closed = target.closed or item.closed or chunk.truncated
+            self._moved(chunk.attempt_id, chunk.stream, item.offset)
+        return progressed
+
+    def _moved(self, attempt_id: str, stream: Stream, offset: int) -> None:
+        spool = self._spools.get((attempt_id, stream))
+        if spool is None:
+            return
+        spool.offset = max(0, offset)
+        if spool.ended and (spool.closed or spool.offset >= _size(spool.path)):
+            del self._spools[(attempt_id, stream)]
+
+    def _next(self, spool: _Spool) -> LogChunk | None:
+        if spool.closed:
+            self._cut(spool)
+            return None
+        size = _size(spool.path)
+        end = min(size, spool.limit)
+        if spool.offset < end:
+            with contextlib.suppress(OSError), open(spool.path, "rb") as file:
+                file.seek(spool.offset)
+                content = file.read(min(CHUNK_BYTES, end - spool.offset))
+                content = _whole_characters(content, spool.ended and spool.offset + len(content) >= end)
+                if content:
+                    return self._chunk(spool, content, eof=spool.ended and spool.offset + len(content) == size)
+            return None
+        if size > spool.limit and spool.ended:
+            skipped = size - spool.limit + spool.cut_bytes
+            return self._chunk(spool, b"", truncated=True, skipped_bytes=skipped, eof=True)
+        if size > spool.limit:
+            self._cut(spool)
+        return None
+
+    @staticmethod
+    def _chunk(
+        spool: _Spool, content: bytes, *, truncated: bool = False, skipped_bytes: int = 0, eof: bool = False
+    ) -> LogChunk:
+        return LogChunk.of(
+            content,
+            attempt_id=spool.offer.attempt_id,
+            task_id=spool.offer.task_id,
+            fence=spool.offer.fence,
+            stream=spool.stream,
+            offset=spool.offset,
+            truncated=truncated,
+            skipped_bytes=skipped_bytes,
+            eof=eof,
+        )
+
+    @staticmethod
+    def _cut(spool: _Spool) -> None:
+        """Give the disk back what nobody will read; the command appends, so it goes on behind the cut."""
+        size = _size(spool.path)
+        if size > spool.limit + SPOOL_SLACK_BYTES:
+            with contextlib.suppress(OSError):
+                os.truncate(spool.path, spool.limit)
+                spool.cut_bytes += size - spool.limit
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _whole_characters(content: bytes, last: bool) -> bytes:
+    """Not to split a UTF-8 character between two chunks, hold back an unfinished one (at most 3 bytes)."""
+    if last:
+        return content
+    for back in range(1, min(4, len(content)) + 1):
+        byte = content[-back]
+        if byte < 0x80:
+            return content
+        if byte >= 0xC0:
+            need = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            return content[:-back] if back < need and len(content) > back else content
+    return content

@@ -1,0 +1,1 @@
+"""Bytes in and out of an attempt: names, the site cache, inputs, outputs."""

@@ -8,6 +8,8 @@ BIN := .venv/bin
 RUN := $(BIN)/python
 # Steps and tests run one process a core; threads inside numerical libraries would only fight over them.
 export OMP_NUM_THREADS ?= 1
+# Without byte code every process would compile half a million lines at its start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup setup-dev setup-science up down demo test lint format contracts fuzz fuzz-long bench-engine bench-steps \
 	argo-conformance faults check-openapi openapi lock clean

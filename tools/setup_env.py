@@ -38,13 +38,17 @@ class SetupError(Exception):
 
 
 class Environment:
-    """One environment: folder, lock, and whether this checkout is installed into it."""
+    """One environment: folder, lock, whether this checkout is installed into it, whether it is byte-compiled at once.
 
-    def __init__(self, name: str, folder: str, lock: str, editable: bool) -> None:
+    Steps see their environment read-only, so what is not compiled when it is made is compiled by every step anew.
+    """
+
+    def __init__(self, name: str, folder: str, lock: str, *, editable: bool = False, compiled: bool = False) -> None:
         self.name = name
         self.folder = ROOT / folder
         self.lock = ROOT / "requirements" / lock
         self.editable = editable
+        self.compiled = compiled
 
     @property
     def python(self) -> Path:
@@ -75,8 +79,8 @@ class Environment:
 
 ENVIRONMENTS = {
     "dev": Environment("dev", ".venv", "dev.lock", editable=True),
-    "science": Environment("science", ".venv-science", "science.lock", editable=False),
-    "peers": Environment("peers", ".venv-peers", "peers.lock", editable=False),
+    "science": Environment("science", ".venv-science", "science.lock", compiled=True),
+    "peers": Environment("peers", ".venv-peers", "peers.lock"),
 }
 
 
@@ -168,6 +172,8 @@ def install(environment: Environment, *, packages: bool, checkout: bool) -> None
     if uv.exists():
         env = uv_environment()
         sync = [str(uv), "pip", "sync", "--quiet", *target, "--require-hashes", str(environment.lock)]
+        if environment.compiled:
+            sync.append("--compile-bytecode")
         if (not packages or run(sync, env)) and (
             not checkout or run([str(uv), "pip", "install", "--quiet", *target, *here], env)
         ):
@@ -181,6 +187,31 @@ def install(environment: Environment, *, packages: bool, checkout: bool) -> None
             "why: see pip's words above; most often no package index can be reached\n"
             "try: check the network, or say where packages are (PIP_INDEX_URL, PIP_FIND_LINKS, PIP_CERT), "
             "then run it again"
+        )
+
+
+def warm_up(environment: Environment) -> None:
+    """Import once what every start imports, so that it is byte-compiled whatever the shell says about that.
+
+    A failure here is no failure of the set-up: the first real start would say the same, and better.
+    """
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    modules = [
+        "fubini.cli.main",
+        "httpx",
+        "stamina",
+        "uvicorn",
+        "celery.bin.worker",
+        "django.core.management",
+        "rich.live",
+    ]
+    for module in modules:
+        subprocess.run(
+            [str(environment.python), "-c", f"import {module}"],
+            env=env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
         )
 
 
@@ -198,6 +229,8 @@ def setup(environment: Environment) -> None:
     packages = fresh or found.get("lock") != wanted["lock"]
     # A sync removes what the lock does not name, the checkout among it.
     install(environment, packages=packages, checkout=environment.editable)
+    if environment.editable:
+        warm_up(environment)
     environment.mark()
     say(f"{environment.folder.name} is ready ({time.monotonic() - began:.0f} s)")
 

@@ -174,6 +174,7 @@ class Client:
             return False
 
         attempts = int(os.environ.get("FUBINI_RETRIES", ATTEMPTS))
+        stamina.instrumentation.set_on_retry_hooks([])  # a retry is our business, not a line in somebody's log
         try:
             for attempt in stamina.retry_context(on=decide, attempts=max(1, attempts), timeout=90.0, wait_max=10.0):
                 with attempt:

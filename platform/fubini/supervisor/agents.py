@@ -51,7 +51,7 @@ def forget_join(home: Home, name: str) -> None:
 
 # What manifests name where they need nothing but a shell or a plain Python: the host itself stands for it here.
 HOST_IMAGES = ("alpine*", "bash*", "busybox*", "debian*", "python*", "ubuntu*", "argoproj/argosay*", "docker/whalesay*")
-SCIENCE_IMAGES = ("fubini/science*", "science*")
+SCIENCE_IMAGES = ("fubini/*", "science*")
 
 
 def science_prefix() -> Path | None:

@@ -54,6 +54,7 @@ def main(argv: list[str]) -> int:
     options = parser().parse_args(argv)
     home = Home(options.home.expanduser().resolve() if options.home else home_path(os.environ))
     os.environ["FUBINI_HOME"] = str(home.path)
+    os.umask(0o077)  # whatever is made below is for its owner only
     try:
         return dispatch(options, home)
     except SupervisorError as error:

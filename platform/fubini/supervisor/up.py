@@ -76,6 +76,7 @@ def child_env(home: Home, url: str) -> dict[str, str]:
     env["FUBINI_PUBLIC_URL"] = url
     env.setdefault("DJANGO_SETTINGS_MODULE", "fubini.settings.dev")
     env["PYTHONUNBUFFERED"] = "1"
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # without byte code each start compiles everything anew
     # These processes wait more than they compute; numerical thread pools would only cost memory.
     env["OPENBLAS_NUM_THREADS"] = env["OMP_NUM_THREADS"] = env["MKL_NUM_THREADS"] = "1"
     root = checkout()

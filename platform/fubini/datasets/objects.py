@@ -7,6 +7,8 @@ goes to disk as it comes, is hashed on the way, and stops at the size limit. Rig
 * ``GET|HEAD /objects/<token>/<sha256>`` with Range; always an attachment of an opaque type, never rendered.
 * ``PUT|HEAD /objects/upload/<sha256>``, ``Authorization: Bearer <token>``: 201 stored, as often as one likes.
 * ``PUT /objects/<token>/<sha256>`` with a PUT link.
+* ``PUT /api/v1/blobs/<sha256>?project=`` with an account's bearer token is streamed here, too; Django has the same route
+  for sessions, under its body limit.
 """
 
 from __future__ import annotations
@@ -18,12 +20,14 @@ import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, MutableMapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 
+from fubini.accounts.authentication import principal_of_request
 from fubini.common.errors import FubiniError, NotFound, Unauthenticated
 from fubini.datasets.errors import BlobNotFound, BlobTooLarge
 from fubini.datasets.limits import limit
@@ -31,13 +35,16 @@ from fubini.datasets.selectors import blob_of
 from fubini.datasets.services import blob_record
 from fubini.datasets.signing import Link, link_check
 from fubini.datasets.store import CHUNK_BYTES, Store, default_store, is_digest
+from fubini.projects.authorize import project_get
 from fubini.rest.errors import CONTENT_TYPE, Internal, MethodNotAllowed, problem
+from fubini.rest.request_id import CURRENT, request_id_of
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+BLOB_PATH: Final = re.compile(r"/api/v1/blobs/([0-9a-f]{64})")
+RANGE: Final = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 log = logging.getLogger("fubini.objects")
 
 
@@ -49,6 +56,9 @@ class RangeNotSatisfiable(FubiniError):
 
 class _Gone(Exception):
     """The client went away in the middle of its body."""
+
+
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -70,6 +80,7 @@ class _Exchange:
             ("x-content-type-options", "nosniff"),
             ("referrer-policy", "no-referrer"),
             ("cache-control", "private, no-transform"),
+            ("x-request-id", CURRENT.get()),
         ]
         await self.send(
             {
@@ -91,11 +102,30 @@ class _Exchange:
         await self.body(b"" if self.scope["method"] == "HEAD" else data)
 
 
-async def objects_app(scope: Scope, receive: Receive, send: Send) -> None:
-    """The ASGI application; mounted at `/objects/` by `fubini.asgi`."""
-    exchange = _Exchange(scope, receive, send)
+class ObjectsApp:
+    """The ASGI application: takes the requests for bytes, leaves all others to `rest`."""
+
+    def __init__(self, rest: App) -> None:
+        self._rest = rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._rest(scope, receive, send)
+            return
+        exchange = _Exchange(scope, receive, send)
+        CURRENT.set(request_id_of(exchange.header(b"x-request-id")))
+        if scope["path"].startswith("/objects/"):
+            await _guarded(exchange, lambda: _serve(exchange, default_store()))
+        elif scope["method"] == "PUT" and (upload := _account_upload(exchange)) is not None:
+            await _guarded(exchange, lambda: _put_by_account(exchange, *upload))
+        else:
+            await self._rest(scope, receive, send)
+
+
+async def _guarded(exchange: _Exchange, work: Callable[[], Awaitable[None]]) -> None:
+    """Every error becomes an answer while there is still one to give."""
     try:
-        await _serve(exchange, default_store())
+        await work()
     except _Gone:
         return
     except FubiniError as error:
@@ -103,10 +133,37 @@ async def objects_app(scope: Scope, receive: Receive, send: Send) -> None:
             raise
         await exchange.json(error.http_status, problem(error), CONTENT_TYPE)
     except Exception:
-        log.exception("objects: %s %s failed", scope["method"], scope["path"][-64:])
+        log.exception("objects: %s %s failed", exchange.scope["method"], exchange.scope["path"][-64:])
         if exchange.started:
             raise
         await exchange.json(500, problem(Internal()), CONTENT_TYPE)
+
+
+def _account_upload(exchange: _Exchange) -> tuple[str, str] | None:
+    """(digest, project) of a PUT to ``/api/v1/blobs`` by token; None: not one, or one Django should answer."""
+    match = BLOB_PATH.fullmatch(exchange.scope["path"])
+    if match is None or not exchange.header(b"authorization"):
+        return None
+    try:
+        query = parse_qsl(exchange.scope["query_string"].decode("ascii"), keep_blank_values=True, max_num_fields=4)
+    except ValueError:
+        return None
+    if [name for name, _ in query] != ["project"]:
+        return None
+    return match[1], query[0][1]
+
+
+async def _put_by_account(exchange: _Exchange, digest: str, project: str) -> None:
+    def allowed() -> str:
+        with _database():
+            sender = SimpleNamespace(headers={"Authorization": exchange.header(b"authorization")})
+            principal = principal_of_request(sender)
+            if principal is None:
+                raise Unauthenticated()
+            return str(project_get(principal, project, "blob.write").pk)
+
+    project_id = await sync_to_async(allowed)()
+    await _put(exchange, default_store(), project_id, digest)
 
 
 async def _serve(exchange: _Exchange, store: Store) -> None:
@@ -125,7 +182,7 @@ async def _serve(exchange: _Exchange, store: Store) -> None:
             )
     link = link_check(token.strip(), method=method, digest=digest)
     if method == "PUT":
-        await _put(exchange, store, link, digest)
+        await _put(exchange, store, link.project_id, digest)
     elif link.method == "PUT":
         await _has(exchange, store, link, digest)
     else:
@@ -228,7 +285,7 @@ def attachment(name: str) -> str:
 # --- writing ---
 
 
-async def _put(exchange: _Exchange, store: Store, link: Link, digest: str) -> None:
+async def _put(exchange: _Exchange, store: Store, project_id: str, digest: str) -> None:
     most = limit("BLOB_MAX_BYTES")
     declared = exchange.header(b"content-length")
     if declared.isascii() and declared.isdigit() and int(declared) > most:
@@ -238,7 +295,7 @@ async def _put(exchange: _Exchange, store: Store, link: Link, digest: str) -> No
         async for piece in _pieces(exchange.receive):
             await asyncio.to_thread(writer.write, piece)
         size = await asyncio.to_thread(writer.commit)
-        await sync_to_async(_accept)(link.project_id, digest, size)
+        await sync_to_async(_accept)(project_id, digest, size)
     finally:
         await asyncio.to_thread(writer.close)
     await exchange.json(201, {"digest": digest, "size_bytes": size})

@@ -14,7 +14,9 @@ from fubini.datasets.store import Store
 
 @pytest.fixture(params=["folder", "memory"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    return Store(str(tmp_path / "objects") if request.param == "folder" else f"memory://{tmp_path.name}-{request.node.name}")
+    return Store(
+        str(tmp_path / "objects") if request.param == "folder" else f"memory://{tmp_path.name}-{request.node.name}"
+    )
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -88,7 +90,9 @@ def test_an_object_that_is_not_here_is_a_clear_answer(store: Store) -> None:
     store.delete(missing)
 
 
-@pytest.mark.parametrize("name", ["../../etc/passwd", "", "A" * 64, "0" * 63, "0" * 64 + "/x", "0" * 63 + "\n", "..", "/"])
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "", "A" * 64, "0" * 63, "0" * 64 + "/x", "0" * 63 + "\n", "..", "/"]
+)
 def test_no_name_but_a_digest_makes_a_path(store: Store, name: str) -> None:
     with pytest.raises(BlobNotFound):
         store.size(name)
@@ -97,7 +101,14 @@ def test_no_name_but_a_digest_makes_a_path(store: Store, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["simplecache::http://127.0.0.1/x", "http://169.254.169.254/", "https://example.org", "github://a:b@/", "zip://x.zip"]
+    "url",
+    [
+        "simplecache::http://127.0.0.1/x",
+        "http://169.254.169.254/",
+        "https://example.org",
+        "github://a:b@/",
+        "zip://x.zip",
+    ],
 )
 def test_an_address_the_platform_must_not_reach_is_refused(url: str) -> None:
     with pytest.raises(StoreMisconfigured):

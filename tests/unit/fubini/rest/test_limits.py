@@ -15,7 +15,7 @@ from tests.support.rest import Api, problem_of
 def test_each_class_of_route_has_its_limit() -> None:
     assert max_body_bytes("/api/v1/projects") == 256 * 1024
     assert (max_body_bytes("/api/v1/runs") or 0) > 4 * 1024 * 1024
-    assert max_body_bytes("/api/v1/blobs/abc") is None
+    assert max_body_bytes("/api/v1/blobs/abc") == 64 * 1024 * 1024
     assert max_body_bytes("/anything") == 256 * 1024
 
 

@@ -3,9 +3,10 @@
 Rules: a lease is journalled before it is acted on, a terminal report before it is sent; rows go only after the
 platform's verdict. What the keeper did lives in its markers, not here.
 
-Writes are queued and committed in groups by one thread, so the event loop never waits for a disk and many reports share
-one fsync. A failing disk does not lose what is queued: the group is tried again until it lands (`problem` says why
-meanwhile), and `RESERVE_BYTES` are kept aside so that a full disk can still take what is owed.
+Writes are queued and committed in groups; only the commit itself, which waits for the disk, runs in a thread, so the
+event loop never does and many reports share one fsync. A failing disk does not lose what is queued: the group is tried
+again until it lands (`problem` says why meanwhile), and `RESERVE_BYTES` are kept aside so that a full disk can still
+take what is owed.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import contextlib
 import logging
 import os
 import sqlite3
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Optional
 
@@ -46,7 +47,10 @@ class Journalled:
 
 
 class Journal:
-    """Use from one event loop. `keep`, `owe` and `drop` only queue; `flushed()` waits until all queued is on disk."""
+    """Use from one event loop. `keep`, `owe` and `drop` only queue; `flushed()` waits until all queued is on disk.
+
+    Deletions may wait for company: what they cost when they are lost is a report sent twice.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -54,13 +58,11 @@ class Journal:
         self.commits = 0
         self._reserve = path.with_name("reserve.bin")
         self._ops: list[_Op] = []
-        self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
-        self._cond = threading.Condition()
-        self._closing = False
+        self._waiters: list[asyncio.Future[None]] = []
+        self._working: Optional[asyncio.Task[None]] = None
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
         self._db = self._open()
         self._hold_reserve()
-        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
-        self._thread.start()
 
     def _open(self) -> sqlite3.Connection:
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -118,76 +120,67 @@ class Journal:
         self._put(("delete from lease where attempt_id = ?", (attempt_id,)))
 
     def _put(self, op: _Op) -> None:
-        with self._cond:
-            self._ops.append(op)
+        self._ops.append(op)
 
     def flush_soon(self) -> None:
         """Commit what is queued without waiting for it."""
-        with self._cond:
-            if self._ops:
-                self._cond.notify()
+        if self._ops:
+            self._start()
 
     async def flushed(self) -> None:
         """Wait until everything queued so far is durable."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
-        with self._cond:
-            self._waiters.append((loop, future))
-            self._cond.notify()
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(future)
+        self._start()
         await future
 
-    def close(self) -> None:
-        """Commit what is queued (once) and close."""
-        with self._cond:
-            self._closing = True
-            self._cond.notify()
-        self._thread.join(timeout=10.0)
-        self._db.close()
+    def _start(self) -> None:
+        if self._working is None:
+            self._working = asyncio.get_running_loop().create_task(self._work())
 
-    def _run(self) -> None:
-        while True:
-            with self._cond:
-                while not self._waiters and not self._closing:
-                    # Deletions may wait for company; they cost a re-sent report at worst.
-                    if not self._cond.wait(timeout=0.5) and self._ops:
-                        break
+    async def _work(self) -> None:
+        try:
+            while self._ops or self._waiters:
                 ops, self._ops = self._ops, []
                 waiters, self._waiters = self._waiters, []
-                closing = self._closing
-            if ops and not self._commit(ops, closing):
-                return
-            for loop, future in waiters:
-                with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                    loop.call_soon_threadsafe(_resolve, future)
-            if closing:
-                return
+                while ops:
+                    try:
+                        self._apply(ops)
+                        await asyncio.get_running_loop().run_in_executor(self._executor, self._db.execute, "commit")
+                        self._landed()
+                        break
+                    except sqlite3.Error as exc:
+                        self._failed(exc)
+                        await asyncio.sleep(RETRY_S)
+                for future in waiters:
+                    if not future.done():
+                        future.set_result(None)
+        finally:
+            self._working = None
 
-    def _commit(self, ops: list[_Op], closing: bool) -> bool:
-        while True:
-            try:
-                self._db.execute("begin immediate")
-                for sql, values in ops:
-                    self._db.execute(sql, values)
-                self._db.execute("commit")
-            except sqlite3.Error as exc:
-                with contextlib.suppress(sqlite3.Error):
-                    self._db.execute("rollback")
-                if not self.problem:
-                    _log.error("the journal cannot be written, trying again: %s", exc)
-                    self._drop_reserve()
-                self.problem = f"the journal cannot be written: {exc}"
-                if closing:
-                    return False
-                threading.Event().wait(RETRY_S)
-                continue
-            self.commits += 1
-            if self.problem:
-                _log.warning("the journal is written again")
-                self.problem = ""
-                self._hold_reserve()
-            return True
+    def _apply(self, ops: list[_Op]) -> None:
+        self._db.execute("begin immediate")
+        for sql, values in ops:
+            self._db.execute(sql, values)
 
+    def _landed(self) -> None:
+        self.commits += 1
+        if self.problem:
+            _log.warning("the journal is written again")
+            self.problem = ""
+            self._hold_reserve()
 
-def _resolve(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
+    def _failed(self, exc: sqlite3.Error) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            self._db.execute("rollback")
+        if not self.problem:
+            _log.error("the journal cannot be written, trying again: %s", exc)
+            self._drop_reserve()
+        self.problem = f"the journal cannot be written: {exc}"
+
+    async def close(self) -> None:
+        """Commit what is queued, for a while, and close."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self.flushed(), 10.0)
+        self._executor.shutdown(wait=True)
+        self._db.close()

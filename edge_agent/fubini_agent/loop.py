@@ -28,6 +28,7 @@ from fubini_agent.journal import Journal
 from fubini_agent.logs import LogShipper
 from fubini_agent.staging.cache import Cache
 from fubini_agent.state import (
+    TERMINAL_SEQUENCE,
     AttemptForgotten,
     CancelOrdered,
     Collect,
@@ -68,6 +69,10 @@ TICK_S = 0.25
 SWEEP_S = 0.5
 STATUS_S = 2.0
 REPORTS_A_SYNC = 500
+#: Two syncs with reports start at least this far apart: under load it makes batches, when idle it costs nothing.
+REPORT_GAP_S = 0.01
+#: A passing state younger than this is not worth a message: most short steps end before it is sent.
+SETTLE_S = 0.1
 LOG_GRACE_S = 600.0
 DISK_RESERVE_BYTES = 32 * 1024 * 1024
 UNAUTHORIZED_MAX = 5
@@ -115,6 +120,7 @@ class Agent:
         self._hardware = facts.cpu_model()
         self._sync_seq = 0
         self._outbox: dict[tuple[str, int], Report] = {}
+        self._fresh: dict[tuple[str, int], tuple[Report, float]] = {}  # passing states and when they may go out
         self._sent: set[tuple[str, int]] = set()
         self._terminal: list[Report] = []  # waiting for the journal
         self._lingering: dict[str, float] = {}  # discarded, logs not shipped yet: attempt id -> give up at
@@ -170,7 +176,7 @@ class Agent:
             await asyncio.wait_for(self._last_words(), 3.0)
         await self.driver.close()
         await self.transport.close()
-        await asyncio.get_running_loop().run_in_executor(None, self.journal.close)
+        await self.journal.close()
         self._write_status(running=False)
 
     async def _last_words(self) -> None:
@@ -253,8 +259,10 @@ class Agent:
 
     def _discard(self, attempt_id: str) -> None:
         self.journal.drop(attempt_id)
-        for key in [key for key in self._outbox if key[0] == attempt_id]:
-            del self._outbox[key]
+        for state in (1, 2, 3, 4, TERMINAL_SEQUENCE):
+            key = (attempt_id, state)
+            self._outbox.pop(key, None)
+            self._fresh.pop(key, None)
             self._sent.discard(key)
         self.logs.ended(attempt_id)
         if self.logs.is_done(attempt_id):
@@ -266,14 +274,16 @@ class Agent:
         if report.is_terminal:
             self.logs.ended(report.attempt_id)
             # What was not sent of its earlier states is folded into this one.
-            for key in [key for key in self._outbox if key[0] == report.attempt_id and key not in self._sent]:
-                del self._outbox[key]
+            for state in (1, 2, 3, 4):
+                key = (report.attempt_id, state)
+                self._fresh.pop(key, None)
+                if key not in self._sent:
+                    self._outbox.pop(key, None)
             self.journal.owe(report)
             self._terminal.append(report)
             self._commit_wanted.set()
         else:
-            self._outbox[(report.attempt_id, report.sequence)] = report
-            self._report_wanted.set()
+            self._fresh[(report.attempt_id, report.sequence)] = (report, time.monotonic() + SETTLE_S)
 
     # --- workers --------------------------------------------------------------------------------------------------
 
@@ -295,9 +305,18 @@ class Agent:
         self._terminal = []
 
     async def _tick(self) -> None:
+        next_tick = 0.0
         while True:
-            await asyncio.sleep(TICK_S)
-            self.post(Ticked())
+            await asyncio.sleep(SETTLE_S)
+            now = time.monotonic()
+            ripe = [key for key, (_report, due) in self._fresh.items() if due <= now]
+            for key in ripe:
+                self._outbox[key] = self._fresh.pop(key)[0]
+            if ripe:
+                self._report_wanted.set()
+            if now >= next_tick:
+                next_tick = now + TICK_S
+                self.post(Ticked())
 
     async def _poll(self) -> None:
         backoff = Backoff()
@@ -324,6 +343,7 @@ class Agent:
             await self._report_wanted.wait()
             self._report_wanted.clear()
             while self._introduced and self._outbox:
+                began = time.monotonic()
                 batch = list(self._outbox.items())[:REPORTS_A_SYNC]
                 self._sent.update(key for key, _report in batch)
                 try:
@@ -338,6 +358,7 @@ class Agent:
                 answered = {(verdict.attempt_id, verdict.sequence) for verdict in reply.verdicts}
                 if not any(key in answered for key, _report in batch):
                     await asyncio.sleep(1.0)  # a platform that says nothing of any report is not hammered
+                await asyncio.sleep(max(0.0, began + REPORT_GAP_S - time.monotonic()))
 
     async def _pause(self, backoff: Backoff, exc: Transient) -> None:
         if not backoff.failures:

@@ -325,6 +325,7 @@ class Machine:
         self.provenance = dict(provenance or {})
         self.drain = False
         self._finished: dict[str, int] = {}
+        self._changed = False  # something happened that may let an attempt start
 
     def is_news(self, offer: LeaseOffer) -> bool:
         """Whether an offered lease is one we neither hold nor had."""
@@ -351,7 +352,7 @@ class Machine:
     def held(self) -> list[HeldAttempt]:
         """The full set, in the order the leases came."""
         return [
-            HeldAttempt(
+            HeldAttempt.model_construct(  # typed already; validated again by whoever reads it
                 attempt_id=attempt.id,
                 task_id=attempt.offer.task_id,
                 fence=attempt.offer.fence,
@@ -378,6 +379,7 @@ class Machine:
             return
         attempt = Attempt(offer=offer, phase=Phase.LEASED, since=now, expires_s=now.s + offer.expires_in_s)
         self.attempts[offer.attempt_id] = attempt
+        self._changed = True
         out.append(KeepLease(offer))
         problem = self._never_fits(offer)
         if problem:
@@ -398,6 +400,7 @@ class Machine:
         offer = event.offer
         attempt = Attempt(offer=offer, phase=Phase.LEASED, since=now, expires_s=now.s + offer.expires_in_s)
         self.attempts[offer.attempt_id] = attempt
+        self._changed = True
         if event.report is not None:
             attempt.phase, attempt.report, attempt.sequence = Phase.REPORTED, event.report, event.report.sequence
         elif event.exit is not None:
@@ -415,6 +418,7 @@ class Machine:
             self._judged(attempt, event, out)
         elif isinstance(event, LeaseExtended):
             if event.fence == attempt.offer.fence:
+                self._changed = self._changed or now.s > attempt.expires_s
                 attempt.expires_s = now.s + event.expires_in_s
         elif isinstance(event, CancelOrdered):
             if event.fence == attempt.offer.fence:
@@ -445,6 +449,7 @@ class Machine:
 
     def _enter(self, attempt: Attempt, phase: Phase, now: Now) -> None:
         attempt.phase, attempt.since, attempt.announced = phase, now, False
+        self._changed = True
 
     def _started(self, attempt: Attempt, pid: int, started_ms: int, now: Now, out: list[Instruction]) -> None:
         self._enter(attempt, Phase.RUNNING, now)
@@ -586,6 +591,7 @@ class Machine:
 
     def _drop(self, attempt: Attempt, out: list[Instruction]) -> None:
         self.attempts.pop(attempt.id, None)
+        self._changed = True
         self._finished[attempt.id] = attempt.offer.fence
         if len(self._finished) > FINISHED_MAX:
             del self._finished[next(iter(self._finished))]
@@ -664,40 +670,62 @@ class Machine:
 
     def _advance(self, now: Now, out: list[Instruction]) -> None:
         """Start what may start, oldest lease first; a smaller one may pass one that does not fit yet."""
-        staging = sum(attempt.phase in (Phase.STAGING, Phase.READY) for attempt in self.attempts.values())
-        used = [attempt for attempt in self.attempts.values() if attempt.phase in _HOLDS_CAPACITY]
+        if not self._changed:
+            return
+        self._changed = False
+        staging = cpu_millis = memory_bytes = 0
+        used: list[Attempt] = []
+        waiting: list[Attempt] = []
         for attempt in self.attempts.values():
-            if attempt.phase is Phase.LEASED and staging < STAGE_AHEAD and not attempt.forgotten:
-                staging += 1
-                self._enter(attempt, Phase.STAGING, now)
-                out.append(Stage(attempt.id))
-            elif attempt.phase is Phase.READY and now.s <= attempt.expires_s:
-                devices = self._fit(attempt, used)
-                if devices is None:
-                    continue
-                attempt.devices = devices
-                self._enter(attempt, Phase.LAUNCHING, now)
+            phase = attempt.phase
+            if phase in _HOLDS_CAPACITY:
                 used.append(attempt)
-                staging -= 1
-                out.append(Launch(attempt.id, devices))
+                cpu_millis += attempt.offer.spec.cpu_millis
+                memory_bytes += attempt.offer.spec.memory_bytes
+            elif phase is Phase.STAGING:
+                staging += 1
+            elif phase is Phase.READY:
+                staging += 1
+                waiting.append(attempt)
+            elif phase is Phase.LEASED:
+                waiting.append(attempt)
+        limits = self.limits
+        for attempt in waiting:
+            spec = attempt.offer.spec
+            if attempt.phase is Phase.LEASED:
+                if staging < STAGE_AHEAD and not attempt.forgotten:
+                    staging += 1
+                    self._enter(attempt, Phase.STAGING, now)
+                    out.append(Stage(attempt.id))
+                continue
+            if (
+                len(used) >= limits.steps_max
+                or cpu_millis + spec.cpu_millis > limits.cpu_millis
+                or (limits.memory_bytes and memory_bytes + spec.memory_bytes > limits.memory_bytes)
+                or now.s > attempt.expires_s  # the platform may have given it away: wait for its word
+            ):
+                continue
+            devices = self._free_devices(attempt, used)
+            if devices is None:
+                continue
+            attempt.devices = devices
+            self._enter(attempt, Phase.LAUNCHING, now)
+            used.append(attempt)
+            cpu_millis += spec.cpu_millis
+            memory_bytes += spec.memory_bytes
+            staging -= 1
+            out.append(Launch(attempt.id, devices))
 
-    def _fit(self, attempt: Attempt, used: list[Attempt]) -> Optional[tuple[tuple[str, tuple[int, ...]], ...]]:
-        """The device indices it would get, or None while there is no room."""
-        spec, limits = attempt.offer.spec, self.limits
-        if len(used) >= limits.steps_max:
-            return None
-        if sum(other.offer.spec.cpu_millis for other in used) + spec.cpu_millis > limits.cpu_millis:
-            return None
-        if limits.memory_bytes and (
-            sum(other.offer.spec.memory_bytes for other in used) + spec.memory_bytes > limits.memory_bytes
-        ):
-            return None
+    def _free_devices(
+        self, attempt: Attempt, used: list[Attempt]
+    ) -> Optional[tuple[tuple[str, tuple[int, ...]], ...]]:
+        """The device indices it would get, or None while there are too few."""
         granted = []
-        for device in spec.devices:
+        for device in attempt.offer.spec.devices:
             taken = {
                 index for other in used for name, indices in other.devices if name == device.name for index in indices
             }
-            free = [index for index in range(limits.devices.get(device.name, 0)) if index not in taken]
+            free = [index for index in range(self.limits.devices.get(device.name, 0)) if index not in taken]
             if len(free) < device.count:
                 return None
             granted.append((device.name, tuple(free[: device.count])))

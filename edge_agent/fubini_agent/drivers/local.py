@@ -113,11 +113,13 @@ class LocalDriver:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._launched: dict[str, dict[str, Any]] = {}  # asked of the keeper, end not heard yet
         self._trash: list[Path] = []
+        self._forgets: list[str] = []  # ends the keeper need not remember any more
+        self._shown: dict[str, list[tuple[str, str]]] = {}
         self._reconnecting: Optional[asyncio.Task[None]] = None
         self._closing = False
         self._base_binds: list[tuple[str, str]] = []
         self._links: list[tuple[str, str]] = []
-        self._bound: tuple[str, ...] = ()
+        self._dev_nodes = private_root.device_nodes([])
         self._prepare()
 
     def command_of(self, attempt_id: str) -> Optional[Layout]:
@@ -172,7 +174,7 @@ class LocalDriver:
         if attempt_id in self._launched:
             self.end(attempt_id, 0.0)
             del self._launched[attempt_id]
-        self.link.send({"op": "forget", "ids": [attempt_id]})
+        self._forgets.append(attempt_id)
         offer = self._offers.pop(attempt_id, None)
         if offer is not None:
             self.cache.unpin(entry.sha256 for entry in inputs.blobs(offer.spec))
@@ -246,8 +248,7 @@ class LocalDriver:
         private = spec.work_mode is WorkMode.PRIVATE and self.support.ok
         if not private:
             return Layout(top, private=False, cwd=spec.working_dir or str(top / "upper"))
-        env_binds = [(path, path) for path in self._environment(spec).binds if _bindable(path)]
-        binds = self._base_binds + env_binds
+        binds = self._base_binds + self._env_binds(self._environment(spec))
         return Layout(
             top,
             private=True,
@@ -256,6 +257,11 @@ class LocalDriver:
             links=dict(self._links),
             overlay_supported=self.support.overlay,
         )
+
+    def _env_binds(self, environment: HostEnvironment) -> list[tuple[str, str]]:
+        if environment.image not in self._shown:
+            self._shown[environment.image] = [(path, path) for path in environment.binds if _bindable(path)]
+        return self._shown[environment.image]
 
     def _environment(self, spec: ExecSpec) -> HostEnvironment:
         return self.environments.for_image(spec.image)
@@ -299,15 +305,14 @@ class LocalDriver:
         self, layout: Layout, environment: HostEnvironment, devices: tuple[tuple[str, tuple[int, ...]], ...]
     ) -> dict[str, Any]:
         keeper = self.folder.keeper
-        env_binds = [(path, path) for path in environment.binds if _bindable(path)]
         nodes = []
         for name, indices in devices:
             known = self.devices[name].nodes
             nodes += [known[index] for index in indices if index < len(known)]
         plan: dict[str, Any] = {
-            "binds": self._base_binds + env_binds,
+            "binds": self._base_binds + self._env_binds(environment),
             "dev_dir": str(keeper / "dev"),
-            "dev_nodes": private_root.device_nodes([]),
+            "dev_nodes": self._dev_nodes,
             "proc_dir": str(keeper / "proc"),
             "userns": self.support.userns,
             "overlays": [[over.inside, str(over.upper), str(over.work), over.inside] for over in layout.overlays],
@@ -501,6 +506,8 @@ class LocalDriver:
 
     async def sweep(self) -> None:
         """Delete the work directories of discarded attempts."""
+        if self._forgets and self.link.send({"op": "forget", "ids": self._forgets}):
+            self._forgets = []
         trash, self._trash = self._trash, []
         if trash:
             await asyncio.get_running_loop().run_in_executor(None, _remove, trash)

@@ -1,0 +1,609 @@
+"""A DAG template: a task runs once everything it depends on has ended and its condition holds."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from fubini.engines.embedded import expand, frames, process
+from fubini.engines.embedded.frames import Call, Failed, Frame, HookRunner, Waiting, launch, outbound, skipped_node
+from fubini.engines.embedded.outputs import composite_outputs, declared_outputs
+from fubini.engines.embedded.process import EngineError
+from fubini.engines.embedded.program import DagPlan, has_tags
+from fubini.engines.embedded.scope import Group, References
+from fubini.engines.embedded.steps import _append, _certainly_off, check_room, continues, expand_holder
+from fubini.engines.embedded.tree import FAILED, Node
+from fubini.language import govaluate
+from fubini.language.depends import TaskResults
+from fubini.language.errors import LanguageError
+from fubini.runs.engine import NodePhase, NodeType
+
+if TYPE_CHECKING:
+    from fubini.engines.embedded.process import Processed
+    from fubini.engines.embedded.program import Template
+    from fubini.engines.embedded.state import State
+
+
+class TaskState:
+    """One task of a running DAG."""
+
+    __slots__ = ("again", "items", "node", "pending", "settled", "stopped", "task", "waits")
+
+    def __init__(self, waits: int) -> None:
+        self.waits = waits  # dependencies that have not settled
+        self.node: Node | None = None  # the task's node, or its group's
+        self.task: Mapping[str, Any] | None = None  # resolved, until settled
+        self.pending: deque[Mapping[str, Any]] = deque()  # calls held back or not reached
+        self.items = 0  # items of a group that have not settled
+        self.stopped = False  # an item could not be executed: the rest of the loop does not start
+        self.settled = False
+        self.again = False  # hooks are looked at once more in the next pass
+
+
+class DagFrame(Frame):
+    """One running DAG template."""
+
+    def __init__(self, state: State, node: Node, template: Template, processed: Processed, depth: int) -> None:
+        super().__init__(state, node, template, processed, depth)
+        self.references = References("tasks")
+        self.hook_runner = HookRunner(self, "tasks", self.references)
+        self.plan: DagPlan
+        self.tasks: dict[str, TaskState] = {}
+        self.item_holders: dict[str, Mapping[str, Any]] = {}
+        self.running_count = 0  # tasks started and not settled
+        self.over = False
+
+    # --- going through the graph ---------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Find the graph.
+
+        Raises:
+            EngineError: a `depends` that cannot be read.
+        """
+        dag = self.template.body["dag"]
+        try:
+            if has_tags([(t.get("depends"), t.get("dependencies")) for t in dag.get("tasks") or ()]) or has_tags(
+                dag.get("target")
+            ):
+                self.plan = DagPlan(self.processed.sub(dag))
+            else:
+                self.plan = self.template.plan
+        except LanguageError as error:
+            raise EngineError(error.message) from None
+        for name in self.plan.order:
+            depends = self.plan.depends[name]
+            self.tasks[name] = TaskState(len(depends.tasks) if depends else 0)
+
+    def start(self) -> None:
+        if self.node.fulfilled:
+            return
+        try:
+            self.prepare()
+        except EngineError as error:
+            self.fail(error.message)
+            return
+        for name in self.plan.order:
+            if self.tasks[name].waits == 0 and self.tasks[name].node is None:
+                self.ready(name)
+        self.assess()
+
+    def ready(self, name: str) -> None:
+        """All dependencies of a task have settled: run it, leave it out, or say why it cannot run."""
+        if self.over or self.tasks[name].node is not None:
+            return
+        task = self.tasks[name]
+        raw = self.plan.tasks[name]
+        depends = self.plan.depends[name]
+        if depends is not None:
+            try:
+                if not depends.evaluate({other: self.results(other) for other in depends.tasks}):
+                    self.leave(name, raw, NodePhase.OMITTED, "omitted: depends condition not met")
+                    return
+            except LanguageError as error:
+                self.leave(name, raw, NodePhase.ERROR, error.message)
+                return
+        try:
+            holder = self.resolve(raw)
+            loop = expand.is_loop(raw)
+            calls = self.expand(holder) if loop else [holder]
+        except EngineError as error:
+            self.leave(name, raw, NodePhase.ERROR, error.message)
+            return
+        task.task = holder
+        self.running_count += 1
+        if loop:
+            if not calls:
+                task.node = skipped_node(
+                    self.state, self.call(raw, name, self.edges(name)), NodePhase.SKIPPED, "Skipped, empty params"
+                )
+                self.references.nodes[name] = task.node
+                self.settle(name)
+                return
+            task.node = self.state.create(
+                f"{self.node.name}.{name}",
+                NodeType.TASK_GROUP,
+                NodePhase.RUNNING,
+                boundary=self.node,
+                scope=self.template.base.scope,
+                template_name="" if raw.get("templateRef") else raw.get("template") or "",
+                template_ref=raw.get("templateRef"),
+                slot=name,
+            )
+            self.connect(task.node, self.edges(name))
+            task.items = len(calls)
+        task.pending = deque(calls)
+        self.proceed(name)
+
+    def results(self, name: str) -> TaskResults:
+        node = self.tasks[name].node if name in self.tasks else None
+        if node is None:
+            return TaskResults()
+        any_succeeded, all_failed = False, False
+        if node.type is NodeType.TASK_GROUP:
+            phases = [child.phase for child in node.children]
+            any_succeeded = NodePhase.SUCCEEDED in phases
+            all_failed = bool(phases) and all(phase is NodePhase.FAILED for phase in phases)
+        return TaskResults(
+            Succeeded=node.phase is NodePhase.SUCCEEDED,
+            Failed=node.phase is NodePhase.FAILED,
+            Errored=node.phase is NodePhase.ERROR,
+            Skipped=node.phase is NodePhase.SKIPPED,
+            Omitted=node.phase is NodePhase.OMITTED,
+            Daemoned=node.daemoned and node.phase is not NodePhase.PENDING,
+            AnySucceeded=any_succeeded,
+            AllFailed=all_failed,
+        )
+
+    def edges(self, name: str) -> list[Node]:
+        """What a task's node hangs under: the ends of its dependencies, or the DAG itself."""
+        depends = self.plan.depends[name]
+        if depends is None or not depends.tasks:
+            return [self.node]
+        found: dict[str, Node] = {}
+        for other in depends.tasks:
+            node = self.tasks[other].node
+            for last in outbound(node) if node is not None else ():
+                found[last.id] = last
+        return list(found.values())
+
+    def connect(self, node: Node, parents: list[Node]) -> None:
+        node.parents = tuple(parents)
+        for parent in parents:
+            _append(parent, node)
+
+    def call(self, holder: Mapping[str, Any], slot: str, parents: list[Node]) -> Call:
+        return Call(
+            name=f"{self.node.name}.{holder['name']}",
+            holder=holder,
+            arguments=holder.get("arguments") or {},
+            base=self.template.base,
+            owner=self,
+            boundary=self.node,
+            slot=slot,
+            kind="task",
+            on_exit=self.node.on_exit,
+            depth=self.depth + 1,
+            parents=tuple(parents),
+        )
+
+    def resolve(self, raw: Mapping[str, Any]) -> Mapping[str, Any]:
+        task = self.processed.sub(raw)
+        scope = self.scope(self.references)
+        body, no = process.resolve_holder(task, scope, self.references, loop=expand.is_loop(task))
+        if not no and (body.get("arguments") or {}).get("artifacts"):
+            body["arguments"] = process.resolve_artifacts(
+                body["arguments"],
+                scope,
+                skip=lambda error, artifact: "Unable to resolve" in error.message and bool(artifact.get("optional")),
+            )
+        return body
+
+    def expand(self, holder: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        try:
+            items = expand.items_of(holder, self.state.context.max_items)
+        except LanguageError as error:
+            if not _certainly_off(holder):
+                raise EngineError(error.message) from None
+            items = []
+        check_room(self.state, len(items))
+        return expand_holder(holder, items, self.scope(self.references))
+
+    def leave(self, name: str, raw: Mapping[str, Any], phase: NodePhase, message: str) -> None:
+        """A task that does not run: its Skipped node settles at once."""
+        task = self.tasks[name]
+        task.node = skipped_node(self.state, self.call(raw, name, self.edges(name)), phase, message)
+        self.references.nodes[name] = task.node
+        self.running_count += 1
+        if phase is NodePhase.ERROR:
+            task.task = raw
+            if not self.exit_done(name, raw, task.node):
+                return
+        self.settle(name)
+
+    def proceed(self, name: str) -> None:
+        """Start what may start of a task: its one node, or the items of its loop."""
+        task = self.tasks[name]
+        state = self.state
+        raw = self.plan.tasks[name]
+        group = task.node if task.node is not None and task.node.type is NodeType.TASK_GROUP else None
+        while task.pending and not self.over and not task.stopped:
+            holder = task.pending[0]
+            parents = [group] if group is not None else self.edges(name)
+            call = self.call(holder, name, parents)
+            node = self.start_one(holder, call)
+            if node is None:
+                state.waiting[id(self)] = self
+                return
+            task.pending.popleft()
+            if group is None:
+                task.node = node
+                self.references.nodes[name] = node
+            if isinstance(node, Node) and node.fulfilled and (node.type is NodeType.SKIPPED or node.phase in FAILED):
+                if node.type is not NodeType.SKIPPED or node.phase is NodePhase.ERROR:
+                    task.stopped = group is not None
+                self.one_ended(name, node)
+        if task.stopped and group is not None:
+            task.items -= len(task.pending)
+            task.pending.clear()
+            self.group_check(name)
+            return
+        if group is None and raw.get("hooks") and name in self.plan.target_set and task.node is not None:
+            self.run_hooks(name, task.node)
+
+    def start_one(self, holder: Mapping[str, Any], call: Call) -> Node | None:
+        """One node of a task; None when a limit holds it back."""
+        try:
+            if not govaluate.should_execute(holder.get("when") or ""):
+                return skipped_node(self.state, call, NodePhase.SKIPPED, f"when '{holder['when']}' evaluated false")
+        except LanguageError as error:
+            return skipped_node(self.state, call, NodePhase.ERROR, error.message)
+        outcome = launch(self.state, call)
+        if isinstance(outcome, Waiting):
+            return None
+        if isinstance(outcome, Failed):
+            if not outcome.deep:
+                message = f"task '{call.name}' errored: {outcome.message}"
+                self.state.mark(outcome.node, NodePhase.ERROR, message, tell=False)
+            return outcome.node
+        return outcome
+
+    def resume_waiting(self) -> None:
+        if self.over:
+            return
+        for name in self.plan.order:
+            task = self.tasks[name]
+            if task.pending:
+                self.proceed(name)
+        if not any(task.pending for task in self.tasks.values()):
+            self.state.waiting.pop(id(self), None)
+        elif self.template.fail_fast and self.unsuccessful > 0 and self.active_pods == 0:
+            self.over = True
+            self.state.mark(self.node, NodePhase.FAILED, frames.FAILED_FAST)
+            return
+        self.assess()
+
+    # --- what has ended ------------------------------------------------------------------------------------------
+
+    def run_hooks(self, name: str, node: Node) -> bool:
+        """-> whether no hook of this task is running."""
+        task = self.tasks[name]
+        try:
+            return self.hook_runner.run(task.task or self.plan.tasks[name], node, name)
+        except EngineError as error:
+            self.state.mark(node, NodePhase.ERROR, error.message, tell=False)
+            return True
+
+    def running(self, node: Node) -> None:
+        name = node.slot
+        if (
+            not self.over
+            and name in self.tasks
+            and self.tasks[name].node is node
+            and self.plan.tasks[name].get("hooks")
+        ):
+            self.run_hooks(name, node)
+
+    def ended(self, node: Node) -> None:
+        if self.over:
+            return
+        if node.hooked:
+            parent = self.hook_runner.done(node)
+            if parent is not None and parent.fulfilled:
+                task = self.tasks[parent.slot]
+                if task.settled:
+                    self.running_count -= 1
+                    self.assess()
+                elif task.node is parent:
+                    self.task_ended(parent.slot, parent, again=True)
+                else:
+                    self.one_ended(parent.slot, parent, again=True)
+            return
+        self.one_ended(node.slot, node)
+        self.assess()
+
+    def one_ended(self, name: str, node: Node, *, again: bool = False) -> None:
+        """A task's only node, or one item of its loop, has ended."""
+        task = self.tasks[name]
+        if task.node is node:
+            self.task_ended(name, node, again=again)
+            return
+        if not self.exit_done(name, self.plan.tasks[name], node):
+            return
+        task.items -= 1
+        self.group_check(name)
+
+    def group_check(self, name: str) -> None:
+        task = self.tasks[name]
+        group = task.node
+        if group is None or task.items > 0 or task.pending or group.fulfilled:
+            return
+        phase = NodePhase.SUCCEEDED
+        for child in group.children:
+            if child.failed and not child.hooked:
+                phase = child.phase
+        self.references.nodes[name] = Group(group, [child for child in group.children if not child.hooked])
+        self.state.mark(group, phase, tell=False)
+        self.task_ended(name, group)
+
+    def task_ended(self, name: str, node: Node, *, again: bool = False) -> None:
+        """A task's node has ended: hooks and exit handler, then whoever depends on it.
+
+        A leaf's hooks run before its dependents are looked at. A node that ends within a pass (composites) is only
+        looked at again in the next pass, and not at all when all its dependents have ended by then.
+        """
+        task = self.tasks[name]
+        raw = self.plan.tasks[name]
+        has_hooks = any(hook != "exit" for hook in raw.get("hooks") or ())
+        at_once = (
+            again or not has_hooks or node.type in (NodeType.POD, NodeType.SKIPPED) or name in self.plan.target_set
+        )
+        if at_once:
+            if has_hooks and node.type is not NodeType.SKIPPED and not self.run_hooks(name, node):
+                return
+            if not self.exit_done(name, raw, node):
+                return
+        else:
+            if not self.exit_done(name, raw, node) or self._hooks_open(node):
+                return
+            task.again = True
+        self.settle(name)
+
+    def _hooks_open(self, node: Node) -> bool:
+        state = self.hooks.get(node.id)
+        return state is not None and state.open > 0
+
+    def exit_done(self, name: str, raw: Mapping[str, Any], node: Node) -> bool:
+        """-> whether the exit handler has nothing left to do."""
+        task = self.tasks[name]
+        holder = task.task or raw
+        if not (holder.get("onExit") or (holder.get("hooks") or {}).get("exit")):
+            return True
+        try:
+            return self.hook_runner.run_exit(holder, node, name)
+        except EngineError:
+            # Argo logs it, retries it every pass and never ends; here the task ends without its handler.
+            return True
+
+    def settle(self, name: str) -> None:
+        """A task is over with everything that belongs to it: its dependents may be ready."""
+        task = self.tasks[name]
+        if task.settled:
+            return
+        task.settled = True
+        node = task.node
+        assert node is not None
+        if node.phase in (NodePhase.SKIPPED, NodePhase.OMITTED):
+            declared = declared_outputs(
+                self.state.program, self.plan.tasks[name], self.template.base, node, artifacts=False
+            )
+            if declared:
+                self.references.declared[name] = declared
+        self.running_count -= 1
+        for other in self.plan.dependents[name]:
+            waiting = self.tasks.get(other)
+            if waiting is None:
+                continue
+            waiting.waits -= 1
+            if waiting.waits == 0:
+                self.state.work.append(lambda other=other: self.ready_and_assess(other))  # type: ignore[misc]
+        if task.again:
+            self.state.late.append(lambda: self.look_again(name))
+
+    def ready_and_assess(self, name: str) -> None:
+        self.ready(name)
+        self.assess()
+
+    def look_again(self, name: str) -> None:
+        """The next pass over a composite task that has ended: its hooks, unless nobody visits it any more."""
+        task = self.tasks[name]
+        task.again = False
+        if self.over or task.node is None:
+            return
+        visited = any(
+            (other := self.tasks.get(n)) is not None and (other.node is None or not other.node.fulfilled)
+            for n in self.plan.dependents[name]
+        )
+        if not visited:
+            return
+        before = self._hooks_open(task.node)
+        if not self.run_hooks(name, task.node) and not before:
+            self.running_count += 1
+
+    def failed(self, failure: Failed) -> None:
+        if self.over:
+            return
+        node = failure.node
+        name = node.slot
+        if node.hooked:
+            parent = self.hook_runner.done(node)
+            if parent is not None:
+                self.ended(node)
+            return
+        task = self.tasks[name]
+        self.state.mark(node, NodePhase.ERROR, f"task '{node.name}' errored: {failure.message}", tell=False)
+        if task.node is not node:
+            task.stopped = True
+            task.items -= len(task.pending)
+            task.pending.clear()
+        self.one_ended(name, node)
+        self.assess()
+
+    # --- the end -------------------------------------------------------------------------------------------------
+
+    def assess(self) -> None:
+        """See whether the DAG is over, once nothing in it is on its way."""
+        if self.over or self.running_count > 0 or self.node.fulfilled:
+            return
+        phase = self.verdict()
+        if phase is None:
+            return
+        self.over = True
+        if phase in FAILED:
+            self.state.mark(self.node, phase)
+            return
+        try:
+            for name, task in self.tasks.items():
+                if task.node is not None and task.node.type is NodeType.TASK_GROUP:
+                    found = self.references.nodes.get(name)
+                    if isinstance(found, Group):
+                        _ = found.values if any((m.outputs or {}).get("result") for m in found.members) else None
+                if task.node is not None:
+                    self.state.add_global_output(task.node.outputs)
+            outputs = composite_outputs(self.processed, self.state.globals, self.references)
+        except (EngineError, LanguageError) as error:
+            self.fail(str(error))
+            return
+        if outputs is not None:
+            self.node.outputs = outputs
+        self.state.mark(self.node, NodePhase.SUCCEEDED)
+
+    def verdict(self) -> NodePhase | None:
+        """The DAG's phase by its targets; None while one is still to come."""
+        if self.state.shutdown and not self.node.on_exit:
+            return NodePhase.FAILED
+        result: NodePhase | None = NodePhase.SUCCEEDED
+        seen: dict[str, NodePhase] = {}
+        for name in self.plan.targets:
+            task = self.tasks.get(name)
+            node = task.node if task is not None else None
+            if node is None or not node.fulfilled:
+                result = None
+                if not self.plan.fail_fast:
+                    break
+                continue
+            phase = self.branch_phase(node, seen)
+            if phase in FAILED and not continues(self.plan.tasks[name], phase):
+                result = phase
+                if self.plan.fail_fast:
+                    break
+        return result
+
+    def branch_phase(self, node: Node, seen: dict[str, NodePhase]) -> NodePhase:
+        """A node's phase, or for one that did not run what its branch came to: a failure above counts."""
+        if node.completed:
+            return node.phase
+        stack = [node]
+        visited: set[str] = set()
+        phase = NodePhase.SUCCEEDED
+        while stack:
+            current = stack.pop()
+            if current.id in visited:
+                continue
+            visited.add(current.id)
+            for parent in current.parents:
+                if parent is self.node:
+                    continue
+                whole = parent.parents[0] if parent.retried and not parent.hooked and parent.parents else parent
+                if whole.completed:
+                    if whole.failed:
+                        return whole.phase
+                else:
+                    stack.append(whole)
+        return phase
+
+    def close(self) -> Any:
+        self.over = True
+        return super().close()
+
+    # --- reading back --------------------------------------------------------------------------------------------
+
+    def restore(self) -> None:
+        self.prepare()
+        for name in self.plan.order:
+            node = self.state.find(f"{self.node.name}.{name}")
+            if node is None:
+                continue
+            self.tasks[name].node = node
+            if node.type is NodeType.TASK_GROUP:
+                self.references.nodes[name] = Group(node, [c for c in node.children if not c.hooked])
+            else:
+                self.references.nodes[name] = node
+            declared = declared_outputs(
+                self.state.program, self.plan.tasks[name], self.template.base, node, artifacts=False
+            )
+            if declared:
+                self.references.declared[name] = declared
+        for name in self.plan.order:
+            if self.tasks[name].node is not None:
+                self.restore_task(name)
+
+    def restore_task(self, name: str) -> None:
+        task = self.tasks[name]
+        node = task.node
+        assert node is not None
+        raw = self.plan.tasks[name]
+        if raw.get("hooks") or raw.get("onExit") or (node.type is NodeType.TASK_GROUP and not node.fulfilled):
+            try:
+                task.task = self.resolve(raw)
+            except EngineError:
+                task.task = raw
+        frames.restore_hooks(self, node)
+        finished = frames.hooks_settled(self, node, raw)
+        started = any(
+            (other := self.tasks.get(n)) is not None and other.node is not None for n in self.plan.dependents[name]
+        )
+        if not finished:
+            self.running_count += 1
+        if finished or (node.fulfilled and started):
+            task.settled = True
+            for other in self.plan.dependents[name]:
+                if other in self.tasks:
+                    self.tasks[other].waits -= 1
+        if node.type is NodeType.TASK_GROUP and not node.fulfilled:
+            self.restore_items(name, task.task or raw)
+
+    def restore_items(self, name: str, holder: Mapping[str, Any]) -> None:
+        task = self.tasks[name]
+        for call in self.expand(holder):
+            child = self.state.find(f"{self.node.name}.{call['name']}")
+            if child is None:
+                task.pending.append(call)
+                task.items += 1
+                continue
+            frames.restore_hooks(self, child)
+            if not frames.hooks_settled(self, child, holder):
+                task.items += 1
+            if child.phase is NodePhase.ERROR and child.type is NodeType.SKIPPED:
+                task.stopped = True
+
+    def catch_up(self) -> None:
+        if self.over or self.node.fulfilled:
+            return
+        for name in self.plan.order:
+            task = self.tasks[name]
+            node = task.node
+            if node is None:
+                if task.waits == 0:
+                    self.ready(name)
+            elif task.pending:
+                self.proceed(name)
+            elif node.type is NodeType.TASK_GROUP and not node.fulfilled:
+                for child in list(node.children):
+                    if child.fulfilled and not child.hooked and child.id in self.hooks:
+                        self.exit_done(name, self.plan.tasks[name], child)
+                self.group_check(name)
+            elif node.fulfilled and not task.settled:
+                self.task_ended(name, node, again=True)
+        self.assess()

@@ -1,0 +1,361 @@
+"""One event in, one step out: the order in which a run's parts are looked at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fubini.engines.embedded import frames, leaf, suspend
+from fubini.engines.embedded.frames import Call, Failed, Waiting, exit_hook, launch
+from fubini.engines.embedded.globals import set_globals
+from fubini.engines.embedded.process import EngineError
+from fubini.engines.embedded.scope import VariableScope, evaluate_bool
+from fubini.engines.embedded.state import LimitReached, State
+from fubini.engines.embedded.tree import Node
+from fubini.language.errors import LanguageError
+from fubini.runs.engine import (
+    CancelTask,
+    Event,
+    LeafDone,
+    LeafRunning,
+    NodePhase,
+    NodeType,
+    RunContext,
+    Signal,
+    Start,
+    Step,
+    Tick,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEADLINE_KEY = "run:deadline"
+DEADLINE_MESSAGE = "Step exceeded its deadline"
+
+
+class Root:
+    """Owner of the entry node, the workflow's hooks and its exit handler."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    def ended(self, node: Node) -> None:
+        """Looked at after every event."""
+
+    def running(self, node: Node) -> None:
+        """Looked at after every event."""
+
+    def failed(self, failure: Failed) -> None:
+        state = self.state
+        if failure.node is state.find(f"{state.name}.onExit"):
+            end(state, NodePhase.ERROR, f"error in exit template execution : {failure.message}")
+        elif failure.node.name == state.name:
+            end(state, NodePhase.ERROR, f"error in entry template execution: {failure.message}")
+        else:
+            state.mark(failure.node, NodePhase.ERROR, failure.message, tell=False)
+
+
+def start(manifest: Mapping[str, Any], context: RunContext, at_ms: int) -> tuple[State, Step]:
+    """A new run and its first step."""
+    state = State.new(manifest, context)
+    return state, advance(state, Start(at_ms))
+
+
+def advance(state: State, event: Event) -> Step:
+    """Take one event into the run; the state changes in place, the step says all that changed."""
+    if state.finished and not isinstance(event, Signal):
+        return Step()
+    state.now = max(state.now, event.at_ms)
+    try:
+        _dispatch(state, event)
+        settle(state)
+    except LimitReached as error:
+        give_up(state, str(error))
+    return state.take_step()
+
+
+def _dispatch(state: State, event: Event) -> None:
+    if isinstance(event, Start):
+        begin_run(state)
+    elif isinstance(event, LeafDone):
+        node = state.nodes.get(event.node_id)
+        if node is not None and node.generation == event.generation and not node.fulfilled:
+            leaf.finish_leaf(state, node, event.outcome)
+    elif isinstance(event, LeafRunning):
+        node = state.nodes.get(event.node_id)
+        if node is not None and node.generation == event.generation and node.phase is NodePhase.PENDING:
+            state.mark(node, NodePhase.RUNNING, "")
+            if not state.suspended:
+                _tell_running(node)
+    elif isinstance(event, Tick):
+        tick(state, event.key)
+    else:
+        from fubini.engines.embedded.signals import signal
+
+        signal(state, event)
+
+
+def _tell_running(node: Node) -> None:
+    """Hooks look at the node a step or task shows: an attempt's is its Retry node, which was running already."""
+    owner = node.owner
+    if owner is not None:
+        owner.running(node)
+
+
+def settle(state: State) -> None:
+    """Let everything follow from what has changed, then look at the workflow as a whole."""
+    if state.suspended or not state.begun:
+        return
+    while True:
+        state.drain()
+        if state.finished:
+            return
+        _refill(state)
+        if not state.work and not state.late:
+            watch(state)
+        if not state.work and not state.late:
+            return
+
+
+def _refill(state: State) -> None:
+    """A workflow-wide limit has room again: give it to whoever waits."""
+    limit = state.program.spec.get("parallelism")
+    if limit is None or not state.waiting:
+        return
+    for frame in list(state.waiting.values()):
+        if state.active_pods >= int(limit):
+            return
+        frame.resume_waiting()
+
+
+def begin_run(state: State) -> None:
+    """The first pass."""
+    if state.begun:
+        return
+    state.started = state.now
+    state.touch_run()
+    try:
+        set_globals(state)
+    except EngineError as error:
+        state.phase, state.message, state.finished, state.begun = (
+            NodePhase.FAILED,
+            f"failed to set global parameters: {error.message}"
+            if not error.message.startswith("failed to set")
+            else f"failed to set global parameters: {error.message}",
+            True,
+            True,
+        )
+        return
+    state.phase = NodePhase.RUNNING
+    seconds = state.program.spec.get("activeDeadlineSeconds")
+    if seconds is not None:
+        state.deadline = state.now // 1000 * 1000 + int(seconds) * 1000
+        state.timer(DEADLINE_KEY, state.deadline + 1)
+    state.begun = True
+    if state.program.spec.get("suspend"):
+        state.suspended = True
+        return
+    launch_root(state)
+
+
+def launch_root(state: State) -> None:
+    """Start the entry template."""
+    outcome = launch(
+        state,
+        Call(
+            name=state.name,
+            holder={"template": state.program.spec.get("entrypoint") or ""},
+            arguments=state.arguments,
+            base=state.program.root,
+            owner=root_of(state),
+        ),
+    )
+    if isinstance(outcome, Failed):
+        end(state, NodePhase.ERROR, f"error in entry template execution: {outcome.message}")
+
+
+def root_of(state: State) -> Any:
+    """The owner of what belongs to no template."""
+    found = state.root_owner
+    if found is None:
+        found = state.root_owner = Root(state)
+    return found
+
+
+_STATUS = {
+    NodePhase.PENDING: NodePhase.PENDING,
+    NodePhase.RUNNING: NodePhase.RUNNING,
+    NodePhase.FAILED: NodePhase.FAILED,
+    NodePhase.ERROR: NodePhase.ERROR,
+}
+
+
+def watch(state: State) -> None:
+    """What is done at the end of every pass: the workflow's hooks, its exit handler, its end."""
+    root = state.nodes.get(state.find_id(state.name))
+    if root is None:
+        if not state.finished and not state.suspended:
+            launch_root(state)
+        return
+    status = _STATUS.get(root.phase, NodePhase.SUCCEEDED)
+    before = (state.globals.get("workflow.status"), len(state.nodes))
+    state.globals["workflow.status"] = status.value
+    state.globals["workflow.duration"] = f"{(state.now - (state.started or state.now)) / 1000:.6f}"
+    if root.fulfilled or state.program.spec.get("hooks"):
+        state.globals["workflow.failures"] = state.failures_json()
+    if not _workflow_hooks(state, root):
+        return
+    if len(state.nodes) != before[1] and (state.work or state.late):
+        return
+    if not root.fulfilled:
+        return
+    hook = exit_hook(state.program.exit_holder, state.arguments)
+    exit_node = state.find(f"{state.name}.onExit")
+    if hook is not None and (exit_node is not None or state.shutdown != "Terminate"):
+        if exit_node is None:
+            outcome = launch(
+                state,
+                Call(
+                    name=f"{state.name}.onExit",
+                    holder={k: hook[k] for k in ("template", "templateRef") if hook.get(k)},
+                    arguments=_workflow_arguments(state, hook),
+                    base=state.program.root,
+                    owner=root_of(state),
+                    on_exit=True,
+                    flag={"hooked": True},
+                ),
+            )
+            if isinstance(outcome, Waiting):
+                return
+            if isinstance(outcome, Failed):
+                end(state, NodePhase.ERROR, f"error in exit template execution : {outcome.message}")
+                return
+            exit_node = outcome
+            if not exit_node.fulfilled:
+                return
+        if not exit_node.fulfilled:
+            return
+    message = root.message
+    if root.failed and state.shutdown:
+        message = f"Stopped with strategy '{state.shutdown}'"
+    if state.limit:
+        end(state, NodePhase.ERROR, state.limit)
+    elif status is NodePhase.SUCCEEDED and exit_node is not None and exit_node.failed:
+        end(state, exit_node.phase, exit_node.message)
+    elif status is NodePhase.SUCCEEDED:
+        end(state, NodePhase.SUCCEEDED, "")
+    else:
+        end(state, status, message)
+
+
+def _workflow_arguments(state: State, hook: Mapping[str, Any]) -> Mapping[str, Any]:
+    from fubini.engines.embedded import process
+
+    scope = VariableScope(state.globals, {})
+    found: Mapping[str, Any] = process.walk(hook.get("arguments") or {}, lambda text: process.replace(text, scope))
+    return found
+
+
+def _workflow_hooks(state: State, root: Node) -> bool:
+    """Start the workflow's hooks whose condition holds; -> whether none is running."""
+    hooks = state.program.spec.get("hooks") or {}
+    done = True
+    for name, hook in hooks.items():
+        if name == "exit":
+            continue
+        full = f"{state.name}.hooks.{name}"
+        node = state.find(full)
+        if node is None:
+            try:
+                if not hook.get("expression"):
+                    raise EngineError(f"Expression required for hook {full}")
+                if not evaluate_bool(hook["expression"], VariableScope(state.globals, {})):
+                    continue
+            except (EngineError, LanguageError) as error:
+                state.mark(root, NodePhase.ERROR, error.message, tell=False)
+                return True
+            outcome = launch(
+                state,
+                Call(
+                    name=full,
+                    holder={k: hook[k] for k in ("template", "templateRef") if hook.get(k)},
+                    arguments=_workflow_arguments(state, hook),
+                    base=state.program.root,
+                    owner=root_of(state),
+                    flag={"hooked": True},
+                    parents=(root,),
+                ),
+            )
+            if isinstance(outcome, Failed):
+                state.mark(root, NodePhase.ERROR, outcome.message, tell=False)
+                return True
+            if isinstance(outcome, Waiting):
+                return False
+            node = outcome
+        done = done and node.fulfilled
+    return done
+
+
+def end(state: State, phase: NodePhase, message: str) -> None:
+    """The run is over; leaves still open are cancelled."""
+    state.phase, state.message, state.finished = phase, message, True
+    state.touch_run()
+    if phase is NodePhase.ERROR:
+        root = state.nodes.get(state.find_id(state.name))
+        if root is not None and root.phase is NodePhase.RUNNING:
+            state.mark(root, NodePhase.ERROR, "Workflow operation error", tell=False)
+    if state.deadline is not None:
+        state.timer(DEADLINE_KEY, None)
+    if state.active_pods:
+        for node in state.nodes.values():
+            if node.type is NodeType.POD and node.phase in (NodePhase.PENDING, NodePhase.RUNNING):
+                state.command(CancelTask(node.id, node.generation, "the run has ended"))
+    state.work.clear()
+    state.late.clear()
+
+
+def give_up(state: State, message: str) -> None:
+    """A limit of the installation is reached: everything open ends, the run is an Error that names the limit."""
+    state.limit = message
+    state.work.clear()
+    state.late.clear()
+    for node in list(state.nodes.values()):
+        if node.type is NodeType.POD and not node.fulfilled:
+            state.command(CancelTask(node.id, node.generation, message))
+            state.mark(node, NodePhase.FAILED, message, tell=False)
+    for node in list(state.nodes.values()):
+        if not node.fulfilled:
+            state.mark(node, NodePhase.ERROR, message, tell=False)
+    state.work.clear()
+    end(state, NodePhase.ERROR, message)
+
+
+def tick(state: State, key: str) -> None:
+    """A timer has come due."""
+    if state.suspended:
+        return
+    kind, _, id_ = key.partition(":")
+    if key == DEADLINE_KEY:
+        deadline_passed(state)
+        return
+    node = next((n for n in (state.nodes.get(id_),) if n is not None), None)  # type: ignore[call-overload]
+    if node is None or node.fulfilled:
+        return
+    if kind == "suspend":
+        suspend.wake(state, node)
+    elif kind == "retry" and isinstance(node.frame, frames.Frame):
+        node.frame.catch_up()
+
+
+def deadline_passed(state: State) -> None:
+    """The workflow's activeDeadlineSeconds is over: what is open ends, exit handlers still run."""
+    if state.deadline is None or state.now < state.deadline:
+        return
+    for node in list(state.nodes.values()):
+        if node.fulfilled or node.on_exit:
+            continue
+        if node.type is NodeType.POD:
+            state.command(CancelTask(node.id, node.generation, DEADLINE_MESSAGE))
+            state.mark(node, NodePhase.FAILED, DEADLINE_MESSAGE)
+        elif node.type is NodeType.SUSPEND:
+            state.mark(node, NodePhase.FAILED, DEADLINE_MESSAGE)

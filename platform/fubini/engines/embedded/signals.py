@@ -1,0 +1,331 @@
+"""What people do to a run: stop, terminate, suspend, resume, retry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from fubini.engines.embedded import persist, suspend
+from fubini.engines.embedded.globals import set_globals
+from fubini.engines.embedded.process import EngineError
+from fubini.engines.embedded.state import State
+from fubini.engines.embedded.tree import Node
+from fubini.runs.engine import CancelTask, NodePhase, NodeType, Signal, SignalKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+EXECUTION = frozenset({NodeType.POD, NodeType.CONTAINER, NodeType.HTTP, NodeType.PLUGIN})
+GROUPS = frozenset({NodeType.DAG, NodeType.TASK_GROUP, NodeType.STEP_GROUP, NodeType.STEPS})
+
+
+class SignalRefused(Exception):
+    """The action does not fit the run's state; the message says why. Nothing has changed."""
+
+
+def signal(state: State, event: Signal) -> None:
+    """Carry one action out.
+
+    Raises:
+        SignalRefused: it does not fit.
+    """
+    if event.kind in (SignalKind.STOP, SignalKind.TERMINATE):
+        if event.kind is SignalKind.STOP and event.selector:
+            settle_suspended(state, event, NodePhase.FAILED)
+        else:
+            shut_down(state, "Stop" if event.kind is SignalKind.STOP else "Terminate")
+    elif event.kind is SignalKind.SUSPEND:
+        if state.finished:
+            raise SignalRefused("cannot suspend completed workflows")
+        state.suspended = True
+        state.touch_run()
+    elif event.kind is SignalKind.RESUME:
+        resume(state, event)
+    else:
+        retry(state, event)
+
+
+# --- selecting nodes --------------------------------------------------------------------------------------------
+
+
+def matcher(selector: str) -> Callable[[Node], bool]:
+    """A field selector: ``key=value,key!=value`` over a node's fields and input parameters.
+
+    Raises:
+        SignalRefused: it cannot be read.
+    """
+    wanted: list[tuple[str, str, bool]] = []
+    for part in selector.split(","):
+        if not part.strip():
+            continue
+        for operator in ("!=", "==", "="):
+            key, found, value = part.partition(operator)
+            if found:
+                wanted.append((key.strip(), value.strip(), operator != "!="))
+                break
+        else:
+            raise SignalRefused(f"invalid selector: '{selector}'; can't understand '{part}'")
+    return lambda node: all((_field(node, key) == value) is equal for key, value, equal in wanted)
+
+
+def _field(node: Node, key: str) -> str:
+    simple = {
+        "displayName": node.display,
+        "templateName": node.template,
+        "phase": node.phase.value,
+        "name": node.name,
+        "id": node.id,
+    }
+    if key in simple:
+        return simple[key]
+    if key.startswith("templateRef."):
+        return str((node.template_ref or {}).get(key.partition(".")[2]) or "")
+    if key.startswith("inputs.parameters.") and key.endswith(".value"):
+        name = key[18:-6]
+        for parameter in (node.inputs or {}).get("parameters") or ():
+            if parameter["name"] == name:
+                return str(parameter["value"])
+    return ""
+
+
+def _active_suspends(state: State) -> list[Node]:
+    return [n for n in state.nodes.values() if n.type is NodeType.SUSPEND and n.phase is NodePhase.RUNNING]
+
+
+# --- stop, terminate --------------------------------------------------------------------------------------------
+
+
+def shut_down(state: State, strategy: str) -> None:
+    """End what is open; with Stop, exit handlers still run."""
+    if state.finished or state.shutdown == "Terminate" or state.shutdown == strategy:
+        return
+    state.shutdown = strategy
+    state.touch_run()
+    message = f"Stopped with strategy '{strategy}'"
+    for node in list(state.nodes.values()):
+        if node.fulfilled or (strategy == "Stop" and node.on_exit):
+            continue
+        if node.type is NodeType.POD:
+            state.command(CancelTask(node.id, node.generation, message))
+            state.mark(node, NodePhase.FAILED, f"workflow shutdown with strategy: {strategy}")
+        elif node.type is NodeType.SUSPEND:
+            state.mark(node, NodePhase.FAILED, message)
+    for node in list(state.nodes.values()):
+        if node.type is not NodeType.RETRY or node.fulfilled or (strategy == "Stop" and node.on_exit):
+            continue
+        if node.children and all(child.fulfilled for child in node.children) and not _queued(state, node):
+            state.mark(node, NodePhase.FAILED, message)
+
+
+def _queued(state: State, node: Node) -> bool:
+    """Whether the last attempt was only just ended by this action: the Retry node then follows by itself."""
+    last = node.children[-1]
+    return last.finished == state.now
+
+
+# --- suspend, resume --------------------------------------------------------------------------------------------
+
+
+def resume(state: State, event: Signal) -> None:
+    """Go on: the whole run and all that waits for a person, or the suspend nodes selected."""
+    if event.selector or event.outputs:
+        settle_suspended(state, event, NodePhase.SUCCEEDED)
+        return
+    nodes = _active_suspends(state)
+    filled: list[tuple[Node, Any]] = []
+    try:
+        filled = [(node, suspend.fill_defaults(node.outputs)) for node in nodes]
+    except EngineError as error:
+        raise SignalRefused(error.message) from None
+    was_suspended, state.suspended = state.suspended, False
+    if was_suspended:
+        state.touch_run()
+    for node, outputs in filled:
+        node.outputs = outputs
+        state.add_global_output(outputs)
+        state.mark(node, NodePhase.SUCCEEDED, event.message or None)
+    if was_suspended:
+        catch_up(state)
+
+
+def settle_suspended(state: State, event: Signal, phase: NodePhase) -> None:
+    """End the suspend nodes selected, with supplied outputs."""
+    matches = matcher(event.selector)
+    nodes = [node for node in _active_suspends(state) if matches(node)]
+    if not nodes:
+        raise SignalRefused(
+            f"currently, set only targets suspend nodes: no suspend nodes matching nodeFieldSelector: {event.selector}"
+        )
+    try:
+        supplied = [(node, suspend.supply(node.outputs, event.outputs)) for node in nodes]
+    except EngineError as error:
+        raise SignalRefused(error.message) from None
+    for node, outputs in supplied:
+        node.outputs = outputs
+        state.add_global_output(outputs)
+        state.mark(node, phase, event.message or None)
+
+
+def catch_up(state: State) -> None:
+    """Do everything that events did not do while the run was suspended."""
+    for node in _active_suspends(state):
+        suspend.wake(state, node)
+    for frame in persist.live_frames(state):
+        frame.catch_up()
+
+
+# --- retry ------------------------------------------------------------------------------------------------------
+
+
+def retry(state: State, event: Signal) -> None:
+    """Run failed nodes again: they leave the tree and come back with a higher generation.
+
+    Raises:
+        SignalRefused: the run has not failed.
+    """
+    if not state.finished:
+        raise SignalRefused(f"Cannot retry a workflow in phase {state.phase.value}")
+    again = event.restart_successful and bool(event.selector)
+    if state.phase is NodePhase.SUCCEEDED and not again:
+        raise SignalRefused("To retry a succeeded workflow, set the options restartSuccessful and nodeFieldSelector")
+    chosen = {n.id for n in state.nodes.values() if matcher(event.selector)(n)} if again else set()
+    for node in list(state.nodes.values()):
+        if node.failed and node.type in EXECUTION:
+            whole = node.parents[0] if node.retried and node.parents else node
+            if not _succeeded_below(whole, chosen):
+                chosen.add(node.id)
+    to_reset, to_delete = _plan(state, chosen)
+    if event.parameters:
+        for id_ in to_reset - to_delete:
+            node = state.nodes[id_]  # type: ignore[index]
+            if node.type in (NodeType.TASK_GROUP, NodeType.STEP_GROUP):
+                to_delete |= {below.id for below in descendants([node])} - {node.id}
+    exit_name = f"{state.name}.onExit"
+    to_delete |= {n.id for n in state.nodes.values() if n.name.startswith(exit_name)}
+    for id_ in to_reset - to_delete:
+        node = state.nodes[id_]  # type: ignore[index]
+        state.count(node, node.phase, NodePhase.RUNNING)
+        state.failures.pop(node.id, None)
+        if node.phase is not NodePhase.SKIPPED:
+            node.phase = NodePhase.RUNNING
+        node.message, node.started, node.finished = "", state.now, None
+        state.touch(node)
+    for id_ in to_delete:
+        found = state.nodes.get(id_)  # type: ignore[call-overload]
+        if found is not None:
+            state.remove(found)
+    state.overrides.update(event.parameters)
+    state.finished, state.shutdown, state.limit = False, "", ""
+    state.phase, state.message, state.started = NodePhase.RUNNING, "", state.now
+    set_globals(state)
+    state.globals["workflow.status"] = NodePhase.RUNNING.value
+    private = {n.id: {"locals": _locals(state, n)} for n in state.nodes.values() if not n.fulfilled}
+    for node in state.nodes.values():
+        node.frame = None
+    persist.rebuild(state, private)
+    seconds = state.program.spec.get("activeDeadlineSeconds")
+    if seconds is not None:
+        state.deadline = state.now // 1000 * 1000 + int(seconds) * 1000
+        state.timer("run:deadline", state.deadline + 1)
+    state.touch_run()
+    catch_up(state)
+
+
+def _locals(state: State, node: Node) -> dict[str, str]:
+    template = state.template_of(node)
+    return state.leaf_locals(node, template) if template is not None else {"node.name": node.name}
+
+
+def _succeeded_below(node: Node, chosen: set[Any]) -> bool:
+    """Whether something below that is not chosen has succeeded: then the failure was dealt with."""
+    for child in node.children:
+        if child.id in chosen:
+            continue
+        if child.phase is NodePhase.SUCCEEDED or _succeeded_below(child, chosen):
+            return True
+    return False
+
+
+def descendants(start: Iterable[Node]) -> list[Node]:
+    """Nodes and everything below them."""
+    found: dict[str, Node] = {}
+    stack = list(start)
+    while stack:
+        node = stack.pop()
+        if node.id not in found:
+            found[node.id] = node
+            stack.extend(node.children)
+    return list(found.values())
+
+
+def _plan(state: State, chosen: set[Any]) -> tuple[set[Any], set[Any]]:
+    """Which nodes run again in place, and which leave the tree, walking from the root."""
+    to_reset: set[Any] = set()
+    to_delete: set[Any] = set()
+    root = state.nodes.get(state.find_id(state.name))
+    if root is None:
+        return to_reset, to_delete
+    parent_of: dict[str, Node] = {}
+    for id_ in sorted(state.nodes):
+        for child in state.nodes[id_].children:
+            parent_of[child.id] = state.nodes[id_]
+    order: list[Node] = [root]
+    seen = {root.id}
+    for node in order:
+        for child in node.children:
+            if child.id not in seen:
+                seen.add(child.id)
+                order.append(child)
+    for node in order:
+        if node.id in chosen and node.id not in to_delete:
+            reset, delete = _path(node, parent_of)
+            to_reset |= reset
+            to_delete |= delete
+    return to_reset, to_delete
+
+
+def _path(node: Node, parent_of: dict[str, Node]) -> tuple[set[Any], set[Any]]:
+    """What one node's return means for those above and below it."""
+    delete = {below.id for below in descendants([node])}
+    reset: set[Any] = set()
+    if node.id not in parent_of:
+        return reset, delete
+    current: Node | None = node
+    while current is not None:
+        if current.type in GROUPS:
+            reset.add(current.id)
+            current = _boundaries(current, parent_of, reset)
+            continue
+        if current.type is NodeType.RETRY and current.failed:
+            reset.add(current.id)
+        elif current.type is NodeType.CONTAINER:
+            while current is not None and current.type is not NodeType.POD:
+                current = parent_of.get(current.id)
+            if current is None:
+                break
+            delete |= {below.id for below in descendants([current])}
+            continue
+        current = parent_of.get(current.id)
+    return reset, delete
+
+
+def _boundaries(node: Node, parent_of: dict[str, Node], reset: set[Any]) -> Node | None:
+    current: Node = node
+    while True:
+        parent = parent_of.get(current.id)
+        if parent is not None and parent.type is NodeType.RETRY:
+            reset.add(parent.id)
+            current = parent
+            parent = parent_of.get(current.id)
+        if parent is not None and parent.type in (NodeType.STEP_GROUP, NodeType.TASK_GROUP):
+            reset.add(parent.id)
+        if current.boundary is None:
+            return parent
+        wanted = current.boundary
+        walk: Node | None = current
+        while walk is not None and walk is not wanted:
+            walk = parent_of.get(walk.id)
+        if walk is None:
+            return None
+        reset.add(walk.id)
+        current = walk

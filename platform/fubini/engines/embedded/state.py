@@ -1,0 +1,360 @@
+"""A run's state while it is interpreted, and the few ways in which it changes.
+
+Everything an event changes is collected here and handed out once as a `Step`. Nodes that end are queued for their
+owner, so that long chains neither recurse nor look at the rest of the tree. Counters (open leaves, active children of
+a boundary) are kept as nodes change phase.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from fubini.engines.embedded import tree
+from fubini.engines.embedded.program import Program, ProgramError, Template, TemplateBase
+from fubini.engines.embedded.tree import ACTIVE, Node
+from fubini.language import gojson
+from fubini.runs.engine import (
+    FULFILLED,
+    Command,
+    NodeId,
+    NodePhase,
+    NodeRecord,
+    NodeType,
+    RunContext,
+    RunRecord,
+    Step,
+    Timer,
+)
+
+if TYPE_CHECKING:
+    from fubini.engines.embedded.frames import Frame
+
+_COUNTED = frozenset({NodeType.POD, NodeType.STEPS, NodeType.DAG})
+
+
+class LimitReached(Exception):
+    """The run would grow beyond what this installation runs; the message names the limit."""
+
+
+class State:
+    """One run. Made by `new` or `load`, changed only by `advance`; the caller owns it."""
+
+    def __init__(self, manifest: Mapping[str, Any], context: RunContext) -> None:
+        self.manifest = manifest
+        self.context = context
+        self.program = Program(manifest, context.library)
+        self.nodes: dict[NodeId, Node] = {}
+        self.generations: dict[NodeId, int] = {}
+        self.globals: dict[str, Any] = {}
+        self.arguments: dict[str, Any] = {}
+        self.phase = NodePhase.PENDING
+        self.message = ""
+        self.outputs: dict[str, list[dict[str, Any]]] = {}
+        self.suspended = False
+        self.shutdown = ""
+        self.finished = False
+        self.started: int | None = None
+        self.deadline: int | None = None
+        self.begun = False
+        self.limit = ""
+        self.overrides: dict[str, str] = {}
+        # bookkeeping, rebuilt by `load`
+        self.now = 0
+        self.active_pods = 0
+        self.failures: dict[NodeId, Node] = {}
+        self.root_owner: Any = None
+        self.waiting: dict[int, Frame] = {}
+        self.work: deque[Callable[[], None]] = deque()
+        self.late: deque[Callable[[], None]] = deque()
+        # what the event at hand changed
+        self._changed: list[Node] = []
+        self._removed: list[NodeRecord] = []
+        self._commands: list[Command] = []
+        self._timers: dict[str, Timer] = {}
+        self._run_dirty = False
+
+    @classmethod
+    def new(cls, manifest: Mapping[str, Any], context: RunContext) -> State:
+        """A run that has not started: feed it `Start`."""
+        return cls(manifest, context)
+
+    # --- nodes ---------------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        return self.context.name
+
+    def find(self, name: str) -> Node | None:
+        """A node by its full name."""
+        return self.nodes.get(tree.node_id(self.name, name))
+
+    def find_id(self, name: str) -> NodeId:
+        return tree.node_id(self.name, name)
+
+    def template_of(self, node: Node) -> Template | None:
+        """The template a node runs, found again from what the node keeps."""
+        holder: dict[str, Any] = {}
+        if node.template_ref:
+            holder["templateRef"] = node.template_ref
+        elif node.template_name:
+            holder["template"] = node.template_name
+        else:
+            inline = self._inline(node)
+            if inline is None:
+                return None
+            holder["inline"] = inline
+        try:
+            return self.program.resolve(holder, self.base_of(node))
+        except ProgramError:
+            return None
+
+    def base_of(self, node: Node) -> TemplateBase:
+        """Where the names in a node's step or task were looked up."""
+        scope, _, name = node.scope.partition("/")
+        if not name:
+            return self.program.root
+        return self.program.bases.get((scope, name), self.program.root)
+
+    def _inline(self, node: Node) -> Mapping[str, Any] | None:
+        """The template written inside the step or task that a node stands for."""
+        boundary = node.boundary
+        parent = self.template_of(boundary) if boundary is not None else None
+        return parent.inline_of(node.slot) if parent is not None else None
+
+    def leaf_locals(self, node: Node, template: Template) -> dict[str, str]:
+        """The local variables a leaf was started with, as far as outputs can mention them."""
+        found = {"node.name": node.name, "pod.name": tree.pod_name(self.name, node.name, template.name)}
+        if node.retried:
+            found["node.name"] = node.parents[0].name if node.parents else node.name
+            found["retries"] = node.name.rpartition("(")[2].rstrip(")")
+        if node.slot:
+            kind = "tasks" if node.boundary is not None and node.boundary.type is NodeType.DAG else "steps"
+            found[f"{kind}.name"] = node.display if not node.retried else node.parents[0].display
+        return found
+
+    def create(
+        self,
+        name: str,
+        type_: NodeType,
+        phase: NodePhase,
+        *,
+        boundary: Node | None,
+        scope: str,
+        owner: Frame | None = None,
+        slot: str = "",
+        template_name: str = "",
+        template_ref: Mapping[str, Any] | None = None,
+        flag: dict[str, bool] | None = None,
+        message: str = "",
+        on_exit: bool = False,
+    ) -> Node:
+        """Add a node.
+
+        Raises:
+            LimitReached: the run has as many nodes as it may have.
+        """
+        if len(self.nodes) >= self.context.max_nodes:
+            raise LimitReached(f"the run would have more than {self.context.max_nodes} nodes")
+        id_ = tree.node_id(self.name, name)
+        node = Node(id_, name, tree.display_name(name, boundary.name if boundary else None), type_, phase)
+        node.boundary = boundary
+        node.scope = scope
+        node.owner = owner
+        node.slot = slot
+        node.template_name = template_name
+        node.template_ref = template_ref
+        node.flag = flag
+        node.message = message
+        node.on_exit = on_exit
+        node.started = self.now
+        node.generation = self.generations.get(id_, -1) + 1
+        self.generations[id_] = node.generation
+        if phase in FULFILLED:
+            node.finished = self.now
+            if phase in tree.FAILED:
+                self.failures[id_] = node
+        self.nodes[id_] = node
+        self.count(node, None, phase)
+        self.touch(node)
+        return node
+
+    def remove(self, node: Node) -> None:
+        """Take a node out of the tree; its record says so with no phase."""
+        self.count(node, node.phase, None)
+        self.failures.pop(node.id, None)
+        for parent in node.parents:
+            if node in parent.children:
+                assert isinstance(parent.children, list)
+                parent.children.remove(node)
+        for child in node.children:
+            child.parents = tuple(parent for parent in child.parents if parent is not node)
+            self.touch(child)
+        del self.nodes[node.id]
+        record = node.record()
+        self._removed.append(
+            NodeRecord(
+                id=record.id,
+                name=record.name,
+                display_name=record.display_name,
+                type=record.type,
+                phase=None,
+                generation=record.generation,
+            )
+        )
+        node.dirty = True  # never listed again
+
+    def touch(self, node: Node) -> None:
+        """The node goes into this event's step."""
+        if not node.dirty:
+            node.dirty = True
+            self._changed.append(node)
+
+    def touch_run(self) -> None:
+        self._run_dirty = True
+
+    def link(self, parent: Node, child: Node) -> None:
+        """Add an edge, once."""
+        before = child.parents
+        parent.add_child(child)
+        if child.parents is not before:
+            self.touch(child)
+
+    def count(self, node: Node, before: NodePhase | None, after: NodePhase | None) -> None:
+        """Keep the counters in step with a phase change."""
+        was, is_ = before in ACTIVE, after in ACTIVE
+        if was == is_ or node.type not in _COUNTED:
+            return
+        change = 1 if is_ else -1
+        if node.type is NodeType.POD:
+            self.active_pods += change
+        boundary = node.boundary
+        if boundary is not None and boundary.frame is not None:
+            boundary.frame.active_children += change
+            if node.type is NodeType.POD:
+                boundary.frame.active_pods += change
+            if change < 0 and id(boundary.frame) in self.waiting:
+                self.late.append(boundary.frame.resume_waiting)
+
+    def mark(self, node: Node, phase: NodePhase, message: str | None = None, *, tell: bool = True) -> None:
+        """Change a node's phase and message; an ended node's owner is told unless `tell` is false."""
+        before = node.phase
+        if before is not phase:
+            node.phase = phase
+            self.count(node, before, phase)
+            if phase in tree.FAILED:
+                self.failures[node.id] = node
+                if node.boundary is not None and node.boundary.frame is not None and node.type in _COUNTED:
+                    node.boundary.frame.unsuccessful += 1
+        if message is not None:
+            node.message = message
+        self.touch(node)
+        if phase in FULFILLED:
+            if node.finished is None:
+                node.finished = self.now
+            if before not in FULFILLED:
+                node.frame = None if node.frame is None else node.frame.close()
+                if tell and node.owner is not None:
+                    self.work.append(lambda: node.owner.ended(node))
+
+    # --- commands and timers -------------------------------------------------------------------------------------
+
+    def command(self, command: Command) -> None:
+        self._commands.append(command)
+
+    def timer(self, key: str, at_ms: int | None) -> None:
+        """Ask to be woken; the last word on a key counts."""
+        self._timers[key] = Timer(key, at_ms)
+
+    # --- the run -------------------------------------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """Let every frame that has something to do do it: first what follows at once, then what waits for a pass."""
+        while self.work or self.late:
+            (self.work or self.late).popleft()()
+
+    def add_global_output(self, outputs: Mapping[str, Any] | None) -> None:
+        """Outputs with a `globalName` become the workflow's."""
+        if not outputs:
+            return
+        for kind in ("parameters", "artifacts"):
+            for entry in outputs.get(kind) or ():
+                name = entry.get("globalName")
+                if not name or (kind == "parameters" and entry.get("value") is None):
+                    continue
+                self._set_output(kind, name, entry)
+
+    def _set_output(self, kind: str, name: str, entry: Mapping[str, Any]) -> None:
+        listed = self.outputs.setdefault(kind, [])
+        if kind == "parameters":
+            value: dict[str, Any] = {"name": name, "value": entry["value"]}
+            self.globals[f"workflow.outputs.parameters.{name}"] = entry["value"]
+        else:
+            value = {k: v for k, v in entry.items() if k not in ("globalName", "path")} | {"name": name}
+            self.globals[f"workflow.outputs.artifacts.{name}"] = value
+        for n, known in enumerate(listed):
+            if known["name"] == name:
+                listed[n] = value
+                break
+        else:
+            listed.append(value)
+        self.touch_run()
+
+    def failures_json(self) -> str:
+        """`workflow.failures`: the failed nodes, quoted once more as Argo quotes them."""
+        from fubini.engines.embedded.scope import rfc3339
+
+        found = [
+            "{"
+            + ",".join(
+                f'"{key}":{gojson.dumps(value)}'
+                for key, value in (
+                    ("displayName", node.display),
+                    ("message", node.message),
+                    ("templateName", node.template),
+                    ("phase", node.phase.value),
+                    ("podName", tree.pod_name(self.name, node.name, node.template)),
+                    ("finishedAt", rfc3339(node.finished) if node.finished is not None else None),
+                )
+            )
+            + "}"
+            for node in self.failures.values()
+        ]
+        text = "[" + ",".join(found) + "]" if found else "null"
+        return gojson.dump_string(text).replace("\\u003c", "<").replace("\\u003e", ">").replace("\\u0026", "&")
+
+    def take_step(self) -> Step:
+        """Everything the event changed; the next event starts afresh."""
+        records = [node.record() for node in self._changed if self.nodes.get(node.id) is node]
+        for node in self._changed:
+            node.dirty = False
+        known = {record.id for record in records}
+        records.extend(record for record in self._removed if record.id not in known)
+        step = Step(
+            nodes=tuple(records),
+            run=self.run_record() if self._run_dirty else None,
+            commands=tuple(self._commands),
+            timers=tuple(self._timers.values()),
+        )
+        self._changed, self._removed, self._commands = [], [], []
+        self._timers = {}
+        self._run_dirty = False
+        return step
+
+    def run_record(self) -> RunRecord:
+        """The run as a whole."""
+        private: dict[str, Any] = {"started": self.started, "begun": self.begun}
+        if self.overrides:
+            private["parameters"] = self.overrides
+        if self.limit:
+            private["limit"] = self.limit
+        return RunRecord(
+            phase=self.phase,
+            message=self.message,
+            outputs={kind: list(listed) for kind, listed in self.outputs.items() if listed} or None,
+            suspended=self.suspended,
+            shutdown=self.shutdown,
+            finished=self.finished,
+            private=private,
+        )

@@ -1,0 +1,126 @@
+"""Which fields of a manifest the embedded engine honours; the check refuses any other by its path.
+
+Paths are written as `manifests.supported` reads them: ``[]`` is any item, ``*`` any one name, ``**`` everything below.
+A field is named here only when some module of this engine reads it, or when it says something about Argo's own
+bookkeeping that has nothing to act on here (pod garbage collection, archived logs, service accounts of hooks).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fubini.manifests.supported import SupportedFields
+
+_PARAMETER = ("name", "value", "default", "description", "enum", "globalName")
+_SOURCE = ("default", "path", "parameter", "expression", "supplied", "configMapKeyRef.**")
+_ARTIFACT = ("name", "path", "raw.data", "optional", "from", "fromExpression", "subPath", "mode", "globalName")
+_STORED = ("archive.**", "s3.key", "deleted")
+_HOOK = ("template", "templateRef.**", "expression")
+_CONTAINER = (
+    "name",
+    "image",
+    "imagePullPolicy",
+    "command",
+    "args",
+    "workingDir",
+    "env[].name",
+    "env[].value",
+    "resources.requests.*",
+    "resources.limits.*",
+    "volumeMounts[].name",
+    "volumeMounts[].mountPath",
+    "volumeMounts[].readOnly",
+    "volumeMounts[].subPath",
+)
+_VOLUME = ("name", "persistentVolumeClaim.claimName", "persistentVolumeClaim.readOnly", "emptyDir.**")
+_EXPRESSION = ("key", "operator", "values")
+_PLACE = (
+    "nodeSelector.*",
+    *(
+        f"affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[].matchExpressions[].{f}"
+        for f in _EXPRESSION
+    ),
+    "affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[].weight",
+    *(
+        f"affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[].preference.matchExpressions[].{f}"
+        for f in _EXPRESSION
+    ),
+)
+_RETRY = (
+    "limit",
+    "retryPolicy",
+    "expression",
+    "backoff.duration",
+    "backoff.factor",
+    "backoff.maxDuration",
+    "backoff.cap",
+)
+
+
+def _io(start: str) -> Iterator[str]:
+    for field in _PARAMETER:
+        yield f"{start}.parameters[].{field}"
+    for field in _SOURCE:
+        yield f"{start}.parameters[].valueFrom.{field}"
+    for field in (*_ARTIFACT, *_STORED):
+        yield f"{start}.artifacts[].{field}"
+
+
+def _hooks(start: str) -> Iterator[str]:
+    for field in _HOOK:
+        yield f"{start}.hooks.*.{field}"
+    yield from _io(f"{start}.hooks.*.arguments")
+
+
+def _holder(start: str) -> Iterator[str]:
+    for field in ("name", "template", "templateRef.**", "inline.**", "when", "onExit", "withParam", "withItems.**"):
+        yield f"{start}.{field}"
+    for field in ("count", "start", "end", "format"):
+        yield f"{start}.withSequence.{field}"
+    yield f"{start}.continueOn.error"
+    yield f"{start}.continueOn.failed"
+    yield from _io(f"{start}.arguments")
+    yield from _hooks(start)
+
+
+def _template(start: str) -> Iterator[str]:
+    yield from (f"{start}.{field}" for field in ("name", "parallelism", "failFast", "timeout", "activeDeadlineSeconds"))
+    yield f"{start}.annotations.*"
+    yield f"{start}.metadata.annotations.*"
+    yield f"{start}.metadata.labels.*"
+    yield from _io(f"{start}.inputs")
+    yield from _io(f"{start}.outputs")
+    for field in _CONTAINER:
+        yield f"{start}.container.{field}"
+        yield f"{start}.script.{field}"
+    yield f"{start}.script.source"
+    yield f"{start}.suspend.duration"
+    yield from _holder(f"{start}.steps[][]")
+    yield from _holder(f"{start}.dag.tasks[]")
+    yield from (f"{start}.dag.tasks[].{field}" for field in ("depends", "dependencies"))
+    yield f"{start}.dag.target"
+    yield f"{start}.dag.failFast"
+    yield from (f"{start}.retryStrategy.{field}" for field in _RETRY)
+    yield from (f"{start}.volumes[].{field}" for field in _VOLUME)
+    yield from (f"{start}.{field}" for field in _PLACE)
+
+
+def _paths() -> Iterator[str]:
+    yield from ("apiVersion", "kind", "metadata.**")
+    yield from (f"spec.{f}" for f in ("entrypoint", "onExit", "parallelism", "suspend", "activeDeadlineSeconds"))
+    yield from (f"spec.{f}" for f in ("priority", "archiveLogs", "workflowTemplateRef.**"))
+    yield from ("spec.podGC.**", "spec.ttlStrategy.**", "spec.volumeClaimGC.**")
+    yield "spec.podMetadata.annotations.*"
+    yield "spec.podMetadata.labels.*"
+    yield "spec.workflowMetadata.labels.*"
+    yield "spec.workflowMetadata.annotations.*"
+    yield from _io("spec.arguments")
+    yield from _hooks("spec")
+    yield from (f"spec.retryStrategy.{field}" for field in _RETRY)
+    yield from (f"spec.volumes[].{field}" for field in _VOLUME)
+    yield from (f"spec.{field}" for field in _PLACE)
+    yield "spec.templateDefaults"
+    yield from _template("spec.templates[]")
+
+
+SUPPORTED = SupportedFields(_paths())

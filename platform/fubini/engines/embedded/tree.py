@@ -1,0 +1,190 @@
+"""A run's nodes in memory: one small object each, linked both ways, and how nodes are named as Argo names them.
+
+Edges are stored with the child (`parents`); `children` is the same in the other direction and never persisted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from fubini.runs.engine import FULFILLED, NodeId, NodePhase, NodeRecord, NodeType
+
+FAILED = frozenset({NodePhase.FAILED, NodePhase.ERROR})
+COMPLETED = frozenset({NodePhase.SUCCEEDED, NodePhase.FAILED, NodePhase.ERROR})
+ACTIVE = frozenset({NodePhase.PENDING, NodePhase.RUNNING})
+
+
+def fnv32a(text: str) -> int:
+    """32-bit FNV-1a of a text's UTF-8 bytes."""
+    value = 0x811C9DC5
+    for byte in text.encode():
+        value = ((value ^ byte) * 0x01000193) & 0xFFFFFFFF
+    return value
+
+
+def node_id(run_name: str, node_name: str) -> NodeId:
+    """The id of a node: the run's own name for the root, else the run's name and a hash of the node's."""
+    if node_name == run_name:
+        return NodeId(run_name)
+    return NodeId(f"{run_name}-{fnv32a(node_name)}")
+
+
+def pod_name(run_name: str, node_name: str, template_name: str) -> str:
+    """What `{{pod.name}}` is: run, template and hash of the node's name."""
+    if node_name == run_name:
+        return run_name
+    prefix = run_name
+    if template_name and template_name not in run_name:
+        prefix = f"{run_name}-{template_name}"
+    return f"{prefix[:242]}-{fnv32a(node_name)}"
+
+
+_SEPARATOR = re.compile(r"^(\[\d+\])?\.")
+
+
+def display_name(name: str, boundary_name: str | None) -> str:
+    """A node's name inside its boundary: without the boundary's own name and the step group's number."""
+    if boundary_name is None:
+        return name
+    return _SEPARATOR.sub("", name.removeprefix(boundary_name))
+
+
+class Node:
+    """One node. `owner` is the frame to tell when it ends, `frame` what runs inside it, `slot` its step's or task's name."""
+
+    __slots__ = (
+        "boundary",
+        "children",
+        "daemoned",
+        "dirty",
+        "display",
+        "finished",
+        "flag",
+        "frame",
+        "generation",
+        "id",
+        "inputs",
+        "memo",
+        "message",
+        "name",
+        "on_exit",
+        "outputs",
+        "owner",
+        "parents",
+        "phase",
+        "scope",
+        "slot",
+        "started",
+        "template_name",
+        "template_ref",
+        "type",
+        "waiting_for",
+    )
+
+    def __init__(self, id_: NodeId, name: str, display: str, type_: NodeType, phase: NodePhase) -> None:
+        self.id = id_
+        self.name = name
+        self.display = display
+        self.type = type_
+        self.phase = phase
+        self.message = ""
+        self.generation = 0
+        self.boundary: Node | None = None
+        self.template_name = ""
+        self.template_ref: Mapping[str, Any] | None = None
+        self.scope = ""
+        self.parents: tuple[Node, ...] = ()
+        self.children: list[Node] | tuple[()] = ()
+        self.inputs: dict[str, Any] | None = None
+        self.outputs: dict[str, Any] | None = None
+        self.flag: dict[str, bool] | None = None
+        self.started: int | None = None
+        self.finished: int | None = None
+        self.owner: Any = None
+        self.frame: Any = None
+        self.slot: str = ""
+        self.on_exit = False
+        self.dirty = False
+        self.daemoned = False
+        self.memo: dict[str, Any] | None = None
+        self.waiting_for = ""
+
+    @property
+    def fulfilled(self) -> bool:
+        return self.phase in FULFILLED
+
+    @property
+    def completed(self) -> bool:
+        return self.phase in COMPLETED
+
+    @property
+    def failed(self) -> bool:
+        return self.phase in FAILED
+
+    @property
+    def hooked(self) -> bool:
+        return bool(self.flag and self.flag.get("hooked"))
+
+    @property
+    def retried(self) -> bool:
+        return bool(self.flag and self.flag.get("retried"))
+
+    @property
+    def template(self) -> str:
+        """The template's name, also where it comes by reference."""
+        return str(self.template_ref["template"]) if self.template_ref else self.template_name
+
+    def attempts(self) -> list[Node]:
+        """The tries of a Retry node, oldest first."""
+        return [child for child in self.children if child.retried and not child.name.endswith(".onExit")]
+
+    def add_child(self, child: Node) -> None:
+        """Link, once."""
+        if any(parent is self for parent in child.parents):
+            return
+        child.parents = (*child.parents, self)
+        if not self.children:
+            self.children = [child]
+        else:
+            assert isinstance(self.children, list)
+            self.children.append(child)
+
+    def record(self) -> NodeRecord:
+        """The node's persistent form."""
+        private: dict[str, Any] = {}
+        if self.slot:
+            private["slot"] = self.slot
+        if self.on_exit:
+            private["exit"] = True
+        if self.daemoned:
+            private["daemoned"] = True
+        if self.memo is not None:
+            private["memo"] = self.memo
+        if self.waiting_for:
+            private["waiting"] = self.waiting_for
+        if self.frame is not None:
+            kept = self.frame.private()
+            if kept:
+                private["frame"] = kept
+        return NodeRecord(
+            id=self.id,
+            name=self.name,
+            display_name=self.display,
+            type=self.type,
+            phase=self.phase,
+            generation=self.generation,
+            boundary_id=self.boundary.id if self.boundary is not None else None,
+            template_name=self.template_name,
+            template_ref=self.template_ref,
+            template_scope=self.scope,
+            message=self.message,
+            parents=tuple([parent.id for parent in self.parents]),
+            inputs=self.inputs,
+            outputs=self.outputs,
+            node_flag=self.flag,
+            started_ms=self.started,
+            finished_ms=self.finished,
+            private=private,
+        )

@@ -17,7 +17,7 @@ from fubini.cli.config import OPTIONS, Target, target
 from fubini.cli.errors import CliError, Exit, exit_code_of
 
 if TYPE_CHECKING:
-    import httpx
+    from httpx import Client as Client_
 
 ATTEMPTS = 6
 RETRY_STATUS = frozenset({429, 502, 503, 504})
@@ -60,7 +60,7 @@ class Client:
             headers["Authorization"] = f"Bearer {where.token}"
         # A proxy is for the world outside; a server on this machine is reached directly.
         local = where.url.startswith(("http://127.", "http://localhost", "http://[::1]"))
-        self.http: httpx.Client = httpx.Client(
+        self.http: Client_ = httpx.Client(
             base_url=where.url,
             headers=headers,
             timeout=httpx.Timeout(self.timeout_s, connect=min(10.0, self.timeout_s)),

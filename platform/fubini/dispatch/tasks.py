@@ -7,19 +7,19 @@ index look-ups when there is nothing to do.
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from celery import shared_task
-from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from fubini.accounts.models import Token
 from fubini.common import bell, clock
+from fubini.common.options import option
 from fubini.datasets.models import Artifact
 from fubini.datasets.services import artifacts_delete, blobs_collect_garbage
 from fubini.events.models import Event
 from fubini.rest.models import IdempotencyKey
+from fubini.runs.logs import logs_delete, logs_expire
 from fubini.runs.models import Lease, Run, RunSignal, RunTimer, Task
 from fubini.runs.transitions import RUN_ENDED
 from fubini.sites.models import JoinToken
@@ -30,7 +30,7 @@ IDEMPOTENCY_HOURS = 24
 FORGOTTEN_TOKEN_DAYS = 30
 
 
-@shared_task(name="fubini.reconcile", ignore_result=True)
+@shared_task(name="fubini.reconcile", ignore_result=True)  # type: ignore[untyped-decorator]
 def reconcile() -> dict[str, int]:
     """Ring for every row somebody should have taken up by now."""
     before = clock.now_ms() - LOST_AFTER_MS
@@ -53,10 +53,10 @@ def reconcile() -> dict[str, int]:
     return {"dispatch": int(unheard), "agents": len(agents)}
 
 
-@shared_task(name="fubini.retention", ignore_result=True)
+@shared_task(name="fubini.retention", ignore_result=True)  # type: ignore[untyped-decorator]
 def retention() -> dict[str, int]:
     """Let go of what is past its time: events and logs of ended runs, bytes of deleted ones, dead keys and tokens."""
-    days = int(settings.FUBINI["RETENTION_DAYS"])
+    days = option("RETENTION_DAYS")
     now = clock.now()
     before_ms = clock.to_ms(now - timedelta(days=days))
     done: dict[str, int] = {}
@@ -68,7 +68,7 @@ def retention() -> dict[str, int]:
     done["tokens"] = _delete(Token.objects.filter(dead))
     if days > 0:
         done["events"] = _events_expire(before_ms)
-        done["logs"] = _logs_expire(before_ms)
+        done["logs"] = logs_expire(keep_days=days)
     gone = Run.objects.filter(deleted_at_ms__isnull=False, pk=OuterRef("run_id"))
     runs = list(
         Artifact.objects.annotate(deleted=Exists(gone))
@@ -77,6 +77,9 @@ def retention() -> dict[str, int]:
         .distinct()[:SLICE]
     )
     done["artifacts"] = artifacts_delete(run_ids=runs) if runs else 0
+    logs_delete(
+        Run.objects.filter(deleted_at_ms__isnull=False).order_by("-deleted_at_ms").values_list("pk", flat=True)[:SLICE]
+    )
     collected = blobs_collect_garbage()
     done["objects"] = collected.objects
     return done
@@ -97,20 +100,3 @@ def _events_expire(before_ms: int) -> int:
     """Old events of ended or vanished runs, and of no run; a run still going keeps all of its own."""
     live = Run.objects.filter(pk=OuterRef("run_id")).exclude(state__in=RUN_ENDED)
     return _delete(Event.objects.filter(at_ms__lt=before_ms).annotate(live=Exists(live)).filter(live=False))
-
-
-def _logs_expire(before_ms: int) -> int:
-    """Log files of attempts nobody wrote to since; deleted runs' go at once.
-
-    A log is `logs/<first two>/<attempt>...` in the state folder; a file's own time says when it was last written.
-    """
-    root = Path(settings.FUBINI_HOME) / "logs"
-    removed = 0
-    for path in root.rglob("*") if root.is_dir() else ():
-        try:
-            if path.is_file() and path.stat().st_mtime * 1000 < before_ms:
-                path.unlink()
-                removed += 1
-        except OSError:
-            continue  # written or removed meanwhile
-    return removed

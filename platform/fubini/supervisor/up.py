@@ -177,6 +177,15 @@ def get(url: str, token: str = "", timeout_s: float = 3.0) -> tuple[int, bytes]:
         return 0, b""
 
 
+def is_ready(url: str) -> bool:
+    """Green, and every agent has been heard once."""
+    status, body = get(f"{url}/readyz")
+    try:
+        return status == 200 and not json.loads(body).get("agents_never_synced")
+    except (ValueError, AttributeError):
+        return False
+
+
 def prepare(home: Home, env: dict[str, str], options: argparse.Namespace, say: Say) -> dict[str, Any]:
     """Run `prepare` in a process of its own: Django's memory is not the supervisor's to keep."""
     say("preparing the database")
@@ -273,7 +282,7 @@ def run_set(
         supervisor.say(f"starting the agents of {', '.join(names)}")
         agents.join_all(home, names, url, env)
         supervisor.start([agents.spec_of(home, name, env) for name in names])
-    ready = supervisor.until(lambda: get(f"{url}/readyz")[0] == 200, READY_WITHIN_S)
+    ready = supervisor.until(lambda: is_ready(url), READY_WITHIN_S)
     write_private(home.up, json.dumps({**record, "ready": True}))
     if not ready and not supervisor.stop_asked:
         supervisor.say(f"not everything is ready yet; `fubini status` says what is missing (logs in {home.log})")

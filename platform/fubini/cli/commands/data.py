@@ -10,6 +10,7 @@ import typer
 
 from fubini.cli import output, progress, transfer
 from fubini.cli.client import Client, connect, segment
+from fubini.cli.config import OPTIONS
 from fubini.cli.errors import CliError, Exit
 
 data_app = typer.Typer(no_args_is_help=True, help="Datasets: import, list, fetch.")
@@ -93,7 +94,7 @@ def data_show(name: Annotated[str, typer.Argument(metavar="NAME[@VERSION]")]) ->
     files: list[dict[str, Any]] = []
     if chosen:
         files = client.get(f"/datasets/{segment(row['id'])}/versions/{chosen}/files", limit=200)["entries"]
-    if output.OPTIONS.json:
+    if OPTIONS.json:
         output.print_json({**row, "versions": versions, "files": files})
         return
     output.fields_out(row, [("name", row["name"]), ("description", row["description"]), ("id", row["id"])])

@@ -1,5 +1,505 @@
+"""`fubini run ...`, `fubini quote` and `fubini why`: a run from its submit to its results."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
 import typer
+
+from fubini.cli import output
+from fubini.cli.client import Client, connect, new_key, segment
+from fubini.cli.commands.admin import amount
+from fubini.cli.commands.pipelines import finding_line, manifest_text, parameters_of
+from fubini.cli.config import OPTIONS
+from fubini.cli.errors import CliError, Exit
+
+run_app = typer.Typer(no_args_is_help=True, help="Runs: submit, watch, logs, results.")
+
+Parameters = Annotated[list[str] | None, typer.Option("-p", "--parameter", help="NAME=VALUE; again for more.")]
+Ref = Annotated[str, typer.Argument(metavar="RUN", help="Id, job number or name; @last is your newest.")]
 
 
 def add_to(app: typer.Typer) -> None:
-    pass
+    app.add_typer(run_app, name="run")
+    app.command("runs")(run_list)
+    app.command()(quote)
+    app.command()(why)
+
+
+def find(client: Client, ref: str) -> dict[str, Any]:
+    """A run by id, job number, name (the newest of that name), or `@last`."""
+    if ref == "@last":
+        mine = client.get("/me")["actor"]
+        for row in client.pages("/runs", project=client.project, submitted_by=mine, limit=1):
+            return row
+        raise CliError("you have no runs here yet", try_="fubini run submit FILE", exit_code=Exit.NOT_FOUND)
+    if re.fullmatch(r"[0-9a-f]{32}|[0-9]{1,17}", ref):
+        found: dict[str, Any] = client.get(f"/runs/{segment(ref)}")
+        return found
+    for row in client.pages("/runs", project=client.project, search=ref, limit=200):
+        if row["name"] == ref:
+            return row
+    raise CliError(f"no run {ref!r} in project {client.project}", try_="fubini runs", exit_code=Exit.NOT_FOUND)
+
+
+def source_of(file: Path | None, pipeline: str) -> dict[str, Any]:
+    """What to submit: a manifest's text, or a pipeline by name and version."""
+    if (file is None) == (not pipeline):
+        raise CliError(
+            "give either a manifest file or --pipeline NAME", try_="fubini run submit FILE", exit_code=Exit.USAGE
+        )
+    if file is not None:
+        return {"manifest": manifest_text(file)}
+    name, _, number = pipeline.partition("@")
+    return {"pipeline": name, **({"version": int(number)} if number.isdecimal() else {})}
+
+
+def labels_of(given: list[str] | None) -> dict[str, str]:
+    found = {}
+    for text in given or []:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise CliError(f"--label {text!r} is not KEY=VALUE", exit_code=Exit.USAGE)
+        found[key] = value
+    return found
+
+
+def costs_text(run: dict[str, Any]) -> str:
+    """What a run cost so far: settled, what is held, and its limit."""
+    text = output.money(run["settled_micros"])
+    if run["held_micros"]:
+        text += f" + {output.money(run['held_micros'])} held"
+    if run["max_cost_micros"] is not None:
+        text += f" of at most {output.money(run['max_cost_micros'])}"
+    return text
+
+
+def seconds_of(run: dict[str, Any]) -> float | None:
+    """How long a run has gone on, or went on."""
+    import time
+
+    if not run["started_at_ms"]:
+        return None
+    return float((run["finished_at_ms"] or int(time.time() * 1000)) - run["started_at_ms"]) / 1000
+
+
+@run_app.command("submit")
+def run_submit(
+    file: Annotated[Path | None, typer.Argument(help="A manifest; - for standard input.")] = None,
+    pipeline: Annotated[str, typer.Option(help="A kept pipeline instead: NAME or NAME@VERSION.")] = "",
+    parameter: Parameters = None,
+    name: Annotated[str, typer.Option(help="The run's name.")] = "",
+    label: Annotated[list[str] | None, typer.Option(help="KEY=VALUE; again for more.")] = None,
+    max_cost: Annotated[str, typer.Option(help="Start no step that could pass this; in currency units.")] = "",
+    objective: Annotated[str, typer.Option(help="fastest, cheapest or balanced.")] = "",
+    priority: Annotated[str, typer.Option(help="interactive, normal or opportunistic.")] = "normal",
+    key: Annotated[str, typer.Option(help="An idempotency key: the same key never makes a second run.")] = "",
+    wait: Annotated[bool, typer.Option("--wait", "-w", help="Until it has ended; the exit code tells how.")] = False,
+    timeout: Annotated[float | None, typer.Option(help="With --wait: give up after so many seconds (exit 7).")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and quote, submit nothing.")] = False,
+) -> None:
+    """Submit a run. Once this has printed its id, nothing that happens later loses it."""
+    client = connect()
+    body = {"project": client.project, **source_of(file, pipeline), "parameters": parameters_of(parameter)}
+    body |= {"objective": objective, "priority": priority}
+    if dry_run:
+        quote_show(client.send("POST", "/quotes", body=body))
+        return
+    body |= {"name": name, "labels": labels_of(label)}
+    if max_cost:
+        body["max_cost_micros"] = amount(max_cost)
+    chosen = key or new_key()  # made before the first send: whatever is lost on the way, there is one run
+    try:
+        run = client.post("/runs", body, key=chosen)
+    except KeyboardInterrupt:
+        output.note(f"interrupted before an answer; to see or finish it, submit again with --key {chosen}")
+        raise
+    if not wait:
+        output.show(run, f"{run['id']}")
+        output.note(
+            f"submitted {run['name']} as job {run['job_number']}; follow it: fubini run watch {run['job_number']}"
+        )
+        return
+    output.note(f"submitted {run['name']} as job {run['job_number']} ({run['id']})")
+    _follow(client, run, timeout)
+
+
+def _follow(client: Client, run: dict[str, Any], timeout: float | None) -> None:
+    """Watch to the end; the exit code is the run's."""
+    from fubini.cli.watch import watch
+
+    ended = watch(client, run["id"], timeout_s=timeout)
+    output.show(ended, lambda: summary_text(ended))
+    if ended["state"] != "succeeded":
+        if not OPTIONS.json:
+            for line in failures(client, ended):
+                output.note(line)
+        raise typer.Exit(Exit.FAILED)
+
+
+def summary_text(run: dict[str, Any]) -> str:
+    took = output.duration(seconds_of(run))
+    text = f"{run['name']} {run['phase']} after {took}: {run['steps_done']} of {run['steps_total']} steps"
+    return output.plain(f"{text}, cost {costs_text(run)}" + (f": {run['message']}" if run["message"] else ""))
+
+
+def failures(client: Client, run: dict[str, Any], most: int = 3) -> list[str]:
+    """The first failed steps, each with its cause and the end of what it printed."""
+    lines: list[str] = []
+    for task in client.pages(f"/runs/{segment(run['id'])}/tasks", state="failed", limit=most):
+        detail = client.get(f"/tasks/{segment(task['id'])}")
+        last = detail["attempt_list"][-1] if detail["attempt_list"] else {}
+        code = f", exit code {last['exit_code']}" if last.get("exit_code") is not None else ""
+        where = f" at {last['site']}" if last.get("site") else ""
+        lines.append(f"failed: {task['display_name']}{where} ({last.get('cause') or 'unknown'}{code})")
+        argv = " ".join(detail["spec"].get("argv") or [])
+        if argv:
+            lines.append(output.plain(f"  command: {argv[:300]}"))
+        if last.get("message"):
+            lines.append(output.plain(f"  {last['message']}"))
+        lines += [output.plain(f"  | {line}") for line in detail["log_tail"]]
+        lines.append(f"  all of it: fubini run logs {run['job_number']} {task['display_name']}")
+    return lines
+
+
+@run_app.command("watch")
+def run_watch(
+    ref: Ref,
+    timeout: Annotated[float | None, typer.Option(help="Give up after so many seconds (exit 7).")] = None,
+) -> None:
+    """Follow a run to its end; Ctrl-C detaches, the run goes on."""
+    client = connect()
+    _follow(client, find(client, ref), timeout)
+
+
+RUN_COLUMNS: list[tuple[str, Any]] = [
+    ("JOB", lambda r: r["job_number"]),
+    ("NAME", lambda r: r["name"]),
+    ("PHASE", lambda r: r["phase"]),
+    ("STEPS", lambda r: f"{r['steps_done']}/{r['steps_total']}" + (f" ({r['steps_failed']} failed)" if r["steps_failed"] else "")),
+    ("TIME", lambda r: output.duration(seconds_of(r))),
+    ("COST", lambda r: output.money(r["settled_micros"])),
+    ("BY", lambda r: r["submitted_by"]),
+    ("SUBMITTED", lambda r: output.ago(r["created_at_ms"])),
+    ("ID", lambda r: r["id"]),
+]  # fmt: skip
+
+
+@run_app.command("list")
+def run_list(
+    phase: Annotated[str, typer.Option(help="Only in these phases, by commas (Running,Failed).")] = "",
+    label: Annotated[list[str] | None, typer.Option(help="Only with KEY=VALUE or KEY; again for more.")] = None,
+    search: Annotated[str, typer.Option(help="Part of a name, or a job number.")] = "",
+    mine: Annotated[bool, typer.Option("--mine", help="Only mine.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="How many.")] = 25,
+) -> None:
+    """Runs of the project, newest first."""
+    client = connect()
+    by = client.get("/me")["actor"] if mine else ""
+    rows = client.pages(
+        "/runs", project=client.project, phase=phase, label=label or None, search=search, submitted_by=by, limit=limit
+    )
+    output.rows_out(rows, RUN_COLUMNS, empty="no runs: fubini run submit FILE")
+
+
+@run_app.command("get")
+def run_get(
+    ref: Ref,
+    nodes: Annotated[bool, typer.Option("--nodes", help="Every node.")] = False,
+    costs: Annotated[bool, typer.Option("--costs", help="What each kind of step cost, and where.")] = False,
+) -> None:
+    """A run: how it stands, stage by stage."""
+    client = connect()
+    run = client.get(f"/runs/{segment(find(client, ref)['id'])}")
+    base = f"/runs/{segment(run['id'])}"
+    summary = client.get(f"{base}/summary")
+    extra: dict[str, Any] = {"summary": summary}
+    if nodes:
+        extra["nodes"] = list(client.pages(f"{base}/nodes"))
+    if costs:
+        extra["costs"] = client.get(f"{base}/costs")["rows"]
+    if OPTIONS.json:
+        output.print_json({**run, **extra})
+        return
+    output.fields_out(
+        run,
+        [
+            ("run", run["name"]),
+            ("id", run["id"]),
+            ("job", run["job_number"]),
+            ("phase", run["phase"]),
+            ("message", run["message"]),
+            ("asked to end", run["shutdown"]),
+            ("suspended", "yes" if run["suspended"] else ""),
+            ("pipeline", f"{run['pipeline']['name']}@{run['pipeline']['version']}" if run["pipeline"] else ""),
+            ("submitted by", f"{run['submitted_by']} {output.ago(run['created_at_ms'])}"),
+            ("time", output.duration(seconds_of(run))),
+            ("steps", f"{run['steps_done']} of {run['steps_total']}, {run['steps_failed']} failed"),
+            ("cost", costs_text(run)),
+            ("labels", ", ".join(f"{k}={v}" for k, v in run["labels"].items())),
+            ("parameters", ", ".join(f"{k}={v}" for k, v in run["parameters"].items())),
+            ("generation", run["generation"] or ""),
+        ],
+    )
+    from fubini.cli.watch import stages
+
+    print()
+    print(output.table([s.row() for s in stages(summary)], ["STAGE", "DONE", "RUNNING", "WAITING", "FAILED", "TIME"]))
+    if nodes:
+        print()
+        node_columns: list[tuple[str, Any]] = [
+            ("NODE", lambda n: n["display_name"]),
+            ("TYPE", lambda n: n["type"]),
+            ("PHASE", lambda n: n["phase"]),
+            ("TEMPLATE", lambda n: n["template_name"]),
+            ("MESSAGE", lambda n: n["message"]),
+        ]
+        output.rows_out(extra["nodes"], node_columns)
+    if costs:
+        print()
+        cost_columns: list[tuple[str, Any]] = [
+            ("STEP", lambda c: c["template"]),
+            ("SITE", lambda c: c["site"] + (" (simulated accelerator)" if c["simulated"] else "")),
+            ("ATTEMPTS", lambda c: c["attempts"]),
+            ("FAILED", lambda c: c["failed"]),
+            ("TIME", lambda c: output.duration(c["wall_ms"] / 1000)),
+            ("CPU", lambda c: output.duration(c["cpu_ms"] / 1000)),
+            ("COST", lambda c: output.money(c["charged_micros"])),
+        ]
+        output.rows_out(extra["costs"], cost_columns)
+
+
+@run_app.command("logs")
+def run_logs(
+    ref: Ref,
+    node: Annotated[str, typer.Argument(help="A step's name or id; default: every step.")] = "",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Until the steps have ended.")] = False,
+    tail: Annotated[int | None, typer.Option(help="Only about the last so many bytes.", min=1)] = None,
+    attempt: Annotated[int | None, typer.Option(help="An earlier attempt; default: the newest.", min=1)] = None,
+    stream: Annotated[str, typer.Option(help="stdout, stderr or main.")] = "",
+) -> None:
+    """What the steps print, from the first byte on."""
+    from fubini.cli.watch import logs
+
+    client = connect()
+    logs(client, find(client, ref)["id"], node, follow=follow, tail=tail, attempt=attempt, stream=stream)
+
+
+def _signal(ref: str, kind: str, said: str, body: dict[str, Any] | None = None) -> None:
+    client = connect()
+    run = find(client, ref)
+    answer = client.post(f"/runs/{segment(run['id'])}/{kind}", body or {})
+    output.show(answer, f"{run['name']}: {said}")
+
+
+@run_app.command("cancel")
+def run_cancel(ref: Ref) -> None:
+    """End a run now: running steps are killed, exit handlers do not run."""
+    _signal(ref, "cancel", "is being cancelled")
+
+
+@run_app.command("stop")
+def run_stop(ref: Ref) -> None:
+    """End a run: running steps end, exit handlers still run."""
+    _signal(ref, "stop", "is being stopped")
+
+
+@run_app.command("terminate")
+def run_terminate(ref: Ref) -> None:
+    """The same as cancel, in Argo's word."""
+    _signal(ref, "terminate", "is being terminated")
+
+
+@run_app.command("suspend")
+def run_suspend(ref: Ref) -> None:
+    """Start no new step of a run; running ones finish."""
+    _signal(ref, "suspend", "starts no new step")
+
+
+@run_app.command("resume")
+def run_resume(
+    ref: Ref,
+    selector: Annotated[str, typer.Option(help="Which suspended nodes, such as displayName=approve.")] = "",
+    set_output: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE for a supplied output.")] = None,
+    message: Annotated[str, typer.Option(help="Shown on the node.")] = "",
+) -> None:
+    """Let a suspended run, or some of its suspended nodes, go on."""
+    body = {"selector": selector, "outputs": parameters_of(set_output), "message": message}
+    _signal(ref, "resume", "goes on", body)
+
+
+@run_app.command("retry")
+def run_retry(
+    ref: Ref,
+    selector: Annotated[str, typer.Option(help="Also run these again, such as templateName=train.")] = "",
+    restart_successful: Annotated[bool, typer.Option("--restart-successful", help="With --selector.")] = False,
+    parameter: Parameters = None,
+) -> None:
+    """Run again what failed; what succeeded is kept."""
+    body = {
+        "selector": selector,
+        "restart_successful": restart_successful,
+        "parameters": parameters_of(parameter),
+    }
+    _signal(ref, "retry", "runs its failed steps again", body)
+
+
+@run_app.command("resubmit")
+def run_resubmit(
+    ref: Ref, parameter: Parameters = None, name: Annotated[str, typer.Option(help="Another name.")] = ""
+) -> None:
+    """Submit the same manifest again, as a new run."""
+    client = connect()
+    run = find(client, ref)
+    made = client.post(f"/runs/{segment(run['id'])}/resubmit", {"parameters": parameters_of(parameter), "name": name})
+    output.show(made, made["id"])
+    output.note(f"submitted {made['name']} as job {made['job_number']}")
+
+
+@run_app.command("update")
+def run_update(
+    ref: Ref,
+    max_cost: Annotated[str, typer.Option(help="Another cost limit; `none` takes it away.")] = "",
+    name: Annotated[str, typer.Option(help="Another name.")] = "",
+    label: Annotated[list[str] | None, typer.Option(help="KEY=VALUE; replaces all labels.")] = None,
+) -> None:
+    """Change a run's cost limit, name or labels; a run that waits for its limit goes on once it is raised."""
+    client = connect()
+    body: dict[str, Any] = {}
+    if max_cost:
+        body["max_cost_micros"] = None if max_cost == "none" else amount(max_cost)
+    if name:
+        body["name"] = name
+    if label is not None:
+        body["labels"] = labels_of(label)
+    made = client.patch(f"/runs/{segment(find(client, ref)['id'])}", body)
+    output.show(made, f"{made['name']}: cost {costs_text(made)}")
+
+
+@run_app.command("delete")
+def run_delete(ref: Ref) -> None:
+    """Delete an ended run; its bookings stay."""
+    client = connect()
+    run = find(client, ref)
+    client.delete(f"/runs/{segment(run['id'])}")
+    output.show({"id": run["id"], "deleted": True}, f"deleted {run['name']}")
+
+
+@run_app.command("manifest")
+def run_manifest(ref: Ref) -> None:
+    """The manifest a run was submitted with."""
+    client = connect()
+    found = client.get(f"/runs/{segment(find(client, ref)['id'])}/manifest")
+    output.show(found, found["text"])
+
+
+@run_app.command("outputs")
+def run_outputs(
+    ref: Ref,
+    node: Annotated[str, typer.Argument(help="A step's name or id; default: the run's final outputs.")] = "",
+    to: Annotated[Path | None, typer.Option(help="Fetch the files into this folder.")] = None,
+) -> None:
+    """A run's results; with --to, fetched under readable paths, resumable and verified."""
+    from fubini.cli.outputs import fetch, show
+
+    client = connect()
+    run = find(client, ref)
+    if to is None:
+        show(client, run, node)
+    else:
+        fetch(client, run, node, to)
+
+
+# --- before and instead of a run ---------------------------------------------------------------------------------
+
+
+def quote(
+    file: Annotated[Path | None, typer.Argument(help="A manifest; - for standard input.")] = None,
+    pipeline: Annotated[str, typer.Option(help="A kept pipeline instead: NAME or NAME@VERSION.")] = "",
+    parameter: Parameters = None,
+    objective: Annotated[str, typer.Option(help="fastest, cheapest or balanced.")] = "",
+) -> None:
+    """What a submit would cost and take, for each kind of step and each pool."""
+    client = connect()
+    body = {"project": client.project, **source_of(file, pipeline), "parameters": parameters_of(parameter)}
+    quote_show(client.send("POST", "/quotes", body={**body, "objective": objective}))
+
+
+def span(low: str, high: str) -> str:
+    return low if low == high else f"{low} to {high}"
+
+
+def quote_show(found: dict[str, Any]) -> None:
+    """A quote as a table: one line a step and pool."""
+    if OPTIONS.json:
+        output.print_json(found)
+        return
+    rows = []
+    for row in found["rows"]:
+        for number, pool in enumerate(row["pools"]):
+            first = number == 0
+            money = span(output.money(pool["money_low_micros"]), output.money(pool["money_high_micros"]))
+            time = span(output.duration(pool["time_low_s"]), output.duration(pool["time_high_s"]))
+            count = f"{row['count']}{'' if row['count_known'] else '+'}"
+            rows.append(
+                [
+                    row["template"] if first else " ",
+                    count if first else " ",
+                    f"{pool['site']}/{pool['pool']}",
+                    money if pool["feasible"] else "no",
+                    time if pool["feasible"] else "-",
+                    output.size(pool["bytes_to_move"]) if pool["feasible"] else pool["reason"],
+                ]
+            )
+    print(output.table(rows, ["STEP", "COUNT", "POOL", "MONEY", "TIME", "BYTES TO MOVE"]))
+    open_end = "" if found["bounded"] else " or more"
+    money = span(output.money(found["money_low_micros"]), output.money(found["money_high_micros"]))
+    print(f"\nin all: {found['steps']} steps{open_end}, money {money}{open_end}")
+    if found["available_micros"] is not None:
+        print(f"the project can set aside {output.money(found['available_micros'])}")
+    print(f"basis: {found['basis']}")
+    if not found["feasible"]:
+        print(output.paint("some step fits no pool", "red"))
+    for warning in found["warnings"]:
+        output.note(finding_line("manifest", warning))
+
+
+def why(
+    ref: Ref,
+    node: Annotated[str, typer.Argument(help="One step, by name or id.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many waiting steps to explain.")] = 10,
+) -> None:
+    """Why a run, or one of its steps, is where it is, and what would unblock it."""
+    from fubini.cli.watch import tasks_named
+
+    client = connect()
+    run = find(client, ref)
+    if node:
+        task = tasks_named(client, run["id"], node)[-1]
+        found = client.get(f"/tasks/{segment(task['id'])}/why")
+        output.show(found, lambda: why_text(task["display_name"], found))
+        return
+    found = client.get(f"/runs/{segment(run['id'])}/why", limit=limit)
+    if OPTIONS.json:
+        output.print_json(found)
+        return
+    print(output.plain(f"{run['name']}: {found['sentence']}"))
+    for group in found["groups"]:
+        since = f" for {output.ago(group['since_ms']).removesuffix(' ago')}" if group["since_ms"] else ""
+        print(output.plain(f"  {group['tasks']} step(s){since}: {group['sentence'] or group['code']}"))
+        if group["next_step"]:
+            print(f"    try: {output.plain(group['next_step'])}")
+
+
+def why_text(name: str, found: dict[str, Any]) -> str:
+    lines = [f"{name}: {found['sentence']}"]
+    for reason in found["reasons"]:
+        lines.append(f"  {reason.get('pool') or 'everywhere'}: {reason.get('sentence') or reason.get('code')}")
+    placement = found["placement"] or {}
+    if placement.get("sentence"):
+        lines.append(f"  placed there: {placement['sentence']}")
+    if found["next_step"]:
+        lines.append(f"  try: {found['next_step']}")
+    return "\n".join(output.plain(line) for line in lines)

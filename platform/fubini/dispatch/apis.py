@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from fubini.dispatch import serializers as shape
-from fubini.dispatch.selectors import quote, task_why
+from fubini.dispatch.selectors import platform_status, quote, task_why
 from fubini.dispatch.why import NEXT_STEPS, Why
 from fubini.pipelines.selectors import library_of
 from fubini.projects.authorize import project_get
@@ -42,6 +42,14 @@ class QuoteViews(ApiViews):
             library=library_of(project.pk),
         )
         return self.reply(found)
+
+
+class StatusViews(ApiViews):
+    """``/status``."""
+
+    @operation("Does the platform work, and how far behind is it?", reply=shape.StatusOut)
+    def retrieve(self, request: Request) -> Response:
+        return self.reply(platform_status())
 
 
 class WhyViews(ApiViews):

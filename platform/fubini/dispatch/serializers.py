@@ -61,6 +61,26 @@ class QuoteOut(ReplySerializer):
     warnings = FindingOut(many=True)
 
 
+class StatusAgentOut(ReplySerializer):
+    id = serializers.CharField()
+    name = serializers.CharField()
+    site = serializers.CharField()
+    sync_age_ms = serializers.IntegerField(allow_null=True)
+    draining = serializers.BooleanField()
+
+
+class StatusOut(ReplySerializer):
+    ready = serializers.BooleanField(help_text="False: dispatch hangs or lags; `problems` says how.")
+    cycle_age_ms = serializers.IntegerField(allow_null=True, help_text="Since the last scheduling cycle ended.")
+    oldest_event_age_ms = serializers.IntegerField(allow_null=True, help_text="Of the oldest fact no engine has heard.")
+    agents = StatusAgentOut(many=True)
+    paused = serializers.CharField(help_text="The reason new work is paused everywhere; empty when it is not.")
+    queued = serializers.IntegerField()
+    running = serializers.IntegerField()
+    cycle = serializers.JSONField(help_text="Figures of the last cycle.")
+    problems = serializers.ListField(child=serializers.CharField())
+
+
 class WhyOut(ReplySerializer):
     task_id = serializers.CharField()
     node_id = serializers.CharField()

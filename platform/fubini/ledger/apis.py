@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from fubini.common import clock
 from fubini.common.ids import new_id
 from fubini.ledger import selectors
-from fubini.ledger.services import account_topup
+from fubini.ledger.services import account_topup, ledger_check
 from fubini.projects.authorize import authorize_admin, project_get
 from fubini.rest.pagination import CursorPages
 from fubini.rest.serializers import BodySerializer, QuerySerializer, ReplySerializer
@@ -31,6 +31,14 @@ class BudgetOut(ReplySerializer):
     held_micros = serializers.IntegerField(help_text="Set aside for steps that run or are about to.")
     spent_micros = serializers.IntegerField()
     granted_micros = serializers.IntegerField(help_text="The three together.")
+
+
+class BooksOut(ReplySerializer):
+    imbalance_micros = serializers.IntegerField(help_text="The sum of everything below; 0 is right.")
+    entries_sum = serializers.IntegerField()
+    unbalanced = serializers.IntegerField(help_text="Over transactions whose entries do not sum to zero.")
+    balance_drift = serializers.IntegerField(help_text="Balances against their entries.")
+    holds_drift = serializers.IntegerField(help_text="Held balances against placed holds.")
 
 
 class TopupBody(BodySerializer):
@@ -161,3 +169,13 @@ def _csv(lines: Iterator[selectors.StatementLine]) -> Iterator[str]:
             buffer.seek(0)
             buffer.truncate()
     yield buffer.getvalue()
+
+
+class Books(ApiViews):
+    """``/ledger/check``."""
+
+    @operation("Is the whole ledger exact? For administrators.", reply=BooksOut)
+    def retrieve(self, request: Request) -> Response:
+        """Sums every way it could be wrong; 0 is right."""
+        authorize_admin(self.principal)
+        return self.reply(ledger_check())

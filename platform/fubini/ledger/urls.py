@@ -7,6 +7,7 @@ from django.urls import path
 from fubini.ledger import apis
 
 urlpatterns = [
+    path("ledger/check", apis.Books.as_view({"get": "retrieve"})),
     path("projects/<str:ref>/budget", apis.Budget.as_view({"get": "retrieve", "post": "topup"})),
     path("projects/<str:ref>/ledger", apis.Budget.as_view({"get": "statement"})),
     path("projects/<str:ref>/ledger.csv", apis.Budget.as_view({"get": "statement_csv"})),

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from fubini.engines import embedded
-from fubini.engines.embedded.frames import outbound
+from fubini.engines.embedded.frames import ends_of
 from fubini.engines.embedded.state import State
 from fubini.engines.embedded.tree import Node
 from fubini.runs.engine import (
@@ -385,5 +385,5 @@ def _entry(node: Node) -> dict[str, Any]:
         "daemoned": node.daemoned or None,
     }
     if node.type in (NodeType.STEPS, NodeType.DAG) and node.fulfilled:
-        entry["outbound"] = sorted(end.name for end in outbound(node))
+        entry["outbound"] = sorted(end.name for end in ends_of(node))
     return {key: value for key, value in entry.items() if value not in (None, "", [], {})}

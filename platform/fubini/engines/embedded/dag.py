@@ -84,10 +84,11 @@ class DagFrame(Frame):
         except EngineError as error:
             self.fail(error.message)
             return
-        for name in self.plan.order:
+        work = self.state.work
+        work.append(self.assess)
+        for name in reversed(self.plan.order):
             if self.tasks[name].waits == 0 and self.tasks[name].node is None:
-                self.ready(name)
-        self.assess()
+                work.append(lambda name=name: self.ready(name))  # type: ignore[misc]
 
     def ready(self, name: str) -> None:
         """All dependencies of a task have settled: run it, leave it out, or say why it cannot run."""
@@ -232,6 +233,7 @@ class DagFrame(Frame):
             holder = task.pending[0]
             parents = [group] if group is not None else self.edges(name)
             call = self.call(holder, name, parents)
+            before = len(state.work)
             node = self.start_one(holder, call)
             if node is None:
                 state.waiting[id(self)] = self
@@ -244,6 +246,9 @@ class DagFrame(Frame):
                 if node.type is not NodeType.SKIPPED or node.phase is NodePhase.ERROR:
                     task.stopped = group is not None
                 self.one_ended(name, node)
+            if group is not None and task.pending and len(state.work) > before:
+                state.work.insert(before, lambda: self.proceed(name))
+                return
         if task.stopped and group is not None:
             task.items -= len(task.pending)
             task.pending.clear()
@@ -308,20 +313,19 @@ class DagFrame(Frame):
     def ended(self, node: Node) -> None:
         if self.over:
             return
+        self.state.work.append(self.assess)
         if node.hooked:
             parent = self.hook_runner.done(node)
             if parent is not None and parent.fulfilled:
                 task = self.tasks[parent.slot]
                 if task.settled:
                     self.running_count -= 1
-                    self.assess()
                 elif task.node is parent:
                     self.task_ended(parent.slot, parent, again=True)
                 else:
                     self.one_ended(parent.slot, parent, again=True)
             return
         self.one_ended(node.slot, node)
-        self.assess()
 
     def one_ended(self, name: str, node: Node, *, again: bool = False) -> None:
         """A task's only node, or one item of its loop, has ended."""
@@ -401,19 +405,15 @@ class DagFrame(Frame):
             if declared:
                 self.references.declared[name] = declared
         self.running_count -= 1
-        for other in self.plan.dependents[name]:
+        for other in reversed(self.plan.dependents[name]):
             waiting = self.tasks.get(other)
             if waiting is None:
                 continue
             waiting.waits -= 1
             if waiting.waits == 0:
-                self.state.work.append(lambda other=other: self.ready_and_assess(other))  # type: ignore[misc]
+                self.state.work.append(lambda other=other: self.ready(other))  # type: ignore[misc]
         if task.again:
             self.state.late.append(lambda: self.look_again(name))
-
-    def ready_and_assess(self, name: str) -> None:
-        self.ready(name)
-        self.assess()
 
     def look_again(self, name: str) -> None:
         """The next pass over a composite task that has ended: its hooks, unless nobody visits it any more."""
@@ -434,6 +434,7 @@ class DagFrame(Frame):
     def failed(self, failure: Failed) -> None:
         if self.over:
             return
+        self.state.work.append(self.assess)
         node = failure.node
         name = node.slot
         if node.hooked:
@@ -448,7 +449,6 @@ class DagFrame(Frame):
             task.items -= len(task.pending)
             task.pending.clear()
         self.one_ended(name, node)
-        self.assess()
 
     # --- the end -------------------------------------------------------------------------------------------------
 
@@ -525,7 +525,10 @@ class DagFrame(Frame):
 
     def close(self) -> Any:
         self.over = True
-        return super().close()
+        closed = super().close()
+        if hasattr(self, "plan") and self.plan is not self.template.__dict__.get("plan"):
+            closed.targets = list(self.plan.targets)
+        return closed
 
     # --- reading back --------------------------------------------------------------------------------------------
 

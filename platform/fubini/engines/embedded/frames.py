@@ -118,11 +118,16 @@ class Frame:
         """What this template's steps or tasks see."""
         return VariableScope(self.state.globals, self.processed.values, references)
 
-    def fail(self, message: str) -> None:
-        """Executing this template is an error for the node and for whoever called it."""
+    def fail(self, message: str, *, ends: bool = False) -> None:
+        """Executing this template is an error for the node and for whoever called it.
+
+        Only with `ends` do later nodes hang under what ran inside.
+        """
         state, node = self.state, self.node
         owner = node.owner
         state.mark(node, NodePhase.ERROR, message, tell=False)
+        if isinstance(node.frame, Closed):
+            node.frame.endless = not ends
         if owner is not None:
             state.work.append(lambda: owner.failed(Failed(node, message)))
 
@@ -134,21 +139,24 @@ class Frame:
 class Closed:
     """What is left of a frame after its node has ended: enough to find the node's ends, which later nodes hang under."""
 
-    __slots__ = ("active_children", "active_pods", "state", "template", "unsuccessful")
+    __slots__ = ("active_children", "active_pods", "endless", "state", "targets", "template", "unsuccessful")
 
-    def __init__(self, state: State, template: Template) -> None:
+    def __init__(self, state: State, template: Template, kept: Mapping[str, Any] | None = None) -> None:
         self.state = state
         self.template = template
+        self.endless = bool(kept and kept.get("endless"))
+        self.targets: list[str] | None = (kept or {}).get("targets")
         self.active_children = 0
         self.active_pods = 0
         self.unsuccessful = 0
 
-    def ends(self, node: Node) -> list[Node]:
-        """The children or targets that come last."""
-        return ends_of(self.state, node, self.template)
-
     def private(self) -> dict[str, Any]:
-        return {}
+        kept: dict[str, Any] = {}
+        if self.endless:
+            kept["endless"] = True
+        if self.targets is not None:
+            kept["targets"] = self.targets
+        return kept
 
     def close(self) -> Any:
         return self
@@ -160,20 +168,34 @@ class Closed:
         """A straggler."""
 
 
-def ends_of(state: State, node: Node, template: Template) -> list[Node]:
-    """The nodes of a steps or DAG node that come last in it."""
+def ends_of(node: Node) -> list[Node]:
+    """The nodes of a steps or DAG node that come last in it: what Argo keeps as its outbound nodes."""
+    frame = node.frame
+    if not isinstance(frame, Closed) or frame.endless:
+        return []
+    last: list[Node] = []
     if node.type is NodeType.STEPS:
-        for index in range(len(template.steps) - 1, -1, -1):
-            group = state.find(f"{node.name}[{index}]")
+        for index in range(len(frame.template.steps) - 1, -1, -1):
+            group = frame.state.find(f"{node.name}[{index}]")
             if group is not None:
-                return list(group.children)
-        return []
-    try:
-        targets = template.plan.targets
-    except LanguageError:
-        return []
-    found = [state.find(f"{node.name}.{name}") for name in targets]
-    return [end for end in found if end is not None]
+                last = list(group.children)
+                break
+    elif node.type is NodeType.DAG:
+        try:
+            targets = frame.template.plan.targets if frame.targets is None else frame.targets
+        except LanguageError:
+            return []
+        found = [frame.state.find(f"{node.name}.{name}") for name in targets]
+        last = [end for end in found if end is not None]
+    return _outbound_of(last)
+
+
+def _outbound_of(nodes: list[Node]) -> list[Node]:
+    found: dict[str, Node] = {}
+    for node in nodes:
+        for end in outbound(node):
+            found[end.id] = end
+    return list(found.values())
 
 
 def outbound(node: Node) -> list[Node]:
@@ -186,14 +208,7 @@ def outbound(node: Node) -> list[Node]:
         return _inner_outbound(node)
     if node.memo and node.memo.get("hit"):
         return [node]
-    frame = node.frame
-    if frame is None:
-        return []
-    found: dict[str, Node] = {}
-    for end in ends_of(frame.state, node, frame.template):
-        for last in outbound(end):
-            found[last.id] = last
-    return list(found.values())
+    return _outbound_of(ends_of(node))
 
 
 def _inner_outbound(node: Node) -> list[Node]:
@@ -203,13 +218,7 @@ def _inner_outbound(node: Node) -> list[Node]:
         inner = [child for child in node.children if child.boundary is node.boundary]
     else:
         inner = list(node.children)
-    if not inner:
-        return [node]
-    found: dict[str, Node] = {}
-    for child in inner:
-        for last in outbound(child):
-            found[last.id] = last
-    return list(found.values())
+    return _outbound_of(inner) if inner else [node]
 
 
 # --- starting a template ----------------------------------------------------------------------------------------

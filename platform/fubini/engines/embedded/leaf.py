@@ -98,12 +98,12 @@ def task_spec(state: State, processed: Processed, call: Call, deadline_s: int | 
     """
     template = processed.template
     body = template.body
-    container = processed.sub(body.get("container") or body.get("script") or {})
+    container = processed.leaf(body.get("container") or body.get("script") or {})
     annotations = _annotations(state, processed)
     walltime = annotations.get("walltime")
     required, preferred = placement(state, processed)
-    inputs = tuple(_artifact_input(artifact) for artifact in processed.artifacts)
-    outputs = processed.sub(template.outputs) if template.outputs else {}
+    inputs = tuple(_artifact_input(processed.leaf(artifact)) for artifact in processed.artifacts)
+    outputs = processed.leaf(template.outputs) if template.outputs else {}
     return TaskSpec(
         template=template.name,
         image=container.get("image") or "",
@@ -302,6 +302,8 @@ def leaf_outputs(state: State, node: Node, outcome: LeafOutcome, phase: NodePhas
     declared: Mapping[str, Any] = template.outputs if template is not None else {}
     if template is None or not (declared.get("parameters") or declared.get("artifacts")):
         return out
+    if outcome.kind in (OutcomeKind.INPUT_ERROR, OutcomeKind.PLATFORM, OutcomeKind.CANCELLED):
+        return out
     if template.has_tags:
         frame_locals = state.leaf_locals(node, template)
         declared = restore(template, node.inputs, state.globals, frame_locals).sub(declared)
@@ -311,9 +313,9 @@ def leaf_outputs(state: State, node: Node, outcome: LeafOutcome, phase: NodePhas
         value = outcome.parameters.get(name)
         if value is None and phase is NodePhase.SUCCEEDED:
             value = (parameter.get("valueFrom") or {}).get("default")
-        if value is None:
-            continue
-        entry: dict[str, Any] = {"name": name, "value": value}
+        entry: dict[str, Any] = {"name": name}
+        if value is not None:
+            entry["value"] = value
         if parameter.get("globalName"):
             entry["globalName"] = parameter["globalName"]
         parameters.append(entry)

@@ -141,7 +141,7 @@ def rebuild(state: State, private: Mapping[str, Mapping[str, Any]]) -> None:
         if template is None:
             continue
         if node.fulfilled:
-            node.frame = Closed(state, template)
+            node.frame = Closed(state, template, private.get(node.id))
         else:
             node.frame = _frame(state, node, template, private.get(node.id) or {})
     state.active_pods = 0

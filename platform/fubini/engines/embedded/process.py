@@ -150,6 +150,13 @@ class Processed:
             return value
         return walk(value, self.text)
 
+    def leaf(self, value: Any) -> Any:
+        """A part of a leaf's own specification: one more pass, over tags that values brought in."""
+        value = self.sub(value)
+        inputs = {f"inputs.parameters.{name}": text for name, text in self.parameters}
+        last = VariableScope(self.globals, {**inputs, "pod.name": self.locals.get("pod.name", "")})
+        return walk(value, lambda text: replace(text, last))
+
     def text(self, text: str) -> str:
         for scope in self.passes:
             if tags.OPEN not in text:

@@ -66,7 +66,7 @@ class State:
         self.failures: dict[NodeId, Node] = {}
         self.root_owner: Any = None
         self.waiting: dict[int, Frame] = {}
-        self.work: deque[Callable[[], None]] = deque()
+        self.work: list[Callable[[], None]] = []  # a stack: what runs inside comes before what follows
         self.late: deque[Callable[[], None]] = deque()
         # what the event at hand changed
         self._changed: list[Node] = []
@@ -272,7 +272,10 @@ class State:
     def drain(self) -> None:
         """Let every frame that has something to do do it: first what follows at once, then what waits for a pass."""
         while self.work or self.late:
-            (self.work or self.late).popleft()()
+            if self.work:
+                self.work.pop()()
+            else:
+                self.late.popleft()()
 
     def add_global_output(self, outputs: Mapping[str, Any] | None) -> None:
         """Outputs with a `globalName` become the workflow's."""

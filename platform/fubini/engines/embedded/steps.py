@@ -169,6 +169,7 @@ class StepsFrame(Frame):
                 self.pending.popleft()
                 self.open -= 1
                 continue
+            before = len(state.work)
             outcome = launch(state, call)
             if isinstance(outcome, Waiting):
                 state.waiting[id(self)] = self
@@ -183,8 +184,12 @@ class StepsFrame(Frame):
                 continue
             if step.get("hooks") or step.get("onExit"):
                 self.hook_holders[outcome.id] = step
-                if not outcome.fulfilled and not self.run_hooks(outcome, step):
-                    continue
+                if not outcome.fulfilled:
+                    self.run_hooks(outcome, step)
+            if len(state.work) > before:
+                # What runs inside goes first: it may fail the group before the next step starts.
+                state.work.insert(before, self.proceed)
+                return
         state.waiting.pop(id(self), None)
         self.check()
 
@@ -307,7 +312,7 @@ class StepsFrame(Frame):
         try:
             outputs = composite_outputs(self.processed, state.globals, self.references)
         except EngineError as error:
-            self.fail(error.message)
+            self.fail(error.message, ends=True)
             return
         if outputs is not None:
             self.node.outputs = outputs

@@ -11,6 +11,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 from django.db import transaction
@@ -24,7 +25,7 @@ from fubini.datasets.limits import limit
 from fubini.datasets.models import Artifact, Blob, Dataset, DatasetVersion, Replica, Transfer
 from fubini.datasets.selectors import CLAIM, IN_MAX, artifact_resolve, blobs_known, memory_clear
 from fubini.datasets.signing import blob_url, upload_grant
-from fubini.datasets.store import Store, default_store, is_digest
+from fubini.datasets.store import Store, Stored, default_store, is_digest
 from fubini.events.services import EventDraft, events_append
 from fubini.projects.models import Project
 
@@ -427,31 +428,37 @@ def blobs_collect_garbage(*, store: Store | None = None, grace_s: int | None = N
     before = clock.from_ms(now_ms - grace * 1000)
     done = Collected()
     for project_id in list(Blob.objects.order_by().values_list("project_id", flat=True).distinct()):
-        with transaction.atomic():
-            doomed = dict(Blob.objects.filter(project_id=project_id, created_at__lt=before).values_list("digest", "pk"))
-            if doomed:
-                for rows in _manifests_of(project_id):
-                    for row in rows:
-                        doomed.pop(row["sha256"], None)
-            ids = list(doomed.values())
-            for at in range(0, len(ids), IN_MAX):
-                done.blobs += Blob.objects.filter(pk__in=ids[at : at + IN_MAX], created_at__lt=before).delete()[0]
-    for stored in store.listing():
-        if stored.modified_s * 1000 >= now_ms - grace * 1000:
-            continue
-        # The row lock of this transaction keeps an upload from claiming the object between the look and the removal.
-        with transaction.atomic():
-            if Blob.objects.select_for_update().filter(digest=stored.digest).exists():
-                continue
-            try:
-                store.delete(stored.digest)
-            except OSError as error:
-                done.failed.append(f"{stored.digest}: {error.strerror}")
-                continue
-        done.objects += 1
-        done.size_bytes += stored.size_bytes
+        doomed = dict(Blob.objects.filter(project_id=project_id, created_at__lt=before).values_list("digest", "pk"))
+        if doomed:
+            for rows in _manifests_of(project_id):
+                for row in rows:
+                    doomed.pop(row["sha256"], None)
+        ids = list(doomed.values())
+        for at in range(0, len(ids), IN_MAX):
+            # No lock was held while the manifests were read: whatever names a blob anew has renewed its date first.
+            done.blobs += Blob.objects.filter(pk__in=ids[at : at + IN_MAX], created_at__lt=before).delete()[0]
+    old = (s for s in store.listing() if s.modified_s * 1000 < now_ms - grace * 1000)
+    while some := list(islice(old, IN_MAX)):
+        known = set(Blob.objects.filter(digest__in=[s.digest for s in some]).values_list("digest", flat=True))
+        for stored in some:
+            if stored.digest not in known:
+                _object_remove(store, stored, done)
     done.temporary = store.sweep_temporary(older_than_s=grace)
     return done
+
+
+def _object_remove(store: Store, stored: Stored, done: Collected) -> None:
+    """Remove an object unless a project claimed it meanwhile; the transaction keeps one from doing so in between."""
+    with transaction.atomic():
+        if Blob.objects.select_for_update().filter(digest=stored.digest).exists():
+            return
+        try:
+            store.delete(stored.digest)
+        except OSError as error:
+            done.failed.append(f"{stored.digest}: {error.strerror}")
+            return
+    done.objects += 1
+    done.size_bytes += stored.size_bytes
 
 
 def _manifests_of(project_id: str) -> Iterable[list[dict[str, Any]]]:

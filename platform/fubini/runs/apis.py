@@ -166,7 +166,7 @@ class SignalViews(ApiViews):
     def cancel(self, request: Request, id: str) -> Response:
         """Running steps are killed and exit handlers do not run; the same as terminate."""
         run = run_visible(self.principal, id, "run.cancel")
-        assert self.body == {}  # validated: a field here would be an error
+        _ = self.body  # validated: a field here would be an error
         services.run_cancel(run=run, actor=self.principal.actor)
         return self._after(run)
 

@@ -297,7 +297,7 @@ class TaskOut(ReplySerializer):
 
     def get_display_name(self, row: Any) -> str:
         names: dict[str, str] = self.context.get("names", {})
-        return names.get(row.node_id, row.node_id)
+        return names.get(row.node_id, str(row.node_id))
 
     def get_attempts(self, row: Any) -> int:
         return len(row.attempt_rows)

@@ -48,7 +48,7 @@ _ATTEMPTS = 5
 class Backoff:
     """Waits that double up to a cap, with jitter that survives the cap (half to whole)."""
 
-    def __init__(self, first_s: float = 0.25, cap_s: float = 20.0) -> None:
+    def __init__(self, first_s: float = 0.25, cap_s: float = 5.0) -> None:
         self.first_s = first_s
         self.cap_s = cap_s
         self.failures = 0
@@ -147,22 +147,23 @@ class Transport:
         file = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             while True:
+                before = os.fstat(file).st_size
                 try:
-                    moved += await self._download_rest(address, headers, size, file)
-                    return moved
+                    await self._download_rest(address, headers, size, file)
+                    return moved + size - before
                 except Transient as exc:
                     at = os.fstat(file).st_size
+                    moved += max(0, at - before)
                     if backoff.failures >= _ATTEMPTS:
                         raise Transient(f"blob {digest}: {exc} (at byte {at} of {size})", exc.retry_after_s) from exc
                     await asyncio.sleep(backoff.next_s(exc.retry_after_s))
         finally:
             os.close(file)
 
-    async def _download_rest(self, address: str, headers: dict[str, str], size: int, file: int) -> int:
+    async def _download_rest(self, address: str, headers: dict[str, str], size: int, file: int) -> None:
         at = os.fstat(file).st_size
         if at:
             headers = {**headers, "range": f"bytes={at}-"}
-        moved = 0
         try:
             async with self._client.stream("GET", address, headers=headers) as response:
                 if response.status_code not in (200, 206):
@@ -177,12 +178,10 @@ class Transport:
                         raise Permanent(f"blob at {address.split('?')[0]} is longer than its {size} bytes")
                     os.write(file, chunk)
                     at += len(chunk)
-                    moved += len(chunk)
         except (httpx.HTTPError, httpx.StreamError) as exc:
             raise Transient(f"{type(exc).__name__} {exc}".rstrip()) from exc
-        if at < size:
-            raise Transient(f"the connection ended at byte {at} of {size}")
-        return moved
+        if at < size:  # a broken connection raises above: this is all there is
+            raise Permanent(f"blob at {address.split('?')[0]} has {at} bytes, the lease says {size}")
 
     async def upload(self, digest: str, size: int, descriptor: int, access: BlobAccess) -> int:
         """Send a blob from an open file; the bytes moved (0 when the platform had it).

@@ -297,7 +297,7 @@ def compare_leaf(entry: Mapping[str, Any], spec: TaskSpec) -> Iterable[str]:
     wanted = entry.get("argv")
     if wanted is not None and spec.argv and not _same(wanted, argv):
         yield f"argv: want {wanted} got {argv}"
-    if "source" in entry and not _same(entry["source"], spec.source):
+    if "source" in entry and not _same(entry["source"], spec.source or ""):
         yield f"source: want {entry['source']!r} got {spec.source!r}"
     env = entry.get("env")
     if env:

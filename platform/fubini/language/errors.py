@@ -14,6 +14,17 @@ class LanguageError(Exception):
         self.message = message
         self.position = position
 
+    def located(self, text: str) -> str:
+        """The message with line, column and the line itself, as expr-lang shows errors."""
+        if self.position is None:
+            return self.message
+        at = min(self.position, len(text))
+        line_start = text.rfind("\n", 0, at) + 1
+        line_end = text.find("\n", at)
+        line = text[line_start : line_end if line_end >= 0 else len(text)]
+        column = at - line_start
+        return f"{self.message} ({text.count(chr(10), 0, at) + 1}:{column + 1})\n | {line}\n | {'.' * column}^"
+
 
 class LimitError(LanguageError):
     """A text, or what it computes, is larger than this installation evaluates."""

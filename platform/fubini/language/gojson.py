@@ -89,14 +89,29 @@ def _general_float(value: float) -> str:
     return plain_float(value)
 
 
-def dumps(value: Any) -> str:
-    """A value as compact JSON with sorted keys."""
+class Raw(str):
+    """A JSON text that goes into another one as it is."""
+
+    __slots__ = ()
+
+
+def compact(text: str) -> str:
+    """A JSON text without white space, its members in their own order.
+
+    Raises:
+        LanguageError: not JSON.
+    """
+    return dumps(loads(text, raw_numbers=True), sort=False)
+
+
+def dumps(value: Any, *, sort: bool = True) -> str:
+    """A value as compact JSON, keys sorted unless told otherwise."""
     parts: list[str] = []
-    _dump(value, parts, 0)
+    _dump(value, parts, 0, sort)
     return "".join(parts)
 
 
-def _dump(value: Any, parts: list[str], depth: int) -> None:
+def _dump(value: Any, parts: list[str], depth: int, sort: bool) -> None:
     if depth > MAX_DEPTH:
         raise LanguageError(f"a JSON value is nested deeper than {MAX_DEPTH} levels")
     if value is None:
@@ -106,7 +121,7 @@ def _dump(value: Any, parts: list[str], depth: int) -> None:
     elif value is False:
         parts.append("false")
     elif isinstance(value, str):
-        parts.append(dump_string(value))
+        parts.append(str(value) if isinstance(value, Raw) else dump_string(value))
     elif isinstance(value, int):
         parts.append(str(value))
     elif isinstance(value, RawFloat):
@@ -115,19 +130,19 @@ def _dump(value: Any, parts: list[str], depth: int) -> None:
         parts.append(format_float(value))
     elif isinstance(value, dict):
         parts.append("{")
-        for n, key in enumerate(sorted(value)):
+        for n, key in enumerate(sorted(value) if sort else value):
             if n:
                 parts.append(",")
             parts.append(dump_string(str(key)))
             parts.append(":")
-            _dump(value[key], parts, depth + 1)
+            _dump(value[key], parts, depth + 1, sort)
         parts.append("}")
     elif isinstance(value, (list, tuple)):
         parts.append("[")
         for n, element in enumerate(value):
             if n:
                 parts.append(",")
-            _dump(element, parts, depth + 1)
+            _dump(element, parts, depth + 1, sort)
         parts.append("]")
     else:
         raise LanguageError(f"json: unsupported type: {type(value).__name__}")

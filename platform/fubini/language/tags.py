@@ -217,7 +217,7 @@ def _replace_expression(tag: Tag, scope: Scope, strict: Strict) -> str:
         node = expr.parse(text)
     except LanguageError as error:
         # An error even where tags may stay: without a tree nobody can tell what is still to come.
-        raise _failed(error) from None
+        raise _failed(error, text) from None
     environment = scope.environment(text)
     missing = [name for name in _identifiers(text) if not has_path(environment, name)]
     for name in missing:
@@ -233,7 +233,7 @@ def _replace_expression(tag: Tag, scope: Scope, strict: Strict) -> str:
     except LanguageError as error:
         if lenient:
             return unchanged
-        raise _failed(error) from None
+        raise _failed(error, text) from None
     if value is None:
         if lenient:
             return unchanged
@@ -248,8 +248,8 @@ def _replace_expression(tag: Tag, scope: Scope, strict: Strict) -> str:
         raise SubstitutionError(f"failed to marshal evaluated expression: {error.message}", tag.position) from None
 
 
-def _failed(error: LanguageError) -> SubstitutionError:
-    return SubstitutionError(f"failed to evaluate expression: {error.message}", error.position)
+def _failed(error: LanguageError, text: str) -> SubstitutionError:
+    return SubstitutionError(f"failed to evaluate expression: {error.located(text)}", error.position)
 
 
 @lru_cache(maxsize=4096)

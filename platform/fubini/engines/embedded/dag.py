@@ -271,8 +271,20 @@ class DagFrame(Frame):
             if not outcome.deep:
                 message = f"task '{call.name}' errored: {outcome.message}"
                 self.state.mark(outcome.node, NodePhase.ERROR, message, tell=False)
+                if outcome.node.type is NodeType.SKIPPED:
+                    self.state.late.append(lambda: self.reword(outcome))
             return outcome.node
         return outcome
+
+    def reword(self, failure: Failed) -> None:
+        """Every later pass over a task that could not start shows the bare reason."""
+        name = failure.node.slot
+        later = self.plan.dependents[name]
+        visited = name in self.plan.target_set or any(
+            (other := self.tasks.get(n)) is not None and (other.node is None or not other.node.fulfilled) for n in later
+        )
+        if not self.over and visited:
+            self.state.mark(failure.node, NodePhase.ERROR, failure.message, tell=False)
 
     def resume_waiting(self) -> None:
         if self.over:
@@ -286,6 +298,7 @@ class DagFrame(Frame):
         elif self.template.fail_fast and self.unsuccessful > 0 and self.active_pods == 0:
             self.over = True
             self.state.mark(self.node, NodePhase.FAILED, frames.FAILED_FAST)
+            self.node.frame.endless = True
             return
         self.assess()
 

@@ -30,7 +30,7 @@ def item_name(name: str, index: int, label: str) -> str:
 
 def _shown(value: Any) -> str:
     """A value as an item prints itself: JSON, a text without its quotes."""
-    text = gojson.dumps(value)
+    text = gojson.dumps(value, sort=False)
     if text.startswith('"'):
         text = text[1:-1]
     return text.replace("\\u003c", "<").replace("\\u003e", ">").replace("\\u0026", "&")
@@ -43,10 +43,12 @@ def make_item(value: Any) -> Item:
     if isinstance(value, Mapping):
         shown = {str(key): _shown(element) for key, element in value.items()}
         variables = {f"item.{key}": text for key, text in shown.items()}
-        variables["item"] = gojson.dumps(value)
+        variables["item"] = gojson.dumps({k: gojson.Raw(gojson.dumps(v, sort=False)) for k, v in value.items()})
         return Item(variables, ",".join(sorted(f"{key}:{text}" for key, text in shown.items())))
     if isinstance(value, (list, tuple)):
-        return Item({"item": gojson.dumps(value)}, "[" + " ".join(_shown(element) for element in value) + "]")
+        return Item(
+            {"item": gojson.dumps(value, sort=False)}, "[" + " ".join(_shown(element) for element in value) + "]"
+        )
     if value is None:
         return Item({"item": "null"}, "[]")
     text = _shown(value)
@@ -126,7 +128,7 @@ def items_of(holder: Mapping[str, Any], limit: int) -> list[Item]:
     """
     if holder.get("withItems"):
         check_count(len(holder["withItems"]), limit)
-        return [make_item(value) for value in holder["withItems"]]
+        return [make_item(gojson.loads(gojson.dumps(value), raw_numbers=True)) for value in holder["withItems"]]
     if holder.get("withParam"):
         return parameter_items(holder["withParam"], limit)
     return sequence(holder["withSequence"], limit)

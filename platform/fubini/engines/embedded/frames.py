@@ -259,7 +259,9 @@ def launch(state: State, call: Call) -> Outcome:
         return _unstartable(state, call, TOO_DEEP, deep=True)
     try:
         template = state.program.resolve(call.holder, call.base)
-        strategy = template.body.get("retryStrategy") or state.program.retry_strategy
+        strategy = template.body.get("retryStrategy")
+        if strategy is None:
+            strategy = state.program.retry_strategy
         locals_ = locals_for(state, call, template, retried=strategy is not None)
         processed = process.process(template, call.arguments, state.globals, locals_, state.program.config_maps)
     except (EngineError, ProgramError) as error:
@@ -418,6 +420,20 @@ class HookRunner:
         self.references = references
 
     def run(self, holder: Mapping[str, Any], node: Node, name: str) -> bool:
+        """`start_hooks`, with the step itself hidden from its hooks."""
+        try:
+            return self.start_hooks(holder, node, name)
+        finally:
+            self.references.hidden = ""
+
+    def run_exit(self, holder: Mapping[str, Any], node: Node, name: str) -> bool:
+        """`start_exit`, with the step itself hidden from its handler."""
+        try:
+            return self.start_exit(holder, node, name)
+        finally:
+            self.references.hidden = ""
+
+    def start_hooks(self, holder: Mapping[str, Any], node: Node, name: str) -> bool:
         """Start the hooks whose condition holds now; -> whether none is running.
 
         Raises:
@@ -448,7 +464,7 @@ class HookRunner:
             self._start(state, hook_name, hook, arguments, node, full, on_exit=False)
         return state.open == 0
 
-    def run_exit(self, holder: Mapping[str, Any], node: Node, name: str) -> bool:
+    def start_exit(self, holder: Mapping[str, Any], node: Node, name: str) -> bool:
         """Start the exit handler once the node completed; -> whether there is nothing to wait for.
 
         Raises:
@@ -491,6 +507,7 @@ class HookRunner:
 
     def _scope(self, node: Node, name: str) -> VariableScope:
         self.references.status[name] = node.phase.value
+        self.references.hidden = name
         return self.frame.scope(self.references)
 
     def _start(

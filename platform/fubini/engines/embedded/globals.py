@@ -82,7 +82,7 @@ def set_globals(state: State) -> None:
         found[f"workflow.parameters.{parameter['name']}"] = _value(state, parameter)
     state.globals = found
     for entry in state.outputs.get("parameters") or ():
-        found[f"workflow.outputs.parameters.{entry['name']}"] = entry["value"]
+        found[f"workflow.outputs.parameters.{entry['name']}"] = entry.get("value") or ""
     for entry in state.outputs.get("artifacts") or ():
         found[f"workflow.outputs.artifacts.{entry['name']}"] = entry
     arguments = {**(spec.get("arguments") or {}), "parameters": parameters}

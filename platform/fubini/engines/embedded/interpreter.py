@@ -192,7 +192,7 @@ _STATUS = {
 
 def watch(state: State) -> None:
     """What is done at the end of every pass: the workflow's hooks, its exit handler, its end."""
-    root = state.nodes.get(state.find_id(state.name))
+    root = state.verdict or state.nodes.get(state.find_id(state.name))
     if root is None:
         if not state.finished and not state.suspended:
             launch_root(state)

@@ -305,6 +305,16 @@ class Program:
         self.defaults: Mapping[str, Any] = spec.get("templateDefaults") or {}
         self.root = TemplateBase("local/", spec)
         self.inline: dict[int, Template] = {}
+        self._originals: dict[int, Any] = {}
+        for place in (self.root, *self.bases.values()):
+            for template in place.spec.get("templates") or ():
+                self._keep_inline(template)
+
+    def _keep_inline(self, template: Mapping[str, Any]) -> None:
+        for holder in _holders(template):
+            if holder.get("inline"):
+                self._originals[id(holder["inline"])] = holder["inline"]
+                self._keep_inline(holder["inline"])
 
     def _shelve(self, entry: Mapping[str, Any]) -> None:
         kind, name = entry.get("kind"), (entry.get("metadata") or {}).get("name") or ""
@@ -358,7 +368,8 @@ class Program:
             found = self.inline.get(id(inline))
             if found is None:
                 found = self._prepare(inline, base)
-                self.inline[id(inline)] = found
+                if id(inline) in self._originals:  # a copy with its tags replaced is used once
+                    self.inline[id(inline)] = found
             return found
         reference = holder.get("templateRef")
         if reference:

@@ -35,7 +35,9 @@ class RetryFrame(Frame):
 
     @property
     def strategy(self) -> Mapping[str, Any]:
-        found = self.template.body.get("retryStrategy") or self.state.program.retry_strategy or {}
+        found = self.template.body.get("retryStrategy")
+        if found is None:
+            found = self.state.program.retry_strategy or {}
         strategy: Mapping[str, Any] = self.processed.sub(found)
         return strategy
 
@@ -103,7 +105,7 @@ class RetryFrame(Frame):
             again = self.judge(attempts, last)
         except (EngineError, LanguageError) as error:
             message = str(error)
-            self.finish(NodePhase.ERROR, message, last, tell=False)
+            self.state.mark(self.node, NodePhase.ERROR, message, tell=False)
             if self.node.owner is not None:
                 self.node.owner.failed(Failed(self.node, message))
             return
@@ -181,10 +183,10 @@ class RetryFrame(Frame):
         state.mark(node, node.phase, "")
         return True
 
-    def finish(self, phase: NodePhase, message: str | None, last: Node, *, tell: bool = True) -> None:
+    def finish(self, phase: NodePhase, message: str | None, last: Node) -> None:
         if last.outputs is not None:
             self.node.outputs = dict(last.outputs)
-        self.state.mark(self.node, phase, message, tell=tell)
+        self.state.mark(self.node, phase, message)
 
     def restore(self) -> None:
         """Nothing is kept in memory but the call."""

@@ -35,13 +35,15 @@ def last_attempt(node: Node) -> Node:
 class References:
     """The variables of the steps or tasks of one template: `prefix` is ``steps`` or ``tasks``."""
 
-    __slots__ = ("declared", "nodes", "prefix", "status")
+    __slots__ = ("declared", "hidden", "nodes", "prefix", "status")
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
         self.nodes: dict[str, Node | Group] = {}
         # outputs that a skipped step's template declares, by step name
         self.declared: dict[str, Mapping[str, Any]] = {}
+        # the step whose hooks are looked at: of itself they see the phase alone
+        self.hidden = ""
         # a phase seen by hooks, overriding the node's
         self.status: dict[str, str] = {}
 
@@ -53,7 +55,7 @@ class References:
         if parts[2] == "status" and parts[1] in self.status:
             return self.status[parts[1]]
         found = self.nodes.get(parts[1])
-        if found is None:
+        if found is None or parts[1] == self.hidden:
             return MISSING
         value = found.lookup(parts[2]) if isinstance(found, Group) else node_variable(found, parts[2])
         if value is MISSING and parts[1] in self.declared:
@@ -68,7 +70,7 @@ class References:
             names = list(self.nodes)
         for name in names:
             start = f"{self.prefix}.{name}."
-            found = self.nodes.get(name)
+            found = self.nodes.get(name) if name != self.hidden else None
             values = {} if found is None else found.flat() if isinstance(found, Group) else node_variables(found)
             for key, value in (*self.declared.get(name, {}).items(), *values.items()):
                 if artifacts or not isinstance(value, Mapping):
@@ -168,7 +170,7 @@ def aggregate(members: list[Node]) -> dict[str, str]:
                 lists.setdefault(parameter["name"], []).append(parameter.get("value") or "")
         result = node.outputs.get("result")
         if result is not None:
-            results.append(gojson.loads(result, raw_numbers=True))
+            results.append(gojson.Raw(gojson.compact(result)))
     if not members:
         return {}
     out = {"outputs.result": gojson.dumps(results), "outputs.parameters": gojson.dumps(every)}
@@ -236,15 +238,21 @@ def evaluate_bool(text: str, scope: VariableScope) -> bool:
     Raises:
         LanguageError: worded as Argo words it.
     """
-    node = expr.parse(text)
-    names = scope.names(text, artifacts=False)
-    expr.compile_check(node, names)
+    try:
+        node = expr.parse(text)
+        names = scope.names(text, artifacts=False)
+        expr.compile_check(node, names)
+    except LanguageError as error:
+        raise LanguageError(error.located(text)) from None
     return expr.evaluate_bool(node, names, text)
 
 
 def evaluate_any(text: str, scope: VariableScope) -> Any:
     """The value of a `valueFrom.expression` or `fromExpression`; artifacts are maps."""
-    node = expr.parse(text)
-    names = scope.names(text, artifacts=True)
-    expr.compile_check(node, names)
-    return expr.evaluate(node, names)
+    try:
+        node = expr.parse(text)
+        names = scope.names(text, artifacts=True)
+        expr.compile_check(node, names)
+        return expr.evaluate(node, names)
+    except LanguageError as error:
+        raise LanguageError(error.located(text)) from None

@@ -65,6 +65,7 @@ class State:
         self.active_pods = 0
         self.failures: dict[NodeId, Node] = {}
         self.root_owner: Any = None
+        self.verdict: Node | None = None  # the node that stands for the entry node's end, where that is another
         self.waiting: dict[int, Frame] = {}
         self.work: list[Callable[[], None]] = []  # a stack: what runs inside comes before what follows
         self.late: deque[Callable[[], None]] = deque()
@@ -284,21 +285,23 @@ class State:
         for kind in ("parameters", "artifacts"):
             for entry in outputs.get(kind) or ():
                 name = entry.get("globalName")
-                if not name or (kind == "parameters" and entry.get("value") is None):
+                if not name:
                     continue
                 self._set_output(kind, name, entry)
 
     def _set_output(self, kind: str, name: str, entry: Mapping[str, Any]) -> None:
         listed = self.outputs.setdefault(kind, [])
         if kind == "parameters":
-            value: dict[str, Any] = {"name": name, "value": entry["value"]}
-            self.globals[f"workflow.outputs.parameters.{name}"] = entry["value"]
+            given = entry.get("value")
+            value: dict[str, Any] = {"name": name} if given is None else {"name": name, "value": given}
+            self.globals[f"workflow.outputs.parameters.{name}"] = given or ""
         else:
             value = {k: v for k, v in entry.items() if k not in ("globalName", "path")} | {"name": name}
             self.globals[f"workflow.outputs.artifacts.{name}"] = value
         for n, known in enumerate(listed):
             if known["name"] == name:
-                listed[n] = value
+                if kind == "artifacts" or "value" in value:
+                    listed[n] = value
                 break
         else:
             listed.append(value)

@@ -200,7 +200,7 @@ class StepsFrame(Frame):
     def check_fail_fast(self) -> None:
         if self.template.fail_fast and self.unsuccessful > 0 and self.active_pods == 0:
             assert self.group is not None
-            self.fail_group(NodePhase.FAILED, frames.FAILED_FAST)
+            self.fail_group(NodePhase.FAILED, frames.FAILED_FAST, endless=True)
 
     # --- children ------------------------------------------------------------------------------------------------
 
@@ -237,7 +237,7 @@ class StepsFrame(Frame):
                 if not self.hook_runner.run_exit(step, node, step["name"]):
                     return
             except EngineError as error:
-                self.fail_group(NodePhase.ERROR, error.message)
+                self.fail_by_handler(error.message)
                 return
             del self.hook_holders[node.id]
         self.open -= 1
@@ -299,12 +299,25 @@ class StepsFrame(Frame):
             if any(m.outputs and m.outputs.get("result") is not None for m in loop.members):
                 _ = loop.values
 
-    def fail_group(self, phase: NodePhase, message: str) -> None:
+    def fail_by_handler(self, message: str) -> None:
+        """An exit handler that cannot run; for the entry template Argo takes the group's end for the workflow's."""
+        if self.node.name != self.state.name:
+            self.fail_group(NodePhase.ERROR, message)
+            return
+        assert self.group is not None
+        self.over = True
+        self.pending.clear()
+        self.state.mark(self.group, NodePhase.ERROR, message)
+        self.state.verdict = self.group
+
+    def fail_group(self, phase: NodePhase, message: str, *, endless: bool = False) -> None:
         assert self.group is not None
         self.over = True
         self.pending.clear()
         self.state.mark(self.group, phase, message)
         self.state.mark(self.node, NodePhase.FAILED, message)
+        if endless:
+            self.node.frame.endless = True
 
     def finish(self) -> None:
         state = self.state
@@ -406,10 +419,9 @@ def expand_holder(
     """
     if not items:
         return []
-    body = {k: v for k, v in holder.items() if k not in ("withItems", "withParam", "withSequence", "inline")}
+    body = {k: v for k, v in holder.items() if k not in ("withItems", "withParam", "withSequence")}
     name = body.pop("name")
     template = body.pop("template", None)
-    inline = holder.get("inline")
     off = bool(holder.get("when")) and _certainly_off(holder)
     strict = tags.never if off else tags.always
     out: list[Mapping[str, Any]] = []
@@ -423,7 +435,5 @@ def expand_holder(
         new["name"] = expand.item_name(name, index, item.label)
         if template is not None:
             new["template"] = template
-        if inline is not None:
-            new["inline"] = inline
         out.append(new)
     return out

@@ -76,7 +76,7 @@ def evaluate_bool(node: tree.Node, scope: Mapping[str, Any], text: str, *, now_m
     try:
         value = evaluate(node, scope, now_ms=now_ms)
     except LanguageError as error:
-        raise LanguageError(f"unable to evaluate expression '{text}': {error.message}", error.position) from None
+        raise LanguageError(f"unable to evaluate expression '{text}': {error.located(text)}") from None
     if not isinstance(value, bool):
         shown = (
             gojson.format_value(value)

@@ -78,11 +78,11 @@ def check_annotations(source: Source) -> dict[str, dict[str, Any]]:
     """Check all our annotations; returns the parsed ``input.NAME`` forms by parameter."""
     document = source.document
     spec = mapping(document.get("spec"))
-    declared = [
-        p["name"]
+    declared = {
+        p["name"]: None
         for p in listing(mapping(spec.get("arguments")).get("parameters"))
         if isinstance(p, dict) and isinstance(p.get("name"), str)
-    ]
+    }
     forms = _at(source, ("metadata", "annotations"), mapping(document.get("metadata")).get("annotations"), declared)
     _at(source, ("spec", "podMetadata", "annotations"), mapping(spec.get("podMetadata")).get("annotations"), None)
     defaults = mapping(spec.get("templateDefaults"))
@@ -102,7 +102,7 @@ def _template(source: Source, path: Path, template: dict[str, Any]) -> None:
     _place_labels(source, path, template)
 
 
-def _at(source: Source, path: Path, annotations: Any, declared: list[str] | None) -> dict[str, dict[str, Any]]:
+def _at(source: Source, path: Path, annotations: Any, declared: Mapping[str, None] | None) -> dict[str, dict[str, Any]]:
     """The annotations at one place. `declared` are the parameters that may have a form, None where forms are not."""
     forms: dict[str, dict[str, Any]] = {}
     for key, value in mapping(annotations).items():
@@ -182,11 +182,11 @@ _FormLoader.yaml_implicit_resolvers = {
 }
 
 
-def _form(source: Source, at: Path, name: str, value: str, declared: list[str]) -> dict[str, Any] | None:
+def _form(source: Source, at: Path, name: str, value: str, declared: Mapping[str, None]) -> dict[str, Any] | None:
     if name not in declared:
         source.warn(
             "unknown-parameter", at, f"The form describes a parameter {show(name)!r} that is not declared.",
-            found=show(name), allowed=", ".join(show(d) for d in declared[:20]) or "no parameters are declared",
+            found=show(name), allowed=", ".join(show(d) for d in list(declared)[:20]) or "no parameters are declared",
             close=name, known=declared, help_text="Declare it in spec.arguments.parameters, or correct the name.",
         )  # fmt: skip
     if name not in declared or source.forms_read >= MAX_FORMS:

@@ -20,7 +20,6 @@ from fubini.manifests.semantics import Semantics
 from fubini.manifests.structure import check_structure
 from fubini.manifests.supported import SupportedFields
 
-
 MAX_TEMPLATES = 4_000
 MAX_STEPS = 12_000
 

@@ -7,6 +7,8 @@ from typing import Any
 from fubini.manifests.findings import Collector, Finding, Kind, Severity, nearest
 from fubini.manifests.load import Path, Positions, path_text
 
+_MAX_WORDS = 900
+
 
 class Source:
     """One manifest under check: the submitted one, or the library's N-th (then there is no text to point into)."""
@@ -51,15 +53,16 @@ class Source:
             self.collector.truncated = True
             return
         line, column = self.positions.of(path) if self.positions else (0, 0)
-        text = path_text(path)
+        text = _clean(path_text(path))
         if self.prefix:
             text = f"{self.prefix}.{text}"
         if kind == "unsupported":
             message = f"{text}: {message}"
         self.collector.add(
             Finding(
-                severity, code, text, line, column, message, found, allowed,
-                nearest(close, known) if close else "", help_text, kind,
+                severity, code, text, line, column, _clean(message), _clean(found) or "nothing",
+                _clean(allowed) or "none is declared",
+                nearest(close, known) if close else "", _clean(help_text), kind,
             )
         )  # fmt: skip
 
@@ -68,6 +71,13 @@ class Source:
 
     def warn(self, code: str, path: Path, message: str, **more: Any) -> None:
         self.add("warning", code, path, message, **more)
+
+
+def _clean(words: str) -> str:
+    """Fit for one line of a terminal: no control characters, no pages of names."""
+    if len(words) > _MAX_WORDS:
+        words = words[:_MAX_WORDS] + " …"
+    return words if words.isprintable() else "".join(c if c.isprintable() else " " for c in words)
 
 
 def mapping(value: Any) -> dict[str, Any]:

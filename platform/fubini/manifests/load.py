@@ -349,7 +349,10 @@ class _Composer:
                 elif kind is map_start or kind is seq_start:
                     mark = event.start_mark
                     if stack and isinstance(stack[-1].value, dict) and stack[-1].key is None:
-                        raise self._refuse("key-not-text", mark, "A key is a list or a mapping.", show({1: 1}), "text")
+                        raise self._refuse(
+                            "key-not-text", mark, "A key is a list or a mapping.", "a bracket where a name is wanted",
+                            "text", "Put '{{...}}' in quotes if a variable is meant; otherwise name the field.",
+                        )  # fmt: skip
                     self._open(event, mark, {} if kind is map_start else [])
                     continue
                 elif kind is map_end or kind is seq_end:
@@ -371,6 +374,7 @@ class _Composer:
                         raise self._refuse(
                             "several-documents", event.start_mark, "The text holds too many documents.",
                             "more than 64 documents", "one Workflow or WorkflowTemplate",
+                            "Submit each document by itself.",
                         )  # fmt: skip
                     continue
                 elif kind is yaml.StreamEndEvent or event is None:
@@ -400,7 +404,17 @@ class _Composer:
         except yaml.MarkedYAMLError as error:
             raise self._syntax(error) from None
         except (yaml.YAMLError, ValueError) as error:
-            raise _Refused(_finding("yaml-syntax", 1, 1, f"The text is not YAML: {show(str(error))}.")) from None
+            raise _Refused(
+                _finding(
+                    "yaml-syntax",
+                    1,
+                    1,
+                    f"The text is not YAML: {show(str(error))}.",
+                    found=show(self._text[:40]),
+                    allowed="YAML 1.1 or JSON",
+                    help="Check the text's begin.",
+                )
+            ) from None
         finally:
             loader.dispose()
 
@@ -455,7 +469,14 @@ class _Composer:
     def _key(self, frame: _Frame, event: Any, value: Any, mark: Any) -> None:
         if type(value) is not str:
             if value is None or mark is None or type(value) in (dict, list):
-                raise self._refuse("key-not-text", mark, "A key is not text.", show(value), "text", "Name the field.")
+                raise self._refuse(
+                    "key-not-text",
+                    mark,
+                    "A key is not text.",
+                    show(value),
+                    "text",
+                    "Name the field, or delete the ':'.",
+                )
             value = ("true" if value else "false") if type(value) is bool else str(value)
         if value == "<<" and type(event) is yaml.ScalarEvent and event.implicit[0]:
             frame.merges = frame.merges or []
@@ -475,7 +496,12 @@ class _Composer:
             )
         if len(value) > _MAX_KEY_CHARS:
             raise self._refuse(
-                "key-too-long", mark, "A key is too long.", f"{len(value):,} characters", f"at most {_MAX_KEY_CHARS:,}"
+                "key-too-long",
+                mark,
+                "A key is too long.",
+                f"{len(value):,} characters",
+                f"at most {_MAX_KEY_CHARS:,}",
+                "Check that this is a key: text that runs over lines needs quotes, or '|'.",
             )
         frame.key = value
         frame.key_place = _pack(mark)

@@ -152,7 +152,7 @@ class Semantics:
     def _run_arguments(self, spec: dict[str, Any], referred: Base | None) -> None:
         later = self.values_later
         parameters = listing(mapping(spec.get("arguments")).get("parameters"))
-        own = {p.get("name") for p in parameters if isinstance(p, dict)}
+        own = {p["name"] for p in parameters if isinstance(p, dict) and isinstance(p.get("name"), str)}
         filled = dict(mapping(spec.get("arguments")))
         filled["parameters"] = [
             {**p, "value": self.values[p["name"]]}

@@ -1,0 +1,80 @@
+"""All fuzzers at the counts of a level: ``python -m tests.fuzz --level ci|nightly [--only NAME] [--seed S]``.
+
+A new fuzzer is a module with ``run(count, seed) -> FuzzResult`` and a line in `FUZZERS`. Results go to
+``build/fuzz.json``: `inputs` and `failures` in all, `seeds` by fuzzer, and a record of each in `fuzzers`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+for _root in ("platform", "scheduler", "edge_agent", "."):
+    if str(REPOSITORY / _root) not in sys.path:
+        sys.path.insert(0, str(REPOSITORY / _root))
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fubini.settings.test")
+
+from tests.fuzz.common import FuzzResult, new_seed  # noqa: E402
+
+# name, module, count in continuous integration, count at night
+FUZZERS: list[tuple[str, str, int, int]] = [
+    ("manifests", "tests.fuzz.manifests", 5_000, 100_000),
+    ("dags", "tests.fuzz.dags", 500, 5_000),
+]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--level", choices=("ci", "nightly"), default="ci")
+    parser.add_argument("--only", action="append", default=[], choices=[f[0] for f in FUZZERS])
+    parser.add_argument("--seed", type=int, default=None, help="one seed for all; otherwise each gets a new one")
+    parser.add_argument("--out", type=Path, default=REPOSITORY / "build" / "fuzz.json")
+    chosen = parser.parse_args()
+    results: list[FuzzResult] = []
+    for name, module, at_ci, at_night in FUZZERS:
+        if chosen.only and name not in chosen.only:
+            continue
+        seed = new_seed() if chosen.seed is None else chosen.seed
+        count = at_ci if chosen.level == "ci" else at_night
+        print(f"-- {name}: {count:,} inputs, seed {seed}", flush=True)
+        started = time.monotonic()
+        try:
+            result: FuzzResult = importlib.import_module(module).run(count, seed)
+        except Exception:  # a fuzzer that breaks is a failure like any other, and the others still run
+            result = FuzzResult(name, seed)
+            result.fail(f"the fuzzer itself broke: {traceback.format_exc()}")
+        result.seconds = time.monotonic() - started
+        print(result.table(), flush=True)
+        results.append(result)
+    record = {
+        "level": chosen.level,
+        "inputs": sum(r.inputs for r in results),
+        "failures": sum(len(r.failures) for r in results),
+        "seeds": {r.name: r.seed for r in results},
+        "fuzzers": {
+            r.name: {
+                "inputs": r.inputs,
+                "failures": r.failures[:50],
+                "seed": r.seed,
+                "seconds": round(r.seconds, 1),
+                "outcomes": dict(r.outcomes.most_common(50)),
+                "worst": r.worst,
+            }
+            for r in results
+        },
+    }
+    chosen.out.parent.mkdir(parents=True, exist_ok=True)
+    chosen.out.write_text(json.dumps(record, indent=1) + "\n")
+    print(f"{record['inputs']:,} inputs, {record['failures']} failures; {chosen.out}")
+    return 1 if record["failures"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

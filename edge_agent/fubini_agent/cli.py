@@ -18,6 +18,7 @@ import shutil
 import socket
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
 
@@ -61,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     join.add_argument("--acts-as", help="'service' or the local user this agent stands for")
     join.add_argument("--json", action="store_true")
     run = command("run", "Work until told to stop.")
+    run.add_argument("--url", help="the platform has moved here; remembered from now on")
     run.add_argument("--allow-on-slurm-host", action="store_true", help="run steps beside Slurm on this host")
     run.add_argument("--stop-steps", action="store_true", help="on SIGTERM end the running steps and the keeper too")
     run.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
@@ -197,6 +199,9 @@ def command_run(args: argparse.Namespace, folder: StateFolder) -> int:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     folder.make()
     identity = folder.identity_read()
+    if args.url and args.url != identity.url:
+        identity = replace(identity, url=args.url)
+        folder.identity_write(identity)
     lock = lock_folder(folder)
     if lock is None:
         sys.stderr.write(f"fubini-agent: another agent works in {folder.path}. Stop it, or use another --dir.\n")

@@ -143,10 +143,10 @@ def agent_env(env: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in env.items() if key not in hidden and not key.startswith("FUBINI_TOKEN")}
 
 
-def spec_of(home: Home, name: str, env: Mapping[str, str]) -> ChildSpec:
+def spec_of(home: Home, name: str, url: str, env: Mapping[str, str]) -> ChildSpec:
     return ChildSpec(
         f"agent-{name}",
-        [sys.executable, "-m", "fubini_agent", "run", "--dir", str(folder_of(home, name))],
+        [sys.executable, "-m", "fubini_agent", "run", "--dir", str(folder_of(home, name)), "--url", url],
         agent_env(env),
         tied=False,
         stop_s=15.0,

@@ -281,7 +281,7 @@ def run_set(
     if names:
         supervisor.say(f"starting the agents of {', '.join(names)}")
         agents.join_all(home, names, url, env)
-        supervisor.start([agents.spec_of(home, name, env) for name in names])
+        supervisor.start([agents.spec_of(home, name, url, env) for name in names])
     ready = supervisor.until(lambda: is_ready(url), READY_WITHIN_S)
     write_private(home.up, json.dumps({**record, "ready": True}))
     if not ready and not supervisor.stop_asked:

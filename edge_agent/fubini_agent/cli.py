@@ -63,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
     join.add_argument("--json", action="store_true")
     run = command("run", "Work until told to stop.")
     run.add_argument("--url", help="the platform has moved here; remembered from now on")
+    run.add_argument("--url", help="the platform's URL, when it is another than at the join")
     run.add_argument("--allow-on-slurm-host", action="store_true", help="run steps beside Slurm on this host")
     run.add_argument("--stop-steps", action="store_true", help="on SIGTERM end the running steps and the keeper too")
     run.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
@@ -110,7 +111,7 @@ def read_token(args: argparse.Namespace) -> str:
     else:
         token = args.token
     token = token.strip()
-    if not token or any(ord(letter) < 33 or ord(letter) > 126 for letter in token):
+    if token == "" or any(ord(letter) < 33 or ord(letter) > 126 for letter in token):
         raise ConfigError("the token is empty or holds characters no token has: copy it again")
     return token
 

@@ -73,6 +73,7 @@ REPORTS_A_SYNC = 500
 REPORT_GAP_S = 0.01
 #: A passing state younger than this is not worth a message: most short steps end before it is sent.
 SETTLE_S = 0.1
+REPEATED_ORDER_S = 0.2
 LOG_GRACE_S = 600.0
 DISK_RESERVE_BYTES = 32 * 1024 * 1024
 UNAUTHORIZED_MAX = 5
@@ -336,6 +337,9 @@ class Agent:
                 self._report_wanted.set()
             if reply.next_sync_s:
                 await asyncio.sleep(min(reply.next_sync_s, 60.0))
+            elif (reply.cancel or reply.forget) and not reply.start:
+                # Orders are repeated until they are carried out, which takes a while: no reason to ask all the time.
+                await asyncio.sleep(REPEATED_ORDER_S)
 
     async def _report(self) -> None:
         backoff = Backoff()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class TaskState:
     """One task of a running DAG."""
 
-    __slots__ = ("again", "items", "node", "pending", "settled", "stopped", "task", "waits")
+    __slots__ = ("again", "held", "items", "node", "pending", "settled", "stopped", "task", "waits")
 
     def __init__(self, waits: int) -> None:
         self.waits = waits  # dependencies that have not settled
@@ -38,6 +38,7 @@ class TaskState:
         self.items = 0  # items of a group that have not settled
         self.stopped = False  # an item could not be executed: the rest of the loop does not start
         self.settled = False
+        self.held = False  # read back as ready but held back by a limit
         self.again = False  # hooks are looked at once more in the next pass
 
 
@@ -95,6 +96,9 @@ class DagFrame(Frame):
         if self.over or self.tasks[name].node is not None:
             return
         task = self.tasks[name]
+        if task.held:
+            task.held = False
+            self.running_count -= 1
         raw = self.plan.tasks[name]
         depends = self.plan.depends[name]
         if depends is not None:
@@ -291,9 +295,11 @@ class DagFrame(Frame):
             return
         for name in self.plan.order:
             task = self.tasks[name]
-            if task.pending:
+            if task.held:
+                self.ready(name)
+            elif task.pending:
                 self.proceed(name)
-        if not any(task.pending for task in self.tasks.values()):
+        if not any(task.pending or task.held for task in self.tasks.values()):
             self.state.waiting.pop(id(self), None)
         elif self.template.fail_fast and self.unsuccessful > 0 and self.active_pods == 0:
             self.over = True
@@ -564,6 +570,11 @@ class DagFrame(Frame):
         for name in self.plan.order:
             if self.tasks[name].node is not None:
                 self.restore_task(name)
+        for task in self.tasks.values():
+            if task.node is None and task.waits == 0:
+                task.held = True
+                self.running_count += 1
+                self.state.waiting[id(self)] = self
 
     def restore_task(self, name: str) -> None:
         task = self.tasks[name]
@@ -584,9 +595,9 @@ class DagFrame(Frame):
             self.running_count += 1
         if finished or (node.fulfilled and started):
             task.settled = True
-            for other in self.plan.dependents[name]:
-                if other in self.tasks:
-                    self.tasks[other].waits -= 1
+            for dependent in self.plan.dependents[name]:
+                if dependent in self.tasks:
+                    self.tasks[dependent].waits -= 1
         if node.type is NodeType.TASK_GROUP and not node.fulfilled:
             self.restore_items(name, task.task or raw)
 
@@ -603,6 +614,8 @@ class DagFrame(Frame):
                 task.items += 1
             if child.phase is NodePhase.ERROR and child.type is NodeType.SKIPPED:
                 task.stopped = True
+        if task.pending:
+            self.state.waiting[id(self)] = self
 
     def catch_up(self) -> None:
         if self.over or self.node.fulfilled:

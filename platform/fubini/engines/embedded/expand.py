@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fubini.language import gojson, goformat
+from fubini.language import goformat, gojson
 from fubini.language.errors import LanguageError, LimitError
 
 

@@ -75,6 +75,7 @@ class Frame:
         self.active_pods = 0
         self.unsuccessful = 0
         self.hooks: dict[str, HookState] = {}
+        self.hook_runner: HookRunner
         self.broken = ""  # why the frame could not be rebuilt
 
     # what subclasses do
@@ -490,6 +491,15 @@ class HookRunner:
         self._start(state, "exit", hook, arguments, node, f"{node.name}.onExit", on_exit=True)
         return state.exit_done
 
+    def is_off(self, hook: Mapping[str, Any], node: Node, name: str) -> bool:
+        """Whether an exit handler's condition says no."""
+        try:
+            return not evaluate_bool(hook["expression"], self._scope(node, name))
+        except LanguageError:
+            return False
+        finally:
+            self.references.hidden = ""
+
     def done(self, hook_node: Node) -> Node | None:
         """A hook's node ended; -> the step's or task's node it belongs to."""
         for parent in hook_node.parents:
@@ -571,5 +581,6 @@ def hooks_settled(frame: Frame, node: Node, holder: Mapping[str, Any]) -> bool:
     state = frame.hooks.get(node.id)
     if state is not None and (state.open > 0 or ("exit" in state.started and not state.exit_done)):
         return False
-    wants_exit = node.completed and exit_hook(holder, {}) is not None
-    return not wants_exit or (state is not None and state.exit_done)
+    if not node.completed or (hook := exit_hook(holder, {})) is None or (state is not None and state.exit_done):
+        return True
+    return bool(hook.get("expression")) and frame.hook_runner.is_off(hook, node, holder["name"])

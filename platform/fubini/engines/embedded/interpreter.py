@@ -17,6 +17,7 @@ from fubini.runs.engine import (
     Event,
     LeafDone,
     LeafRunning,
+    NodeId,
     NodePhase,
     NodeType,
     RunContext,
@@ -137,14 +138,8 @@ def begin_run(state: State) -> None:
     try:
         set_globals(state)
     except EngineError as error:
-        state.phase, state.message, state.finished, state.begun = (
-            NodePhase.FAILED,
-            f"failed to set global parameters: {error.message}"
-            if not error.message.startswith("failed to set")
-            else f"failed to set global parameters: {error.message}",
-            True,
-            True,
-        )
+        state.phase, state.message = NodePhase.FAILED, f"failed to set global parameters: {error.message}"
+        state.finished = state.begun = True
         return
     state.phase = NodePhase.RUNNING
     seconds = state.program.spec.get("activeDeadlineSeconds")
@@ -190,6 +185,16 @@ _STATUS = {
 }
 
 
+def show_status(state: State, root: Node) -> NodePhase:
+    """Set the variables that tell how the workflow stands; -> its phase by its entry node."""
+    status = _STATUS.get(root.phase, NodePhase.SUCCEEDED)
+    state.globals["workflow.status"] = status.value
+    state.globals["workflow.duration"] = f"{(state.now - (state.started or state.now)) / 1000:.6f}"
+    if root.fulfilled or state.program.spec.get("hooks"):
+        state.globals["workflow.failures"] = state.failures_json()
+    return status
+
+
 def watch(state: State) -> None:
     """What is done at the end of every pass: the workflow's hooks, its exit handler, its end."""
     root = state.verdict or state.nodes.get(state.find_id(state.name))
@@ -197,15 +202,11 @@ def watch(state: State) -> None:
         if not state.finished and not state.suspended:
             launch_root(state)
         return
-    status = _STATUS.get(root.phase, NodePhase.SUCCEEDED)
-    before = (state.globals.get("workflow.status"), len(state.nodes))
-    state.globals["workflow.status"] = status.value
-    state.globals["workflow.duration"] = f"{(state.now - (state.started or state.now)) / 1000:.6f}"
-    if root.fulfilled or state.program.spec.get("hooks"):
-        state.globals["workflow.failures"] = state.failures_json()
+    count = len(state.nodes)
+    status = show_status(state, root)
     if not _workflow_hooks(state, root):
         return
-    if len(state.nodes) != before[1] and (state.work or state.late):
+    if len(state.nodes) != count and (state.work or state.late):
         return
     if not root.fulfilled:
         return
@@ -338,7 +339,7 @@ def tick(state: State, key: str) -> None:
     if key == DEADLINE_KEY:
         deadline_passed(state)
         return
-    node = next((n for n in (state.nodes.get(id_),) if n is not None), None)  # type: ignore[call-overload]
+    node = state.nodes.get(NodeId(id_))
     if node is None or node.fulfilled:
         return
     if kind == "suspend":

@@ -12,6 +12,7 @@ from typing import Any
 from fubini.engines.embedded.dag import DagFrame
 from fubini.engines.embedded.frames import Call, Closed, Frame
 from fubini.engines.embedded.globals import set_globals
+from fubini.engines.embedded.interpreter import root_of, show_status
 from fubini.engines.embedded.process import EngineError, restore
 from fubini.engines.embedded.program import Template
 from fubini.engines.embedded.retry import RetryFrame
@@ -47,6 +48,9 @@ def load(manifest: Mapping[str, Any], context: RunContext, run: RunRecord, recor
         return state
     _globals(state)
     private = _nodes(state, records)
+    root = state.nodes.get(state.find_id(state.name))
+    if root is not None:
+        show_status(state, root)
     rebuild(state, private)
     return state
 
@@ -59,8 +63,6 @@ def _globals(state: State) -> None:
     seconds = state.program.spec.get("activeDeadlineSeconds")
     if seconds is not None and state.started is not None:
         state.deadline = state.started // 1000 * 1000 + int(seconds) * 1000
-    root_status = state.phase.value
-    state.globals["workflow.status"] = root_status
 
 
 def _nodes(state: State, records: Sequence[NodeRecord]) -> dict[str, Mapping[str, Any]]:
@@ -132,8 +134,6 @@ def depth_of(node: Node) -> int:
 
 def rebuild(state: State, private: Mapping[str, Mapping[str, Any]]) -> None:
     """Make the frames of composite nodes again, and the owners and counters of everything."""
-    from fubini.engines.embedded.interpreter import root_of
-
     composites = [node for node in state.nodes.values() if node.type in _COMPOSITES]
     templates = {node.id: state.template_of(node) for node in composites}
     for node in composites:

@@ -183,7 +183,7 @@ def _structured(values: list[str]) -> list[Any] | None:
     """The values as JSON maps and lists, when all of them are."""
     out: list[Any] = []
     for value in values:
-        if not value.lstrip()[:1] in ("{", "["):
+        if value.lstrip()[:1] not in ("{", "["):
             return None
         try:
             out.append(gojson.loads(value))

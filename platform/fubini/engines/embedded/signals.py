@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,9 @@ def signal(state: State, event: Signal) -> None:
 # --- selecting nodes --------------------------------------------------------------------------------------------
 
 
+_CONDITION = re.compile(r"(?P<key>[^=!\s]+)\s*(?P<operator>!=|==|=)\s*(?P<value>.*)", re.S)
+
+
 def matcher(selector: str) -> Callable[[Node], bool]:
     """A field selector: ``key=value,key!=value`` over a node's fields and input parameters.
 
@@ -58,13 +62,10 @@ def matcher(selector: str) -> Callable[[Node], bool]:
     for part in selector.split(","):
         if not part.strip():
             continue
-        for operator in ("!=", "==", "="):
-            key, found, value = part.partition(operator)
-            if found:
-                wanted.append((key.strip(), value.strip(), operator != "!="))
-                break
-        else:
+        found = _CONDITION.fullmatch(part.strip())
+        if found is None:
             raise SignalRefused(f"invalid selector: '{selector}'; can't understand '{part}'")
+        wanted.append((found["key"], found["value"], found["operator"] != "!="))
     return lambda node: all((_field(node, key) == value) is equal for key, value, equal in wanted)
 
 
@@ -119,8 +120,7 @@ def shut_down(state: State, strategy: str) -> None:
 
 def _queued(state: State, node: Node) -> bool:
     """Whether the last attempt was only just ended by this action: the Retry node then follows by itself."""
-    last = node.children[-1]
-    return last.finished == state.now
+    return bool(node.children) and list(node.children)[-1].finished == state.now
 
 
 # --- suspend, resume --------------------------------------------------------------------------------------------
@@ -197,13 +197,13 @@ def retry(state: State, event: Signal) -> None:
     to_reset, to_delete = _plan(state, chosen)
     if event.parameters:
         for id_ in to_reset - to_delete:
-            node = state.nodes[id_]  # type: ignore[index]
+            node = state.nodes[id_]
             if node.type in (NodeType.TASK_GROUP, NodeType.STEP_GROUP):
                 to_delete |= {below.id for below in descendants([node])} - {node.id}
     exit_name = f"{state.name}.onExit"
     to_delete |= {n.id for n in state.nodes.values() if n.name.startswith(exit_name)}
     for id_ in to_reset - to_delete:
-        node = state.nodes[id_]  # type: ignore[index]
+        node = state.nodes[id_]
         state.count(node, node.phase, NodePhase.RUNNING)
         state.failures.pop(node.id, None)
         if node.phase is not NodePhase.SKIPPED:
@@ -211,7 +211,7 @@ def retry(state: State, event: Signal) -> None:
         node.message, node.started, node.finished = "", state.now, None
         state.touch(node)
     for id_ in to_delete:
-        found = state.nodes.get(id_)  # type: ignore[call-overload]
+        found = state.nodes.get(id_)
         if found is not None:
             state.remove(found)
     state.overrides.update(event.parameters)
@@ -219,7 +219,7 @@ def retry(state: State, event: Signal) -> None:
     state.phase, state.message, state.started = NodePhase.RUNNING, "", state.now
     set_globals(state)
     state.globals["workflow.status"] = NodePhase.RUNNING.value
-    private = {n.id: {"locals": _locals(state, n)} for n in state.nodes.values() if not n.fulfilled}
+    private = {str(n.id): {"locals": _locals(state, n)} for n in state.nodes.values() if not n.fulfilled}
     for node in state.nodes.values():
         node.frame = None
     persist.rebuild(state, private)
@@ -299,14 +299,20 @@ def _path(node: Node, parent_of: dict[str, Node]) -> tuple[set[Any], set[Any]]:
         if current.type is NodeType.RETRY and current.failed:
             reset.add(current.id)
         elif current.type is NodeType.CONTAINER:
-            while current is not None and current.type is not NodeType.POD:
-                current = parent_of.get(current.id)
+            current = _pod_above(current, parent_of)
             if current is None:
                 break
             delete |= {below.id for below in descendants([current])}
             continue
         current = parent_of.get(current.id)
     return reset, delete
+
+
+def _pod_above(node: Node, parent_of: dict[str, Node]) -> Node | None:
+    current: Node | None = node
+    while current is not None and current.type is not NodeType.POD:
+        current = parent_of.get(current.id)
+    return current
 
 
 def _boundaries(node: Node, parent_of: dict[str, Node], reset: set[Any]) -> Node | None:

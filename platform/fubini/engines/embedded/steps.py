@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fubini.engines.embedded import expand, frames, process
@@ -11,7 +12,7 @@ from fubini.engines.embedded.frames import Call, Failed, Frame, HookRunner, Wait
 from fubini.engines.embedded.outputs import composite_outputs, declared_outputs
 from fubini.engines.embedded.process import EngineError
 from fubini.engines.embedded.program import has_tags
-from fubini.engines.embedded.scope import Group, References
+from fubini.engines.embedded.scope import Group, References, VariableScope
 from fubini.engines.embedded.tree import Node
 from fubini.language import govaluate, tags
 from fubini.language.errors import LanguageError
@@ -361,6 +362,8 @@ class StepsFrame(Frame):
                 if hooked:
                     self.hook_holders[child.id] = step
         self.pending = todo
+        if todo:
+            self.state.waiting[id(self)] = self
 
     def catch_up(self) -> None:
         if self.over or self.node.fulfilled:
@@ -409,9 +412,7 @@ def check_room(state: State, count: int) -> None:
         raise LimitReached(f"a loop of {count} items would take the run beyond {state.context.max_nodes} nodes")
 
 
-def expand_holder(
-    holder: Mapping[str, Any], items: list[expand.Item], scope: process.VariableScope
-) -> list[Mapping[str, Any]]:
+def expand_holder(holder: Mapping[str, Any], items: list[expand.Item], scope: VariableScope) -> list[Mapping[str, Any]]:
     """One copy of a step or task for each item, its texts replaced.
 
     Raises:
@@ -430,8 +431,8 @@ def expand_holder(
         if plain:
             new = dict(body)
         else:
-            layer = process.VariableScope(scope.globals, {**scope.local, **item.variables}, scope.references)
-            new = dict(process.walk(body, lambda text, layer=layer: process.replace(text, layer, strict)))
+            layer = VariableScope(scope.globals, {**scope.local, **item.variables}, scope.references)
+            new = dict(process.walk(body, partial(process.replace, scope=layer, strict=strict)))
         new["name"] = expand.item_name(name, index, item.label)
         if template is not None:
             new["template"] = template

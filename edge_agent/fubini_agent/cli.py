@@ -63,7 +63,6 @@ def parser() -> argparse.ArgumentParser:
     join.add_argument("--json", action="store_true")
     run = command("run", "Work until told to stop.")
     run.add_argument("--url", help="the platform has moved here; remembered from now on")
-    run.add_argument("--url", help="the platform's URL, when it is another than at the join")
     run.add_argument("--allow-on-slurm-host", action="store_true", help="run steps beside Slurm on this host")
     run.add_argument("--stop-steps", action="store_true", help="on SIGTERM end the running steps and the keeper too")
     run.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])

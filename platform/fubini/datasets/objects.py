@@ -14,18 +14,18 @@ goes to disk as it comes, is hashed on the way, and stops at the size limit. Rig
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl, quote
 
-from asgiref.sync import sync_to_async
-from django.db import close_old_connections
+from django.conf import settings
+from django.db import DatabaseError, connection
 
 from fubini.accounts.authentication import principal_of_request
 from fubini.common.errors import FubiniError, NotFound, Unauthenticated
@@ -59,6 +59,7 @@ class _Gone(Exception):
 
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -155,14 +156,13 @@ def _account_upload(exchange: _Exchange) -> tuple[str, str] | None:
 
 async def _put_by_account(exchange: _Exchange, digest: str, project: str) -> None:
     def allowed() -> str:
-        with _database():
-            sender = SimpleNamespace(headers={"Authorization": exchange.header(b"authorization")})
-            principal = principal_of_request(sender)
-            if principal is None:
-                raise Unauthenticated()
-            return str(project_get(principal, project, "blob.write").pk)
+        sender = SimpleNamespace(headers={"Authorization": exchange.header(b"authorization")})
+        principal = principal_of_request(sender)
+        if principal is None:
+            raise Unauthenticated()
+        return str(project_get(principal, project, "blob.write").pk)
 
-    project_id = await sync_to_async(allowed)()
+    project_id = await _in_database(allowed)
     await _put(exchange, default_store(), project_id, digest)
 
 
@@ -196,14 +196,13 @@ async def _has(exchange: _Exchange, store: Store, link: Link, digest: str) -> No
     """Does the project have this blob already? Asking renews it, so that what is not sent again is not collected."""
 
     def look() -> int | None:
-        with _database():
-            blob = blob_of(link.project_id, digest)
-            if blob is None or store.size(digest) != blob.size_bytes:
-                return None
-            blob_record(project_id=link.project_id, digest=digest, size_bytes=blob.size_bytes)
-            return blob.size_bytes
+        blob = blob_of(link.project_id, digest)
+        if blob is None or store.size(digest) != blob.size_bytes:
+            return None
+        blob_record(project_id=link.project_id, digest=digest, size_bytes=blob.size_bytes)
+        return blob.size_bytes
 
-    size = await sync_to_async(look)()
+    size = await _in_database(look)
     if size is None:
         raise BlobNotFound()
     await exchange.start(200, [("content-length", str(size)), ("etag", f'"{digest}"')])
@@ -290,30 +289,50 @@ async def _put(exchange: _Exchange, store: Store, project_id: str, digest: str) 
     declared = exchange.header(b"content-length")
     if declared.isascii() and declared.isdigit() and int(declared) > most:
         raise BlobTooLarge(f"A blob may have {most} bytes; {int(declared)} were announced.", max_bytes=most)
-    writer = await asyncio.to_thread(store.writer, digest, max_bytes=most)
-    try:
-        async for piece in _pieces(exchange.receive):
-            await asyncio.to_thread(writer.write, piece)
-        size = await asyncio.to_thread(writer.commit)
-        await sync_to_async(_accept)(project_id, digest, size)
-    finally:
-        await asyncio.to_thread(writer.close)
+    pieces = _pieces(exchange.receive)
+    first = await anext(pieces, b"")
+    second = await anext(pieces, b"") if len(first) >= CHUNK_BYTES else b""
+    if not second:  # most files: one hop to a thread for all of it
+        size = await asyncio.to_thread(_put_small, store, digest, first, most)
+    else:
+        size = await _put_large(store, digest, most, first + second, pieces)
+    await _in_database(lambda: blob_record(project_id=project_id, digest=digest, size_bytes=size))
     await exchange.json(201, {"digest": digest, "size_bytes": size})
 
 
-def _accept(project_id: str, digest: str, size_bytes: int) -> None:
-    with _database():
-        blob_record(project_id=project_id, digest=digest, size_bytes=size_bytes)
+def _put_small(store: Store, digest: str, data: bytes, most: int) -> int:
+    with store.writer(digest, max_bytes=most) as writer:
+        writer.write(data)
+        return writer.commit()
 
 
-@contextlib.contextmanager
-def _database() -> Iterator[None]:
-    """What Django does around a request: no connection is kept past its age or after an error."""
-    close_old_connections()
+async def _put_large(store: Store, digest: str, most: int, begin: bytes, pieces: AsyncIterator[bytes]) -> int:
+    writer = await asyncio.to_thread(store.writer, digest, max_bytes=most)
     try:
-        yield
+        await asyncio.to_thread(writer.write, begin)
+        async for piece in pieces:
+            await asyncio.to_thread(writer.write, piece)
+        return await asyncio.to_thread(writer.commit)
     finally:
-        close_old_connections()
+        await asyncio.to_thread(writer.close)
+
+
+# Threads with lasting connections, because a connection costs more than what is done with it here; on SQLite one, for
+# there is one writer anyway.
+_threads = ThreadPoolExecutor(
+    max_workers=1 if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3") else 4, thread_name_prefix="objects"
+)
+
+
+async def _in_database(work: Callable[[], T]) -> T:
+    def run() -> T:
+        try:
+            return work()
+        except DatabaseError:
+            connection.close()  # the next one begins with a fresh one
+            raise
+
+    return await asyncio.get_running_loop().run_in_executor(_threads, run)
 
 
 async def _pieces(receive: Receive) -> AsyncIterator[bytes]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 
 from fubini.datasets.selectors import memory_clear
 from fubini.datasets.services import blob_record
@@ -20,6 +21,16 @@ def store(tmp_path: Path, settings: Any) -> Store:
     settings.FUBINI = {**settings.FUBINI, "OBJECTS_URL": str(tmp_path / "objects")}
     memory_clear()
     return default_store()
+
+
+@pytest.fixture(autouse=True)
+def one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The objects' door works on the test's own connection, inside its transaction."""
+
+    async def here(work: Any) -> Any:
+        return await sync_to_async(work)()
+
+    monkeypatch.setattr("fubini.datasets.objects._in_database", here)
 
 
 @pytest.fixture

@@ -45,8 +45,8 @@ def sha256_of(path: Path, progress: Progress | None = None) -> str:
     return digest.hexdigest()
 
 
-def scan(root: Path) -> list[LocalFile]:
-    """The plain files of a path, with digests, sorted; a single file has the empty path.
+def scan(root: Path, *, skip: frozenset[str] = frozenset()) -> list[LocalFile]:
+    """The plain files of a path, with digests, sorted; a single file has the empty path. Folders in `skip` are left out.
 
     Raises:
         CliError: it is not there, cannot be read, or has something that is not a file or folder.
@@ -57,7 +57,7 @@ def scan(root: Path) -> list[LocalFile]:
         raise CliError(f"no file or folder {root}", try_="check the path", exit_code=Exit.USAGE)
     found: list[LocalFile] = []
     for folder, names, files in os.walk(root, followlinks=False):
-        names.sort()
+        names[:] = sorted(name for name in names if name not in skip)
         for name in sorted(files):
             path = Path(folder) / name
             found.append(_local(path, path.relative_to(root).as_posix()))

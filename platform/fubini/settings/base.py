@@ -75,6 +75,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 DATABASE: dict[str, Any] = environ.Env.db_url_config(ENV.database_url)
+# Opening costs more than a small transaction; a connection that fails is replaced at its next use.
+DATABASE["CONN_MAX_AGE"] = 600
 if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
     # One writer at a time, taken at BEGIN: no deadlock by lock upgrade, and commit order is id order.
     DATABASE["OPTIONS"] = {
@@ -141,6 +143,8 @@ FUBINI: dict[str, Any] = {
     "OBJECTS_URL": ENV.objects_url,
     "PUBLIC_URL": ENV.public_url,
     "LEASE_S": ENV.lease_s,
+    # Local first: work overflows to a less local site when the local ones would start it later than this.
+    "POLICY": {"burst_wait_s": ENV.burst_wait_s},
     "RETENTION_DAYS": ENV.retention_days,
     # An attempt nobody reports on for this long after its lease ended is lost and its task runs again.
     "UNKNOWN_WINDOW_S": 30,

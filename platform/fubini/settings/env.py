@@ -13,6 +13,8 @@ from pathlib import Path
 
 import environ
 
+from fubini.common.home import home_path
+
 
 class SettingsError(Exception):
     """The environment asks for something that cannot work; the text says what to change."""
@@ -33,12 +35,12 @@ class Env:
     lease_s: int
     retention_days: int
     log_level: str
+    burst_wait_s: int
 
 
 def default_home() -> Path:
     """The state folder: `$FUBINI_HOME`, else `.fubini` in the checkout or working directory."""
-    given = os.environ.get("FUBINI_HOME")
-    return Path(given).expanduser().resolve() if given else Path.cwd().resolve() / ".fubini"
+    return home_path(os.environ)
 
 
 def secret_key_of(home: Path) -> str:
@@ -85,4 +87,5 @@ def read_env() -> Env:
         lease_s=env.int("FUBINI_LEASE_S", default=30),
         retention_days=env.int("FUBINI_RETENTION_DAYS", default=90),
         log_level=env.str("FUBINI_LOG_LEVEL", default="INFO"),
+        burst_wait_s=env.int("FUBINI_BURST_WAIT_S", default=10),
     )

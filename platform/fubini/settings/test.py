@@ -7,7 +7,7 @@ import tempfile
 os.environ.setdefault("FUBINI_TEST_HOME", tempfile.mkdtemp(prefix="fubini-test-"))
 os.environ["FUBINI_HOME"] = os.environ["FUBINI_TEST_HOME"]
 
-from fubini.settings.base import *  # noqa: E402, F403
+from fubini.settings.base import *  # noqa: F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 CELERY_TASK_ALWAYS_EAGER = True

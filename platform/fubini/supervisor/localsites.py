@@ -78,7 +78,7 @@ def local_sites() -> tuple[LocalSite, ...]:
             memory_bytes=memory * 3 // 4,
             max_running=whole,
             max_walltime_s=3600,
-            core_hour_micros=20_000,
+            core_hour_micros=300_000,
         ),
         LocalSite(
             name="cloud",
@@ -91,8 +91,8 @@ def local_sites() -> tuple[LocalSite, ...]:
             memory_bytes=memory * 3 // 4,
             accelerator="sim-gpu",
             devices={"nvidia.com/gpu": whole},
-            core_hour_micros=150_000,
-            device_hour_micros={"nvidia.com/gpu": 2_500_000},
+            core_hour_micros=3_000_000,
+            device_hour_micros={"nvidia.com/gpu": 12_000_000},
             egress_gib_micros=90_000,
         ),
     )

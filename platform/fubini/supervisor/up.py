@@ -177,11 +177,12 @@ def get(url: str, token: str = "", timeout_s: float = 3.0) -> tuple[int, bytes]:
         return 0, b""
 
 
-def is_ready(url: str) -> bool:
-    """Green, and every agent has been heard once."""
+def is_ready(url: str, agents_started: int, started_s: float) -> bool:
+    """Green, and as many agents as were started have been heard since (`started_s` ago)."""
     status, body = get(f"{url}/readyz")
     try:
-        return status == 200 and not json.loads(body).get("agents_never_synced")
+        ages = json.loads(body).get("agents_sync_age_ms", [])
+        return status == 200 and sum(age < started_s * 1000 for age in ages) >= agents_started
     except (ValueError, AttributeError):
         return False
 
@@ -282,7 +283,8 @@ def run_set(
         supervisor.say(f"starting the agents of {', '.join(names)}")
         agents.join_all(home, names, url, env)
         supervisor.start([agents.spec_of(home, name, url, env) for name in names])
-    ready = supervisor.until(lambda: is_ready(url), READY_WITHIN_S)
+    since = time.monotonic()
+    ready = supervisor.until(lambda: is_ready(url, len(names), time.monotonic() - since), READY_WITHIN_S)
     write_private(home.up, json.dumps({**record, "ready": True}))
     if not ready and not supervisor.stop_asked:
         supervisor.say(f"not everything is ready yet; `fubini status` says what is missing (logs in {home.log})")

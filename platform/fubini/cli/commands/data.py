@@ -20,9 +20,11 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(data_app, name="data")
 
 
-def import_path(client: Client, path: Path, name: str, description: str = "") -> dict[str, Any]:
+def import_path(
+    client: Client, path: Path, name: str, description: str = "", *, skip: frozenset[str] = frozenset()
+) -> dict[str, Any]:
     """Upload a file or folder and make it the dataset's next version; the same files again change nothing."""
-    files = transfer.scan(path)
+    files = transfer.scan(path, skip=skip)
     total = sum(int(file.entry["size"]) for file in files)
     with progress.bytes_bar(f"uploading {name}", total) as advance:
         sent = transfer.upload(client, client.project, files, advance)

@@ -19,7 +19,7 @@ from fubini.cli import output
 from fubini.cli.client import Client, connect
 from fubini.cli.config import OPTIONS, config_path, local_home, local_server, target
 from fubini.cli.errors import CliError, Exit
-from fubini.common.home import alive, read_json
+from fubini.common.home import Home, alive, read_json
 
 
 def add_to(app: typer.Typer) -> None:
@@ -38,6 +38,13 @@ def supervisor(*argv: str) -> int:
             return process.wait()
         except KeyboardInterrupt:
             continue  # it got the interrupt too and says what it does about it
+
+
+def supervisor_call(home: Home, *argv: str) -> tuple[int, str]:
+    """Run a command of the supervisor on a folder and give its exit code and output; its remarks go to standard error."""
+    command = [sys.executable, "-m", "fubini.supervisor", argv[0], "--home", str(home.path), *argv[1:]]
+    done = subprocess.run(command, env=_env(), stdout=subprocess.PIPE, text=True, check=False)
+    return done.returncode, done.stdout
 
 
 def _env() -> dict[str, str]:

@@ -13,7 +13,19 @@ from django.db import transaction
 
 from fubini.events.services import EventDraft, events_append
 from fubini.runs.codec import to_json
-from fubini.runs.engine import CancelTask, NodePhase, NodeRecord, OpenTask, RunRecord, Step, TaskSpec
+from fubini.runs.engine import (
+    CancelTask,
+    Command,
+    NodeId,
+    NodePhase,
+    NodeRecord,
+    NodeType,
+    OpenTask,
+    RunRecord,
+    Step,
+    TaskSpec,
+    Timer,
+)
 from fubini.runs.models import Attempt, Run, RunNode, RunTimer, Task
 from fubini.runs.transitions import ATTEMPT_LIVE, agents_wake, run_move, tasks_create, tasks_move
 
@@ -62,6 +74,27 @@ def step_apply(run: Run, step: Step, *, phases: dict[str, tuple[str, int]], at_m
         _run_write(run, step.run, at_ms)
 
 
+def steps_merge(steps: Sequence[Step]) -> Step:
+    """Several steps of one run as one: each node, timer and the run as it stands last, commands in order.
+
+    What a transaction writes once need not be written for every event in it.
+    """
+    if len(steps) == 1:
+        return steps[0]
+    nodes: dict[str, NodeRecord] = {}
+    timers: dict[str, Timer] = {}
+    commands: list[Command] = []
+    run: RunRecord | None = None
+    for step in steps:
+        for node in step.nodes:
+            nodes[node.id] = node
+        for timer in step.timers:
+            timers[timer.key] = timer
+        commands += step.commands
+        run = step.run or run
+    return Step(tuple(nodes.values()), run, tuple(commands), tuple(timers.values()))
+
+
 def node_row(run: Run, node: NodeRecord) -> RunNode:
     """A record as a row."""
     extra: dict[str, Any] = {}
@@ -95,8 +128,6 @@ def node_row(run: Run, node: NodeRecord) -> RunNode:
 
 def node_record(row: RunNode) -> NodeRecord:
     """A row as the record it was made from."""
-    from fubini.runs.engine import NodeId, NodeType
-
     return NodeRecord(
         id=NodeId(row.node_id),
         name=row.name,

@@ -16,7 +16,7 @@ from fubini.engines.embedded.rehearsal import rehearse
 from fubini.engines.embedded.supported import SUPPORTED
 from fubini.manifests.check import check_manifest
 from fubini.manifests.findings import Report
-from fubini.runs.apply import node_record, step_apply
+from fubini.runs.apply import node_record, step_apply, steps_merge
 from fubini.runs.engine import Event, NodePhase, Rehearsal, RunContext, RunRecord
 from fubini.runs.models import Run, RunManifest, RunNode
 
@@ -53,9 +53,8 @@ class EmbeddedShell:
 
     def feed(self, run: Run, events: Sequence[Event], *, at_ms: int) -> None:
         cached = self._load(run)
-        for event in events:
-            step = embedded.advance(cached.state, event)
-            step_apply(run, step, phases=cached.phases, at_ms=at_ms)
+        steps = [embedded.advance(cached.state, event) for event in events]
+        step_apply(run, steps_merge(steps), phases=cached.phases, at_ms=at_ms)
         run.engine_version += 1
         run.save(update_fields=["engine_version"])
         cached.version = run.engine_version

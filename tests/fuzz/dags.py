@@ -46,8 +46,9 @@ class Shape:
     """A manifest and what must come of it.
 
     `refused` are the codes of which one must be among the errors; empty for a sound shape. `result` is what the leaf
-    of each template prints. `order` are (earlier, later) display names of leaves. `limit` are
-    words one of which a message of the run must have (items, nodes, depth and the length of a text are limited), and `never` the template that must not open then.
+    of each template prints. `order` are (earlier, later) display names of leaves. `limit` are words one of which a
+    message of the run must have: items, nodes, depth and the length of a text are limited. `never` is the template
+    that must not open then.
     """
 
     label: str
@@ -251,7 +252,7 @@ def sound_dag(source: random.Random) -> Shape:
 
 def failing_dag(source: random.Random) -> Shape:
     tasks, order = _random_graph(source)
-    more = {"failFast": False} if source.random() < 0.5 else {}
+    more: dict[str, Any] = {"failFast": False} if source.random() < 0.5 else {}
     return Shape("a dag with failures", _workflow(_dag(tasks, **more), _leaf()), order=order, failing=0.3)
 
 
@@ -311,7 +312,7 @@ def duplicate(source: random.Random) -> Shape:
 
 
 def mixed(source: random.Random) -> Shape:
-    tasks = [
+    tasks: list[dict[str, Any]] = [
         {"name": "a", "template": "leaf"},
         {"name": "b", "template": "leaf", "dependencies": ["a"]},
         {"name": "c", "template": "leaf", "depends": "a"},
@@ -515,7 +516,9 @@ def long_chain_backwards(source: random.Random) -> Shape:
 
 
 def long_cycle(source: random.Random) -> Shape:
-    tasks = [{"name": f"t{i}", "template": "leaf", "depends": f"t{(i + 1) % 10_000}"} for i in range(10_000)]
+    tasks: list[dict[str, Any]] = [
+        {"name": f"t{i}", "template": "leaf", "depends": f"t{(i + 1) % 10_000}"} for i in range(10_000)
+    ]
     return Shape("a circle of 10,000", _workflow(_dag(tasks), _leaf()), refused=("cycle",))
 
 

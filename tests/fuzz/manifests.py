@@ -277,7 +277,21 @@ def _remove(source: random.Random, document: Any, good: Good) -> None:
 def _replace(source: random.Random, document: Any, good: Good) -> None:
     spot = _spot(source, document)
     if spot:
-        values = (None, True, 0, -1, 1.5, 10**30, "", [], {}, [None], {"": ""}, [[]], source.choice(_WORDS))
+        values: tuple[Any, ...] = (
+            None,
+            True,
+            0,
+            -1,
+            1.5,
+            10**30,
+            "",
+            [],
+            {},
+            [None],
+            {"": ""},
+            [[]],
+            source.choice(_WORDS),
+        )
         spot[0][spot[1]] = source.choice(values)
 
 

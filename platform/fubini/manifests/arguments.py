@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fubini.manifests.context import Source, listing, mapping, text
-from fubini.manifests.findings import show
+from fubini.manifests.findings import nearest, show
 from fubini.manifests.library import Library, Template, has_location, parameter_config_map
 from fubini.manifests.load import Path
 
@@ -66,7 +66,7 @@ def check_arguments(source: Source, path: Path, arguments: Any, *, values_later:
             other = artifact.get("fromExpression") is not None
             source.add(
                 severity, "artifact-without-place", (*path, "artifacts", index),
-                f"The artifact argument {name!r} says not where it comes from.",
+                f"The artifact argument {name!r} does not say where it comes from.",
                 found="fromExpression, which is only for outputs" if other else "no from and no location",
                 allowed="from, raw, or a store with a key",
                 help_text="Pick it in an output of a steps or dag template, and pass that with from."
@@ -155,18 +155,17 @@ def _not_supplied(
 ) -> None:
     called = f"template {show(template.name)!r}" if template.name else "the inline template"
     takes = template.input_parameters if what == "parameter" else template.input_artifacts
-    extra = sorted(given - set(takes))
-    close = [g for g in extra if g.lower().replace("_", "-") == name.lower().replace("_", "-")]
+    slip = nearest(name, sorted(given - set(takes)))
     value = "value: ..." if what == "parameter" else "from: '{{...}}'"
+    instead = "give the input a default" if what == "parameter" else "make the input optional"
     source_path = (*path, "arguments") if path and path[-1] not in ("entrypoint", "onExit") else path
     caller.add(
         severity, "not-supplied", source_path, f"The input {what} {show(name)!r} of {called} is not supplied.",
         found=", ".join(sorted(show(g) for g in given)[:10]) or f"no {what}s",
-        allowed=", ".join(show(t) for t in list(takes)[:20]),
-        close=name if extra else "", known=close or extra,
-        help_text=f"Pass it: arguments.{what}s, '- name: {show(name)}' with {value}; or give the input a default."
-        if what == "parameter"
-        else f"Pass it: arguments.artifacts, '- name: {show(name)}' with {value}; or make the input optional.",
+        allowed=", ".join(show(t) for t in list(takes)[:20]), close=slip, known=[name],
+        help_text=f"Did you mean it by {show(slip)!r}? Rename the argument to {show(name)!r}."
+        if slip
+        else f"Pass it: arguments.{what}s, '- name: {show(name)}' with {value}; or {instead}.",
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from fubini.manifests.context import Source, listing, mapping
 from fubini.manifests.findings import Collector, DeclaredParameter, Report, show
 from fubini.manifests.hints import add_hints
 from fubini.manifests.library import Library
-from fubini.manifests.load import Path, load
+from fubini.manifests.load import Path, load, path_text
 from fubini.manifests.semantics import Semantics
 from fubini.manifests.structure import check_structure
 from fubini.manifests.supported import SupportedFields
@@ -108,6 +108,8 @@ def _unsupported(
 ) -> None:
     document = {k: v for k, v in source.document.items() if k not in ("apiVersion", "kind", "metadata", "status")}
     for path, value in supported.unsupported(document):
+        if collector.blames(path_text(path)):
+            continue  # an unknown field is no unsupported one
         _report_unsupported(source, path, value)
         if collector.full:
             return

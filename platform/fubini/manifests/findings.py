@@ -148,6 +148,7 @@ class Collector:
         self._errors: list[Finding] = []
         self._warnings: list[Finding] = []
         self._seen: set[tuple[str, str, str]] = set()
+        self._misplaced: set[str] = set()
         self.truncated = False
 
     @property
@@ -164,6 +165,10 @@ class Collector:
     def has_errors(self) -> bool:
         return bool(self._errors)
 
+    def blames(self, path: str) -> bool:
+        """Is the field itself already reported, as unknown or of a wrong type, or stands it in one that is?"""
+        return path in self._misplaced or any(path.startswith((f"{m}.", f"{m}[")) for m in self._misplaced)
+
     def add(self, finding: Finding) -> None:
         kept = self._errors if finding.severity == "error" else self._warnings
         if len(kept) >= self._cap:
@@ -173,6 +178,8 @@ class Collector:
         if key in self._seen:
             return
         self._seen.add(key)
+        if finding.code in ("unknown-field", "wrong-type") and finding.severity == "error":
+            self._misplaced.add(finding.path)
         kept.append(finding)
 
     def result(self) -> tuple[Finding, ...]:

@@ -195,6 +195,10 @@ def sequence_length(sequence: dict[str, Any]) -> int | None:
 # --- dag ---------------------------------------------------------------------------------------------------------
 
 
+def _dependency_field(task: dict[str, Any]) -> str:
+    return "depends" if text(task.get("depends")) else "dependencies"
+
+
 class _Dag:
     """The tasks of one dag by name, with their dependencies."""
 
@@ -232,7 +236,7 @@ def check_dag(semantics: Semantics, template: Template, scope: Scope, severity: 
     if cycle:
         own = len(cycle) == 2
         source.add(
-            severity, "cycle", (*path, "tasks", dag.places[cycle[0]]),
+            severity, "cycle", (*path, "tasks", dag.places[cycle[0]], _dependency_field(dag.tasks[cycle[0]])),
             f"The task {show(cycle[0])!r} depends on itself." if own else "The tasks depend on each other in a circle.",
             found=" -> ".join(show(n) for n in cycle[:12]) + (" -> ..." if len(cycle) > 12 else ""),
             allowed="dependencies without a circle",

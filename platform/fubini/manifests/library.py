@@ -28,7 +28,10 @@ class Template:
         self.path = path
         self.body = body
         self.outer = outer  # the template an inline one stands in
-        self.name = text(body.get("name"))
+        name = body.get("name")
+        if isinstance(name, bool | int | float):  # reported as a wrong type; meant is the word as it is written
+            name = base.source.word((*path, "name"))
+        self.name = text(name)
         self.types = [t for t in TEMPLATE_TYPES if body.get(t) is not None]
         self.inline = outer is not None
         inputs, outputs = mapping(body.get("inputs")), mapping(body.get("outputs"))

@@ -512,7 +512,7 @@ class _Composer:
             recursive = name in self._anchors
             raise self._refuse(
                 "alias", mark,
-                f"The alias *{show(name)} stands inside its own anchor." if recursive else f"No anchor &{show(name)}.",
+                f"The alias *{show(name)} stands inside its own anchor." if recursive else f"There is no anchor &{show(name)} above this place.",
                 f"*{show(name)}", "an alias of an anchor that is complete above it",
                 "Write the value out, or put text that begins with * in quotes.",
             )  # fmt: skip
@@ -589,6 +589,8 @@ class _Composer:
 
     def _syntax(self, error: yaml.MarkedYAMLError) -> _Refused:
         mark = error.problem_mark or error.context_mark
+        if "end of stream" in str(error.problem) and error.context_mark is not None:
+            mark = error.context_mark  # where the quote was opened tells more than where the text ends
         problem = error.problem or error.context or "it cannot be parsed"
         line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
         lines = self._text.split("\n", line)

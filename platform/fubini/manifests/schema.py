@@ -155,6 +155,14 @@ def describe(field_type: FieldType) -> str:
     return _WORDS[field_type.name]
 
 
+_FIRST = {
+    "WorkflowSpec": "entrypoint, templates, arguments and others",
+    "Template": "a name and container, script, steps, dag or another type",
+    "Container": "image, command, args and others",
+    "Script": "image, command, source and others",
+    "ObjectMeta": "name, labels, annotations and others",
+    "RetryStrategy": "limit, retryPolicy, backoff and others",
+}
 _MANY = {
     "Template": "templates",
     "Step": "steps",
@@ -192,6 +200,8 @@ def _plural(field_type: FieldType) -> str:
 
 
 def _some_fields(type_name: str) -> str:
+    if type_name in _FIRST:
+        return _FIRST[type_name]
     known = object_type(type_name)
     names = list(known.required) or list(known.fields)
     shown = ", ".join(names[:5])

@@ -29,6 +29,14 @@ _LATE = (
     "steps.name",
     "node.name",
 )
+_KINDS = (
+    "workflow.parameters",
+    "workflow.outputs",
+    "workflow.labels",
+    "workflow.annotations",
+    "inputs.parameters",
+    "inputs.artifacts",
+)
 _ALWAYS_OF_NODE = frozenset({"id", "startedAt", "finishedAt", "hostNodeName"})
 
 
@@ -112,7 +120,9 @@ class Scope:
     def known(self, tag: str, extra: frozenset[str] | set[str] = frozenset()) -> list[str]:
         """Tags that would resolve and look like this one."""
         root = tag.split(".", 1)[0]
-        names = [n for n in (*self.names, *self.globals, *extra) if n.startswith(root) and not n.endswith("*")][:500]
+        kind = ".".join(tag.split(".")[:2])
+        start = kind + "." if kind in _KINDS else root
+        names = [n for n in (*self.names, *self.globals, *extra) if n.startswith(start) and not n.endswith("*")][:500]
         if self.nodes and (root in ("steps", "tasks")):
             wanted, _ = split_node(tag)
             chosen = {wanted: self.nodes[wanted]} if wanted in self.nodes else dict(list(self.nodes.items())[:50])

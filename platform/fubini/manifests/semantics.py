@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from fubini.manifests.arguments import check_arguments, check_config_maps, check_names, check_supplied
 from fubini.manifests.context import Source, listing, mapping, text
-from fubini.manifests.findings import Severity, show
+from fubini.manifests.findings import Severity, nearest, show
 from fubini.manifests.graphs import check_dag, check_steps
 from fubini.manifests.leaves import LeafCheck
 from fubini.manifests.library import Base, Library, Template, make_base
@@ -90,7 +90,8 @@ class Semantics:
         entry_base = referred or self.base
         entrypoint = text(spec.get("entrypoint")) or (text(referred.spec.get("entrypoint")) if referred else "")
         lenient_kind = self.template_kind and not self.submit
-        if not entrypoint and not lenient_kind and spec.get("entrypoint") in (None, ""):
+        misspelt = any(key != "entrypoint" and key.lower() == "entrypoint" for key in spec)
+        if not entrypoint and not lenient_kind and spec.get("entrypoint") in (None, "") and not misspelt:
             self.source.error(
                 "no-entrypoint", ("spec", "entrypoint"), "entrypoint is missing.", found="nothing",
                 allowed="the name of a template: " + ", ".join(list(entry_base.templates)[:20]),
@@ -455,7 +456,7 @@ class Semantics:
         source, path, body = template.base.source, template.path, template.body
         if not template.types:
             source.add(
-                severity, "no-type", path, "The template says not what it runs.",
+                severity, "no-type", path, "The template does not say what it runs.",
                 found=", ".join(show(k) for k in list(body)[:10]) or "nothing",
                 allowed="one of " + ", ".join(TEMPLATE_TYPES), help_text="Add one of them, such as container.",
             )  # fmt: skip
@@ -633,9 +634,14 @@ class Semantics:
             )  # fmt: skip
             return
         known = scope.known(tag.trimmed, extra)
+        close = nearest(tag.trimmed, known)
+        advice = _advice(tag.trimmed, template, scope)
         source.add(
             severity, "unknown-variable", tag.path, f"{{{{{words}}}}} cannot be resolved.", found="{{" + words + "}}",
-            allowed=_allowed(known), close=tag.trimmed, known=known, help_text=_advice(tag.trimmed, template, scope),
+            allowed=_allowed(known), close=close, known=[close],
+            help_text=f"Did you mean {{{{{show(close)}}}}}? Otherwise: {advice[:1].lower()}{advice[1:]}"
+            if close
+            else advice,
         )  # fmt: skip
 
 

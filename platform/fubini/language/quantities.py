@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
+from functools import lru_cache
 
 from fubini.language.errors import LanguageError
 
@@ -29,6 +30,7 @@ _QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d{1,3})|([numkM
 _LIMIT = Decimal(2**63)
 
 
+@lru_cache(maxsize=1024)
 def parse(text: str) -> Decimal:
     """The exact value of a quantity.
 

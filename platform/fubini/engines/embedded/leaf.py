@@ -304,7 +304,7 @@ def leaf_outputs(state: State, node: Node, outcome: LeafOutcome, phase: NodePhas
         return out
     if outcome.kind in (OutcomeKind.INPUT_ERROR, OutcomeKind.PLATFORM, OutcomeKind.CANCELLED):
         return out
-    if template.has_tags:
+    if template.has_tags and not template.is_plain(declared):
         frame_locals = state.leaf_locals(node, template)
         declared = restore(template, node.inputs, state.globals, frame_locals).sub(declared)
     parameters: list[dict[str, Any]] = []

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from fubini.engines.embedded.program import Template
+from fubini.engines.embedded.program import Template, has_tags
 from fubini.engines.embedded.scope import References, VariableScope, evaluate_any
 from fubini.language import gojson, tags
 from fubini.language.errors import LanguageError
@@ -32,9 +32,10 @@ class EngineError(Exception):
 
 def walk(value: Any, change: Callable[[str], str]) -> Any:
     """A value with every text in it changed; unchanged parts are shared with the original."""
-    if isinstance(value, str):
+    kind = type(value)
+    if kind is str:
         return change(value) if tags.OPEN in value else value
-    if isinstance(value, Mapping):
+    if kind is dict:
         out: dict[str, Any] | None = None
         for key, element in value.items():
             new_key = change(key) if tags.OPEN in key else key
@@ -46,7 +47,7 @@ def walk(value: Any, change: Callable[[str], str]) -> Any:
                     del out[key]
                 out[new_key] = new
         return value if out is None else out
-    if isinstance(value, list):
+    if kind is list:
         changed: list[Any] | None = None
         for n, element in enumerate(value):
             new = walk(element, change)
@@ -146,13 +147,23 @@ class Processed:
 
     def sub(self, value: Any) -> Any:
         """A text, list or map of the template with all passes made."""
-        if not self.template.has_tags:
+        if not self.template.has_tags or self.template.is_plain(value):
             return value
+        if type(value) is dict:
+            plain = self.template.is_plain
+            return {
+                (self.text(key) if tags.OPEN in key else key): part if plain(part) else walk(part, self.text)
+                for key, part in value.items()
+            }
         return walk(value, self.text)
 
     def leaf(self, value: Any) -> Any:
         """A part of a leaf's own specification: one more pass, over tags that values brought in."""
+        if self.template.is_plain(value):
+            return value
         value = self.sub(value)
+        if not has_tags(value):
+            return value
         inputs = {f"inputs.parameters.{name}": text for name, text in self.parameters}
         last = VariableScope(self.globals, {**inputs, "pod.name": self.locals.get("pod.name", "")})
         return walk(value, lambda text: replace(text, last))

@@ -131,6 +131,7 @@ class Template:
         self.body = body
         self.base = base
         self.name: str = body.get("name") or ""
+        self._plain: dict[int, tuple[Any, bool]] = {}
 
     @cached_property
     def kind(self) -> str:
@@ -182,6 +183,16 @@ class Template:
     def has_tags(self) -> bool:
         return any(tags.OPEN in text for text in _texts(self.body))
 
+    def is_plain(self, part: Any) -> bool:
+        """Whether a part of the body holds no tag; asked once of each."""
+        found = self._plain.get(id(part))
+        if found is not None and found[0] is part:
+            return found[1]
+        plain = not has_tags(part)
+        if len(self._plain) < 1000:
+            self._plain[id(part)] = (part, plain)
+        return plain
+
     @cached_property
     def plan(self) -> DagPlan:
         """The DAG's graph, for a template whose graph has no tags."""
@@ -219,8 +230,20 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def has_tags(value: Any) -> bool:
-    """Whether any text inside holds a tag."""
-    return next(_texts(value), None) is not None
+    """Whether any text inside holds a tag, names of fields included."""
+    stack = [value]
+    while stack:
+        current = stack.pop()
+        kind = type(current)
+        if kind is str:
+            if tags.OPEN in current:
+                return True
+        elif kind is dict:
+            stack.extend(current)
+            stack.extend(current.values())
+        elif kind is list or kind is tuple:
+            stack.extend(current)
+    return False
 
 
 class DagPlan:

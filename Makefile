@@ -12,7 +12,7 @@ export OMP_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup setup-dev setup-science up down demo test lint format contracts fuzz fuzz-long bench-engine bench-steps \
-	argo-conformance faults check-openapi openapi lock clean
+	argo-conformance faults check-openapi lock clean
 
 help: ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -62,17 +62,16 @@ bench-steps: setup-dev ## 1,000 no-op steps through the whole path, beside peers
 	@$(RUN) -m tests.performance.bench_steps $(ARGS)
 
 argo-conformance: setup-dev ## CASES=DIR ENGINE=embedded OUT=DIR: the interpreter against recorded leaf outcomes
-	@$(RUN) -m tests.conformance.argo --engine "$(or $(ENGINE),embedded)" \
-		$(if $(CASES),--cases "$(CASES)") $(if $(OUT),--out "$(OUT)") $(ARGS)
+	@$(RUN) -m tests.conformance.run --engine "$(or $(ENGINE),embedded)" \
+		--cases "$(or $(CASES),../shared/conformance/argo/cases)" --out "$(or $(OUT),build/argo-conformance)" $(ARGS)
 
 faults: setup-dev ## kill -9 of every process kind over real runs; writes build/faults.json
 	@$(RUN) -m tests.integration.faults $(ARGS)
 
-check-openapi: setup-dev ## the schema generated from the code is valid and is the one in docs/openapi.yaml
-	@$(RUN) tools/openapi.py --check
-
-openapi: setup-dev ## write docs/openapi.yaml from the code
-	@$(RUN) tools/openapi.py
+check-openapi: setup-dev ## the OpenAPI schema generated from the code is whole and valid; it is written to build/openapi.yaml
+	@mkdir -p build
+	@DJANGO_SETTINGS_MODULE=fubini.settings.test $(RUN) manage.py spectacular --file build/openapi.yaml --validate --fail-on-warn
+	@echo "build/openapi.yaml: $$(grep -c operationId build/openapi.yaml) operations, no warnings"
 
 lock: setup-dev ## resolve requirements anew; the only target that changes the locks
 	@$(PYTHON) tools/lock.py

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import random
 from collections.abc import AsyncIterator
@@ -36,6 +37,7 @@ from fubini_protocol.v1.messages import (
 if TYPE_CHECKING:
     from fubini_protocol.v1.base import Message
 
+_log = logging.getLogger("fubini_agent.transport")
 _T = TypeVar("_T", bound="Message")
 CONNECT_S = 10.0
 ANSWER_S = 30.0
@@ -118,7 +120,10 @@ class Transport:
         if len(response.content) > REPLY_MAX_BYTES:
             raise Permanent(f"{path}: the reply has {len(response.content)} bytes, more than {REPLY_MAX_BYTES}")
         try:
-            return reply.model_validate_json(response.content)
+            message, problems = reply.read(response.content)
+            for problem in problems:
+                _log.error("%s: a part of the reply is malformed and left out: %s", path, problem)
+            return message
         except ValidationError as exc:
             raise Transient(f"{path}: the reply is not a {reply.__name__}: {str(exc)[:300]}") from exc
 

@@ -27,6 +27,9 @@ from tests.fuzz.common import FuzzResult, new_seed  # noqa: E402
 FUZZERS: list[tuple[str, str, int, int]] = [
     ("manifests", "tests.fuzz.manifests", 5_000, 100_000),
     ("dags", "tests.fuzz.dags", 500, 5_000),
+    ("artifact_names", "tests.fuzz.artifact_names", 3_000, 30_000),
+    ("archives", "tests.fuzz.archives", 200, 2_000),
+    ("agent_replies", "tests.fuzz.agent_replies", 10_000, 200_000),
 ]
 
 

@@ -23,6 +23,9 @@ from fubini_agent.transport import Backoff, Transport
 from fubini_protocol.v1.messages import ArtifactManifest, Cause, Entry, ExecSpec, OutcomeKind, OutputArtifact
 
 ARTIFACT_MAX_BYTES = 1 << 40
+#: A file that claims this many times what it occupies would take hours to read and hold nothing.
+SPARSE_RATIO_MAX = 100
+SPARSE_FREE_BYTES = 64 * 1024 * 1024
 _PARALLEL_UPLOADS = 4
 #: Sends one blob: (digest, size, open descriptor) -> bytes moved.
 Upload = Callable[[str, int, int], Awaitable[int]]
@@ -66,6 +69,21 @@ def read_parameter(layout: Layout, path: str, max_bytes: int) -> str:
     if raw.endswith(b"\n"):
         raw = raw[:-1]
     return raw.decode("utf-8", "replace")
+
+
+def size_check(name: str, info: os.stat_result) -> None:
+    """
+    Raises:
+        StepFault: too large, or almost nothing but holes.
+    """
+    size = info.st_size
+    if size > ARTIFACT_MAX_BYTES:
+        raise output_fault(f"{names.shown(name)} has {size} bytes, at most {ARTIFACT_MAX_BYTES} are allowed")
+    occupied = info.st_blocks * 512
+    if size > SPARSE_FREE_BYTES and size > SPARSE_RATIO_MAX * max(occupied, 1):
+        raise output_fault(
+            f"{names.shown(name)} claims {size} bytes and occupies {occupied}: write it without holes, or compress it"
+        )
 
 
 @dataclass
@@ -221,8 +239,7 @@ class Collector:
             found.close()
 
     async def _keep(self, layout: Layout, spec: ExecSpec, file: File) -> tuple[Entry, int]:
-        if file.info.st_size > ARTIFACT_MAX_BYTES:
-            raise output_fault(f"{names.shown(file.path)} has {file.info.st_size} bytes, at most {ARTIFACT_MAX_BYTES}")
+        size_check(file.path, file.info)
         if file.info.st_size <= INLINE_HASH_BYTES:
             digest, size = hash_descriptor(file.descriptor)
         else:

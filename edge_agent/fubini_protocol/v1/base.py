@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import logging
 from enum import Enum
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import from_json
 
 _log = logging.getLogger("fubini_protocol")
 _logged: set[tuple[str, str]] = set()
 _LOGGED_MAX = 256
+
+
+_M = TypeVar("_M", bound="Message")
 
 
 class WireEnum(str, Enum):
@@ -39,3 +44,30 @@ class Message(BaseModel):
     def to_json(self) -> bytes:
         """The body to send: UTF-8 JSON without the fields that hold their default, which every reader fills in."""
         return self.model_dump_json(exclude_defaults=True).encode()
+
+    @classmethod
+    def read(cls: type[_M], content: bytes) -> tuple[_M, list[str]]:
+        """Read a body, leaving out those list elements that are malformed: one bad lease or report must not keep all the
+        others from being read.
+
+        Returns:
+            The message, and a sentence for each element left out.
+
+        Raises:
+            ValidationError: something else than an element of a top-level list is malformed.
+        """
+        try:
+            return cls.model_validate_json(content), []
+        except ValidationError as exc:
+            bad: dict[str, set[int]] = {}
+            problems = []
+            for error in exc.errors(include_url=False, include_input=False):
+                where = error["loc"]
+                if len(where) < 2 or not isinstance(where[0], str) or not isinstance(where[1], int):
+                    raise
+                bad.setdefault(where[0], set()).add(where[1])
+                problems.append(f"{'.'.join(str(part) for part in where)}: {error['msg']}"[:300])
+            data: dict[str, Any] = from_json(content)
+            for name, indices in bad.items():
+                data[name] = [item for index, item in enumerate(data[name]) if index not in indices]
+            return cls.model_validate(data), problems

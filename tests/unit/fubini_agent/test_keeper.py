@@ -1,0 +1,239 @@
+"""The keeper alone, over its socket: starts, ends, markers, limits, and what is left of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fubini_agent import private_root
+from tests.support.agents import EDGE_AGENT, alive, gone, processes_with
+
+START = "import sys; sys.path.insert(0, sys.argv[1]); from fubini_agent.keeper import main; main(sys.argv[2])"
+
+
+class Keeper:
+    """A keeper process and a connection to it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        binds, links = private_root.host_binds([])
+        private_root.prepare_dev_dir(str(folder / "dev"))
+        private_root.prepare_skeleton(str(folder / "root"), binds, links)
+        (folder / "proc").mkdir(exist_ok=True)
+        self.binds = binds
+        self.process = subprocess.Popen([sys.executable, "-I", "-S", "-c", START, str(EDGE_AGENT), str(folder)])
+        self.connect()
+
+    def connect(self) -> dict[str, Any]:
+        until = time.monotonic() + 10
+        while True:
+            self.socket = socket.socket(socket.AF_UNIX)
+            try:
+                self.socket.connect(str(self.folder / "sock"))
+                break
+            except OSError:
+                assert time.monotonic() < until
+                time.sleep(0.01)
+        self.socket.settimeout(15)
+        self.lines = self.socket.makefile("rb")
+        self.hello = self.event()
+        return self.hello
+
+    def event(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.lines.readline())
+        return found
+
+    def send(self, request: dict[str, Any]) -> None:
+        self.socket.sendall(json.dumps(request).encode() + b"\n")
+
+    def start(self, name: str, *argv: str, private: bool = True, **more: Any) -> dict[str, Any]:
+        top = self.folder.parent / name
+        for part in ("upper", "work"):
+            (top / part).mkdir(parents=True)
+        request: dict[str, Any] = {
+            "op": "start", "id": name, "fence": 1, "argv": argv, "env": {"PATH": "/usr/bin:/bin"}, "cwd": "/",
+            "stdout": str(top / "stdout"), "stderr": str(top / "stderr"), "note": {"n": name}, **more,
+        }  # fmt: skip
+        if private:
+            request["root"] = {
+                "root": str(self.folder / "root"), "upper": str(top / "upper"), "work": str(top / "work"),
+                "binds": self.binds, "dev_dir": str(self.folder / "dev"), "proc_dir": str(self.folder / "proc"),
+                "dev_nodes": private_root.device_nodes([]), "userns": os.geteuid() != 0,
+            }  # fmt: skip
+        self.send(request)
+        return self.event()
+
+    def markers(self) -> list[dict[str, Any]]:
+        [path] = self.folder.glob("markers-*.log")
+        return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+@pytest.fixture
+def keeper(tmp_path: Path) -> Iterator[Keeper]:
+    made = Keeper(tmp_path / "keeper")
+    yield made
+    made.process.kill()
+    made.process.wait()
+
+
+def _mark() -> str:
+    return f"65{uuid.uuid4().int % 10**8}"
+
+
+def test_a_start_and_an_end_are_told_and_marked_with_fence_and_note(keeper: Keeper) -> None:
+    started = keeper.start("a", "sh", "-c", "exit 4")
+    ended = keeper.event()
+    assert (started["ev"], started["id"], started["fence"], started["note"]) == ("started", "a", 1, {"n": "a"})
+    assert (ended["ev"], ended["exit_code"], ended["kind"]) == ("exited", 4, "exited")
+    time.sleep(0.1)
+    assert [(record["m"], record["id"], record["fence"]) for record in keeper.markers()] == [
+        ("started", "a", 1),
+        ("exited", "a", 1),
+    ]
+
+
+def test_the_socket_is_the_owners_only(keeper: Keeper) -> None:
+    assert (keeper.folder / "sock").stat().st_mode & 0o777 == 0o600
+
+
+def test_an_end_is_kept_until_it_is_forgotten(keeper: Keeper) -> None:
+    keeper.start("a", "true")
+    keeper.event()
+    keeper.socket.close()
+    assert [record["id"] for record in keeper.connect()["exits"]] == ["a"]
+    keeper.send({"op": "forget", "ids": ["a"]})
+    keeper.send({"op": "status"})
+    assert keeper.event()["exits"] == []
+
+
+def test_a_start_asked_twice_runs_once(keeper: Keeper, tmp_path: Path) -> None:
+    first = keeper.start("a", "sh", "-c", "echo x; sleep 0.3")
+    keeper.send({"op": "start", "id": "a", "fence": 1, "argv": ["true"], "env": {}, "cwd": "/", "stdout": "", "stderr": ""})
+    again = keeper.event()
+    assert again["pid"] == first["pid"]
+    assert keeper.event()["ev"] == "exited"
+    assert (tmp_path / "a" / "stdout").read_text() == "x\n"
+
+
+def test_a_malformed_request_does_not_end_the_keeper(keeper: Keeper) -> None:
+    keeper.socket.sendall(b'not json\n{"op": "dance"}\n{"op": "start"}\n[]\n')
+    assert [keeper.event()["ev"] for _ in range(4)] == ["malformed"] * 4
+    keeper.start("a", "true")
+    assert keeper.event()["exit_code"] == 0
+
+
+@pytest.mark.parametrize("argv", [[], [""], ["a\0b"]])
+def test_a_command_that_cannot_be_is_told_and_costs_nothing_else(keeper: Keeper, argv: list[str]) -> None:
+    keeper.start("a", *argv)
+    assert keeper.event()["kind"] == "setup_failed"
+    keeper.start("b", "true")
+    assert keeper.event()["exit_code"] == 0
+
+
+@pytest.mark.parametrize("private", [True, False])
+def test_a_killed_keeper_takes_every_process_along(keeper: Keeper, private: bool) -> None:
+    mark = _mark()
+    keeper.start("a", "sleep", mark, private=private)
+    keeper.start("b", "sleep", mark, private=private)
+    until = time.monotonic() + 5
+    while len(processes_with(mark)) < 2 and time.monotonic() < until:
+        time.sleep(0.01)
+    assert len(processes_with(mark)) >= 2
+    keeper.process.send_signal(signal.SIGKILL)
+    assert gone(mark)
+
+
+@pytest.mark.parametrize("private", [True, False])
+def test_sigterm_comes_first_and_sigkill_after_the_grace(keeper: Keeper, private: bool) -> None:
+    keeper.start("polite", "sh", "-c", "trap 'exit 9' TERM; sleep 100 & wait", private=private)
+    keeper.start("deaf", "sh", "-c", "trap '' TERM; while :; do sleep 0.1; done", private=private)
+    time.sleep(0.2)
+    for name in ("polite", "deaf"):
+        keeper.send({"op": "end", "id": name, "fence": 1, "grace_s": 0.4})
+    ends = {event["id"]: event for event in (keeper.event(), keeper.event())}
+    assert (ends["polite"]["exit_code"], ends["polite"]["ended_for"]) == (9, "asked")
+    assert (ends["deaf"]["exit_code"], ends["deaf"]["ended_for"]) == (137, "asked")
+
+
+def test_an_end_with_another_fence_is_not_heard(keeper: Keeper) -> None:
+    keeper.start("a", "sleep", "0.5")
+    keeper.send({"op": "end", "id": "a", "fence": 2, "grace_s": 0.0})
+    assert keeper.event()["exit_code"] == 0
+
+
+def test_two_commands_after_each_other_share_nothing(keeper: Keeper, tmp_path: Path) -> None:
+    mark = _mark()
+    keeper.start("a", "sh", "-c", f"echo secret > /tmp/left; setsid sleep {mark} & exit 0")
+    first = keeper.event()
+    keeper.start("b", "sh", "-c", f"cat /tmp/left; ps ax | grep -c 'sleep {mark}$'")
+    keeper.event()
+    assert first["exit_code"] == 0
+    assert (tmp_path / "b" / "stdout").read_text().strip() == "0"
+    assert gone(mark)
+
+
+def test_no_capability_and_no_way_to_the_host(keeper: Keeper, tmp_path: Path) -> None:
+    keeper.start(
+        "a", "sh", "-c",
+        "grep CapEff /proc/self/status; touch /usr/x /etc/x /bin/x; mount -t tmpfs none /mnt; umount /usr; "
+        "mknod /tmp/d b 254 0; kill -9 1; cat /proc/1/environ; ls /proc/1/root/; echo still here",
+    )  # fmt: skip
+    assert keeper.event()["exit_code"] == 0
+    text = (tmp_path / "a" / "stdout").read_text()
+    assert "0000000000000000" in text
+    assert text.endswith("still here\n")
+    assert not os.path.exists("/usr/x")
+    assert not os.path.exists("/etc/x")
+    errors = (tmp_path / "a" / "stderr").read_text()
+    assert errors.count("Read-only file system") >= 2
+    assert "/mnt" in errors
+
+
+def test_a_large_marker_file_is_rewritten_without_what_was_forgotten(keeper: Keeper) -> None:
+    for index in range(5):
+        keeper.start(f"a{index}", "true", note={"pad": "x" * 1_000_000})
+        keeper.event()
+        keeper.send({"op": "forget", "ids": [f"a{index}"]})
+    keeper.start("last", "true")
+    keeper.event()
+    time.sleep(0.1)
+    [path] = keeper.folder.glob("markers-*.log")
+    assert path.stat().st_size < 4_100_000
+    assert "last" in {record["id"] for record in keeper.markers()}
+
+
+def test_a_second_keeper_on_the_folder_is_refused(keeper: Keeper) -> None:
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", START, str(EDGE_AGENT), str(keeper.folder)], capture_output=True, check=False
+    )
+    assert done.returncode != 0
+    assert b"another keeper" in done.stderr
+    assert alive(keeper.process.pid)
+
+
+def test_shutdown_ends_everything(keeper: Keeper) -> None:
+    mark = _mark()
+    keeper.start("a", "sleep", mark)
+    keeper.send({"op": "shutdown"})
+    assert keeper.process.wait(10) == 0
+    assert gone(mark)
+
+
+def test_it_imports_nothing_heavy() -> None:
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import fubini_agent.keeper; print(' '.join(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code, str(EDGE_AGENT)], capture_output=True, text=True, check=True
+    )
+    assert not {"asyncio", "typing", "pydantic", "httpx", "subprocess", "logging"} & set(done.stdout.split())

@@ -28,7 +28,6 @@ from fubini.runs.engine import (
     OpenTask,
     OutcomeKind,
     RunContext,
-    Start,
 )
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]

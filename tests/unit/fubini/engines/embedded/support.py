@@ -1,0 +1,143 @@
+"""Small runs for the engine's tests: a manifest of templates, a simulated platform, restarts and orders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from fubini.engines import embedded
+from fubini.runs.engine import (
+    CancelTask,
+    Event,
+    LeafDone,
+    LeafOutcome,
+    LeafRunning,
+    OpenTask,
+    OutcomeKind,
+    RunContext,
+    Start,
+    Step,
+    Tick,
+)
+
+BEGIN_MS = 1_790_000_000_000
+
+
+def workflow(templates: Sequence[Mapping[str, Any]], **spec: Any) -> dict[str, Any]:
+    """A workflow whose entrypoint is the first template."""
+    metadata = {"name": "wf", **spec.pop("metadata", {})}
+    body = {"entrypoint": templates[0]["name"], "templates": list(templates), **spec}
+    return {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": metadata, "spec": body}
+
+
+def leaf(name: str, *parameters: str, **fields: Any) -> dict[str, Any]:
+    """A container template; its arguments are its parameters' tags."""
+    return {
+        "name": name,
+        "inputs": {"parameters": [{"name": p} for p in parameters]},
+        "container": {"image": "i", "command": ["run"], "args": [f"{{{{inputs.parameters.{p}}}}}" for p in parameters]},
+        **fields,
+    }
+
+
+def arguments(**values: str) -> dict[str, Any]:
+    return {"parameters": [{"name": name, "value": value} for name, value in values.items()]}
+
+
+def context(**fields: Any) -> RunContext:
+    return RunContext(**{"name": "wf", "namespace": "ns", "uid": "u", "created_ms": BEGIN_MS, **fields})
+
+
+class Platform:
+    """Runs opened leaves one after the other; `outcome` says how a leaf (by node name) ends."""
+
+    def __init__(
+        self,
+        manifest: Mapping[str, Any],
+        outcome: Callable[[str], LeafOutcome] | None = None,
+        *,
+        run: RunContext | None = None,
+        restart: bool = False,
+        newest_first: bool = False,
+    ) -> None:
+        self.manifest = manifest
+        self.context = run or context()
+        self.outcome = outcome or (lambda _: LeafOutcome(OutcomeKind.EXITED, exit_code=0))
+        self.restart = restart
+        self.newest_first = newest_first
+        self.state = embedded.State.new(manifest, self.context)
+        self.opened: list[OpenTask] = []
+        self.queue: list[OpenTask] = []
+        self.cancelled: list[CancelTask] = []
+        self.timers: dict[str, int] = {}
+        self.records: dict[str, Any] = {}
+        self.run_record: Any = None
+        self.steps: list[Step] = []
+        self.now = BEGIN_MS
+        self.most_open = 0
+
+    def feed(self, event: Event) -> Step:
+        step = embedded.advance(self.state, event)
+        self.steps.append(step)
+        for record in step.nodes:
+            self.records[record.id] = record
+        if step.run is not None:
+            self.run_record = step.run
+        for command in step.commands:
+            if isinstance(command, OpenTask):
+                self.opened.append(command)
+                self.queue.append(command)
+            else:
+                self.cancelled.append(command)
+                self.queue = [t for t in self.queue if t.node_id != command.node_id]
+        for timer in step.timers:
+            if timer.at_ms is None:
+                self.timers.pop(timer.key, None)
+            else:
+                self.timers[timer.key] = timer.at_ms
+        self.most_open = max(self.most_open, len(self.queue))
+        if self.restart:
+            self.state = embedded.load(self.manifest, self.context, self.run_record, list(self.records.values()))
+        return step
+
+    def start(self) -> Platform:
+        self.feed(Start(self.now))
+        return self
+
+    def finish_one(self) -> None:
+        task = self.queue.pop(-1 if self.newest_first else 0)
+        name = self.state.nodes[task.node_id].name
+        self.now += 1000
+        self.feed(LeafRunning(self.now, task.node_id, task.generation))
+        self.now += 1000
+        self.feed(LeafDone(self.now, task.node_id, task.generation, self.outcome(name)))
+
+    def run(self) -> Platform:
+        """To the end, or until only a person could go on."""
+        self.start()
+        return self.go_on()
+
+    def go_on(self) -> Platform:
+        while not self.state.finished and (self.queue or self.timers):
+            if self.queue:
+                self.finish_one()
+                continue
+            key = min(self.timers, key=lambda k: self.timers[k])
+            self.now = max(self.now, self.timers.pop(key)) + 1
+            self.feed(Tick(self.now, key))
+        return self
+
+    def phases(self) -> dict[str, str]:
+        return {node.name: node.phase.value for node in self.state.nodes.values()}
+
+    def specs(self) -> dict[str, Any]:
+        """The specification of each opened leaf, by template name; the last one counts."""
+        return {task.spec.template: task.spec for task in self.opened}
+
+
+def failed(code: int = 1) -> LeafOutcome:
+    return LeafOutcome(OutcomeKind.EXITED, exit_code=code)
+
+
+def done(result: str | None = None, **parameters: str) -> LeafOutcome:
+    return LeafOutcome(OutcomeKind.EXITED, exit_code=0, result=result, parameters=parameters)

@@ -97,9 +97,10 @@ def fail(error: CliError) -> int:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; the console script's entry. Never raises."""
-    words = sys.argv[1:] if argv is None else argv
+    words = hoist(sys.argv[1:] if argv is None else argv)
+    OPTIONS.json = "--json" in words[: words.index("--")] if "--" in words else "--json" in words
     try:
-        result = app(args=hoist(words), prog_name="fubini", standalone_mode=False)
+        result = app(args=words, prog_name="fubini", standalone_mode=False)
         return int(result) if isinstance(result, int) else 0
     except CliError as error:
         return fail(error)

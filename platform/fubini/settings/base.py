@@ -6,6 +6,7 @@ from typing import Any
 
 import environ
 
+from fubini.common.home import checkout
 from fubini.settings.env import read_env
 
 ENV = read_env()
@@ -93,6 +94,11 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = ENV.home / "static"
+# The built pages are served at `/`; a checkout that never built them serves the plain one.
+_pages = [root / "frontend" / name for root in [checkout()] if root for name in ("dist", "public")]
+WHITENOISE_ROOT = next((page for page in _pages if (page / "index.html").is_file()), None)
+WHITENOISE_INDEX_FILE = True
+WHITENOISE_USE_FINDERS = True
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

@@ -141,13 +141,11 @@ class Driver:
 
     def feed(self, event: Event) -> None:
         self.events.append(event)
-        try:
-            step = embedded.advance(self.state, event)
-        except embedded.SignalRefused as error:
+        step = embedded.advance(self.state, event)
+        if step.refused:
             action = self.case["actions"][len(self.case["actions"]) - len(self.actions) - 1]
             if action["ran"].get("exit") == 0:
-                self.mismatches.append(f"action {action['argo']}: refused: {error}")
-            step = Step()
+                self.mismatches.append(f"action {action['argo']}: refused: {step.refused}")
         self.steps.append(step)
         for command in step.commands:
             if isinstance(command, OpenTask):

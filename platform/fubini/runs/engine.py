@@ -321,12 +321,17 @@ class Timer:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Everything one event changed: the nodes (each once, in order of first change), the run, commands, timers."""
+    """Everything one event changed: the nodes (each once, in order of first change), the run, commands, timers.
+
+    A node with no phase has left the tree (a retry removed it); its record keeps only name and generation. `refused`
+    says why a `Signal` did not fit the run as it stands now; then nothing has changed.
+    """
 
     nodes: tuple[NodeRecord, ...] = ()
     run: RunRecord | None = None
     commands: tuple[Command, ...] = ()
     timers: tuple[Timer, ...] = ()
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)

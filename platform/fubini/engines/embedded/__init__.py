@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from fubini.engines.embedded.interpreter import advance, start
 from fubini.engines.embedded.persist import dump, load
-from fubini.engines.embedded.signals import SignalRefused
 from fubini.engines.embedded.state import State
 
-__all__ = ["SignalRefused", "State", "advance", "dump", "load", "start"]
+__all__ = ["State", "advance", "dump", "load", "start"]

@@ -9,7 +9,7 @@ from fubini.engines.embedded.frames import Call, Failed, Waiting, exit_hook, lau
 from fubini.engines.embedded.globals import set_globals
 from fubini.engines.embedded.process import EngineError
 from fubini.engines.embedded.scope import VariableScope, evaluate_bool
-from fubini.engines.embedded.state import LimitReached, State
+from fubini.engines.embedded.state import LimitReached, SignalRefused, State
 from fubini.engines.embedded.tree import Node
 from fubini.language.errors import LanguageError
 from fubini.runs.engine import (
@@ -70,6 +70,8 @@ def advance(state: State, event: Event) -> Step:
     try:
         _dispatch(state, event)
         settle(state)
+    except SignalRefused as error:
+        return Step(refused=str(error))
     except LimitReached as error:
         give_up(state, str(error))
     return state.take_step()
@@ -91,7 +93,7 @@ def _dispatch(state: State, event: Event) -> None:
     elif isinstance(event, Tick):
         tick(state, event.key)
     else:
-        from fubini.engines.embedded.signals import signal
+        from fubini.engines.embedded.signals import signal  # a cycle: retry rebuilds the run
 
         signal(state, event)
 
@@ -190,7 +192,7 @@ def show_status(state: State, root: Node) -> NodePhase:
     status = _STATUS.get(root.phase, NodePhase.SUCCEEDED)
     state.globals["workflow.status"] = status.value
     state.globals["workflow.duration"] = f"{(state.now - (state.started or state.now)) / 1000:.6f}"
-    if root.fulfilled or state.program.spec.get("hooks"):
+    if root.fulfilled or state.program.hooks_see_failures:
         state.globals["workflow.failures"] = state.failures_json()
     return status
 

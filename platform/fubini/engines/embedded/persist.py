@@ -138,6 +138,7 @@ def rebuild(state: State, private: Mapping[str, Mapping[str, Any]]) -> None:
     templates = {node.id: state.template_of(node) for node in composites}
     for node in composites:
         template = templates[node.id]
+        node.frame = None
         if template is None:
             continue
         if node.fulfilled:

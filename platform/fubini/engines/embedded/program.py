@@ -425,6 +425,11 @@ class Program:
         return Template(merged, base) if merged is not body else plain
 
     @cached_property
+    def hooks_see_failures(self) -> bool:
+        """Whether a hook of the workflow looks at the list of failed nodes, which is long to write."""
+        return "failures" in gojson.dumps(self.spec.get("hooks") or {})
+
+    @cached_property
     def annotations(self) -> dict[str, str]:
         """`fubini.dev/*` annotations of the workflow that are defaults for every template, without the prefix."""
         found = self.metadata.get("annotations") or {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from fubini.engines.embedded import tree
@@ -84,7 +85,8 @@ class RetryFrame(Frame):
             self.failed(outcome)
 
     def ended(self, node: Node) -> None:
-        if not self.node.fulfilled:
+        attempts = self.node.attempts()
+        if not self.node.fulfilled and attempts and attempts[-1] is node:
             self.decide()
 
     def failed(self, failure: Failed) -> None:
@@ -125,6 +127,10 @@ class RetryFrame(Frame):
             return False
         if state.shutdown:
             self.finish(last.phase, f"Stopped with strategy '{state.shutdown}'", last)
+            return False
+        if state.deadline is not None and state.now > state.deadline and not self.node.on_exit:
+            moment = datetime.fromtimestamp(state.deadline // 1000, UTC).strftime("%Y-%m-%d %H:%M:%S +0000 UTC")
+            self.finish(last.phase, f"retry exceeded workflow deadline {moment}", last)
             return False
         strategy = self.strategy
         backoff = strategy.get("backoff")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fubini.engines.embedded import persist, suspend
 from fubini.engines.embedded.globals import set_globals
 from fubini.engines.embedded.process import EngineError
-from fubini.engines.embedded.state import State
+from fubini.engines.embedded.state import SignalRefused, State
 from fubini.engines.embedded.tree import Node
 from fubini.runs.engine import CancelTask, NodePhase, NodeType, Signal, SignalKind
 
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 
 EXECUTION = frozenset({NodeType.POD, NodeType.CONTAINER, NodeType.HTTP, NodeType.PLUGIN})
 GROUPS = frozenset({NodeType.DAG, NodeType.TASK_GROUP, NodeType.STEP_GROUP, NodeType.STEPS})
-
-
-class SignalRefused(Exception):
-    """The action does not fit the run's state; the message says why. Nothing has changed."""
 
 
 def signal(state: State, event: Signal) -> None:
@@ -137,14 +133,15 @@ def resume(state: State, event: Signal) -> None:
         filled = [(node, suspend.fill_defaults(node.outputs)) for node in nodes]
     except EngineError as error:
         raise SignalRefused(error.message) from None
-    was_suspended, state.suspended = state.suspended, False
-    if was_suspended:
-        state.touch_run()
+    was_suspended = state.suspended
     for node, outputs in filled:
         node.outputs = outputs
         state.add_global_output(outputs)
         state.mark(node, NodePhase.SUCCEEDED, event.message or None)
     if was_suspended:
+        state.suspended = False
+        state.touch_run()
+        persist.rebuild(state, {str(n.id): n.frame.private() for n in state.nodes.values() if n.frame is not None})
         catch_up(state)
 
 
@@ -210,10 +207,7 @@ def retry(state: State, event: Signal) -> None:
             node.phase = NodePhase.RUNNING
         node.message, node.started, node.finished = "", state.now, None
         state.touch(node)
-    for id_ in to_delete:
-        found = state.nodes.get(id_)
-        if found is not None:
-            state.remove(found)
+    state.remove([state.nodes[id_] for id_ in to_delete if id_ in state.nodes])
     state.overrides.update(event.parameters)
     state.finished, state.shutdown, state.limit = False, "", ""
     state.phase, state.message, state.started = NodePhase.RUNNING, "", state.now
@@ -238,11 +232,15 @@ def _locals(state: State, node: Node) -> dict[str, str]:
 
 def _succeeded_below(node: Node, chosen: set[Any]) -> bool:
     """Whether something below that is not chosen has succeeded: then the failure was dealt with."""
-    for child in node.children:
-        if child.id in chosen:
+    stack, seen = list(node.children), set()
+    while stack:
+        child = stack.pop()
+        if child.id in chosen or child.id in seen:
             continue
-        if child.phase is NodePhase.SUCCEEDED or _succeeded_below(child, chosen):
+        if child.phase is NodePhase.SUCCEEDED:
             return True
+        seen.add(child.id)
+        stack.extend(child.children)
     return False
 
 

@@ -8,7 +8,7 @@ a boundary) are kept as nodes change phase.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fubini.engines.embedded import tree
@@ -36,6 +36,10 @@ _COUNTED = frozenset({NodeType.POD, NodeType.STEPS, NodeType.DAG})
 
 class LimitReached(Exception):
     """The run would grow beyond what this installation runs; the message names the limit."""
+
+
+class SignalRefused(Exception):
+    """A person's action does not fit the run's state; the message says why. Nothing has changed."""
 
 
 class State:
@@ -181,30 +185,31 @@ class State:
         self.touch(node)
         return node
 
-    def remove(self, node: Node) -> None:
-        """Take a node out of the tree; its record says so with no phase."""
-        self.count(node, node.phase, None)
-        self.failures.pop(node.id, None)
-        for parent in node.parents:
-            if node in parent.children:
-                assert isinstance(parent.children, list)
-                parent.children.remove(node)
-        for child in node.children:
-            child.parents = tuple(parent for parent in child.parents if parent is not node)
-            self.touch(child)
-        del self.nodes[node.id]
-        record = node.record()
-        self._removed.append(
-            NodeRecord(
-                id=record.id,
-                name=record.name,
-                display_name=record.display_name,
-                type=record.type,
-                phase=None,
-                generation=record.generation,
+    def remove(self, nodes: Collection[Node]) -> None:
+        """Take nodes out of the tree; their records say so with no phase."""
+        gone = {id(node) for node in nodes}
+        parents: dict[int, Node] = {}
+        for node in nodes:
+            self.count(node, node.phase, None)
+            self.failures.pop(node.id, None)
+            parents.update((id(parent), parent) for parent in node.parents if id(parent) not in gone)
+            for child in node.children:
+                if id(child) not in gone:
+                    child.parents = tuple(parent for parent in child.parents if id(parent) not in gone)
+                    self.touch(child)
+            del self.nodes[node.id]
+            self._removed.append(
+                NodeRecord(
+                    id=node.id,
+                    name=node.name,
+                    display_name=node.display,
+                    type=node.type,
+                    phase=None,
+                    generation=node.generation,
+                )
             )
-        )
-        node.dirty = True  # never listed again
+        for parent in parents.values():
+            parent.children = [child for child in parent.children if id(child) not in gone] or ()
 
     def touch(self, node: Node) -> None:
         """The node goes into this event's step."""
@@ -256,7 +261,7 @@ class State:
                 node.finished = self.now
             if before not in FULFILLED:
                 node.frame = None if node.frame is None else node.frame.close()
-                if tell and node.owner is not None:
+                if tell and node.owner is not None and not self.suspended:
                     self.work.append(lambda: node.owner.ended(node))
 
     # --- commands and timers -------------------------------------------------------------------------------------

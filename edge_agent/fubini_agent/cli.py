@@ -43,7 +43,9 @@ def default_folder() -> Path:
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="fubini-agent", description="Runs the steps a Fubini platform leases to this host.")
+    top = argparse.ArgumentParser(
+        prog="fubini-agent", description="Runs the steps a Fubini platform leases to this host."
+    )
     top.add_argument("--version", action="version", version=f"fubini-agent {facts.AGENT_VERSION}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -100,7 +102,7 @@ def read_token(args: argparse.Namespace) -> str:
     Raises:
         ConfigError: the file cannot be read or is empty.
     """
-    if args.token_file in ("-",) or args.token == "-":
+    if "-" in (args.token_file, args.token):
         token = sys.stdin.readline()
     elif args.token_file:
         try:
@@ -213,7 +215,7 @@ def command_run(args: argparse.Namespace, folder: StateFolder) -> int:
             f"this host has Slurm's commands ({', '.join(found)}): steps belong in its queue. To run them here all the"
             " same, set allow_on_slurm_host = true in the site file"
         )
-    os.umask(0o077)
+    os.umask(0o022)  # what a step sees of its root; the folder itself is closed to others
     environments = Environments(site)
     for image, problem in environments.problems.items():
         logging.getLogger("fubini_agent").error("the environment for image %r cannot be used: %s", image, problem)
@@ -222,9 +224,13 @@ def command_run(args: argparse.Namespace, folder: StateFolder) -> int:
         logging.getLogger("fubini_agent").warning(
             "no private roots on this host, steps with absolute paths are refused: %s", support.why
         )
-    agent = Agent(folder, identity, site, support, environments)
+
+    async def work() -> None:
+        # Made inside the loop: before Python 3.10 asyncio's primitives belong to the loop they are made in.
+        await Agent(folder, identity, site, support, environments).run(stop_steps=args.stop_steps)
+
     try:
-        asyncio.run(agent.run(stop_steps=args.stop_steps))
+        asyncio.run(work())
     except Stopped as exc:
         sys.stderr.write(f"fubini-agent: {exc}\n")
         return EXIT_UNWANTED
@@ -270,7 +276,9 @@ def command_doctor(args: argparse.Namespace, folder: StateFolder) -> int:
     checks.append(("private root", support.ok, text))
     environments = Environments(site)
     for record in environments.records():
-        checks.append((f"image {record.image}", True, f"{record.interpreter or 'no python'}; {record.package_count} packages"))
+        checks.append(
+            (f"image {record.image}", True, f"{record.interpreter or 'no python'}; {record.package_count} packages")
+        )
     for image, problem in environments.problems.items():
         checks.append((f"image {image}", False, problem))
     if not site.images:

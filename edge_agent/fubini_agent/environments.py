@@ -90,7 +90,9 @@ class Environments:
 
 def _build(key: str, setting: ImageSetting) -> HostEnvironment:
     if setting.host:
-        interpreter = next((path for path in ("/usr/bin/python3", "/usr/local/bin/python3") if os.path.exists(path)), "")
+        interpreter = next(
+            (path for path in ("/usr/bin/python3", "/usr/local/bin/python3") if os.path.exists(path)), ""
+        )
         facts = _interpreter_facts(interpreter) if interpreter else {}
         record = _record(key, facts, _binaries_digest(["/usr/bin", "/usr/local/bin"]))
         return HostEnvironment(key, _HOST_PATH, dict(setting.env), tuple(setting.binds), record)
@@ -118,7 +120,7 @@ def _build(key: str, setting: ImageSetting) -> HostEnvironment:
 
 
 def _interpreter_facts(interpreter: str) -> dict[str, object]:
-    done = subprocess.run(  # noqa: S603 - a fixed argv, no shell
+    done = subprocess.run(
         [interpreter, "-I", "-c", _PROBE],
         capture_output=True,
         text=True,

@@ -75,7 +75,7 @@ def found_devices() -> list[DeviceSetting]:
     if tool is None:
         return []
     try:
-        done = subprocess.run(  # noqa: S603 - a fixed argv, no shell
+        done = subprocess.run(
             [tool, "--query-gpu=name", "--format=csv,noheader"],
             capture_output=True,
             text=True,

@@ -121,6 +121,14 @@ def tree_memory_bytes(pid: int) -> int:
     return total
 
 
+def complain(text: str) -> None:
+    """To the keeper's log: nobody else may be there to hear it."""
+    try:
+        os.write(2, (text + "\n").encode("utf-8", "replace"))
+    except OSError:
+        pass
+
+
 class Keeper:
     """The loop. One instance a process; `folder` is the keeper's part of the agent's state folder."""
 
@@ -541,7 +549,7 @@ class Keeper:
         try:
             os.fdatasync(self.markers)
         except OSError as exc:
-            print(f"keeper: marker not synced: {exc}", file=sys.stderr, flush=True)
+            complain(f"keeper: marker not synced: {exc}")
 
     @staticmethod
     def _exit_event(child: Child, kind: str, status: int, text: str, cpu_ms: int, peak_kb: int) -> dict[str, Any]:
@@ -572,7 +580,7 @@ class Keeper:
             self.markers_size += len(raw)
         except OSError as exc:
             # A full disk: the agent still hears it over the socket, and asks with `status` when it comes back.
-            print(f"keeper: marker not written: {exc}", file=sys.stderr, flush=True)
+            complain(f"keeper: marker not written: {exc}")
         if self.markers_size > MARKERS_REWRITE_BYTES:
             self._rewrite_markers()
 
@@ -588,7 +596,7 @@ class Keeper:
             os.fdatasync(fd)
             os.rename(temporary, self.markers_path)
         except OSError as exc:
-            print(f"keeper: markers not rewritten: {exc}", file=sys.stderr, flush=True)
+            complain(f"keeper: markers not rewritten: {exc}")
             self.markers_size = 0
             return
         os.close(self.markers)

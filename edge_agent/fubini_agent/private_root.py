@@ -139,7 +139,9 @@ class RootPlan:
             work=str(plan.get("work", "")),
             links=[(str(inside), str(link)) for inside, link in plan.get("links", ())],
             dirs=[str(inside) for inside in plan.get("dirs", ())],
-            overlays=[(str(low), str(up), str(work), str(inside)) for low, up, work, inside in plan.get("overlays", ())],
+            overlays=[
+                (str(low), str(up), str(work), str(inside)) for low, up, work, inside in plan.get("overlays", ())
+            ],
             late_binds=[(str(host), str(inside)) for host, inside in plan.get("late_binds", ())],
         )
 
@@ -277,7 +279,30 @@ def _bind(host: str, root: str, inside: str) -> str | None:
 
 def _overlay(lower: str, upper: str, work: str, target: str) -> None:
     # userxattr: the only kind a user namespace may mount; without one it saves the kernel's feature probes.
-    mount("overlay", target, "overlay", MS_NOSUID | MS_NODEV, f"lowerdir={lower},upperdir={upper},workdir={work},userxattr")
+    mount(
+        "overlay",
+        target,
+        "overlay",
+        MS_NOSUID | MS_NODEV,
+        f"lowerdir={lower},upperdir={upper},workdir={work},userxattr",
+    )
+
+
+#: Files of the host that only root may read: a step of an agent that runs as root has its user id and must not either.
+_ROOT_ONLY = ("/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/sudoers", "/etc/krb5.keytab")
+
+
+_hidden: list[str] = []  # set in an init, before its base hides them
+
+
+def root_only_files() -> list[str]:
+    if os.geteuid() != 0:
+        return []
+    try:
+        keys = ["/etc/ssh/" + name for name in os.listdir("/etc/ssh") if name.endswith("_key")]
+    except OSError:
+        keys = []
+    return [path for path in (*_ROOT_ONLY, *keys) if os.path.isfile(path)]
 
 
 def prepare_base(dev_dir: str, dev_nodes: list[str], proc_dir: str) -> None:
@@ -288,6 +313,9 @@ def prepare_base(dev_dir: str, dev_nodes: list[str], proc_dir: str) -> None:
     """
     if _propagation_shared:
         mount(None, "/", None, MS_REC | MS_PRIVATE)
+    _hidden.extend(root_only_files())
+    for path in _hidden:
+        mount("/dev/null", path, None, MS_BIND)
     mount(dev_dir, dev_dir, None, MS_BIND)
     for node in dev_nodes:
         _bind(node, dev_dir, node[4:])
@@ -324,6 +352,9 @@ def build(plan: RootPlan) -> None:
             _remount_read_only(target)
     for lower, upper, work, inside in plan.overlays:
         _overlay(lower, upper, work, root + inside)
+        for path in _hidden:
+            if path.startswith(lower + "/"):  # an overlay shows the directory without what is mounted on it
+                mount("/dev/null", root + path, None, MS_BIND)
     for host, inside in plan.late_binds:
         bound = _bind(host, root, inside)
         if bound is None:
@@ -435,7 +466,7 @@ def exec_command(command: Command) -> str:
     problem: OSError | None = None
     for path in candidates(command.argv, command.env):
         try:
-            os.execve(path, command.argv, command.env)
+            os.execve(path, command.argv, command.env)  # noqa: S606 - an argv, and no shell is the point
         except (FileNotFoundError, NotADirectoryError) as exc:
             if os.path.exists(path):
                 problem = exc  # the file is there, its interpreter (the #! line, the loader) is not
@@ -711,7 +742,7 @@ def prepare_skeleton(path: str, binds: list[tuple[str, str]], links: list[tuple[
     for inside in (*PRIVATE_DIRS, "/dev", "/proc"):
         os.makedirs(path + inside, exist_ok=True)
         if inside in STICKY_DIRS:
-            os.chmod(path + inside, 0o1777)
+            os.chmod(path + inside, 0o1777)  # noqa: S103 - as /tmp is everywhere
     _mount_point(path, SCRIPT_PATH, False)
     for host, inside in binds:
         _mount_point(path, inside, os.path.isdir(host))
@@ -736,7 +767,7 @@ def probe(scratch: str) -> dict[str, object]:
 
 
 def _probe_once(scratch: str, use_userns: bool, use_overlay: bool) -> str:
-    """"" when a command runs in such a root and its file lands where it should, else why not."""
+    """ "" when a command runs in such a root and its file lands where it should, else why not."""
     base = os.path.join(scratch, f"probe-{os.getpid()}-{time.monotonic_ns()}")
     root, dev, proc, upper, work = (os.path.join(base, name) for name in ("root", "dev", "proc", "upper", "work"))
     for path in (root, proc, upper, work):

@@ -393,7 +393,9 @@ class Machine:
             return f"asks for {spec.memory_bytes} memory_bytes, this agent offers {limits.memory_bytes}"
         for device in spec.devices:
             if device.count > limits.devices.get(device.name, 0):
-                return f"asks for {device.count} x {device.name}, this agent offers {limits.devices.get(device.name, 0)}"
+                return (
+                    f"asks for {device.count} x {device.name}, this agent offers {limits.devices.get(device.name, 0)}"
+                )
         return ""
 
     def _restored(self, event: Restored, now: Now, out: list[Instruction]) -> None:
@@ -481,9 +483,7 @@ class Machine:
         elif exit_.ended_for or exit_.kind == "killed":
             self._lost(attempt, exit_.text or "its process was ended from outside", now, out)
         elif exit_.kind == "setup_failed":
-            self._fail(
-                attempt, OutcomeKind.PLATFORM, Cause.NODE, f"its root could not be made: {exit_.text}", now, out
-            )
+            self._fail(attempt, OutcomeKind.PLATFORM, Cause.NODE, f"its root could not be made: {exit_.text}", now, out)
         elif exit_.kind == "exec_failed":
             self._fail(attempt, OutcomeKind.EXITED, Cause.USER, exit_.text, now, out)
         else:
@@ -716,9 +716,7 @@ class Machine:
             staging -= 1
             out.append(Launch(attempt.id, devices))
 
-    def _free_devices(
-        self, attempt: Attempt, used: list[Attempt]
-    ) -> Optional[tuple[tuple[str, tuple[int, ...]], ...]]:
+    def _free_devices(self, attempt: Attempt, used: list[Attempt]) -> Optional[tuple[tuple[str, tuple[int, ...]], ...]]:
         """The device indices it would get, or None while there are too few."""
         granted = []
         for device in attempt.offer.spec.devices:

@@ -101,9 +101,7 @@ class Transport:
         assert self.identity is not None
         return {"authorization": f"Bearer {self.identity.credential}"}
 
-    async def _post(
-        self, path: str, body: Message, reply: type[_T], read_s: float, *, authorized: bool = True
-    ) -> _T:
+    async def _post(self, path: str, body: Message, reply: type[_T], read_s: float, *, authorized: bool = True) -> _T:
         headers = {"content-type": "application/json"}
         if authorized:
             headers.update(self._authorization())

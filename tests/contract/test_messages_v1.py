@@ -93,9 +93,7 @@ def test_a_malformed_body_is_refused_whole() -> None:
 
 @pytest.mark.parametrize("content", [b"plain", "ü€😀".encode(), b"", b"\xff\xfe\x00binary", "cut €".encode()[:-1]])
 def test_log_chunks_keep_every_byte(content: bytes) -> None:
-    chunk = messages.LogChunk.of(
-        content, attempt_id="a", task_id="t", fence=1, stream=messages.Stream.STDOUT, offset=5
-    )
+    chunk = messages.LogChunk.of(content, attempt_id="a", task_id="t", fence=1, stream=messages.Stream.STDOUT, offset=5)
     assert messages.LogChunk.model_validate_json(chunk.to_json()).content() == content
 
 

@@ -42,7 +42,18 @@ from tests.fuzz.common import FuzzResult, main
 
 _IDS = ["a", "b", "c", "", "é" * 40, "../x", "\u0000", "a" * 5000]
 _NUMBERS: list[Any] = [0, 1, 2, 3, -1, 2**31, 2**63, 2**70, 1.5, 1e308, "1", True, None, float("nan"), [], {}]
-_WORDS: list[Any] = ["accepted", "superseded", "rejected", "already_accepted", "private", "newer-word", "", 7, None, ["x"]]
+_WORDS: list[Any] = [
+    "accepted",
+    "superseded",
+    "rejected",
+    "already_accepted",
+    "private",
+    "newer-word",
+    "",
+    7,
+    None,
+    ["x"],
+]
 
 
 def _pick(rng: random.Random, good: Any, bad: list[Any], share: float) -> Any:
@@ -72,11 +83,22 @@ def make_reply(rng: random.Random, share: float) -> dict[str, Any]:
 
     reply: dict[str, Any] = {
         "start": [
-            {"lease_id": "l", "attempt_id": attempt(), "task_id": "t", "fence": number(1), "expires_in_s": number(30), "spec": spec()}
+            {
+                "lease_id": "l",
+                "attempt_id": attempt(),
+                "task_id": "t",
+                "fence": number(1),
+                "expires_in_s": number(30),
+                "spec": spec(),
+            }
             for _ in range(rng.randrange(3))
         ],
         "verdicts": [
-            {"attempt_id": attempt(), "sequence": number(rng.choice([3, 9])), "verdict": _pick(rng, "accepted", _WORDS, share)}
+            {
+                "attempt_id": attempt(),
+                "sequence": number(rng.choice([3, 9])),
+                "verdict": _pick(rng, "accepted", _WORDS, share),
+            }
             for _ in range(rng.randrange(3))
         ],
         "cancel": [{"attempt_id": attempt(), "fence": number(1)} for _ in range(rng.choice([0, 0, 0, 1]))],

@@ -89,7 +89,9 @@ def _grow(rng: random.Random, root: Path, secret: Path) -> list[str]:
                 name.write_bytes(b"x")
                 name.chmod(rng.choice([0, 0o111, 0o4755, 0o777]))
             else:
-                os.close(os.open(bytes(here) + rng.choice([b"/\xff\xfe", b"/a\xf0b", b"/\xc3("]), os.O_CREAT | os.O_WRONLY))
+                os.close(
+                    os.open(bytes(here) + rng.choice([b"/\xff\xfe", b"/a\xf0b", b"/\xc3("]), os.O_CREAT | os.O_WRONLY)
+                )
             made.append(kind)
     return made
 
@@ -154,7 +156,9 @@ def _manifest(rng: random.Random, folder: Path, result: FuzzResult, cache: Cache
         for _ in range(rng.randrange(1, 6))
     )
     path = rng.choice(["/d", "/d/e", "/../d", "/usr/x", "/proc/1", "/", "/tmp"])
-    spec = ExecSpec.model_validate({"argv": ["true"], "artifacts_in": [{"name": "i", "path": path, "entries": entries}]})
+    spec = ExecSpec.model_validate(
+        {"argv": ["true"], "artifacts_in": [{"name": "i", "path": path, "entries": entries}]}
+    )
     layout = Layout(folder / "attempt", private=True, bound=("/usr",))
     layout.make()
     before = {child.name for child in folder.iterdir()}
@@ -174,7 +178,7 @@ def _manifest(rng: random.Random, folder: Path, result: FuzzResult, cache: Cache
         result.outcomes["manifest refused"] += 1
         if not str(exc).isprintable():
             result.fail(f"the refusal of {entries!r} holds raw characters: {str(exc)!r}")
-    except asyncio.TimeoutError:
+    except TimeoutError:
         result.outcomes["manifest waits for bytes"] += 1
     if {child.name for child in folder.iterdir()} != before:
         result.fail(f"staging {entries!r} at {path!r} wrote outside the attempt's folder")

@@ -30,12 +30,31 @@ _SPECIAL = [
     "\udcff\udcfe", "\ud800", "%2e%2e%2f", "..%00/", "~root", "*", "?", "[a]", "{a}", "'", '"', "<script>", "&amp;", "a:b",
     "proc/self/root", "dev/null", ".hidden", "...", "....//", "user.overlay.opaque", ".wh.file",
 ]  # fmt: skip
-_PIECES = ["a", "b", "..", ".", "", "/", "\\", "\0", "é", "e\u0301", "\u202e", "x" * 255, " ", "\n", "\udc80", "A", "..a", "a.."]
+_PIECES = [
+    "a",
+    "b",
+    "..",
+    ".",
+    "",
+    "/",
+    "\\",
+    "\0",
+    "é",
+    "e\u0301",
+    "\u202e",
+    "x" * 255,
+    " ",
+    "\n",
+    "\udc80",
+    "A",
+    "..a",
+    "a..",
+]
 
 
 def scratch_parent() -> str | None:
     """Memory where there is some: thousands of small trees are made and deleted."""
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 def make_name(rng: random.Random) -> str:
@@ -47,7 +66,9 @@ def make_name(rng: random.Random) -> str:
     if kind < 0.75:
         return "".join(rng.choice(_PIECES) for _ in range(rng.randrange(1, 10)))
     if kind < 0.9:
-        return "".join(chr(rng.choice([rng.randrange(128), rng.randrange(0x2000), rng.randrange(0x110000)])) for _ in range(12))
+        return "".join(
+            chr(rng.choice([rng.randrange(128), rng.randrange(0x2000), rng.randrange(0x110000)])) for _ in range(12)
+        )
     base = rng.choice(_SPECIAL)
     return unicodedata.normalize(rng.choice(["NFC", "NFD", "NFKC"]), base) + rng.choice(["", "/x", ".", " "])
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.support.fake_platform import TOKEN, FakePlatform
 
 EDGE_AGENT = Path(__file__).resolve().parents[2] / "edge_agent"
-SITE_FILE = '[images]\nhost = { host = true }\n[offer]\ncpu_millis = 4000\nsteps_max = 8\n'
+SITE_FILE = "[images]\nhost = { host = true }\n[offer]\ncpu_millis = 4000\nsteps_max = 8\n"
 
 
 class AgentProcess:
@@ -102,10 +102,9 @@ def processes_with(text: str) -> list[int]:
     found = []
     for entry in os.listdir("/proc"):
         if entry.isdigit():
-            with contextlib.suppress(OSError):
-                with open(f"/proc/{entry}/cmdline", "rb") as file:
-                    if text.encode() in file.read() and int(entry) != os.getpid() and alive(int(entry)):
-                        found.append(int(entry))
+            with contextlib.suppress(OSError), open(f"/proc/{entry}/cmdline", "rb") as file:
+                if text.encode() in file.read() and int(entry) != os.getpid() and alive(int(entry)):
+                    found.append(int(entry))
     return found
 
 

@@ -137,7 +137,9 @@ class FakePlatform:
 
     # --- what a test does -----------------------------------------------------------------------------------------
 
-    def lease(self, attempt_id: str, *, fence: int = 1, task_id: str = "", expires_in_s: float | None = None, **spec: Any) -> LeaseOffer:  # noqa: E501
+    def lease(
+        self, attempt_id: str, *, fence: int = 1, task_id: str = "", expires_in_s: float | None = None, **spec: Any
+    ) -> LeaseOffer:
         """Offer one attempt; `spec` are ExecSpec's fields (image defaults to ``host``)."""
         body: dict[str, Any] = {"image": "host", "grace_s": 1.0, **spec}
         body.setdefault("upload", BlobAccess(url="/blobs", token=BLOB_TOKEN))
@@ -208,7 +210,9 @@ class FakePlatform:
     def wait_running(self, attempt_id: str, timeout_s: float = 20.0) -> None:
         def running() -> bool:
             lease = self.leases[attempt_id]
-            return any(report.state.value == "running" for report in lease.reports) or self.state(attempt_id) == "running"
+            return (
+                any(report.state.value == "running" for report in lease.reports) or self.state(attempt_id) == "running"
+            )
 
         self.wait(running, f"{attempt_id} running", timeout_s)
 
@@ -285,7 +289,9 @@ class FakePlatform:
         )
         return 200, reply.to_json(), {}
 
-    def _blob(self, method: str, digest: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes, dict[str, str]]:
+    def _blob(
+        self, method: str, digest: str, headers: dict[str, str], body: bytes
+    ) -> tuple[int, bytes, dict[str, str]]:
         if headers.get("authorization") != f"Bearer {BLOB_TOKEN}":
             return 403, json.dumps({"code": "blob_not_allowed"}).encode(), {}
         if method == "PUT":
@@ -358,9 +364,13 @@ class FakePlatform:
         for attempt_id, lease in self.leases.items():
             if attempt_id in held:
                 lease.seen_held, lease.seen_seq = True, max(lease.seen_seq, request.sync_seq)
-            elif lease.seen_held and lease.outcome is None and attempt_id not in reported:
-                if request.sync_seq > lease.seen_seq:
-                    self.violations.append(f"{attempt_id}: vanished from held without a terminal report")
+            elif (
+                lease.seen_held
+                and lease.outcome is None
+                and attempt_id not in reported
+                and request.sync_seq > lease.seen_seq
+            ):
+                self.violations.append(f"{attempt_id}: vanished from held without a terminal report")
         if request.cache is not None:
             if request.cache.full:
                 self.cache = {}

@@ -124,7 +124,7 @@ class KeeperLink:
         log_path = self.folder / "keeper.log"
         log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - a fixed argv, no shell
+            self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", _START, root, str(self.folder)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,

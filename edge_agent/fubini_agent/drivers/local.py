@@ -52,7 +52,7 @@ _log = logging.getLogger("fubini_agent.local")
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,80}\Z")
 #: The only variables of the agent's own that a step sees.
 _PASSED_ON = ("TZ", "LANG")
-_PROBE = "import sys, json; sys.path.insert(0, sys.argv[1]); from fubini_agent.private_root import probe; print(json.dumps(probe(sys.argv[2])))"  # noqa: E501
+_PROBE = "import sys, json; sys.path.insert(0, sys.argv[1]); from fubini_agent.private_root import probe; print(json.dumps(probe(sys.argv[2])))"
 
 
 class RootSupport:
@@ -69,7 +69,7 @@ def probe_private_root(scratch: Path) -> RootSupport:
     """Try it in a small process of its own (namespaces want one without threads)."""
     root = str(Path(fubini_agent.__file__).resolve().parent.parent)
     try:
-        done = subprocess.run(  # noqa: S603 - a fixed argv, no shell
+        done = subprocess.run(
             [sys.executable, "-I", "-S", "-c", _PROBE, root, str(scratch)],
             capture_output=True,
             text=True,
@@ -121,10 +121,6 @@ class LocalDriver:
         self._links: list[tuple[str, str]] = []
         self._dev_nodes = private_root.device_nodes([])
         self._prepare()
-
-    def command_of(self, attempt_id: str) -> Optional[Layout]:
-        """Where an attempt's files lie, while it is known."""
-        return self.layouts.get(attempt_id)
 
     def _prepare(self) -> None:
         self.work.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -185,7 +181,9 @@ class LocalDriver:
     def _run(self, attempt_id: str, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks[attempt_id] = task
-        task.add_done_callback(lambda done: self._tasks.pop(attempt_id, None) if self._tasks.get(attempt_id) is done else None)
+        task.add_done_callback(
+            lambda done: self._tasks.pop(attempt_id, None) if self._tasks.get(attempt_id) is done else None
+        )
 
     # --- staging --------------------------------------------------------------------------------------------------
 
@@ -221,7 +219,9 @@ class LocalDriver:
             text = f"asks to run as {spec.run_as!r}, this agent acts as {self.site.acts_as!r}"
             raise StepFault(OutcomeKind.PLATFORM, Cause.SITE, text)
         if spec.work_mode is WorkMode.UNKNOWN:
-            raise StepFault(OutcomeKind.PLATFORM, Cause.SITE, "its work mode is newer than this agent: update the agent")
+            raise StepFault(
+                OutcomeKind.PLATFORM, Cause.SITE, "its work mode is newer than this agent: update the agent"
+            )
         self.environments.for_image(spec.image)
         if spec.work_mode is WorkMode.PRIVATE and not self.support.ok:
             absolute = [path for path in _paths(spec) if path.startswith("/")]
@@ -371,9 +371,7 @@ class LocalDriver:
         except Exception as exc:  # one poisoned step must not stop the others
             _log.exception("collecting the outputs of %s failed", offer.attempt_id)
             text = f"its outputs could not be read: {type(exc).__name__}: {exc}"[:400]
-            collected = OutputsCollected(
-                attempt_id="", error=text, error_kind=OutcomeKind.PLATFORM, cause=Cause.NODE
-            )
+            collected = OutputsCollected(attempt_id="", error=text, error_kind=OutcomeKind.PLATFORM, cause=Cause.NODE)
         self.post(
             OutputsCollected(
                 offer.attempt_id,
@@ -432,7 +430,7 @@ class LocalDriver:
                 self.post(CommandEnded(attempt_id, exit_of(record)))
             elif attempt_id in running:
                 continue
-            elif "started" in markers.get(attempt_id, {}):
+            elif "started" in markers.get(attempt_id, {}) or "op" not in request:
                 self._launched.pop(attempt_id, None)
                 self.post(CommandLost(attempt_id, "its keeper ended, and all its processes with it"))
             else:
@@ -472,7 +470,9 @@ class LocalDriver:
             elif alive is not None and alive["fence"] == offer.fence:
                 self._restore_layout(offer, alive.get("note"))
                 self._launched[offer.attempt_id] = {"fence": offer.fence}
-                devices = tuple((name, tuple(indices)) for name, indices in (alive.get("note") or {}).get("devices", ()))
+                devices = tuple(
+                    (name, tuple(indices)) for name, indices in (alive.get("note") or {}).get("devices", ())
+                )
                 restored.append(
                     Restored(offer, pid=int(alive["pid"]), started_ms=int(alive["started_ms"]), devices=devices)
                 )

@@ -88,7 +88,9 @@ class Stager:
         except names.BadName as exc:
             raise StepFault(OutcomeKind.INPUT_ERROR, Cause.USER, str(exc)) from exc
         except OSError as exc:
-            cause = Cause.USER if isinstance(exc, (FileExistsError, NotADirectoryError, IsADirectoryError)) else Cause.NODE
+            cause = (
+                Cause.USER if isinstance(exc, (FileExistsError, NotADirectoryError, IsADirectoryError)) else Cause.NODE
+            )
             raise StepFault(
                 OutcomeKind.INPUT_ERROR, cause, f"an input could not be put in place: {exc.strerror or exc}"
             ) from exc

@@ -135,9 +135,7 @@ def walk(found: Found, layout: Layout, max_entries: int = names.ENTRIES_MAX) -> 
             os.close(descriptor)
 
 
-def _child(
-    folder: int, name: str, path: str, inside: str, layout: Layout
-) -> tuple[int, os.stat_result, str] | None:
+def _child(folder: int, name: str, path: str, inside: str, layout: Layout) -> tuple[int, os.stat_result, str] | None:
     """Open one directory entry; None for a deleted one. Links are kept as the file they point to, never as a directory."""
     try:
         names.entry_path_check(path)

@@ -13,7 +13,7 @@ from fubini_protocol.v1.base import Message, WireEnum
 
 
 class ErrorCode(WireEnum):
-    JOIN_TOKEN_INVALID = "join_token_invalid"  # unknown, used, expired or revoked: ask for a new one
+    JOIN_TOKEN_INVALID = "join_token_invalid"  # noqa: S105 - a code. Unknown, used, expired or revoked: ask for a new one
     CREDENTIAL_INVALID = "credential_invalid"  # the agent was revoked or never joined
     AGENT_ID_MISMATCH = "agent_id_mismatch"  # the body names another agent than the credential
     DUPLICATE_SESSION = "duplicate_session"  # another process lives with this agent's identity (a copied state folder)

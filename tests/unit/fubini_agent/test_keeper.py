@@ -33,6 +33,7 @@ class Keeper:
         private_root.prepare_skeleton(str(folder / "root"), binds, links)
         (folder / "proc").mkdir(exist_ok=True)
         self.binds = binds
+        self.overlays: list[list[str]] = []
         self.process = subprocess.Popen([sys.executable, "-I", "-S", "-c", START, str(EDGE_AGENT), str(folder)])
         self.connect()
 
@@ -70,7 +71,7 @@ class Keeper:
             request["root"] = {
                 "root": str(self.folder / "root"), "upper": str(top / "upper"), "work": str(top / "work"),
                 "binds": self.binds, "dev_dir": str(self.folder / "dev"), "proc_dir": str(self.folder / "proc"),
-                "dev_nodes": private_root.device_nodes([]), "userns": os.geteuid() != 0,
+                "dev_nodes": private_root.device_nodes([]), "userns": os.geteuid() != 0, "overlays": self.overlays,
             }  # fmt: skip
         self.send(request)
         return self.event()
@@ -120,7 +121,9 @@ def test_an_end_is_kept_until_it_is_forgotten(keeper: Keeper) -> None:
 
 def test_a_start_asked_twice_runs_once(keeper: Keeper, tmp_path: Path) -> None:
     first = keeper.start("a", "sh", "-c", "echo x; sleep 0.3")
-    keeper.send({"op": "start", "id": "a", "fence": 1, "argv": ["true"], "env": {}, "cwd": "/", "stdout": "", "stderr": ""})
+    keeper.send(
+        {"op": "start", "id": "a", "fence": 1, "argv": ["true"], "env": {}, "cwd": "/", "stdout": "", "stderr": ""}
+    )
     again = keeper.event()
     assert again["pid"] == first["pid"]
     assert keeper.event()["ev"] == "exited"
@@ -201,6 +204,26 @@ def test_no_capability_and_no_way_to_the_host(keeper: Keeper, tmp_path: Path) ->
     assert "/mnt" in errors
 
 
+def test_files_that_only_root_may_read_are_hidden_even_in_an_overlay(keeper: Keeper, tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        assert private_root.root_only_files() == []
+        return
+    script = (
+        "for file in /etc/shadow /etc/gshadow /etc/ssh/*_key; do test ! -s $file || echo seen $file; done; echo end"
+    )
+    keeper.start("a", "sh", "-c", script)
+    assert keeper.event()["exit_code"] == 0
+    over = tmp_path / "over"
+    for part in ("up", "work"):
+        (over / part).mkdir(parents=True)
+    plan = [["/etc", str(over / "up"), str(over / "work"), "/etc"]]
+    keeper.overlays = plan
+    keeper.start("b", "sh", "-c", script)
+    assert keeper.event()["exit_code"] == 0
+    for name in ("a", "b"):
+        assert (name, (tmp_path / name / "stdout").read_text()) == (name, "end\n")
+
+
 def test_a_large_marker_file_is_rewritten_without_what_was_forgotten(keeper: Keeper) -> None:
     for index in range(5):
         keeper.start(f"a{index}", "true", note={"pad": "x" * 1_000_000})
@@ -232,7 +255,9 @@ def test_shutdown_ends_everything(keeper: Keeper) -> None:
 
 
 def test_it_imports_nothing_heavy() -> None:
-    code = "import sys; sys.path.insert(0, sys.argv[1]); import fubini_agent.keeper; print(' '.join(sorted(sys.modules)))"
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import fubini_agent.keeper; print(' '.join(sorted(sys.modules)))"
+    )
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", code, str(EDGE_AGENT)], capture_output=True, text=True, check=True
     )

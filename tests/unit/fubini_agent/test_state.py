@@ -284,7 +284,12 @@ class Life(RuleBasedStateMachine):
 
     names = st.sampled_from(["a", "b", "c", "d"])
 
-    @rule(name=names, cpu=st.sampled_from([500, 1000, 2000, 3000]), devices=st.integers(0, 2), ttl=st.sampled_from([1.0, 60.0]))
+    @rule(
+        name=names,
+        cpu=st.sampled_from([500, 1000, 2000, 3000]),
+        devices=st.integers(0, 2),
+        ttl=st.sampled_from([1.0, 60.0]),
+    )
     def offer(self, name: str, cpu: int, devices: int, ttl: float) -> None:
         if name not in self.offers:
             asked = [{"name": "d", "count": devices}] if devices else []

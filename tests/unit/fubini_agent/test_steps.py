@@ -210,7 +210,9 @@ def test_what_a_step_leaves_running_ends_with_it(agent: AgentProcess, platform: 
 
 def test_a_deadline_ends_the_whole_tree_and_says_so(agent: AgentProcess, platform: FakePlatform) -> None:
     mark = f"62{uuid.uuid4().int % 10**8}"
-    platform.lease("a1", argv=("sh", "-c", f"trap '' TERM; sleep {mark} & wait; sleep {mark}"), deadline_s=0.5, grace_s=0.2)
+    platform.lease(
+        "a1", argv=("sh", "-c", f"trap '' TERM; sleep {mark} & wait; sleep {mark}"), deadline_s=0.5, grace_s=0.2
+    )
     report = platform.outcome("a1")
     assert report.outcome is not None
     assert (report.outcome.kind, report.cause) == (OutcomeKind.TIMED_OUT, Cause.WALLTIME)
@@ -316,9 +318,7 @@ def test_bad_paths_are_refused_before_anything_runs(agent: AgentProcess, platfor
     bad_entries = ["../escape", "/absolute", "a/../../b", "", "a//b", "nul\x00byte"]
     for index, path in enumerate(bad_entries):
         entries = [{"path": path, "size": 1, "sha256": digest}, {"path": "ok", "size": 1, "sha256": digest}]
-        platform.lease(
-            f"e{index}", argv=("true",), artifacts_in=({"name": "f", "path": "/d", "entries": entries},)
-        )
+        platform.lease(f"e{index}", argv=("true",), artifacts_in=({"name": "f", "path": "/d", "entries": entries},))
     bad_paths = ["/../etc/passwd", "/proc/x", "/", "/dev/null"]
     for index, path in enumerate(bad_paths):
         platform.lease(f"p{index}", argv=("true",), artifacts_out=({"name": "f", "path": path},))

@@ -29,7 +29,11 @@ def test_a_killed_agent_adopts_its_running_step(agent: AgentProcess, platform: F
     agent.start()
     report = platform.outcome("a1")
     assert report.outcome is not None
-    assert (report.state.value, report.outcome.result, report.outcome.parameters) == ("succeeded", "one\ntwo", {"o": "done"})
+    assert (report.state.value, report.outcome.result, report.outcome.parameters) == (
+        "succeeded",
+        "one\ntwo",
+        {"o": "done"},
+    )
     assert agent.keeper_pid() == keeper
     assert len(platform.sessions) == 2
     platform.wait(lambda: bytes(platform.logs[("a1", "stdout")]) == b"one\ntwo\n", "the whole log")
@@ -38,7 +42,9 @@ def test_a_killed_agent_adopts_its_running_step(agent: AgentProcess, platform: F
 def test_a_step_that_ends_while_the_agent_is_dead_is_reported_with_its_exit_code(
     agent: AgentProcess, platform: FakePlatform
 ) -> None:
-    platform.lease("a1", argv=("sh", "-c", "sleep 0.5; echo v > /tmp/p; exit 7"), parameters_out=({"name": "p", "path": "/tmp/p"},))
+    platform.lease(
+        "a1", argv=("sh", "-c", "sleep 0.5; echo v > /tmp/p; exit 7"), parameters_out=({"name": "p", "path": "/tmp/p"},)
+    )
     platform.wait_running("a1")
     agent.kill()
     time.sleep(1.0)
@@ -68,7 +74,9 @@ def test_a_killed_keeper_leaves_no_process_and_its_attempts_are_lost(
     assert platform.outcome("a3").state.value == "succeeded"
 
 
-def test_everything_killed_at_once_is_lost_cleanly_and_work_goes_on(agent: AgentProcess, platform: FakePlatform) -> None:
+def test_everything_killed_at_once_is_lost_cleanly_and_work_goes_on(
+    agent: AgentProcess, platform: FakePlatform
+) -> None:
     mark = _mark()
     platform.lease("a1", argv=("sleep", mark))
     platform.wait_running("a1")
@@ -195,7 +203,9 @@ def test_a_refused_credential_ends_the_agent_and_says_what_to_do(agent: AgentPro
     assert "join again" in agent.log_text()
 
 
-def test_a_stopped_keeper_is_replaced_by_its_pid_and_never_a_stranger(agent: AgentProcess, platform: FakePlatform) -> None:
+def test_a_stopped_keeper_is_replaced_by_its_pid_and_never_a_stranger(
+    agent: AgentProcess, platform: FakePlatform
+) -> None:
     platform.lease("a1", argv=("true",))
     platform.outcome("a1")
     keeper = agent.keeper_pid()

@@ -18,6 +18,7 @@ from typing import Any, TextIO
 from fubini.cli.config import OPTIONS
 
 MICROS = 1_000_000
+STEERING = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # controls, directions, separators of lines
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "dim": "2", "bold": "1", "cyan": "36"}
 PHASE_COLOUR = {
     "Succeeded": "green",
@@ -50,7 +51,7 @@ def plain(value: object) -> str:
     text = str(value)
     if text.isprintable():
         return text
-    return "".join(c if unicodedata.category(c)[0] != "C" or c == " " else f"\\x{ord(c):02x}" for c in text)
+    return "".join(f"\\x{ord(c):02x}" if unicodedata.category(c) in STEERING else c for c in text)
 
 
 def print_json(value: Any) -> None:
@@ -90,7 +91,8 @@ def micros_of(text: str) -> int:
     """
     sign, body = (-1, text[1:]) if text.startswith("-") else (1, text)
     whole, dot, part = body.replace(",", "").partition(".")
-    if not (whole or part) or not (whole or "0").isdecimal() or (dot and not part.isdecimal()) or len(part) > 6:
+    digits = (whole or "0") + part
+    if not (whole or part) or not (digits.isascii() and digits.isdigit()) or (dot and not part) or len(part) > 6:
         raise ValueError(f"{text!r} is not an amount of money such as 12 or 0.5 (at most six digits after the point)")
     return sign * (int(whole or "0") * MICROS + int(part.ljust(6, "0") or "0"))
 

@@ -337,7 +337,7 @@ class LocalDriver:
         env = {
             "PATH": environment.path,
             "HOME": home,
-            "TMPDIR": "/tmp" if layout.private else str(layout.top / "upper"),  # noqa: S108 - the step's own root
+            "TMPDIR": "/tmp" if layout.private else str(layout.top / "upper"),
             "LANG": "C.UTF-8",
             "OMP_NUM_THREADS": str(max(1, spec.cpu_millis // 1000)),
             "FUBINI_TASK_ID": offer.task_id,

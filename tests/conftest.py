@@ -37,6 +37,21 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
                 pytest.skip(reason)
 
 
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """In continuous integration a skip that no exempt need explains is a failure, however it came about."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI", "").lower() not in {"1", "true", "yes"} or reporter is None or exitstatus:
+        return
+    allowed = {missing(name) for name, need in NEEDS.items() if need.exempt}
+    skipped = [r for r in reporter.stats.get("skipped", []) if isinstance(r.longrepr, tuple)]
+    reasons = {r.nodeid: r.longrepr[2].removeprefix("Skipped: ") for r in skipped}
+    unexplained = {nodeid for nodeid, why in reasons.items() if why not in allowed and "FUBINI_SHARED" not in why}
+    for nodeid in sorted(unexplained):
+        reporter.write_line(f"skipped without a reason that counts here: {nodeid}")
+    if unexplained:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say once for each unmet need how to meet it."""
     skipped = terminalreporter.stats.get("skipped", [])

@@ -1,8 +1,8 @@
 """What some tests need beyond the locked environments: one table, need -> how to see it, how to get it.
 
 A test says `@pytest.mark.needs("slurm")`. Where the probe fails it is skipped and the skip prints the command that would
-satisfy it. In continuous integration (`CI=true`) a missing need is a failure, except for the three that cannot be
-installed there: a GPU, a Kubernetes cluster, an Argo controller.
+satisfy it. In continuous integration (`CI=true`) a missing need is a failure, except for what cannot be installed there:
+a GPU, a Kubernetes cluster, an Argo controller, and the recordings, which are no part of this repository.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ NEEDS: dict[str, Need] = {
         "the recordings beside the checkout",
         lambda: (shared() / "conformance").is_dir(),
         "put them beside the checkout as ../shared, or set FUBINI_SHARED",
+        exempt=True,  # they are no part of this repository
     ),
     "namespaces": Need(
         "user and mount namespaces for ordinary users",

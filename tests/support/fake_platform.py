@@ -164,6 +164,13 @@ class FakePlatform:
         self.blobs[digest] = content
         return digest
 
+    def drop_finished(self, age_s: float = 1.0) -> None:
+        """Forget old finished leases, so that a long bench does not measure this fake's table."""
+        with self._lock:
+            for name, lease in list(self.leases.items()):
+                if lease.outcome is not None and time.monotonic() - lease.done_s > age_s:
+                    del self.leases[name]
+
     def cancel(self, attempt_id: str, reason: str = "test", *, preempt: bool = False, fence: int | None = None) -> None:
         lease = self.leases[attempt_id]
         order = CancelOrder(

@@ -60,6 +60,10 @@ class Keeper:
         self.socket.sendall(json.dumps(request).encode() + b"\n")
 
     def start(self, name: str, *argv: str, private: bool = True, **more: Any) -> dict[str, Any]:
+        self.start_only(name, *argv, private=private, **more)
+        return self.event()
+
+    def start_only(self, name: str, *argv: str, private: bool = True, **more: Any) -> None:
         top = self.folder.parent / name
         for part in ("upper", "work"):
             (top / part).mkdir(parents=True)
@@ -74,7 +78,6 @@ class Keeper:
                 "dev_nodes": private_root.device_nodes([]), "userns": os.geteuid() != 0, "overlays": self.overlays,
             }  # fmt: skip
         self.send(request)
-        return self.event()
 
     def markers(self) -> list[dict[str, Any]]:
         [path] = self.folder.glob("markers-*.log")

@@ -17,7 +17,7 @@ from fubini.engines.embedded.tree import FAILED, Node
 from fubini.language import govaluate
 from fubini.language.depends import TaskResults
 from fubini.language.errors import LanguageError
-from fubini.runs.engine import NodePhase, NodeType
+from fubini.runs.engine import CancelTask, NodePhase, NodeType
 
 if TYPE_CHECKING:
     from fubini.engines.embedded.process import Processed
@@ -73,6 +73,10 @@ class DagFrame(Frame):
                 self.plan = self.template.plan
         except LanguageError as error:
             raise EngineError(error.message) from None
+        named = [*self.plan.targets, *(other for d in self.plan.depends.values() if d for other in d.tasks)]
+        unknown = next((name for name in named if name not in self.plan.tasks), None)
+        if unknown is not None:
+            raise EngineError(f"target {unknown} does not exist")
         for name in self.plan.order:
             depends = self.plan.depends[name]
             self.tasks[name] = TaskState(len(depends.tasks) if depends else 0)
@@ -110,10 +114,12 @@ class DagFrame(Frame):
                 self.leave(name, raw, NodePhase.ERROR, error.message)
                 return
         try:
+            for other in depends.tasks if depends is not None else ():
+                self.aggregate(other)
             holder = self.resolve(raw)
             loop = expand.is_loop(raw)
             calls = self.expand(holder) if loop else [holder]
-        except EngineError as error:
+        except (EngineError, LanguageError) as error:
             self.leave(name, raw, NodePhase.ERROR, error.message)
             return
         task.task = holder
@@ -140,6 +146,16 @@ class DagFrame(Frame):
             task.items = len(calls)
         task.pending = deque(calls)
         self.proceed(name)
+
+    def aggregate(self, name: str) -> None:
+        """Read the results of a task's items together.
+
+        Raises:
+            LanguageError: one is not JSON.
+        """
+        found = self.references.nodes.get(name)
+        if isinstance(found, Group) and any((m.outputs or {}).get("result") is not None for m in found.members):
+            _ = found.values
 
     def results(self, name: str) -> TaskResults:
         node = self.tasks[name].node if name in self.tasks else None
@@ -316,8 +332,13 @@ class DagFrame(Frame):
         try:
             return self.hook_runner.run(task.task or self.plan.tasks[name], node, name)
         except EngineError as error:
+            if not node.fulfilled and node.type is NodeType.POD:
+                self.state.command(CancelTask(node.id, node.generation, error.message))
             self.state.mark(node, NodePhase.ERROR, error.message, tell=False)
-            return True
+            if task.node is node:
+                self.state.work.append(self.assess)
+                self.settle(name)
+            return False
 
     def running(self, node: Node) -> None:
         name = node.slot
@@ -484,10 +505,7 @@ class DagFrame(Frame):
             return
         try:
             for name, task in self.tasks.items():
-                if task.node is not None and task.node.type is NodeType.TASK_GROUP:
-                    found = self.references.nodes.get(name)
-                    if isinstance(found, Group):
-                        _ = found.values if any((m.outputs or {}).get("result") for m in found.members) else None
+                self.aggregate(name)
                 if task.node is not None:
                     self.state.add_global_output(task.node.outputs)
             outputs = composite_outputs(self.processed, self.state.globals, self.references)

@@ -168,6 +168,9 @@ class Closed:
     def running(self, node: Node) -> None:
         """A straggler."""
 
+    def failed(self, failure: Failed) -> None:
+        """A straggler."""
+
 
 def ends_of(node: Node) -> list[Node]:
     """The nodes of a steps or DAG node that come last in it: what Argo keeps as its outbound nodes."""
@@ -424,6 +427,8 @@ class HookRunner:
         """`start_hooks`, with the step itself hidden from its hooks."""
         try:
             return self.start_hooks(holder, node, name)
+        except LanguageError as error:
+            raise EngineError(error.message) from None
         finally:
             self.references.hidden = ""
 
@@ -431,6 +436,8 @@ class HookRunner:
         """`start_exit`, with the step itself hidden from its handler."""
         try:
             return self.start_exit(holder, node, name)
+        except LanguageError as error:
+            raise EngineError(error.message) from None
         finally:
             self.references.hidden = ""
 

@@ -208,6 +208,9 @@ def watch(state: State) -> None:
     status = show_status(state, root)
     if not _workflow_hooks(state, root):
         return
+    if root.fulfilled and status in (NodePhase.RUNNING, NodePhase.PENDING):
+        state.late.append(lambda: None)  # a hook ended the entry node: look again
+        return
     if len(state.nodes) != count and (state.work or state.late):
         return
     if not root.fulfilled:

@@ -95,9 +95,13 @@ class RetryFrame(Frame):
         if policy in ("Always", "OnError", "OnTransientError"):
             self.decide()
             return
+        self.report(failure.message)
+
+    def report(self, message: str) -> None:
+        """The node cannot be executed: its owner hears of it after what it is doing now."""
         owner = self.node.owner
         if owner is not None:
-            owner.failed(Failed(self.node, failure.message))
+            self.state.work.append(lambda: owner.failed(Failed(self.node, message)))
 
     def decide(self) -> None:
         """The last attempt has ended: keep its end as the node's, wait, or try again."""
@@ -108,8 +112,7 @@ class RetryFrame(Frame):
         except (EngineError, LanguageError) as error:
             message = str(error)
             self.state.mark(self.node, NodePhase.ERROR, message, tell=False)
-            if self.node.owner is not None:
-                self.node.owner.failed(Failed(self.node, message))
+            self.report(message)
             return
         if again:
             self.attempt(len(attempts), last)

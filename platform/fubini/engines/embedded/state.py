@@ -35,7 +35,7 @@ _COUNTED = frozenset({NodeType.POD, NodeType.STEPS, NodeType.DAG})
 
 
 class LimitReached(Exception):
-    """The run would grow beyond what this installation runs; the message names the limit."""
+    """The run cannot go on as a whole: it would outgrow this installation; the message names the limit."""
 
 
 class SignalRefused(Exception):
@@ -93,10 +93,19 @@ class State:
 
     def find(self, name: str) -> Node | None:
         """A node by its full name."""
-        return self.nodes.get(tree.node_id(self.name, name))
+        return self.nodes.get(self.find_id(name))
 
     def find_id(self, name: str) -> NodeId:
-        return tree.node_id(self.name, name)
+        """A node's id: Argo's, but two names with the same hash get different ones."""
+        id_ = tree.node_id(self.name, name)
+        found, number = self.nodes.get(id_), 1
+        while found is not None and found.name != name:
+            number += 1
+            other = NodeId(f"{id_}-{number}")
+            found = self.nodes.get(other)
+            if found is None or found.name == name:
+                return other
+        return id_
 
     def template_of(self, node: Node) -> Template | None:
         """The template a node runs, found again from what the node keeps."""
@@ -162,7 +171,9 @@ class State:
         """
         if len(self.nodes) >= self.context.max_nodes:
             raise LimitReached(f"the run would have more than {self.context.max_nodes} nodes")
-        id_ = tree.node_id(self.name, name)
+        id_ = self.find_id(name)
+        if id_ in self.nodes:
+            raise LimitReached(f"two nodes would have the name {name}")
         node = Node(id_, name, tree.display_name(name, boundary.name if boundary else None), type_, phase)
         node.boundary = boundary
         node.scope = scope

@@ -105,6 +105,8 @@ class StepsFrame(Frame):
                         body["arguments"] = process.resolve_artifacts(
                             arguments, scope, skip=lambda _, artifact: bool(artifact.get("optional"))
                         )
+            except LanguageError as error:
+                raise EngineError(f"failed to resolve references: {error.message}") from None
             except EngineError as error:
                 prefix = "unable to resolve references: " if _about_artifact(error) else ""
                 raise EngineError(f"failed to resolve references: {prefix}{error.message}") from None

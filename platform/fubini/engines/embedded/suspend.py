@@ -115,9 +115,9 @@ def wake(state: State, node: Node) -> None:
         node.outputs = fill_defaults(node.outputs)
     except EngineError as error:
         state.mark(node, NodePhase.ERROR, error.message, tell=False)
-        owner = node.owner
+        owner, message = node.owner, error.message
         if owner is not None:
-            owner.failed(Failed(node, error.message))
+            state.work.append(lambda: owner.failed(Failed(node, message)))
         return
     state.add_global_output(node.outputs)
     state.mark(node, NodePhase.SUCCEEDED)

@@ -134,7 +134,7 @@ class Node:
     @property
     def template(self) -> str:
         """The template's name, also where it comes by reference."""
-        return str(self.template_ref["template"]) if self.template_ref else self.template_name
+        return str(self.template_ref.get("template") or "") if self.template_ref else self.template_name
 
     def attempts(self) -> list[Node]:
         """The tries of a Retry node, oldest first."""

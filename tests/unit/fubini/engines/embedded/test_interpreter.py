@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fubini.engines.embedded.tree import fnv32a
 from fubini.runs.engine import (
     LeafDone,
     LeafOutcome,
@@ -356,3 +357,20 @@ def test_outcomes_become_phases_and_messages(outcome: LeafOutcome, want_phase: s
     platform = Platform(workflow([leaf("main")]), lambda _: outcome).run()
     node = platform.state.nodes[platform.state.find_id("wf")]
     assert (node.phase.value, node.message) == (want_phase, want_message)
+
+
+def test_names_with_the_same_hash_are_two_nodes() -> None:
+    seen: dict[int, str] = {}
+    names: list[str] = []
+    for n in range(1_000_000):
+        task = f"t{n}-{n}"
+        other = seen.setdefault(fnv32a(f"wf.{task}"), task)
+        if other != task:
+            names = [other, task]
+            break
+    assert len(names) == 2
+    manifest = workflow([{"name": "main", "dag": {"tasks": [step(name, "work") for name in names]}}, leaf("work")])
+    for restart in (False, True):
+        platform = Platform(manifest, restart=restart).run()
+        assert len({task.node_id for task in platform.opened}) == 2
+        assert platform.state.phase is NodePhase.SUCCEEDED

@@ -1,0 +1,82 @@
+"""What the worker does between beats: lost bells are rung again, and what is past its time goes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from fubini.common import bell, clock
+from fubini.dispatch.tasks import reconcile, retention
+from fubini.events.models import Event
+from fubini.rest.models import IdempotencyKey
+from fubini.runs.models import Lease, RunSignal
+from tests.support.rows import make_place, make_project, make_run, make_task
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def rung(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    heard: list[tuple[str, str]] = []
+    monkeypatch.setattr(bell, "ring", lambda topic, payload="": heard.append((topic, payload)))
+    return heard
+
+
+def test_nothing_waits_and_nobody_is_rung(rung: list[tuple[str, str]]) -> None:
+    make_run(make_project())
+    assert reconcile() == {"dispatch": 0, "agents": 0}
+    assert rung == []
+
+
+def test_a_new_run_nobody_took_up_rings_dispatch_again(rung: list[tuple[str, str]]) -> None:
+    make_run(make_project(), state="pending", phase="Pending", engine_version=0, created_at_ms=clock.now_ms() - 5000)
+    reconcile()
+    reconcile()  # twice is no harm
+    assert rung == [("dispatch", ""), ("dispatch", "")]
+
+
+def test_a_task_its_engine_has_not_heard_of_rings_dispatch(rung: list[tuple[str, str]]) -> None:
+    make_task(make_run(make_project()), engine_seen=False)
+    reconcile()
+    assert rung == [("dispatch", "")]
+
+
+def test_a_signal_waits_for_a_moment_before_its_bell_counts_as_lost(rung: list[tuple[str, str]]) -> None:
+    signal = RunSignal.objects.create(run=make_run(make_project()), kind="stop", actor="user:t", at_ms=clock.now_ms())
+    reconcile()
+    assert rung == []
+    RunSignal.objects.filter(pk=signal.pk).update(at_ms=clock.now_ms() - 10_000)
+    reconcile()
+    assert rung == [("dispatch", "")]
+
+
+def test_a_lease_its_agent_did_not_pick_up_rings_that_agent(rung: list[tuple[str, str]]) -> None:
+    place = make_place()
+    old = clock.now_ms() - 10_000
+    common = {"run_id": "0" * 32, "agent_id": place.agent.pk, "fence": 1, "expires_at_ms": old + 60_000}
+    Lease.objects.create(id="1" * 32, granted_at_ms=old, **common)
+    Lease.objects.create(id="2" * 32, granted_at_ms=old, state="held", **common)
+    reconcile()
+    assert rung == [("agents", place.agent.pk)]
+
+
+def test_old_events_go_but_a_run_still_going_keeps_all_of_its_own() -> None:
+    project = make_project(budget_micros=0)
+    ended = make_run(project, state="succeeded", phase="Succeeded")
+    going = make_run(project)
+    Event.objects.all().delete()
+    old = clock.to_ms(clock.now() - timedelta(days=400))
+    for run_id, at_ms in ((ended.pk, old), (going.pk, old), (None, old), (ended.pk, clock.now_ms())):
+        Event.objects.create(topic="run", kind="run.x", entity_id="e", at_ms=at_ms, run_id=run_id)
+    assert retention()["events"] == 2
+    assert sorted(str(e.run_id) for e in Event.objects.all()) == sorted([going.pk, ended.pk])
+
+
+def test_idempotency_keys_are_kept_for_a_day() -> None:
+    for key, hours in (("young", 23), ("old", 25)):
+        row = IdempotencyKey.objects.create(principal="p", key=key, request_digest="d")
+        IdempotencyKey.objects.filter(pk=row.pk).update(created_at=clock.now() - timedelta(hours=hours))
+    assert retention()["idempotency_keys"] == 1
+    assert [k.key for k in IdempotencyKey.objects.all()] == ["young"]
+    assert retention()["idempotency_keys"] == 0

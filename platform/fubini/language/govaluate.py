@@ -16,12 +16,11 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
-from fubini.language import gojson
+from fubini.language import gojson, regex
 from fubini.language.errors import LanguageError
 
 MAX_LENGTH = 65_536
 MAX_DEPTH = 100
-MAX_PATTERN = 1_000
 
 
 class Kind(StrEnum):
@@ -391,22 +390,13 @@ def parse(text: str) -> Condition:
     tokens = tokenize(text)
     for n, token in enumerate(tokens[:-1]):
         if token.value in ("=~", "!~") and tokens[n + 1].kind is Kind.STRING:
-            _pattern(tokens[n + 1].value)
+            regex.compile(tokens[n + 1].value)
     try:
         planner = _Planner(tokens)
         root = planner.level(0) if tokens else None
     except RecursionError:
         raise LanguageError(f"the condition is nested deeper than {MAX_DEPTH} levels", 0) from None
     return Condition(text, root)
-
-
-def _pattern(text: str) -> re.Pattern[str]:
-    if len(text) > MAX_PATTERN:
-        raise LanguageError(f"a pattern of {len(text)} characters; at most {MAX_PATTERN} are matched")
-    try:
-        return re.compile(text)
-    except re.error as error:
-        raise LanguageError(f"error parsing regexp: {error}") from None
 
 
 def _evaluate(node: Any) -> Any:
@@ -458,7 +448,7 @@ def _apply(symbol: str, left: Any, right: Any) -> Any:
         for side in (left, right):
             if not isinstance(side, str):
                 raise _misuse(side, "comparator", symbol, "a number")
-        found = _pattern(right).search(left) is not None
+        found = regex.compile(right).search(left)
         return found if symbol == "=~" else not found
     if symbol == "in":
         if not isinstance(right, list):

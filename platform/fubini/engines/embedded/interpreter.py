@@ -310,6 +310,8 @@ def end(state: State, phase: NodePhase, message: str) -> None:
         root = state.nodes.get(state.find_id(state.name))
         if root is not None and root.phase is NodePhase.RUNNING:
             state.mark(root, NodePhase.ERROR, "Workflow operation error", tell=False)
+            if isinstance(root.frame, frames.Closed):
+                root.frame.endless = True
     if state.deadline is not None:
         state.timer(DEADLINE_KEY, None)
     if state.active_pods:

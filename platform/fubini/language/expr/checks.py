@@ -7,6 +7,7 @@ from typing import Any
 
 from fubini.language.errors import LanguageError
 from fubini.language.expr import tree
+from fubini.language.expr.parser import BUILTINS
 
 _PREDICATE_LIKE = {"filter", "map", "count", "all", "any", "none", "one"}
 
@@ -118,6 +119,8 @@ def _type_of(node: tree.Node, scope: Mapping[str, Any], local: dict[str, str], c
                 return local[name]
             if name == "$env":
                 return "map"
+            if name not in scope and name in BUILTINS:
+                return "func(...interface {}) (interface {}, error)"
             if name not in scope:
                 raise LanguageError(f"unknown name {name}", node.position)
             return _value_type(scope[name])
@@ -146,7 +149,8 @@ def _type_of(node: tree.Node, scope: Mapping[str, Any], local: dict[str, str], c
         case tree.Member(object=parent, property=key):
             kind = _type_of(parent, scope, local, closures)
             _type_of(key, scope, local, closures)
-            if kind in ("string", "int", "float", "bool", "nil") and isinstance(key, tree.Constant):
+            scalar = kind in ("string", "int", "float", "bool", "nil") or kind.startswith("func")
+            if scalar and isinstance(key, tree.Constant):
                 if kind == "string" and isinstance(key.value, int):
                     return "int"
                 raise LanguageError(f"type {kind} has no field {key.value}", node.position)

@@ -11,14 +11,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fubini.language import gojson
+from fubini.language import gojson, regex
 from fubini.language.errors import LanguageError, LimitError
 from fubini.language.expr import tree
 
 MAX_STEPS = 200_000
 MAX_TEXT = 4_000_000
 MAX_ELEMENTS = 100_000
-MAX_PATTERN = 1_000
 
 Function = Callable[..., Any]
 
@@ -369,22 +368,10 @@ def match_pattern(pattern: Any, text: Any, position: int) -> bool:
     """`matches`: an unanchored search with a bounded pattern and text."""
     if not (isinstance(pattern, str) and isinstance(text, str)):
         raise LanguageError(f"invalid operation: {_kind(text)} matches {_kind(pattern)}", position)
-    return compile_pattern(pattern, position).search(text[:100_000]) is not None
-
-
-# A quantifier over a group that itself repeats: what makes a backtracking matcher take exponential time.
-_NESTED_REPEAT = re.compile(r"[+*}]\)[+*{]|\([^()]*\|[^()]*\)[+*{]")
-
-
-def compile_pattern(pattern: str, position: int) -> re.Pattern[str]:
-    if len(pattern) > MAX_PATTERN:
-        raise LimitError(f"a pattern of {len(pattern)} characters; at most {MAX_PATTERN} are matched", position)
-    if _NESTED_REPEAT.search(pattern):
-        raise LimitError(f"the pattern '{pattern}' repeats a repetition; write it without nested + or *", position)
     try:
-        return re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise LanguageError(f"error parsing regexp: {error}", position) from None
+        return regex.compile(pattern).search(text)
+    except LanguageError as error:
+        raise type(error)(error.message, position) from None
 
 
 def _text_test(left: Any, right: Any, node: tree.Binary) -> bool:

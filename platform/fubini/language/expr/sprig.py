@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fubini.language import gojson
+from fubini.language import gojson, regex
 from fubini.language.errors import LanguageError, LimitError
 
 _MAX_TEXT = 4_000_000
@@ -298,36 +298,34 @@ def _b64dec(text: Any) -> str:
 
 
 def _pattern(text: Any) -> re.Pattern[str]:
-    from fubini.language.expr.evaluate import compile_pattern  # a cycle at import only
-
-    return compile_pattern(_s(text), 0)
+    return regex.compile_backtracking(_s(text))
 
 
 def _regex_find(pattern: Any, text: Any) -> str:
-    match = _pattern(pattern).search(_s(text)[:100_000])
+    match = _pattern(pattern).search(_s(text)[:5_000])
     return match.group() if match else ""
 
 
 def _regex_find_all(pattern: Any, text: Any, count: Any) -> list[str]:
-    found = [m.group() for m in _pattern(pattern).finditer(_s(text)[:100_000])]
+    found = [m.group() for m in _pattern(pattern).finditer(_s(text)[:5_000])]
     return found if _i(count) < 0 else found[: _i(count)]
 
 
 def _regex_replace(pattern: Any, text: Any, replacement: Any) -> str:
     expand = re.sub(r"\$\{?(\w+)\}?", r"\\g<\1>", _s(replacement).replace("\\", "\\\\"))
-    return _bounded(_pattern(pattern).sub(expand, _s(text)[:100_000]))
+    return _bounded(_pattern(pattern).sub(expand, _s(text)[:5_000]))
 
 
 def _regex_replace_literal(pattern: Any, text: Any, replacement: Any) -> str:
     literal = _s(replacement)
-    return _bounded(_pattern(pattern).sub(lambda _: literal, _s(text)[:100_000]))
+    return _bounded(_pattern(pattern).sub(lambda _: literal, _s(text)[:5_000]))
 
 
 def _regex_split(pattern: Any, text: Any, count: Any) -> list[str]:
     limit = _i(count)
     if limit == 0:
         return []
-    return _pattern(pattern).split(_s(text)[:100_000], 0 if limit < 0 else limit - 1)
+    return _pattern(pattern).split(_s(text)[:5_000], 0 if limit < 0 else limit - 1)
 
 
 def _atoi(text: Any) -> int:
@@ -397,7 +395,7 @@ _TABLE: dict[str, Callable[..., Any]] = {
     "adler32sum": lambda t: str(zlib.adler32(_s(t).encode())),
     "b64enc": lambda t: base64.b64encode(_s(t).encode()).decode(),
     "b64dec": _b64dec,
-    "regexMatch": lambda p, t: _pattern(p).search(_s(t)[:100_000]) is not None,
+    "regexMatch": lambda p, t: regex.compile(_s(p)).search(_s(t)),
     "regexFind": _regex_find,
     "regexFindAll": _regex_find_all,
     "regexReplaceAll": _regex_replace,

@@ -26,14 +26,14 @@ setup-dev:
 setup-science:
 	@$(PYTHON) tools/setup_env.py science
 
-up: setup ## start Fubini in the background; prints its URL and a login
-	@$(BIN)/fubini up --detach
+up: setup ## start Fubini in the background; prints its URL and a login (ARGS="--port N")
+	@$(BIN)/fubini up --detach $(ARGS)
 
 down: setup-dev ## stop what `make up` started
 	@$(BIN)/fubini down
 
 demo: setup ## the concurrent-learning kit on three local sites, start to finish
-	@$(BIN)/fubini demo --json-to build/demo.json
+	@$(BIN)/fubini demo --json-to build/demo.json $(ARGS)
 
 test: setup ## the whole test suite
 	@$(RUN) -m pytest $(ARGS)

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -74,11 +75,11 @@ def run_demo(*, json_to: Path | None, seed: int | None, keep: bool) -> int:
     with tempfile.TemporaryDirectory(prefix="fubini-demo-") as scratch:
         methanol = Path(scratch) / "methanol"
         dataset_make(python, kit, methanol)
-        home, running = choose_home()
-        if running is None:
+        home, guest = choose_home()
+        if local_server(home) is None:
             seed_cache(home, DATASETS_SITE, methanol)
-        with fubini_up(home, running, keep=keep) as (client, joined):
-            if joined:
+        with fubini_up(home, leave=guest or keep) as client:
+            if guest:
                 say(f"Fubini is up already at {client.where.url}: the demo runs there and leaves it up")
             report = kit_run(client, kit, methanol, seed, build / "demo")
         report["seconds"] = round(time.monotonic() - began, 1)
@@ -109,14 +110,14 @@ def dataset_make(python: Path, kit: Path, folder: Path) -> None:
         )
 
 
-def choose_home() -> tuple[Home, dict[str, Any] | None]:
-    """The state folder to run on, and the server that runs on it already, if one does."""
-    if OPTIONS.home or os.environ.get("FUBINI_HOME"):
-        home = Home(OPTIONS.home.expanduser().resolve() if OPTIONS.home else home_path(os.environ))
-        return home, local_server(home)
-    usual = Home(home_path(os.environ))
-    running = local_server(usual)
-    return (usual, running) if running else (Home(usual.path / "demo"), None)
+def choose_home() -> tuple[Home, bool]:
+    """The state folder to run on, and whether somebody's Fubini is up there, whose guest the demo is."""
+    usual = Home(OPTIONS.home.expanduser().resolve() if OPTIONS.home else home_path(os.environ))
+    if local_server(usual):
+        return usual, True
+    given = OPTIONS.home is not None or bool(os.environ.get("FUBINI_HOME"))
+    # One that runs on the demo's own folder was left by a demo that was killed; it is taken over and stopped at the end.
+    return (usual if given else Home(usual.path / "demo")), False
 
 
 def seed_cache(home: Home, site: str, folder: Path) -> None:
@@ -133,26 +134,30 @@ def seed_cache(home: Home, site: str, folder: Path) -> None:
 
 
 @contextmanager
-def fubini_up(home: Home, running: dict[str, Any] | None, *, keep: bool) -> Iterator[tuple[Client, bool]]:
-    """A client of the Fubini on `home`, started if need be and then stopped at the end."""
+def fubini_up(home: Home, *, leave: bool) -> Iterator[Client]:
+    """A client of the Fubini on `home`, started if need be, and stopped at the end unless it is to be left."""
+    running = local_server(home)
+    signal.signal(signal.SIGTERM, _interrupt)
     if running is None:
         say(f"starting Fubini on {home.path}")
         code, text = supervisor_call(home, "up", "--detach", "--port", "0", "--json")
         if code:
             raise typer_exit(code)
         running = json.loads(text.strip().rpartition("\n")[2])
-        joined = False
-    else:
-        joined = True
     try:
         token = home.token.read_text(encoding="utf-8").strip()
-        yield Client(Target(running["url"], token, OPTIONS.project or "demo", "the demo")), joined
+        yield Client(Target(running["url"], token, OPTIONS.project or "demo", "the demo"))
     finally:
-        if not joined and not keep:
+        if leave:
+            say(f"left running at {running['url']}; stop it with: fubini --home {home.path} down")
+        else:
             say("stopping what the demo started")
             supervisor_call(home, "down", "--json")
-        elif keep:
-            say(f"left running at {running['url']}; stop it with: fubini --home {home.path} down")
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    """Being told to end is the same as Ctrl-C: what was started is stopped."""
+    raise KeyboardInterrupt
 
 
 def typer_exit(code: int) -> Exception:

@@ -154,7 +154,7 @@ class Supervisor:
 
     def stop(self) -> None:
         """Stop in order: agents report what has ended, then nothing new is planned, web answers to the last."""
-        rank = {"web": 2, "dispatch": 1, "worker": 1}
+        rank = {"web": 2, "dispatch": 1}
         for level in (0, 1, 2):
             group = [c for c in self.children if rank.get(c.spec.name, 0) == level]
             for child in group:

@@ -10,7 +10,8 @@ import typer
 
 from fubini.cli import output
 from fubini.cli.client import connect, segment
-from fubini.cli.commands.places import POOL_COLUMNS, find_pool, price_text
+from fubini.cli.commands.access import token_app
+from fubini.cli.commands.places import POOL_COLUMNS, find_pool, price_text, project_member
 from fubini.cli.errors import CliError, Exit
 
 admin_app = typer.Typer(no_args_is_help=True, help="For administrators: users, sites, agents, pools, prices, budgets.")
@@ -34,6 +35,8 @@ def add_to(app: typer.Typer) -> None:
     ):
         admin_app.add_typer(sub, name=name)
     admin_app.command("audit")(audit)
+    admin_app.command("member")(project_member)
+    admin_app.add_typer(token_app, name="token")
     app.add_typer(agent_app, name="agent")  # agents are looked at often enough to be at the top, too
 
 

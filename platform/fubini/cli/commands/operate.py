@@ -206,11 +206,9 @@ def _local_checks() -> list[dict[str, Any]]:
         free = shutil.disk_usage(home.path).free
         checks.append(_check("disk", free > 1024**3, f"{output.size(free)} free", "free some room: 1 GB is little"))
         server = local_server(home)
-        checks.append(
-            _check(
-                "supervisor", server is not None, f"runs at {server['url']}" if server else "not running", "fubini up"
-            )
-        )
+        remote = elsewhere()
+        state = f"runs at {server['url']}" if server else f"not running{' (another server is used)' if remote else ''}"
+        checks.append(_check("supervisor", server is not None or remote, state, "fubini up"))
         for row in local_processes() if server else []:
             log = home.log / f"{row['name']}.log"
             checks.append(_check(f"process {row['name']}", row["running"], f"pid {row['pid']}", f"read {log}"))
@@ -228,6 +226,14 @@ def _local_checks() -> list[dict[str, Any]]:
         )
     )  # fmt: skip
     return checks
+
+
+def elsewhere() -> bool:
+    """Does this command line speak to a server that is not the local folder's?"""
+    try:
+        return not target().source.startswith("fubini up")
+    except CliError:
+        return False
 
 
 def _namespaces() -> bool:

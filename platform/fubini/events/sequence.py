@@ -47,7 +47,7 @@ def _number_batch() -> int:
         with connection.cursor() as cursor:
             cursor.execute(
                 "WITH fresh AS (SELECT id, row_number() OVER (ORDER BY id) AS n FROM "
-                "(SELECT id FROM fubini_events_event WHERE seq IS NULL ORDER BY id LIMIT %s) AS some) "
+                "(SELECT id FROM fubini_events_event WHERE seq IS NULL ORDER BY id LIMIT %s) AS unnumbered) "
                 "UPDATE fubini_events_event AS e SET seq = %s + fresh.n FROM fresh WHERE e.id = fresh.id",
                 [BATCH, row.last],
             )

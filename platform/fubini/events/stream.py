@@ -76,9 +76,9 @@ class Tail:
         try:
             with Bell("events") as bell:
                 while self._anybody():
-                    bell.wait(POLL_S)
+                    rung = bell.wait(POLL_S)
                     try:
-                        self._look()
+                        self._look(rung)
                     except Exception:
                         log.exception("looking for events failed; trying again")
                         connections.close_all()
@@ -93,11 +93,11 @@ class Tail:
                 self._thread = None
             return bool(self._waiting)
 
-    def _look(self) -> None:
+    def _look(self, rung: bool) -> None:
         close_old_connections()
         events_sequence()
         newest = newest_position()
-        if newest == self.newest:
+        if newest == self.newest and not rung:
             return
         self.newest = newest
         with self._lock:

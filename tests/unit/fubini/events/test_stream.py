@@ -1,0 +1,240 @@
+"""The stream: live, resumable, by what one may see, and closed when that ends."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.db import transaction
+from django.test import AsyncClient
+
+from fubini.accounts import tokens
+from fubini.accounts.models import Token
+from fubini.events import stream
+from fubini.events.services import EventDraft, events_append
+from fubini.projects.models import Membership
+from tests.support.rest import Api, House, api_of, make_admin, make_house, problem_of
+from tests.support.rows import make_user
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def _append(house: House, name: str, *, run: str = "r1", topic: str = "run") -> None:
+    with transaction.atomic():
+        events_append(
+            [
+                EventDraft(
+                    topic=topic, kind=f"{topic}.made", entity_id=name, at_ms=1, project_id=house.project.pk, run_id=run
+                )
+            ]
+        )
+
+
+class Reader:
+    """One open stream, read frame by frame."""
+
+    def __init__(self, body: AsyncIterator[bytes]) -> None:
+        self.body, self.buffer = body, ""
+
+    async def frame(self, timeout_s: float = 10) -> dict[str, Any]:
+        while "\n\n" not in self.buffer:
+            self.buffer += (await asyncio.wait_for(self.body.__anext__(), timeout_s)).decode()
+        text, self.buffer = self.buffer.split("\n\n", 1)
+        lines = dict(line.split(": ", 1) for line in text.split("\n") if line and not line.startswith(":"))
+        return {"event": lines.get("event", "message"), "id": int(lines["id"]), "data": json.loads(lines["data"])}
+
+    async def message(self, timeout_s: float = 10) -> dict[str, Any]:
+        while True:
+            frame = await self.frame(timeout_s)
+            if frame["event"] != "cursor":
+                return frame
+
+    async def close(self) -> None:
+        await self.body.aclose()  # type: ignore[attr-defined]
+        del self.body
+        gc.collect()  # the generator within is closed when nobody holds it any more, as a server drops it
+        await asyncio.sleep(0.05)
+
+
+async def _open(api: Api, query: str = "", **headers: str) -> Reader:
+    sent = {"Authorization": f"Bearer {api.token}", **{k.replace("_", "-"): v for k, v in headers.items()}}
+    response: Any = await AsyncClient().get(f"/api/v1/events{query}", headers=sent)
+    assert response.status_code == 200, response.content
+    assert response["Content-Type"] == "text/event-stream"
+    assert response["X-Accel-Buffering"] == "no"
+    return Reader(response.streaming_content.__aiter__())
+
+
+@pytest.fixture
+def house() -> House:
+    return make_house()
+
+
+async def test_an_event_arrives_while_the_stream_is_open(house: House) -> None:
+    reader = await _open(house.api["viewer"], f"?project={house.project.slug}")
+    first = await reader.frame()
+    assert first["event"] == "cursor"
+    started = time.monotonic()
+    await sync_to_async(_append, thread_sensitive=False)(house, "one")
+    message = await reader.message()
+    assert message["data"]["entity_id"] == "one" and message["data"]["seq"] == message["id"]
+    assert time.monotonic() - started < 5
+    await reader.close()
+
+
+async def test_a_client_that_comes_back_misses_none(house: House) -> None:
+    api = house.api["viewer"]
+    reader = await _open(api)
+    await reader.frame()
+    await sync_to_async(_append, thread_sensitive=False)(house, "one")
+    last = (await reader.message())["id"]
+    await reader.close()
+    for name in ("two", "three"):
+        await sync_to_async(_append, thread_sensitive=False)(house, name)
+    again = await _open(api, "", Last_Event_ID=str(last))
+    assert [(await again.message())["data"]["entity_id"] for _ in range(2)] == ["two", "three"]
+    await again.close()
+    by_cursor = await _open(api, f"?cursor={last}")
+    assert (await by_cursor.message())["data"]["entity_id"] == "two"
+    await by_cursor.close()
+
+
+async def test_nobody_hears_of_another_project(house: House) -> None:
+    other = await sync_to_async(make_house)()
+    reader = await _open(other.api["owner"], "?cursor=0")
+    await sync_to_async(_append, thread_sensitive=False)(house, "secret")
+    await sync_to_async(_append, thread_sensitive=False)(other, "own", run="r2")
+    seen = []
+    while "own" not in seen:
+        message = await reader.message()
+        assert message["data"]["project_id"] == other.project.pk
+        seen.append(message["data"]["entity_id"])
+    await reader.close()
+    for query in (f"?project={house.project.slug}", f"?project={house.project.pk}", "?run=r1"):
+        response: Any = await AsyncClient().get(
+            f"/api/v1/events{query}", headers={"Authorization": f"Bearer {other.api['owner'].token}"}
+        )
+        problem_of(response, 404, "not_found")
+
+
+@pytest.mark.parametrize("how", ["token revoked", "membership ended", "user inactive"])
+async def test_a_stream_ends_when_its_right_ends(house: House, how: str, settings: Any) -> None:
+    settings.FUBINI = {**settings.FUBINI, "STREAM_RECHECK_S": 0.2}
+    reader = await _open(house.api["viewer"], f"?project={house.project.slug}")
+    await reader.frame()
+    user = house.users["viewer"]
+
+    def end() -> None:
+        if how == "token revoked":
+            tokens.token_revoke(token=Token.objects.get(user=user), actor="test")
+        elif how == "membership ended":
+            Membership.objects.filter(user=user).delete()
+        else:
+            user.is_active = False
+            user.save()
+
+    await sync_to_async(end, thread_sensitive=False)()
+    await asyncio.sleep(0.2)
+    await sync_to_async(_append, thread_sensitive=False)(house, "wakes it")
+    while True:
+        frame = await reader.frame()
+        if frame["event"] == "end":
+            break
+    assert frame["data"]["code"] in {"unauthenticated", "not_found"}
+    with pytest.raises(StopAsyncIteration):
+        await reader.frame()
+
+
+async def test_a_quiet_stream_beats_and_its_beat_moves_the_cursor(house: House) -> None:
+    def watch() -> stream.EventFilter:
+        return stream.EventFilter(("nothing",))
+
+    frames = Reader(stream.frames(watch, None, beat_s=0.1))
+    first = await frames.frame()
+    await sync_to_async(_append, thread_sensitive=False)(house, "hidden")
+    async with asyncio.timeout(10):
+        while (await frames.frame())["id"] <= first["id"]:
+            pass
+    await frames.close()
+
+
+async def test_a_long_poll_waits_for_an_event_and_no_longer(house: House) -> None:
+    api = house.api["viewer"]
+    headers = {"Authorization": f"Bearer {api.token}"}
+    client = AsyncClient()
+    empty = (await client.get("/api/v1/events?wait=0&cursor=0", headers=headers)).json()
+    assert empty["events"] == [] and empty["gap"] is False
+
+    async def later() -> None:
+        await asyncio.sleep(0.2)
+        await sync_to_async(_append, thread_sensitive=False)(house, "one")
+
+    task = asyncio.create_task(later())
+    started = time.monotonic()
+    response = await client.get(f"/api/v1/events?wait=20s&cursor={empty['cursor']}", headers=headers)
+    await task
+    assert time.monotonic() - started < 10
+    body = response.json()
+    assert [e["entity_id"] for e in body["events"]] == ["one"] and body["cursor"] >= body["events"][0]["seq"]
+    started = time.monotonic()
+    assert (await client.get(f"/api/v1/events?wait=0.3&cursor={body['cursor']}", headers=headers)).json()[
+        "events"
+    ] == []
+    assert 0.25 < time.monotonic() - started < 5
+
+
+async def test_open_streams_are_limited_and_a_closed_one_frees_its_place(house: House, settings: Any) -> None:
+    settings.FUBINI = {**settings.FUBINI, "STREAMS_MAX_A_PRINCIPAL": 2}
+    api = house.api["viewer"]
+    readers = [await _open(api) for _ in range(2)]
+    for reader in readers:
+        await reader.frame()
+    headers = {"Authorization": f"Bearer {api.token}"}
+    response: Any = await AsyncClient().get("/api/v1/events", headers=headers)
+    problem_of(response, 429)
+    assert response["Retry-After"] == "5"
+    other = await _open(house.api["member"])
+    await other.frame()
+    await readers[0].close()
+    again = await _open(api)
+    await again.frame()
+    for reader in (readers[1], other, again):
+        await reader.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "headers", "want"),
+    [
+        pytest.param("?wait=x", {}, 422, id="a wait that is no time"),
+        pytest.param("?wait=61", {}, 422, id="a wait too long"),
+        pytest.param("?cursor=-1", {}, 422, id="a negative cursor"),
+        pytest.param("?cursor=99999999999999999999", {}, 422, id="a cursor beyond 64 bits"),
+        pytest.param("?porject=x", {}, 422, id="a misspelt parameter"),
+        pytest.param("?project=none", {}, 404, id="no such project"),
+        pytest.param("", {"Last-Event-ID": "abc"}, 422, id="a foreign event id"),
+    ],
+)
+async def test_a_wrong_request_is_a_problem(house: House, query: str, headers: dict[str, str], want: int) -> None:
+    sent = {"Authorization": f"Bearer {house.api['viewer'].token}", **headers}
+    response: Any = await AsyncClient().get(f"/api/v1/events{query}", headers=sent)
+    problem_of(response, want)
+
+
+async def test_no_sign_in_no_stream() -> None:
+    response: Any = await AsyncClient().get("/api/v1/events?porject=x")
+    problem_of(response, 401)
+
+
+def test_administrators_hear_of_what_belongs_to_no_project(house: House) -> None:
+    with transaction.atomic():
+        events_append([EventDraft(topic="site", kind="site.made", entity_id="s", at_ms=1)])
+    heard = api_of(make_admin()).get("events?wait=0&cursor=0").json()["events"]
+    assert any(e["entity_id"] == "s" for e in heard)
+    for api in (house.api["owner"], api_of(make_user())):
+        assert not any(e["project_id"] is None for e in api.get("events?wait=0&cursor=0").json()["events"])

@@ -73,7 +73,8 @@ def check_manifest(
     check_values(source, forms, {p.name: p.value for p in declared if p.value is not None})
     add_hints(source, semantics)
     _unsupported(source, semantics, supported, library, collector)
-    return Report(loaded.document, collector.result(), declared, collector.truncated)
+    findings = collector.result()
+    return Report(loaded.document, findings, declared, collector.truncated)
 
 
 def _affordable(source: Source, spec: dict[str, Any]) -> bool:

@@ -149,7 +149,7 @@ class Collector:
         self._warnings: list[Finding] = []
         self._seen: set[tuple[str, str, str]] = set()
         self._misplaced: set[str] = set()
-        self.truncated = False
+        self.truncated = False  # there may be more than is reported
 
     @property
     def full(self) -> bool:
@@ -190,6 +190,6 @@ class Collector:
 
         errors = sorted(self._errors, key=place)
         warnings = sorted(self._warnings, key=place)
-        if len(errors) + len(warnings) > self._cap:
+        if self.full or len(errors) + len(warnings) > self._cap:
             self.truncated = True
         return tuple(errors + warnings[: max(0, self._cap - len(errors))])

@@ -671,6 +671,8 @@ def _advice(tag: str, template: Template, scope: Scope) -> str:
         if scope.root == "steps":
             return "Refer to a step of an earlier group."
         return "Refer to a task of this dag."
+    if root == "item" and tag[5:].lower() in ("y", "n", "yes", "no", "on", "off"):
+        return f"YAML reads the bare word {show(tag[5:])} as true or false: put the item's key in quotes."
     if root == "item":
         return "Use {{item}} for plain items, and {{item.KEY}} for a key that the items have."
     if tag.startswith("workflow.parameters."):

@@ -13,7 +13,7 @@ from fubini_scheduler.capacity import Capacity, Ints
 from fubini_scheduler.model import Reservation, TaskId
 from fubini_scheduler.shapes import Candidate
 
-_MAX_RELEASES = 4000  # beyond that many ends to wait for, a start is not predicted
+_MAX_RELEASES = 4000  # beyond that many moments of release, a start is not predicted
 
 
 class Opening:
@@ -65,9 +65,18 @@ def opening_of(candidate: Candidate, capacity: Capacity, now_ms: int) -> Opening
 
     if open_now():
         return opening(now_ms)
-    seen = 0
+    seen = at_ms = 0
+    touches = False
     for release in capacity.releases_in_order():
-        touches = False
+        # All that ends at one moment is counted before asking, or less would be left over than there is.
+        if touches and release.at_ms > at_ms:
+            if open_now():
+                return opening(at_ms)
+            seen += 1
+            if seen >= _MAX_RELEASES:
+                return None
+            touches = False
+        at_ms = release.at_ms
         if release.pool is pool:
             slots += 1
             touches = True
@@ -84,13 +93,7 @@ def opening_of(candidate: Candidate, capacity: Capacity, now_ms: int) -> Opening
                     fits.add(index)
             if not release.indexes and floating is not None:
                 floating -= release.need * release.nodes
-        if touches:
-            if open_now():
-                return opening(release.at_ms)
-            seen += 1
-            if seen >= _MAX_RELEASES:
-                return None
-    return None
+    return opening(at_ms) if touches and open_now() else None
 
 
 def reserve(candidate: Candidate, opening: Opening, task_id: TaskId) -> Reservation | None:

@@ -58,14 +58,15 @@ class Queue:
 
     def __init__(self, snapshot: Snapshot, policy: Policy, shapes: Shapes, shares: Shares, now_ms: int) -> None:
         self._shares = shares
-        found: dict[tuple[int, str, int], Lane] = {}
+        found: dict[tuple[int, str, str, int], Lane] = {}
         self._classes: list[dict[ProjectId, list[tuple[int, str, int, Lane]]]] = [{}, {}, {}]
         for task in sorted(snapshot.tasks, key=lambda t: (t.queued_since_ms, t.id)):
             shape = shapes.of(task)
             rank = class_rank(task, policy, now_ms)
-            lane = found.get((rank, task.run_id, id(shape)))
+            key = (rank, task.project_id, task.run_id, id(shape))
+            lane = found.get(key)
             if lane is None:
-                lane = found[rank, task.run_id, id(shape)] = Lane(len(found), shape, task)
+                lane = found[key] = Lane(len(found), shape, task)
                 lanes = self._classes[rank].setdefault(task.project_id, [])
                 lanes.append((task.queued_since_ms, task.id, lane.number, lane))
             lane.tasks.append(task)

@@ -16,8 +16,7 @@ from fubini_scheduler.filters import group_blocks, labels_of, pool_blocks, pool_
 from fubini_scheduler.model import Policy, Pool, PoolKind, SiteId, Snapshot, TaskRequest
 from fubini_scheduler.reasons import RANK, Reason, ReasonCode
 
-shape_key: Callable[[TaskRequest], tuple[Any, ...]] = attrgetter(
-    "project_id",
+_FIELDS = (
     "cpu_millis",
     "memory_bytes",
     "disk_bytes",
@@ -36,7 +35,7 @@ shape_key: Callable[[TaskRequest], tuple[Any, ...]] = attrgetter(
     "expected_ms",
     "expected_by_group_ms",
 )
-"""What two tasks must share to be of one shape."""
+"""What two tasks must share to be of one shape; and the project, where some pool serves only some projects."""
 
 
 class Candidate:
@@ -70,8 +69,9 @@ class Candidate:
         self.memory_total = self.memory_bytes * self.nodes
         asked = dict(self.devices)
         self.wasted_devices = sum(count for name, count in spec.devices if name not in asked)
-        self.run_ms = run_ms_of(task, spec.id, spec.speed_permille, policy)
-        self.reserve_s = reserve_s_of(task, self.run_ms, place, policy)
+        run_ms = run_ms_of(task, spec.id, spec.speed_permille, policy)
+        self.reserve_s = reserve_s_of(task, run_ms, place, policy)
+        self.run_ms = min(run_ms, self.reserve_s * 1000)  # a pool's limit ends it, whatever the estimate says
         self.compute_micros = self._price(self.run_ms)
         self.hold_micros = max(self.compute_micros, self._price(self.reserve_s * 1000))
         need = group.vector(task.cpu_millis, task.memory_bytes, task.disk_bytes, task.devices, task.exclusive)
@@ -129,7 +129,7 @@ class Shape:
 class Shapes:
     """Makes shapes for a snapshot, each once."""
 
-    __slots__ = ("_capacity", "_known", "_labels", "_policy", "_pools", "_shut", "_sites", "_tiers")
+    __slots__ = ("_capacity", "_key", "_known", "_labels", "_policy", "_pools", "_shut", "_sites", "_tiers")
 
     def __init__(self, snapshot: Snapshot, policy: Policy, capacity: Capacity) -> None:
         self._capacity = capacity
@@ -137,6 +137,8 @@ class Shapes:
         self._known: dict[tuple[Any, ...], Shape] = {}
         self._sites = {site.id: site for site in snapshot.sites}
         self._pools = sorted(snapshot.pools, key=lambda p: p.id)
+        apart = any(pool.project_ids is not None for pool in self._pools)
+        self._key: Callable[[TaskRequest], tuple[Any, ...]] = attrgetter(*_FIELDS, *(("project_id",) if apart else ()))
         self._shut = {pool.id: pool_is_shut(pool) for pool in self._pools}
         tiers = policy.local_first.site_tiers if policy.local_first is not None else ()
         self._tiers = {site_id: number for number, tier in enumerate(tiers) for site_id in tier}
@@ -149,7 +151,7 @@ class Shapes:
 
     def of(self, task: TaskRequest) -> Shape:
         """The shape of a task."""
-        key = shape_key(task)
+        key = self._key(task)
         shape = self._known.get(key)
         if shape is None:
             shape = self._known[key] = self._make(task)

@@ -109,7 +109,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     entries.append(Entry(options.iteration, options.labels, error, deviation, committee))
     save_committee(options.committee_out, committee)
     save_history(options.history_out, entries)
-    go_on = error > options.threshold and options.iteration < options.cap
+    go_on = options.iteration < options.cap and (options.iteration < options.floor or error > options.threshold)
     _write_numbers(
         options.numbers,
         {"rmse-stopping": f"{error:.6f}", "go-on": str(go_on).lower(), "next-iteration": options.iteration + 1},
@@ -231,6 +231,7 @@ def _parser() -> argparse.ArgumentParser:
     step.add_argument("--iteration", type=int, required=True)
     step.add_argument("--labels", type=int, required=True)
     step.add_argument("--threshold", type=float, required=True, help="eV/angstrom")
+    step.add_argument("--floor", type=int, default=0, help="rounds of labelling before the error may end the run")
     step.add_argument("--cap", type=int, required=True, help="rounds of labelling after the first")
     step.add_argument("--committee-out", type=Path, required=True)
     step.add_argument("--history-out", type=Path, required=True)
@@ -239,11 +240,11 @@ def _parser() -> argparse.ArgumentParser:
 
     step = commands.add_parser("explore", help="dynamics under the committee")
     step.add_argument("--committee", type=Path, required=True)
-    step.add_argument("--start", type=Path, required=True, help="frames; the first is the start")
+    step.add_argument("--start", type=Path, required=True, help="frames to begin from")
     step.add_argument("--temperature", type=float, required=True, help="kelvin")
     step.add_argument("--steps", type=int, default=400)
     step.add_argument("--every", type=int, default=5)
-    step.add_argument("--highest-deviation", type=float, required=True, help="eV/angstrom; ends the trajectory")
+    step.add_argument("--highest-deviation", type=float, required=True, help="eV/angstrom; ends a trajectory")
     step.add_argument("--seed", type=int, required=True)
     step.add_argument("--iteration", type=int, required=True)
     step.add_argument("--out", type=Path, required=True)

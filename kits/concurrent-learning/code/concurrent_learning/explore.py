@@ -1,7 +1,7 @@
 """Exploration under the committee, and the choice of what to label next.
 
-`explore` runs dynamics and records how far the members disagree on each frame it passes; it stops where they disagree
-so much that the trajectory means nothing. `select` keeps the frames whose deviation lies in a window (below: already
+`explore` runs dynamics and records how far the members disagree on each frame it passes; it gives a trajectory up where
+they disagree so much that it means nothing, and begins another. `select` keeps the frames whose deviation lies in a window (below: already
 known; above: not physical) and spreads its choice over them, so that one label step's frames do not repeat another's.
 Source: Zhang et al., Computer Physics Communications 253 (2020) 107206 (the scheme); Gonzalez, Theoretical Computer
 Science 38 (1985) 293 (farthest-first traversal).
@@ -32,17 +32,24 @@ def explore(
     highest_deviation: float,
     seed: tuple[int, ...],
 ) -> Frames:
-    """Frames passed by a trajectory from the first frame of `start`, each with its ``deviation`` (eV/angstrom).
+    """Frames passed by trajectories from frames of `start`, each with its ``deviation`` (eV/angstrom).
 
-    May be empty of nothing but the start: when already the first look exceeds `highest_deviation`, the start frame
-    itself is the one result, so that a caller always has a frame to show.
+    `steps` is the whole budget; every `every` steps the committee is asked for its deviation. A trajectory that
+    reaches `highest_deviation` is given up, and what is left of the budget goes to another one from a frame drawn
+    anew: an early committee loses its way soon, and is to be shown where in more than one place.
+
+    Raises:
+        FramesError: no trajectory passed a single frame below `highest_deviation`.
     """
     masses = np.array([MASS_DALTON[symbol] for symbol in start.symbols])
-    origin = start.positions[0]
+    rng = np.random.default_rng(seed)
     seen: list[Array] = []
     deviations: list[float] = []
+    looks_left = steps // every
 
     def look(x: Array) -> bool:
+        nonlocal looks_left
+        looks_left -= 1
         deviation = float(force_deviation(committee.predict(x[None])[1])[0])
         if not deviation < highest_deviation:  # also ends a trajectory that has become NaN
             return False
@@ -50,21 +57,21 @@ def explore(
         deviations.append(deviation)
         return True
 
-    langevin(
-        lambda x: np.asarray(committee.mean_forces(x[None])[0]),
-        origin,
-        masses,
-        temperature_k=temperature_k,
-        timestep_fs=TIMESTEP_FS,
-        friction_per_fs=FRICTION_PER_FS,
-        steps=steps,
-        every=every,
-        rng=np.random.default_rng(seed),
-        go_on=look,
-    )
+    while looks_left > 0:
+        langevin(
+            lambda x: np.asarray(committee.mean_forces(x[None])[0]),
+            start.positions[int(rng.integers(len(start)))],
+            masses,
+            temperature_k=temperature_k,
+            timestep_fs=TIMESTEP_FS,
+            friction_per_fs=FRICTION_PER_FS,
+            steps=looks_left * every,
+            every=every,
+            rng=rng,
+            go_on=look,
+        )
     if not seen:
-        seen = [origin.copy()]
-        deviations = [float(force_deviation(committee.predict(origin[None])[1])[0])]
+        raise FramesError(f"no trajectory at {temperature_k:g} K stayed below {highest_deviation:g} eV/angstrom at all")
     return Frames(symbols=start.symbols, positions=np.array(seen), info={"deviation": np.array(deviations)})
 
 

@@ -26,8 +26,15 @@ def start_frames(
     atoms = Atoms(symbols=list(molecule.symbols), positions=molecule.positions[0])
     atoms.calc = TBLite(method="GFN2-xTB", verbosity=0)
     MaxwellBoltzmannDistribution(atoms, temperature_K=temperature_k, rng=rng)
+    # ASE's default removes the centre of mass's motion in a way that heats a molecule of six atoms to almost twice the
+    # temperature asked for; without it the molecule drifts, which its internal coordinates do not see.
     dynamics = Langevin(
-        atoms, TIMESTEP_FS * units.fs, temperature_K=temperature_k, friction=FRICTION_PER_FS / units.fs, rng=rng
+        atoms,
+        TIMESTEP_FS * units.fs,
+        temperature_K=temperature_k,
+        friction=FRICTION_PER_FS / units.fs,
+        rng=rng,
+        fixcm=False,
     )
     if warm_up:
         dynamics.run(warm_up)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from fubini.language import govaluate
+from fubini.language.errors import LanguageError
 from fubini.manifests.arguments import check_arguments
 from fubini.manifests.context import listing, mapping, text
 from fubini.manifests.dependencies import ITEM_RESULTS, RESULTS, Ancestry, find_cycle, in_order, names_in
@@ -14,7 +16,8 @@ from fubini.manifests.load import Path
 from fubini.manifests.scope import ANY_ITEM, Node, Scope, split_node
 
 if TYPE_CHECKING:
-    from fubini.manifests.semantics import Check, Resolution, Semantics
+    from fubini.manifests.references import Resolution
+    from fubini.manifests.semantics import Check, Semantics
 
 MAX_LOOP_ITEMS = 50_000
 _FIELD_NAME = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*\Z")
@@ -49,7 +52,7 @@ def check_steps(semantics: Semantics, template: Template, scope: Scope, severity
             node = scope.nodes[name] = Node(status=True, group=index)
             _items(template, path, step, scope.names, severity)
             check_arguments(source, (*path, "arguments"), step.get("arguments"), values_later=False, severity=severity)
-            resolved = semantics.resolve(template, path, step, severity)
+            resolved = semantics.references.resolve(template, path, step, severity)
             yield from _call(semantics, template, resolved, path, None)
             node.template = resolved if isinstance(resolved, Template) else None
             exit_hook = text(step.get("onExit")) or mapping(step.get("hooks")).get("exit") is not None
@@ -58,7 +61,9 @@ def check_steps(semantics: Semantics, template: Template, scope: Scope, severity
             _same_group(semantics, template, path, step, name, index, places, severity)
             extra = _inline_inputs(resolved)
             semantics.check_tags(template, scope, step, path, severity, extra)
+            never_there(semantics, template, scope, step, path, resolved, severity)
             node.outputs = True
+            node.never = never_runs(step)
             node.aggregate = bool(listing(step.get("withItems")) or text(step.get("withParam")))
             if isinstance(resolved, Template):
                 semantics.add_globals_of(resolved, scope)
@@ -124,6 +129,47 @@ def _same_group(
             help_text=f"Put {show(name)!r} into a later group: begin it with '- - name:'."
             if other != name
             else "Refer to an earlier step.",
+        )  # fmt: skip
+
+
+def never_runs(step: dict[str, Any]) -> bool:
+    """Is the condition false whatever happens? Only conditions without variables can be told."""
+    written = text(step.get("when"))
+    if not written or "{{" in written or "~" in written or len(written) > 200:
+        return False
+    try:
+        return govaluate.parse(written).evaluate() is False
+    except LanguageError:
+        return False
+
+
+def never_there(
+    semantics: Semantics, template: Template, scope: Scope, step: dict[str, Any], path: Path, resolved: Resolution,
+    severity: Severity,
+) -> None:  # fmt: skip
+    """Argo waits for ever for the result of a step that is always skipped, unless the input has a default."""
+    below = len(path)
+    for tag in semantics.tags(step, path):
+        if tag.expression or not tag.closed or not tag.trimmed.startswith(scope.root + "."):
+            continue
+        other, rest = split_node(tag.trimmed)
+        node = scope.nodes.get(other)
+        if node is None or not node.never or node.template is None or tag.path[below] in ("hooks", "inline"):
+            continue
+        if rest != "outputs.result":
+            continue  # a declared output is known to be absent: the run errors, it does not wait
+        if tag.path[below : below + 2] == ("arguments", "parameters") and isinstance(resolved, Template):
+            index = tag.path[below + 2]
+            arguments = listing(mapping(step.get("arguments")).get("parameters"))
+            argument = mapping(arguments[index]) if isinstance(index, int) else {}
+            pure = text(argument.get("value")).strip() == "{{" + tag.words + "}}"
+            if pure and argument.get("name") not in resolved.required_parameters:
+                continue  # the input's own default stands in
+        template.base.source.add(
+            severity, "never-there", tag.path,
+            f"{show(other)!r} is always skipped, so its result is never there; Argo would wait for it for ever.",
+            found="{{" + show(tag.trimmed) + "}}", allowed="the result of a step that may run",
+            help_text="Give the input a default, or change the condition of the skipped step.",
         )  # fmt: skip
 
 
@@ -213,7 +259,7 @@ class _Dag:
                 self.places.setdefault(task["name"], index)
         for name, task in self.tasks.items():
             edges: dict[str, bool] = {}
-            depends = semantics.substituted(text(task.get("depends")))
+            depends = semantics.references.substituted(text(task.get("depends")))
             if depends:
                 if "{{" not in depends:
                     for other, result in names_in(depends):
@@ -248,13 +294,14 @@ def check_dag(semantics: Semantics, template: Template, scope: Scope, severity: 
     resolutions: dict[str, Resolution] = {}
     for name in order:
         task, at = dag.tasks[name], (*path, "tasks", dag.places[name])
-        resolved = resolutions[name] = semantics.resolve(template, at, task, severity)
+        resolved = resolutions[name] = semantics.references.resolve(template, at, task, severity)
         yield from _call(semantics, template, resolved, at, None)
         loops = bool(listing(task.get("withItems")) or text(task.get("withParam")))
         if resolved == "unknown":
             _offer_everything(scope, "tasks", name)
         else:
-            scope.nodes[name] = Node(resolved if isinstance(resolved, Template) else None, True, False, loops)
+            found = resolved if isinstance(resolved, Template) else None
+            scope.nodes[name] = Node(found, True, False, loops, never=never_runs(task))
             if isinstance(resolved, Template):
                 semantics.add_globals_of(resolved, scope)
         if source.collector.full:
@@ -283,7 +330,7 @@ def _check_task(
         if tag.expression or (tag.path, tag.words) in judged:
             continue
         judged.add((tag.path, tag.words))
-        trimmed = semantics.flat(tag)
+        trimmed = semantics.references.flat(tag)
         if trimmed.startswith("tasks."):
             other, rest = split_node(trimmed)
             if rest == "status" and (cyclic or ancestry.before(other, name)):
@@ -301,6 +348,7 @@ def _check_task(
         if source.collector.full:
             return
     check_arguments(source, (*at, "arguments"), task.get("arguments"), values_later=False, severity=severity)
+    never_there(semantics, template, scope, task, at, resolved, severity)
     if not cyclic:
         _argument_dependencies(template, scope, name, task, at, ancestry, severity)
 
@@ -359,7 +407,7 @@ def _dependencies(
     source = template.base.source
     written = text(task.get("depends"))
     field = (*at, "depends") if written else (*at, "dependencies")
-    if "{{" in semantics.substituted(written):
+    if "{{" in semantics.references.substituted(written):
         source.add(
             severity, "depends-variable", field, "depends must be known at submit.", found=show(written),
             allowed="names of tasks and their results", help_text="Use 'when' for conditions over values.",
@@ -392,7 +440,7 @@ def _dependencies(
 
 
 def _targets(semantics: Semantics, template: Template, dag: _Dag, severity: Severity) -> None:
-    target = semantics.substituted(text(mapping(template.body.get("dag")).get("target")))
+    target = semantics.references.substituted(text(mapping(template.body.get("dag")).get("target")))
     if not target:
         return
     source, path = template.base.source, (*template.path, "dag", "target")

@@ -51,7 +51,7 @@ def add_hints(source: Source, semantics: Semantics) -> None:
     spec = semantics.base.spec
     hints.retry(("spec", "retryStrategy"), mapping(spec.get("retryStrategy")))
     hints.hooks(None, ("spec",), mapping(spec.get("hooks")))
-    for template in [*semantics.base.order, *semantics.inline_templates()]:
+    for template in [*semantics.base.order, *semantics.references.inline_templates()]:
         hints.template(template)
         if source.collector.warned:
             return
@@ -221,7 +221,7 @@ class _Hints:
             )  # fmt: skip
 
     def _arguments(self, template: Template, at: Path, step: dict[str, Any]) -> None:
-        called = self._semantics.found(template, step)
+        called = self._semantics.references.found(template, step)
         if called is None or not called.types:
             return
         arguments = mapping(step.get("arguments"))

@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from fubini.manifests.findings import Finding, show
+from fubini.manifests.positions import COLUMN_BITS, COLUMN_MASK, Path, Positions, path_text
 from fubini.manifests.scalars import NotFinite, integral, resolve
 
 MAX_TEXT_BYTES = 2 * 1024 * 1024
@@ -26,76 +27,11 @@ MAX_ALIAS_FACTOR = 4
 _MAX_DIRECTIVES = 16
 _MAX_KEY_CHARS = 1024
 
+__all__ = ["Loaded", "Path", "Positions", "load", "path_text"]
+
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _DIRECTIVE = re.compile(r"^%", re.MULTILINE)
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]+\Z")
-_COLUMN_BITS = 22
-_COLUMN_MASK = (1 << _COLUMN_BITS) - 1
-
-Path = tuple[str | int, ...]
-
-
-def path_text(path: Path) -> str:
-    """A path as Kubernetes writes it: ``spec.templates[0].name``; keys with dots or slashes in brackets."""
-    parts: list[str] = []
-    for step in path:
-        if isinstance(step, int):
-            parts.append(f"[{step}]")
-        elif _PLAIN_NAME.match(step):
-            parts.append(f".{step}" if parts else step)
-        else:
-            parts.append(f"[{show(step)}]")
-    return "".join(parts) or "manifest"
-
-
-class Positions:
-    """Where each field stands in the text, found by walking the document along a path.
-
-    Lines and columns count from 1. A field's place is that of its key, a list item's that of its value. Containers
-    are known by identity, so the document must be the one that was loaded, unchanged.
-    """
-
-    def __init__(self) -> None:
-        self.text = ""
-        self._children: dict[int, dict[str, int] | list[int]] = {}
-        self._root: Any = None
-        self._root_place = (1, 1)
-
-    def set_root(self, document: Any, line: int, column: int) -> None:
-        self._root = document
-        self._root_place = (line, column)
-
-    def record(self, container: Any, children: dict[str, int] | list[int]) -> None:
-        self._children[id(container)] = children
-
-    def of(self, path: Path) -> tuple[int, int]:
-        """Line and column of the field at `path`, or of its nearest ancestor that is in the text."""
-        place, node = self._root_place, self._root
-        for step in path:
-            children = self._children.get(id(node))
-            try:
-                packed = children[step]  # type: ignore[index]
-                node = node[step]
-            except (KeyError, IndexError, TypeError):
-                break
-            place = (packed >> _COLUMN_BITS, packed & _COLUMN_MASK)
-        return place
-
-    def word(self, path: Path) -> str:
-        """The plain word written for a scalar field, as it stands in the text; "" when it cannot be told."""
-        line, column = self.of(path)
-        start = 0
-        for _ in range(line - 1):
-            start = self.text.find("\n", start) + 1
-            if start == 0:
-                return ""
-        rest = self.text[start + column - 1 : start + column - 1 + 200].split("\n", 1)[0]
-        if path and isinstance(path[-1], str):
-            key, colon, rest = rest.partition(":")
-            if not colon or key.strip().strip("'\"") != path[-1]:
-                return ""
-        return re.split(r"\s#|[,\]}]", rest, maxsplit=1)[0].strip()
 
 
 @dataclass(slots=True)
@@ -382,9 +318,9 @@ class _Composer:
                 else:
                     continue
                 if mark is not None:
-                    place = (mark.line + 1) << _COLUMN_BITS | (mark.column + 1)
+                    place = (mark.line + 1) << COLUMN_BITS | (mark.column + 1)
                 if not stack:
-                    yield value, place >> _COLUMN_BITS, place & _COLUMN_MASK
+                    yield value, place >> COLUMN_BITS, place & COLUMN_MASK
                     continue
                 top = stack[-1]
                 container = top.value
@@ -489,7 +425,7 @@ class _Composer:
                     mark.column + 1,
                     f"The key {show(value)!r} stands twice in one mapping.",
                     (*self._path(), value),
-                    found=f"first on line {first >> _COLUMN_BITS}, again here",
+                    found=f"first on line {first >> COLUMN_BITS}, again here",
                     allowed="each key once",
                     help="Delete one of the two, or give it another name.",
                 )
@@ -540,8 +476,8 @@ class _Composer:
                     raise _Refused(
                         _finding(
                             "merge",
-                            place >> _COLUMN_BITS,
-                            place & _COLUMN_MASK,
+                            place >> COLUMN_BITS,
+                            place & COLUMN_MASK,
                             "Only mappings can be merged with '<<'.",
                             self._path(),
                             found=show(one),
@@ -625,7 +561,7 @@ class _Composer:
 
 
 def _pack(mark: Any) -> int:
-    return int((mark.line + 1) << _COLUMN_BITS | (mark.column + 1))
+    return int((mark.line + 1) << COLUMN_BITS | (mark.column + 1))
 
 
 def _json(text: str, positions: Positions, syntax: Finding) -> dict[str, Any]:

@@ -49,6 +49,7 @@ class Node:
     status: bool = False
     aggregate: bool = False
     group: int = 0
+    never: bool = False  # its condition is false whatever happens
 
     def offers(self, rest: str) -> bool:
         """Is ``steps.NAME.<rest>`` in scope?"""

@@ -10,7 +10,7 @@ No recursion: checks are generators that yield the checks they need first.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from fubini.manifests.arguments import check_arguments, check_config_maps, check_names, check_supplied
 from fubini.manifests.context import Source, listing, mapping, text
@@ -20,12 +20,12 @@ from fubini.manifests.leaves import LeafCheck
 from fubini.manifests.library import Base, Library, Template, make_base
 from fubini.manifests.load import Path
 from fubini.manifests.outputs import check_outputs
-from fubini.manifests.scope import ANY_GLOBAL_ARTIFACT, Scope, Tag, tags_in, tags_of
+from fubini.manifests.references import References
+from fubini.manifests.scope import ANY_GLOBAL_ARTIFACT, Scope, Tag, tags_in
 from fubini.manifests.structure import TEMPLATE_TYPES, check_template_shape
 
 Check = Generator["Check", None, None]
 Supplied = Mapping[str, Any] | None  # a caller's `arguments`; None = everything is supplied
-Resolution = Template | Literal["dynamic", "unknown"]
 
 _ALWAYS_GLOBAL = (
     "workflow.name",
@@ -60,7 +60,8 @@ class Semantics:
         self.source = source
         self.library = library
         self.base = make_base(source, "local/")
-        self.values = dict(values)
+        self.references = References(self.base, library, values)
+        self.values = self.references.values
         self.submit = submit
         self.template_kind = source.kind in ("WorkflowTemplate", "ClusterWorkflowTemplate")
         self.values_later = values_later or (self.template_kind and not submit)
@@ -70,7 +71,6 @@ class Semantics:
         self._seen: set[tuple[str, str]] = set()
         self._static: set[int] = set()
         self._globals_of: set[int] = set()
-        self._inline: dict[int, Template] = {}
         self._tags: dict[int, list[Tag]] = {}  # by identity of a container of the documents, which stay alive
 
     # -- the whole manifest --------------------------------------------------------------------------------------
@@ -257,28 +257,14 @@ class Semantics:
                     help_text="Upload the ConfigMap first.",
                 )  # fmt: skip
 
-    def inline_templates(self) -> list[Template]:
-        """The inline templates of the submitted manifest that were met."""
-        return [t for t in self._inline.values() if t.base is self.base]
-
     def entry_base(self) -> Base:
         return self._referred_base or self.base
-
-    def found(self, caller: Template, holder: dict[str, Any]) -> Template | None:
-        """The template a step refers to, without reporting anything."""
-        inline, reference = holder.get("inline"), holder.get("templateRef")
-        if isinstance(reference, dict):
-            base = self.library.base(text(reference.get("name")), cluster=reference.get("clusterScope") is True)
-            return base.templates.get(text(reference.get("template"))) if base else None
-        if isinstance(inline, dict):
-            return self._inline.get(id(inline))
-        return caller.base.templates.get(text(holder.get("template")))
 
     # -- finding templates ---------------------------------------------------------------------------------------
 
     def _named(self, base: Base, name: str, path: Path, supplied: Supplied, *, entry: bool = False) -> Check:
         """The entrypoint or onExit template, by name."""
-        name = self.substituted(name)
+        name = self.references.substituted(name)
         template = base.templates.get(name)
         if template is None:
             self.source.error(
@@ -289,104 +275,6 @@ class Semantics:
             )  # fmt: skip
             return
         yield self.call(template, supplied, self.source, path, entry=entry)
-
-    def resolve(self, caller: Template, path: Path, holder: dict[str, Any], severity: Severity) -> Resolution:
-        """The template a step, task or hook refers to; problems are reported at `path`."""
-        base, source = caller.base, caller.base.source
-        inline, reference, name = holder.get("inline"), holder.get("templateRef"), holder.get("template")
-        if isinstance(reference, dict):
-            return self._by_reference(caller, path, reference, text(name), severity)
-        if isinstance(inline, dict) and "inline" in holder:
-            found = self._inline.get(id(inline))
-            if found is None:
-                found = self._inline[id(inline)] = Template(base, (*path, "inline"), inline, outer=caller)
-            return found
-        if not isinstance(name, str) or not name:
-            if name is None or name == "":
-                source.add(
-                    severity, "no-template", path, "Nothing says which template to run.", found="no template",
-                    allowed="template, templateRef or inline", help_text="Add 'template:' with a template's name.",
-                )  # fmt: skip
-            return "unknown"
-        known = self.substituted(name)
-        template = base.templates.get(known)
-        if template is None:
-            variable = "{{" in known
-            source.add(
-                severity, "unknown-template", (*path, "template"),
-                "The template's name is not known at submit." if variable else f"There is no template {show(known)!r}.",
-                found=show(known),
-                allowed="a name that is known at submit" if variable else ", ".join(list(base.templates)[:20]),
-                close="" if variable else known, known=base.templates,
-                help_text="Write a step for each template, and choose with 'when'."
-                if variable
-                else "Use the name of a template, or add one with this name.",
-            )  # fmt: skip
-            return "unknown"
-        return template
-
-    def _by_reference(
-        self, caller: Template, path: Path, reference: dict[str, Any], name: str, severity: Severity
-    ) -> Resolution:
-        source = caller.base.source
-        at = (*path, "templateRef")
-        if name:
-            source.add(
-                severity, "template-and-ref", (*path, "template"), "There are both template and templateRef.",
-                found="both", allowed="one of them", help_text="Delete one.",
-            )  # fmt: skip
-        where, which = text(reference.get("name")), text(reference.get("template"))
-        for key, value in (("name", where), ("template", which)):
-            if not value and reference.get(key) in (None, ""):
-                source.add(
-                    severity, "missing", (*at, key), f"templateRef has no {key}.", found="nothing",
-                    allowed="the WorkflowTemplate's name and the template's name", help_text=f"Add '{key}:'.",
-                )  # fmt: skip
-                return "unknown"
-        where, which = self.substituted(where), self.substituted(which)
-        if "{{" in which:
-            return "dynamic"
-        cluster = reference.get("clusterScope") is True
-        base = self.library.base(where, cluster=cluster)
-        if base is None:
-            kind = "ClusterWorkflowTemplate" if cluster else "WorkflowTemplate"
-            names = self.library.names(cluster=cluster)
-            other = self.library.base(where, cluster=not cluster) is not None
-            source.add(
-                severity, "unknown-workflow-template", (*at, "name"), f"There is no {kind} {show(where)!r}.",
-                found=show(where), allowed=", ".join(names[:20]) or f"no {kind} is known here", close=where,
-                known=names,
-                help_text=f"There is one of that name with clusterScope: {'false' if cluster else 'true'}."
-                if other
-                else "Upload it first.",
-            )  # fmt: skip
-            return "unknown"
-        template = base.templates.get(which)
-        if template is None:
-            source.add(
-                severity, "unknown-template", (*at, "template"),
-                f"{show(where)!r} has no template {show(which)!r}.", found=show(which),
-                allowed=", ".join(list(base.templates)[:20]) or "it has no templates", close=which,
-                known=base.templates, help_text="Use the name of one of its templates.",
-            )  # fmt: skip
-            return "unknown"
-        return template
-
-    def substituted(self, name: str) -> str:
-        """A name with the run's parameter values put in; tags whose value is not known stay."""
-        if "{{" not in name:
-            return name
-        result = name
-        for tag in tags_of(name, ()):
-            prefix = "workflow.parameters."
-            value = self.values.get(tag.trimmed[len(prefix) :]) if tag.trimmed.startswith(prefix) else None
-            if value is None and tag.trimmed in self._entry_values:
-                value = self._entry_values[tag.trimmed]
-            if value is not None and tag.closed:
-                result = result.replace("{{" + tag.words + "}}", value)
-        return result
-
-    _entry_values: Mapping[str, str] = {}
 
     # -- one template --------------------------------------------------------------------------------------------
 
@@ -415,9 +303,9 @@ class Semantics:
         self._seen.add(key)
         if self.source.collector.full:
             return
-        outer_entry = self._entry_values
+        outer_values = self.references.entry_values
         if entry and supplied is not None:
-            self._entry_values = {
+            self.references.entry_values = {
                 f"inputs.parameters.{name}": parameter[key]
                 for name, parameter in template.input_parameters.items()
                 for key in ("default", "value")
@@ -427,6 +315,8 @@ class Semantics:
                 for p in listing(supplied.get("parameters"))
                 if isinstance(p, dict) and isinstance(p.get("value"), str)
             }
+        elif not template.inline:  # an inline one is filled in with the values around it
+            self.references.entry_values = {}
         scope = self._scope(template)
         if template.type == "steps":
             yield check_steps(self, template, scope, severity)
@@ -435,7 +325,7 @@ class Semantics:
         else:
             self.check_tags(template, scope, template.body, template.path, severity)
             LeafCheck(template, severity).check()
-        self._entry_values = outer_entry
+        self.references.entry_values = outer_values
         check_outputs(template, severity)
         if template.type in ("steps", "dag"):
             outputs = template.body.get("outputs")
@@ -593,16 +483,6 @@ class Semantics:
             found = self._tags[id(value)] = list(tags_in(value, path))
         return found
 
-    def flat(self, tag: Tag) -> str:
-        """The tag's words, with a variable inside them replaced by its value where that is known at submit."""
-        words = tag.trimmed
-        inner = words.rfind("{{")
-        if inner <= 0:
-            return words
-        name = words[inner + 2 :].strip()
-        value = self.values.get(name[20:]) if name.startswith("workflow.parameters.") else self._entry_values.get(name)
-        return words[:inner] + value if value is not None else words
-
     def check_tags(
         self,
         template: Template,
@@ -617,7 +497,7 @@ class Semantics:
             if tag.expression or (tag.path, tag.words) in judged:
                 continue
             judged.add((tag.path, tag.words))
-            if not scope.has(self.flat(tag), extra):
+            if not scope.has(self.references.flat(tag), extra):
                 self.unresolved(template, scope, tag, severity, extra)
             if self.source.collector.full:
                 return

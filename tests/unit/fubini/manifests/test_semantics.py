@@ -222,6 +222,32 @@ def test_a_graph_is_judged_as_the_controller_judges_it(name: str, text: str, wan
     assert errors(text) == want
 
 
+SKIPPED = "{name: a, template: leaf, when: '1 == 2'}"
+
+
+def test_the_result_of_a_step_that_is_always_skipped_is_refused_where_nobody_has_a_default() -> None:
+    result = "{{steps.a.outputs.result}}"
+    passed = steps(SKIPPED, f"{{name: b, template: take, {given(result)}}}")
+    assert errors(passed) == [("never-there", f"{STEP}[1][0].arguments.parameters[0].value")]
+    assert errors(passed.replace("{name: x}", "{name: x, default: '0'}")) == []
+    assert errors(passed.replace("1 == 2", "1 == 1")) == []
+    asked = steps(SKIPPED, f"{{name: b, template: leaf, when: '{result} == 1'}}")
+    assert errors(asked) == [("never-there", f"{STEP}[1][0].when")]
+    task = dag("name: a, template: leaf, when: 'false'", f"name: b, template: leaf, depends: a, when: '{result}'")
+    assert errors(task.replace("steps.a", "tasks.a")) == [("never-there", f"{TASK}[1].when")]
+
+
+def test_values_of_the_entrypoint_do_not_leak_into_other_templates() -> None:
+    text = workflow(
+        "- name: main\n  inputs: {parameters: [{name: which, value: leaf}]}\n"
+        "  steps: [[{name: a, template: '{{inputs.parameters.which}}'}, {name: b, template: other,"
+        " arguments: {parameters: [{name: which, value: leaf}]}}]]\n"
+        "- name: other\n  inputs: {parameters: [{name: which}]}\n"
+        "  steps: [[{name: c, template: '{{inputs.parameters.which}}'}]]\n"
+    )
+    assert errors(text) == [("unknown-template", "spec.templates[1].steps[0][0].template")]
+
+
 def test_global_outputs_are_known_after_the_step_that_makes_them() -> None:
     make = "- name: make\n  container: {image: a}\n  outputs: {parameters: [{name: o, globalName: seed, valueFrom: {path: /o}}]}\n"
     use = "- name: use\n  container: {image: a, args: ['{{workflow.outputs.parameters.seed}}']}\n"

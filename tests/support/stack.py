@@ -153,11 +153,9 @@ def stack(**env: str) -> Iterator[Stack]:
         pids = running.kinds()
         running.down()
         for pid in [p for group in pids.values() for p in group]:
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(OSError):  # ProcessLookupError is one
                 if str(home).encode() in Path(f"/proc/{pid}/environ").read_bytes():
                     os.kill(pid, signal.SIGKILL)
-            with contextlib.suppress(OSError):
-                pass
         running.client.close()
         if os.environ.get("FUBINI_KEEP"):
             print(f"state kept in {home}")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import F
 
 from fubini.common.bulk import StaleRow, rows_update
 from fubini.common.ids import new_id
@@ -21,6 +22,8 @@ from fubini.common.options import option
 from fubini.datasets.services import TransferDraft, transfers_plan
 from fubini.dispatch.snapshot import World
 from fubini.ledger.services import HoldRequest, available_by_project, holds_place
+from fubini.runs.codec import to_json
+from fubini.runs.engine import LeafOutcome, OutcomeKind
 from fubini.runs.models import Attempt, Lease, Run, Task
 from fubini.runs.transitions import attempts_create, tasks_move
 from fubini.sites.models import Price
@@ -230,6 +233,23 @@ def _park(task: Task, code: str, placement: core.Placement, left: int | None, at
     ]
     task.why_since_ms = task.why_since_ms or at_ms
     task.save(update_fields=["waiting_for", "why", "why_since_ms"])
+
+
+def unreadable_refuse(problems: dict[str, list[str]], *, at_ms: int) -> None:
+    """End queued tasks whose inputs do not exist: no agent could run them. Empties `problems`."""
+    if not problems:
+        return
+    with transaction.atomic():
+        tasks = list(Task.objects.select_for_update().filter(pk__in=problems, state="queued"))
+        for task in tasks:
+            error = "; ".join(problems[task.pk])[:2000]
+            task.outcome = to_json(LeafOutcome(kind=OutcomeKind.INPUT_ERROR, error=error))
+        tasks_move(tasks, "failed", at_ms=at_ms, fields=["outcome"], data=lambda _: {"cause": "input"})
+        for task in tasks:
+            Run.objects.filter(pk=task.run_id).update(
+                steps_done=F("steps_done") + 1, steps_failed=F("steps_failed") + 1
+            )
+    problems.clear()
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from fubini_scheduler.cycle import plan
 
 from fubini.common import bell, clock
 from fubini.dispatch.expiry import holds_extend, leases_expire
-from fubini.dispatch.grants import Granted, WhyMemory, placements_apply, reasons_write
+from fubini.dispatch.grants import Granted, WhyMemory, placements_apply, reasons_write, unreadable_refuse
 from fubini.dispatch.leader import Leadership
 from fubini.dispatch.policy import policy_now
 from fubini.dispatch.pump import engines_pump
@@ -70,6 +70,7 @@ class Loop:
 
     def _plan(self) -> tuple[Granted, dict[str, Any]]:
         world = world_of(self.cache)
+        unreadable_refuse(self.cache.unreadable, at_ms=clock.now_ms())
         if not world.snapshot.tasks:
             self.memory.written.clear()
             return Granted(), {"queued": 0}

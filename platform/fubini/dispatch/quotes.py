@@ -16,8 +16,10 @@ from django.db.models import Count
 from fubini.common import clock
 from fubini.common.ids import new_id
 from fubini.dispatch.history import history_of
+from fubini.dispatch.inputs import inputs_of
 from fubini.dispatch.policy import policy_now
 from fubini.dispatch.snapshot import RequestCache, request_of, world_of
+from fubini.ledger.services import available_by_project
 from fubini.pipelines.checking import finding_json, manifest_report, report_require
 from fubini.projects.models import Project
 from fubini.runs.codec import to_json
@@ -121,7 +123,7 @@ def quote(
         )
         count = max(low, earlier.get(spec.template, 0))
         known = times.get((project.pk, spec.template), {})
-        wanted.append((request_of(task, run, known), count))
+        wanted.append((request_of(task, run, known, inputs_of(project.pk, spec)), count))
         counts.append((spec.template, count, sum(r.samples for r in known.values())))
     answers = core_quote(wanted, world.snapshot, policy_now(), world.now_ms)
     names = {p.pk: (p.name, p.site.name) for p in Pool.objects.select_related("site")}
@@ -131,7 +133,7 @@ def quote(
         for (template, count, samples), answer in zip(counts, answers, strict=True)
     ]
     feasible = [[p for p in row.pools if p.feasible] for row in rows]
-    available = next((p.available_micros for p in world.snapshot.projects if p.id == project.pk), None)
+    available = available_by_project([project.pk]).get(project.pk, 0)
     return QuoteView(
         feasible=all(feasible),
         bounded=bounded,

@@ -16,7 +16,7 @@ from fubini.common import clock
 from fubini.common.options import option
 from fubini.datasets.selectors import replica_sites
 from fubini.dispatch.history import history_of
-from fubini.dispatch.inputs import inputs_of
+from fubini.dispatch.inputs import Inputs, inputs_of
 from fubini.dispatch.models import RunTime, Usage
 from fubini.ledger.services import available_by_project
 from fubini.projects.models import Project
@@ -44,9 +44,13 @@ class World:
 
 @dataclass(slots=True)
 class RequestCache:
-    """Requests by task id, valid while the row's version stands."""
+    """Requests by task id, valid while the row's version stands.
+
+    `unreadable`: queued tasks whose inputs do not exist, with what is missing; they are never planned.
+    """
 
     requests: dict[str, tuple[int, core.TaskRequest]] = field(default_factory=dict)
+    unreadable: dict[str, list[str]] = field(default_factory=dict)
 
 
 def world_of(cache: RequestCache) -> World:
@@ -103,10 +107,10 @@ def prices_now() -> dict[str, Price]:
     return found
 
 
-def request_of(task: Task, run: Run, times: dict[str, RunTime]) -> core.TaskRequest:
+def request_of(task: Task, run: Run, times: dict[str, RunTime], inputs: Inputs) -> core.TaskRequest:
     """One task's row as the core sees it."""
     spec = spec_of(task.spec)
-    sizes = inputs_of(task.project_id, spec).sizes if spec.artifacts_in or spec.volumes else {}
+    sizes = inputs.sizes
     notes = dict(spec.annotations)
     known = [r for r in times.values() if r.samples]
     return core.TaskRequest(
@@ -161,7 +165,11 @@ def _requests(cache: RequestCache) -> list[core.TaskRequest]:
         rows = list(Task.objects.filter(pk__in=missing[start : start + 500]).select_related("run"))
         times = history_of({(t.project_id, t.template) for t in rows})
         for task in rows:
-            request = request_of(task, task.run, times.get((task.project_id, task.template), {}))
+            inputs = inputs_of(task.project_id, spec_of(task.spec))
+            if inputs.problems:
+                cache.unreadable[task.pk] = inputs.problems
+                continue
+            request = request_of(task, task.run, times.get((task.project_id, task.template), {}), inputs)
             cache.requests[task.pk] = (task.version, request)
     requests = [cache.requests[pk][1] for pk, _ in queued if pk in cache.requests]
     return _with_run_budgets(requests)

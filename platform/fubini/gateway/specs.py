@@ -81,7 +81,8 @@ def _artifact(attempt: Attempt, artifact: ArtifactInput, inputs: Inputs) -> wire
         mode=artifact.mode,
         raw=artifact.raw,
         entries=_entries(attempt, resolved) if resolved is not None else None,
-        absent=resolved is None and artifact.raw is None,
+        # Neither raw nor entries nor absent: the agent reports an input error, the step never runs.
+        absent=resolved is None and artifact.raw is None and artifact.optional,
     )
 
 

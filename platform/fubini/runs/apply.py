@@ -72,6 +72,21 @@ def step_apply(run: Run, step: Step, *, phases: dict[str, tuple[str, int]], at_m
         _timers_write(run, step)
     if step.run is not None:
         _run_write(run, step.run, at_ms)
+    if step.refused:
+        events_append(
+            [
+                EventDraft(
+                    topic="run",
+                    kind="run.signal_refused",
+                    entity_id=run.pk,
+                    at_ms=at_ms,
+                    project_id=run.project_id,
+                    run_id=run.pk,
+                    generation=run.generation,
+                    data={"reason": step.refused[:SHOWN]},
+                )
+            ]
+        )
 
 
 def steps_merge(steps: Sequence[Step]) -> Step:
@@ -85,6 +100,7 @@ def steps_merge(steps: Sequence[Step]) -> Step:
     timers: dict[str, Timer] = {}
     commands: list[Command] = []
     run: RunRecord | None = None
+    refused = ""
     for step in steps:
         for node in step.nodes:
             nodes[node.id] = node
@@ -92,7 +108,8 @@ def steps_merge(steps: Sequence[Step]) -> Step:
             timers[timer.key] = timer
         commands += step.commands
         run = step.run or run
-    return Step(tuple(nodes.values()), run, tuple(commands), tuple(timers.values()))
+        refused = refused or step.refused
+    return Step(tuple(nodes.values()), run, tuple(commands), tuple(timers.values()), refused)
 
 
 def node_row(run: Run, node: NodeRecord) -> RunNode:

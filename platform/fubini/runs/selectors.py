@@ -91,7 +91,7 @@ def nodes_of(
     boundary: str | None = None,
 ) -> QuerySet[RunNode]:
     """A run's nodes in the order they were made."""
-    rows = RunNode.objects.filter(run=run)
+    rows = RunNode.objects.filter(run=run).exclude(phase="")
     if phases:
         rows = rows.filter(phase__in=phases)
     if types:
@@ -120,7 +120,7 @@ class NodeCount:
 def nodes_summary(run: Run) -> list[NodeCount]:
     """Counts by template, type and phase, in one query."""
     rows = (
-        RunNode.objects.filter(run=run)
+        RunNode.objects.filter(run=run).exclude(phase="")
         .order_by("template_name", "type", "phase")
         .values_list("template_name", "type", "phase")
         .annotate(n=Count("pk"), first=Min("started_at_ms"), last=Max("finished_at_ms"))

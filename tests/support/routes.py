@@ -1,0 +1,41 @@
+"""Every route of the platform as the resolver knows it, so that generated tests forget none."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from django.urls import URLPattern, URLResolver, get_resolver
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One address: ``/api/v1/projects/{ref}`` and the methods it answers."""
+
+    path: str
+    methods: tuple[str, ...]
+
+    @property
+    def words(self) -> list[str]:
+        """The parts below the API's root: ``["projects", "{ref}"]``."""
+        return self.path.removeprefix("/api/v1/").strip("/").split("/")
+
+
+def routes() -> list[Route]:
+    """All of them, in order of path."""
+    return sorted(_walk(get_resolver().url_patterns, "/"), key=lambda r: r.path)
+
+
+def _walk(patterns: list[URLPattern | URLResolver], prefix: str) -> list[Route]:
+    found: list[Route] = []
+    for entry in patterns:
+        path = prefix + re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", str(entry.pattern))
+        if isinstance(entry, URLResolver):
+            found += _walk(entry.url_patterns, path)
+        else:
+            actions = getattr(entry.callback, "actions", None)
+            methods = tuple(sorted(m.upper() for m in actions if m != "head")) if actions else ("GET",)
+            if actions and set(actions) == {"head", "put"}:
+                methods = ("HEAD", "PUT")
+            found.append(Route(path, methods))
+    return found

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -79,11 +81,11 @@ def _capped(policy: Policy) -> bool:
 
 @few
 @given(seed=st.integers(0, 2**32), random=st.randoms(use_true_random=False), policy=policies)
-def test_a_plan_depends_on_what_it_is_given_and_not_on_the_order(seed: int, random: object, policy: Policy) -> None:
+def test_a_plan_depends_on_what_it_is_given_and_not_on_the_order(seed: int, random: Random, policy: Policy) -> None:
     scenario = random_scenario(seed, tasks=80, budget_micros=3_000_000)
     tasks = tuple(replace(task, queued_since_ms=at_ms) for at_ms, task in scenario.arrivals)
     snapshot = replace(scenario.snapshot, tasks=tasks)
-    shuffled = {
+    shuffled: dict[str, Any] = {
         name: _shuffled(getattr(snapshot, name), random)
         for name in ("tasks", "sites", "machines", "node_groups", "pools", "projects")
     }
@@ -92,9 +94,9 @@ def test_a_plan_depends_on_what_it_is_given_and_not_on_the_order(seed: int, rand
     assert plan(replace(snapshot, **shuffled), policy, 700_000) == first
 
 
-def _shuffled(items: tuple[object, ...], random: object) -> tuple[object, ...]:
+def _shuffled(items: tuple[Any, ...], random: Random) -> tuple[Any, ...]:
     copy = list(items)
-    random.shuffle(copy)  # type: ignore[attr-defined]
+    random.shuffle(copy)
     return tuple(copy)
 
 
@@ -190,8 +192,8 @@ def test_checks_notice_a_wrong_plan() -> None:
     assert violations(snapshot, good) == []
     first = good.placements[0]
 
-    def damaged(**change: object) -> SchedulingResult:
-        return replace(good, placements=(replace(first, **change), *good.placements[1:]))  # type: ignore[arg-type]
+    def damaged(**change: Any) -> SchedulingResult:
+        return replace(good, placements=(replace(first, **change), *good.placements[1:]))
 
     extra = replace(first, task_id=good.unplaced[0].task_id)
     wrong = {

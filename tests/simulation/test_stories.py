@@ -12,6 +12,7 @@ from fubini_scheduler.model import (
     LocalFirst,
     Objective,
     Policy,
+    PoolId,
     PoolKind,
     Price,
     Project,
@@ -127,7 +128,7 @@ def test_a_burst_overflows_tier_by_tier() -> None:
     assert any(r.why is WhyCode.BURST for r in report.records)
     # The longer overflow is kept shut, the less it costs and the later it ends.
     patient = fan_out(60, local_first(600))
-    assert patient.by_pool["cloud"] < report.by_pool["cloud"]
+    assert patient.by_pool[PoolId("cloud")] < report.by_pool[PoolId("cloud")]
     assert patient.cost_micros < report.cost_micros
     assert patient.makespan_ms > report.makespan_ms
 
@@ -158,7 +159,7 @@ def test_a_site_with_a_long_queue_of_its_own_is_used_when_its_wait_is_worth_it()
     report = simulate(Scenario(snapshot, arrivals(*tasks)), Policy(), seed=0)
     assert report.violations == []
     # Edge does one a minute: ten of them before hpc's queue would be through.
-    assert 10 <= report.by_pool["edge"] <= 12
+    assert 10 <= report.by_pool[PoolId("edge")] <= 12
     assert report.makespan_ms <= 13 * 60_000
 
 

@@ -54,7 +54,7 @@ def test_work_that_would_still_run_stays_out() -> None:
 def test_long_work_may_use_what_the_reservation_leaves_over() -> None:
     wants_three = make_task("three", cpu_millis=3000, queued_since_ms=0)
     held = tuple(make_allocation(f"a{n}", "pool", "group", ends_in_s=100) for n in range(2))
-    later = (make_task("long-1", walltime_s=5000), make_task("long-2", walltime_s=5000))
+    later = (make_task("long-1", walltime_s=5000), make_task("long-2", walltime_s=6000))
     snapshot = make_snapshot(tasks=(wants_three, *later), allocations=held)
     result = plan(snapshot, Policy(), NOW_MS)
     assert where(result) == {"long-1": "pool"}

@@ -269,6 +269,16 @@ def test_tasks_with_inputs_of_their_own_queue_for_the_link() -> None:
     assert [p.expected_start_ms - NOW_MS for p in result.placements] == [5_000, 10_000, 15_000]
 
 
+def test_equal_tasks_of_one_run_with_other_inputs_are_judged_by_their_own() -> None:
+    tasks = (
+        make_task("t0", inputs=((DATA, 500 * MIB),), expected_ms=90_000),
+        make_task("t1", expected_ms=90_000),
+        make_task("t2", inputs=((DATA, 500 * MIB),), expected_ms=90_000),
+    )
+    result = plan(with_data(0, tasks=tasks), Policy(), NOW_MS)
+    assert where(result) == {"t0": "home", "t1": "fast", "t2": "home"}
+
+
 def test_egress_is_paid_for_and_held_unless_the_store_has_the_bytes() -> None:
     pools = (
         make_pool("home", "home", site="home", paused="full", price=Price(egress_gib_micros=1_000_000)),

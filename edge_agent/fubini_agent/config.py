@@ -75,6 +75,13 @@ class CacheSetting(_Strict):
     copy_max_bytes: int = Field(default=64 * 1024**2, ge=0)
 
 
+class MachineSetting(_Strict):
+    """Slots that all agents of this machine share: `slots` files in `slots_dir`, one a core. 0 = not shared."""
+
+    slots: int = Field(default=0, ge=0, le=4096)
+    slots_dir: str = ""
+
+
 class SiteFile(_Strict):
     """The whole site file; an unknown key is an error that names it."""
 
@@ -84,6 +91,7 @@ class SiteFile(_Strict):
     wait_s: float = Field(default=20.0, gt=0, le=60)
     offer: OfferSetting = Field(default_factory=OfferSetting)
     cache: CacheSetting = Field(default_factory=CacheSetting)
+    machine: MachineSetting = Field(default_factory=MachineSetting)
     images: dict[str, ImageSetting] = Field(default_factory=dict)
 
     def image(self, name: str) -> Optional[tuple[str, ImageSetting]]:
@@ -126,6 +134,8 @@ def site_file_parse(text: str, origin: str = "site file") -> SiteFile:
             f"{'.'.join(str(part) for part in error['loc']) or 'top level'}: {error['msg']}" for error in exc.errors()
         )
         raise ConfigError(f"{origin}: {problems}") from exc
+    if bool(site.machine.slots) != bool(site.machine.slots_dir):
+        raise ConfigError(f"{origin}: [machine] needs both slots and slots_dir, or neither")
     for key, image in site.images.items():
         if bool(image.prefix) == image.host:
             raise ConfigError(f"{origin}: images.{key!r} needs exactly one of prefix = PATH and host = true")

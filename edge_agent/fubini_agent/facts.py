@@ -105,6 +105,7 @@ def host_facts(state_path: Path, site: SiteFile, private_root: bool) -> HostFact
         boot_id=boot_id(),
         arch=platform.machine(),
         cores=cores(),
+        machine_slots=site.machine.slots,
         memory_bytes=memory_bytes(),
         disk_bytes=disk_free_bytes(state_path),
         devices=tuple(

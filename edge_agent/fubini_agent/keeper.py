@@ -28,6 +28,7 @@ import sys
 import time
 
 from fubini_agent import private_root as pr
+from fubini_agent.slots import Slots
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing itself is not imported: it would make the keeper larger
@@ -35,6 +36,7 @@ if TYPE_CHECKING:  # typing itself is not imported: it would make the keeper lar
 
 VERSION = 1
 IDLE_EXIT_S = 30.0
+SLOT_POLL_MS = 3  # while a command waits for a slot another process may give back
 MEMORY_SAMPLE_S = 0.25
 MARKERS_REWRITE_BYTES = 4 * 1024 * 1024
 LINE_MAX_BYTES = 16 * 1024 * 1024
@@ -51,7 +53,7 @@ class Child:
 
     __slots__ = (
         "attempt_id", "ended_for", "fence", "grace_s", "kill_at", "limit_at", "memory_bytes", "note", "peak_bytes", "pid",
-        "private", "started", "started_ms", "starttime",
+        "private", "slots", "started", "started_ms", "starttime",
     )  # fmt: skip
 
     def __init__(self, attempt_id: str, fence: int, pid: int, private: bool) -> None:
@@ -68,6 +70,7 @@ class Child:
         self.memory_bytes = 0
         self.peak_bytes = 0
         self.ended_for = ""
+        self.slots: tuple[Slots, tuple[int, ...]] | None = None  # of the machine, given back at its end
         self.note: Any = None  # the agent's own, given back with everything we say of this command
 
     def describe(self) -> dict[str, Any]:
@@ -140,6 +143,8 @@ class Keeper:
         self.runners: dict[int, Runner] = {}  # by channel descriptor
         self.idle: list[Runner] = []
         self.exits: dict[str, dict[str, Any]] = {}
+        self.waiting: dict[str, tuple[dict[str, Any], bytes]] = {}  # for a slot of the machine, first come first
+        self.slots: dict[str, Slots] = {}  # by folder
         self.poll = select.poll()
         self.client: socket.socket | None = None
         self.inbox = b""
@@ -221,6 +226,7 @@ class Keeper:
                 elif fd == self.listener.fileno():
                     self._accept()
             self._finish(ended)
+            self._start_waiting()
             self._timers()
             if self.stopping:
                 self._stop()
@@ -230,6 +236,8 @@ class Keeper:
                 return
 
     def _timeout_ms(self) -> int:
+        if self.waiting:
+            return SLOT_POLL_MS
         if not self.children:
             return 1000 if self.client is None else 5000
         now = time.monotonic()
@@ -252,7 +260,7 @@ class Keeper:
 
     def _may_go(self) -> bool:
         now = time.monotonic()
-        if self.client is not None or self.children:
+        if self.client is not None or self.children or self.waiting:
             self.idle_since = now
         return now - self.idle_since > IDLE_EXIT_S
 
@@ -347,7 +355,7 @@ class Keeper:
     # --- commands -------------------------------------------------------------------------------------------------
 
     def _start(self, request: dict[str, Any], line: bytes) -> None:
-        attempt_id, fence = str(request["id"]), int(request["fence"])
+        attempt_id = str(request["id"])
         known = self.children.get(attempt_id)
         if known is not None:  # asked twice (an agent that restarted between asking and hearing): it runs already
             self._tell(dict(known.describe(), ev="started"))
@@ -355,6 +363,37 @@ class Keeper:
         if attempt_id in self.exits:
             self._tell(self.exits[attempt_id])
             return
+        if attempt_id in self.waiting:
+            return
+        if request.get("slots"):
+            self.waiting[attempt_id] = (request, line)
+            self._start_waiting()
+            return
+        self._begin(request, line, None)
+
+    def _start_waiting(self) -> None:
+        """Begin what waits for slots of the machine, in order; the first that gets none holds back those behind it."""
+        while self.waiting and not self.stopping:
+            attempt_id = next(iter(self.waiting))
+            request, line = self.waiting[attempt_id]
+            wanted = request["slots"]
+            try:
+                slots = self.slots.get(wanted["folder"])
+                if slots is None or slots.count != wanted["count"]:
+                    slots = self.slots[wanted["folder"]] = Slots(wanted["folder"], int(wanted["count"]))
+                taken = slots.take(int(wanted["take"]))
+            except (OSError, KeyError, TypeError, ValueError) as exc:
+                del self.waiting[attempt_id]
+                error = f"the machine's slots cannot be used: {exc}"[:400]
+                self._tell({"ev": "refused", "id": attempt_id, "fence": int(request["fence"]), "error": error})
+                continue
+            if taken is None:
+                return
+            del self.waiting[attempt_id]
+            self._begin(request, line, (slots, taken))
+
+    def _begin(self, request: dict[str, Any], line: bytes, slots: tuple[Slots, tuple[int, ...]] | None) -> None:
+        attempt_id, fence = str(request["id"]), int(request["fence"])
         try:
             if request.get("root") is None:
                 child = self._start_direct(attempt_id, fence, pr.Command.from_request(request))
@@ -362,8 +401,11 @@ class Keeper:
                 child = self._start_private(attempt_id, fence, request, line)
         except (OSError, pr.SetupError, ValueError, KeyError, TypeError) as exc:
             error = f"{type(exc).__name__}: {exc}"[:400]
+            if slots is not None:
+                slots[0].give(slots[1])
             self._tell({"ev": "refused", "id": attempt_id, "fence": fence, "error": error})
             return
+        child.slots = slots
         child.memory_bytes = int(request.get("memory_bytes") or 0)
         child.grace_s = float(request.get("grace_s", 10.0))
         child.note = request.get("note")
@@ -458,6 +500,14 @@ class Keeper:
             ended.append(self._exit_event(runner.child, kind, status, text, cpu_ms, usage.ru_maxrss))
 
     def _end(self, attempt_id: str, fence: int | None, grace_s: float, why: str = ASKED) -> None:
+        if attempt_id in self.waiting:
+            request, _ = self.waiting[attempt_id]
+            if fence is None or int(request["fence"]) == fence:
+                del self.waiting[attempt_id]
+                never = Child(attempt_id, int(request["fence"]), 0, False)
+                never.ended_for, never.note = why, request.get("note")
+                self._finish([self._exit_event(never, pr.EXITED, signal.SIGTERM, "", 0, 0)])
+            return
         child = self.children.get(attempt_id)
         if child is None or (fence is not None and child.fence != fence):
             return
@@ -541,7 +591,10 @@ class Keeper:
         if not ended:
             return
         for event in ended:
-            self.children.pop(event["id"], None)
+            child = self.children.pop(event["id"], None)
+            if child is not None and child.slots is not None:
+                child.slots[0].give(child.slots[1])
+                child.slots = None
             self.exits[event["id"]] = event
             self._tell(event)
         self._flush()  # the agent makes the end durable itself; our markers are for when it is not there

@@ -297,6 +297,13 @@ class LocalDriver:
                 "overlays": [[over.inside, str(over.upper), str(over.work)] for over in layout.overlays],
             },
         }
+        machine = self.site.machine
+        if machine.slots:
+            request["slots"] = {
+                "folder": machine.slots_dir,
+                "count": machine.slots,
+                "take": -(-spec.cpu_millis // 1000),
+            }
         if layout.private:
             request["root"] = self._root(layout, environment, devices)
         return request

@@ -155,6 +155,7 @@ class HostFacts(Message):
     boot_id: str = ""
     arch: str = ""
     cores: int = 0
+    machine_slots: int = 0  # start slots shared with the machine's other agents; 0 = each agent minds only its own
     memory_bytes: int = 0
     disk_bytes: int = 0
     devices: tuple[Device, ...] = ()

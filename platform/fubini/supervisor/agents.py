@@ -19,7 +19,7 @@ from fubini.common.home import Home, checkout, start_ticks
 from fubini.supervisor.children import ChildSpec
 from fubini.supervisor.errors import SupervisorError
 from fubini.supervisor.folder import log_open
-from fubini.supervisor.localsites import LocalSite, toml_text
+from fubini.supervisor.localsites import LocalSite, cores, toml_text
 
 JOIN_WITHIN_S = 60.0
 KEEPER_GRACE_S = 15.0
@@ -79,6 +79,10 @@ def site_file_write(home: Home, place: LocalSite) -> None:
         lines.append(f"max_walltime_s = {place.max_walltime_s}")
     if place.accelerator:
         lines += [f"accelerator = {toml_text(place.accelerator)}", "accelerator_simulated = true"]
+    # The three share the machine: together they never run more steps than it has cores.
+    slots_dir = home.agents / "slots"
+    slots_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lines += ["", "[machine]", f"slots = {cores()}", f"slots_dir = {toml_text(str(slots_dir))}"]
     labels = {"fubini.dev/pool": place.pool, **place.labels}
     lines += [
         "",

@@ -89,5 +89,5 @@ def run_leaf(leaf: Leaf, folder: Path, python: Path = SCIENCE_PYTHON) -> LeafRes
 
 def mounts_of(data: Path, volumes: Sequence[tuple[str, str]]) -> dict[str, Path]:
     """Mount path -> folder for (claim, mount path) pairs: the kit's code, and everything below `data` by claim."""
-    known = {"concurrent-learning-code": KIT / "code", "methanol-v1": data}
+    known = {"concurrent-learning-code-v1": KIT / "code", "methanol-v1": data}
     return {path: known[claim] for claim, path in volumes}

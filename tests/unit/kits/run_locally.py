@@ -1,171 +1,179 @@
-"""Run the kit's manifest on this machine, two steps at a time, without Fubini: the check of the science alone.
+"""Run the kit's manifest through the embedded engine, its leaves as plain local processes, two at a time.
 
 ``python -m tests.unit.kits.run_locally FOLDER [--set NAME=VALUE]`` prints the result and the seconds each kind of step took.
-It understands only what the kit's manifest uses (dag with `depends` of `&&`, steps, `when` of `a == b`, artifacts by
-`from` and `raw`); the engine is judged elsewhere.
+No server, scheduler or agent takes part: this shows that manifest and science are right.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import re
 import shutil
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
+from fubini.engines import embedded
+from fubini.engines.embedded.supported import SUPPORTED
+from fubini.manifests.check import check_manifest
+from fubini.runs.engine import (
+    LeafDone,
+    LeafOutcome,
+    LeafRunning,
+    NodePhase,
+    OpenTask,
+    OutcomeKind,
+    RunContext,
+    Start,
+    Step,
+    TaskSpec,
+)
+from tests.unit.kits.leaves import KIT, SCIENCE_PYTHON, Leaf, LeafFailed, LeafResult, mounts_of, run_leaf
 
-from tests.unit.kits.leaves import KIT, SCIENCE_PYTHON, Leaf, LeafResult, mounts_of, run_leaf
 
-_TAG = re.compile(r"\{\{([^{}]+)\}\}")
+@dataclass(frozen=True)
+class LocalStep:
+    """One leaf that ran: its node's name, its template, what it asked for and how long it took."""
+
+    node: str
+    template: str
+    spec: TaskSpec
+    seconds: float
 
 
 @dataclass
-class Result:
-    """Outputs of one template: parameters and artifacts by name."""
+class LocalResult:
+    """How a run ended: phase, every leaf, and the outputs with a global name (artifacts as files)."""
 
-    parameters: dict[str, str] = field(default_factory=dict)
-    artifacts: dict[str, Path | str] = field(default_factory=dict)
+    phase: NodePhase
+    message: str
+    steps: list[LocalStep]
+    parameters: dict[str, str]
+    artifacts: dict[str, Path]
+    nodes: dict[str, NodePhase | None] = field(default_factory=dict)
+
+    def templates(self) -> dict[str, list[float]]:
+        """Seconds of every leaf by template."""
+        found: dict[str, list[float]] = {}
+        for step in self.steps:
+            found.setdefault(step.template, []).append(step.seconds)
+        return found
 
 
-class LocalRun:
-    """One run of a manifest; `steps` collects (node name, template, seconds) of every leaf."""
+Runner = Callable[[Leaf, Path], LeafResult]
 
-    def __init__(self, manifest: Path, folder: Path, data: Path, slots: int, parameters: Mapping[str, str]):
-        spec = yaml.safe_load(manifest.read_text(encoding="utf-8"))["spec"]
-        self.entrypoint = str(spec["entrypoint"])
-        self.templates: dict[str, Any] = {template["name"]: template for template in spec["templates"]}
-        given = {p["name"]: str(p["value"]) for p in spec["arguments"]["parameters"]} | dict(parameters)
-        self.workflow = {f"workflow.parameters.{name}": value for name, value in given.items()}
-        self.claims = {v["name"]: v["persistentVolumeClaim"]["claimName"] for v in spec["volumes"]}
-        self.folder, self.data = folder, data
-        self.slots = threading.Semaphore(slots)
-        self.lock = threading.Lock()
-        self.steps: list[tuple[str, str, float]] = []
-        self.outputs = Result()
 
-    def run(self) -> Result:
-        """Run everything; the result holds the outputs with a global name."""
-        self._template("main", self.entrypoint, Result())
-        return self.outputs
+def run_manifest(
+    manifest: Path,
+    folder: Path,
+    data: Path,
+    *,
+    parameters: Mapping[str, str],
+    slots: int = 2,
+    runner: Runner = run_leaf,
+) -> LocalResult:
+    """Run `manifest` to its end; `runner` may stand in for real processes.
 
-    def _template(self, node: str, name: str, inputs: Result) -> Result:
-        template = self.templates[name]
-        scope = dict(self.workflow)
-        files: dict[str, Path | str] = {}
-        for parameter in template.get("inputs", {}).get("parameters", []):
-            scope[f"inputs.parameters.{parameter['name']}"] = inputs.parameters[parameter["name"]]
-        for artifact in template.get("inputs", {}).get("artifacts", []):
-            if artifact["name"] in inputs.artifacts:
-                files[f"inputs.artifacts.{artifact['name']}"] = inputs.artifacts[artifact["name"]]
-            elif not artifact.get("optional"):
-                raise KeyError(f"{node}: the required artifact {artifact['name']} was not passed")
-        if "container" in template:
-            return self._leaf(node, template, scope, files)
-        if "dag" in template:
-            self._dag(node, template["dag"]["tasks"], scope, files)
-        else:
-            for group in template["steps"]:
-                self._together(node, [(task, "steps") for task in group], scope, files)
-        return self._outputs(template, scope, files)
+    Raises:
+        ValueError: the manifest is refused, with every finding.
+    """
+    text = manifest.read_text(encoding="utf-8")
+    report = check_manifest(text, supported=SUPPORTED, library=(), parameters=parameters, values_later=False)
+    if report.invalid or report.unsupported:
+        raise ValueError("\n".join(str(finding) for finding in (*report.invalid, *report.unsupported)))
+    assert report.document is not None
+    context = RunContext(
+        name="kit",
+        namespace="demo",
+        uid="kit",
+        created_ms=_now_ms(),
+        parameters=dict(parameters),
+        artifact_prefix="kit",
+    )
+    files: dict[str, Path] = {}
+    steps: list[LocalStep] = []
+    names: dict[str, str] = {}
+    phases: dict[str, NodePhase | None] = {}
+    outputs: Mapping[str, Any] = {}
+    state, first = embedded.start(report.document, context, _now_ms())
 
-    def _dag(self, node: str, tasks: list[Any], scope: dict[str, str], files: dict[str, Path | str]) -> None:
-        done: dict[str, threading.Event] = {task["name"]: threading.Event() for task in tasks}
+    with ThreadPoolExecutor(slots) as pool:
+        busy: dict[Future[LeafResult], OpenTask] = {}
 
-        def one(task: Any) -> None:
-            try:
-                for name in filter(None, (task.get("depends") or "").split(" && ")):
-                    done[name].wait()
-                if not problems:
-                    self._together(node, [(task, "tasks")], scope, files)
-            except BaseException as problem:
-                problems.append(problem)
-            finally:
-                done[task["name"]].set()
+        def take(step: Step) -> None:
+            nonlocal outputs
+            for node in step.nodes:
+                names[node.id] = node.name
+                phases[node.name] = node.phase
+            if step.run is not None and step.run.outputs:
+                outputs = step.run.outputs
+            for command in step.commands:
+                if isinstance(command, OpenTask):
+                    leaf = _leaf(names[command.node_id], command.spec, files, data)
+                    busy[pool.submit(runner, leaf, folder / leaf.name)] = command
+                    take(embedded.advance(state, LeafRunning(_now_ms(), command.node_id, command.generation)))
 
-        problems: list[BaseException] = []
-        with ThreadPoolExecutor(len(tasks)) as pool:
-            list(pool.map(one, tasks))
-        if problems:
-            raise problems[0]
+        take(first)
+        while busy:
+            done, _ = wait(busy, return_when=FIRST_COMPLETED)
+            for future in done:
+                command = busy.pop(future)
+                outcome = _outcome(command, future, files)
+                if outcome.kind is OutcomeKind.EXITED and outcome.exit_code == 0:
+                    spec = command.spec
+                    steps.append(LocalStep(names[command.node_id], spec.template, spec, future.result().seconds))
+                take(embedded.advance(state, LeafDone(_now_ms(), command.node_id, command.generation, outcome)))
+    return LocalResult(
+        phase=state.phase,
+        message=state.message,
+        steps=steps,
+        parameters={p["name"]: p["value"] for p in outputs.get("parameters", ())},
+        artifacts={a["name"]: files[a["key"]] for a in outputs.get("artifacts", ())},
+        nodes=phases,
+    )
 
-    def _together(
-        self, node: str, group: list[tuple[Any, str]], scope: dict[str, str], files: dict[str, Path | str]
-    ) -> None:
-        def one(task: Any, kind: str) -> None:
-            if "when" in task:
-                left, right = self._text(task["when"], scope).split(" == ")
-                if left != right:
-                    return
-            arguments = task.get("arguments", {})
-            inputs = Result(
-                {p["name"]: self._text(str(p["value"]), scope) for p in arguments.get("parameters", [])},
-                {
-                    a["name"]: a["raw"]["data"] if "raw" in a else files[a["from"].strip("{}")]
-                    for a in arguments.get("artifacts", [])
-                },
-            )
-            result = self._template(f"{node}.{task['name']}", task["template"], inputs)
-            with self.lock:
-                scope.update({f"{kind}.{task['name']}.outputs.parameters.{k}": v for k, v in result.parameters.items()})
-                files.update({f"{kind}.{task['name']}.outputs.artifacts.{k}": v for k, v in result.artifacts.items()})
 
-        with ThreadPoolExecutor(len(group)) as pool:
-            list(pool.map(lambda pair: one(*pair), group))
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
-    def _outputs(self, template: Any, scope: dict[str, str], files: dict[str, Path | str]) -> Result:
-        outputs = template.get("outputs", {})
-        return Result(
-            {p["name"]: self._text(p["valueFrom"]["parameter"], scope) for p in outputs.get("parameters", [])},
-            {a["name"]: files[a["from"].strip("{}")] for a in outputs.get("artifacts", [])},
-        )
 
-    def _leaf(self, node: str, template: Any, scope: dict[str, str], files: dict[str, Path | str]) -> Result:
-        container, outputs = template["container"], template.get("outputs", {})
-        leaf = Leaf(
-            name=node,
-            argv=tuple(self._text(word, scope) for word in container["command"] + container["args"]),
-            env={pair["name"]: str(pair["value"]) for pair in container["env"]},
-            inputs={
-                artifact["path"]: files[f"inputs.artifacts.{artifact['name']}"]
-                for artifact in template.get("inputs", {}).get("artifacts", [])
-                if f"inputs.artifacts.{artifact['name']}" in files
-            },
-            parameters_out={p["name"]: p["valueFrom"]["path"] for p in outputs.get("parameters", [])},
-            artifacts_out={a["name"]: a["path"] for a in outputs.get("artifacts", [])},
-            mounts=mounts_of(self.data, [(self.claims[v["name"]], v["mountPath"]) for v in container["volumeMounts"]]),
-        )
-        with self.slots:
-            done: LeafResult = run_leaf(leaf, self.folder / node)
-        with self.lock:
-            self.steps.append((node, template["name"], done.seconds))
-            for parameter in outputs.get("parameters", []):
-                if "globalName" in parameter:
-                    self.outputs.parameters[parameter["globalName"]] = done.parameters[parameter["name"]]
-            for artifact in outputs.get("artifacts", []):
-                if "globalName" in artifact:
-                    self.outputs.artifacts[artifact["globalName"]] = done.artifacts[artifact["name"]]
-        return Result(dict(done.parameters), dict(done.artifacts))
+def _leaf(name: str, spec: TaskSpec, files: Mapping[str, Path], data: Path) -> Leaf:
+    inputs: dict[str, Path | str] = {}
+    for artifact in spec.artifacts_in:
+        if artifact.raw is not None:
+            inputs[artifact.path] = artifact.raw
+        elif artifact.key is not None:
+            inputs[artifact.path] = files[artifact.key]
+    return Leaf(
+        name=name,
+        argv=spec.argv,
+        env=dict(spec.env),
+        inputs=inputs,
+        parameters_out={p.name: p.path for p in spec.parameters_out},
+        artifacts_out={a.name: a.path for a in spec.artifacts_out},
+        mounts=mounts_of(data, [(volume.claim, volume.mount_path) for volume in spec.volumes]),
+    )
 
-    @staticmethod
-    def _text(value: str, scope: Mapping[str, str]) -> str:
-        return _TAG.sub(lambda tag: scope[tag.group(1)], value)
+
+def _outcome(command: OpenTask, future: Future[LeafResult], files: dict[str, Path]) -> LeafOutcome:
+    try:
+        result = future.result()
+    except LeafFailed as failure:
+        return LeafOutcome(kind=OutcomeKind.EXITED, exit_code=1, error=str(failure))
+    keys = {name: f"kit/{command.node_id}/{command.generation}/{name}" for name in result.artifacts}
+    files.update({keys[name]: path for name, path in result.artifacts.items()})
+    return LeafOutcome(kind=OutcomeKind.EXITED, exit_code=0, parameters=result.parameters, artifacts=keys)
 
 
 def make_data(folder: Path) -> Path:
     """The input dataset, written by the kit's own script."""
-    env = {"PYTHONDONTWRITEBYTECODE": "1"}
-    subprocess.run(
-        [str(SCIENCE_PYTHON), str(KIT / "make_dataset.py"), str(folder)], check=True, capture_output=True, env=env
-    )
+    argv = [str(SCIENCE_PYTHON), str(KIT / "make_dataset.py"), str(folder)]
+    subprocess.run(argv, check=True, capture_output=True, env={"PYTHONDONTWRITEBYTECODE": "1"})
     return folder
 
 
@@ -179,17 +187,18 @@ def main() -> int:
     options.folder.mkdir(parents=True)
     data = make_data(options.folder.resolve() / "data")
     parameters = dict(pair.split("=", 1) for pair in options.set)
-    run = LocalRun(KIT / "pipeline.yaml", options.folder.resolve() / "run", data, options.slots, parameters)
     began = time.monotonic()
-    outputs = run.run()
+    run = run_manifest(
+        KIT / "pipeline.yaml", options.folder.resolve() / "run", data, parameters=parameters, slots=options.slots
+    )
     seconds = time.monotonic() - began
-    print(Path(outputs.artifacts["report"]).read_text(encoding="utf-8"))
-    kinds: dict[str, list[float]] = {}
-    for _, template, taken in run.steps:
-        kinds.setdefault(template, []).append(taken)
-    for template, taken_all in sorted(kinds.items(), key=lambda pair: -sum(pair[1])):
-        print(f"{template:18s} {len(taken_all):3d} steps {sum(taken_all):7.1f} s, longest {max(taken_all):5.1f} s")
-    print(json.dumps({"steps": len(run.steps), "seconds": round(seconds, 1), **outputs.parameters}))
+    if run.phase is not NodePhase.SUCCEEDED:
+        print(f"{run.phase}: {run.message}", file=sys.stderr)
+        return 1
+    print(run.artifacts["report"].read_text(encoding="utf-8"))
+    for template, taken in sorted(run.templates().items(), key=lambda pair: -sum(pair[1])):
+        print(f"{template:18s} {len(taken):3d} steps {sum(taken):7.1f} s, longest {max(taken):5.1f} s")
+    print(json.dumps({"steps": len(run.steps), "seconds": round(seconds, 1), **run.parameters}))
     return 0
 
 

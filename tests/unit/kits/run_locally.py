@@ -29,7 +29,6 @@ from fubini.runs.engine import (
     OpenTask,
     OutcomeKind,
     RunContext,
-    Start,
     Step,
     TaskSpec,
 )

@@ -17,6 +17,12 @@ from concurrent_learning.history import Entry
 from concurrent_learning.model import rmse
 
 
+def formula(symbols: tuple[str, ...]) -> str:
+    """The molecule's formula in Hill's order: carbon, hydrogen, then by the alphabet."""
+    order = sorted(set(symbols), key=lambda symbol: (symbol != "C", symbol != "H", symbol))
+    return "".join(symbol + (str(count) if (count := symbols.count(symbol)) > 1 else "") for symbol in order)
+
+
 @dataclass(frozen=True)
 class Row:
     """One iteration's figures. Forces in eV/angstrom, energies in meV per atom."""
@@ -48,7 +54,7 @@ def judge(history: list[Entry], reporting: Frames, threshold: float) -> dict[str
         )
     first, last = rows[0], rows[-1]
     return {
-        "molecule": "".join(reporting.symbols),
+        "molecule": formula(reporting.symbols),
         "rmse_first": first.rmse_reporting,
         "rmse_last": last.rmse_reporting,
         "ratio": last.rmse_reporting / first.rmse_reporting,

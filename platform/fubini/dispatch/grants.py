@@ -202,6 +202,9 @@ def placement_json(placement: core.Placement) -> dict[str, Any]:
         "hold_micros": placement.hold_micros,
         "bytes_to_move": placement.bytes_to_move,
         "walltime_given": placement.walltime_given,
+        "node_indexes": list(placement.node_indexes),
+        "nodes": placement.nodes,
+        "disk_bytes": placement.disk_bytes,
         "considered": [
             {
                 "pool_id": a.pool_id,

@@ -51,7 +51,7 @@ class Journal:
 
 
 def manifest(journal: Journal, mark: str) -> str:
-    """Ten stages in a row, each a loop of thirty steps that read an input, work 50 to 200 ms and leave an artifact."""
+    """Ten stages in a row, each a loop of thirty steps that read an input, work 50 to 90 ms and leave an artifact."""
     stages = "\n".join(
         f"""    - - name: s{stage}
         template: work
@@ -81,7 +81,7 @@ spec:
       source: |
         echo "start {{{{inputs.parameters.who}}}}" > /dev/udp/127.0.0.1/{journal.port}
         [ "$(cat /in/seed)" = "{mark}" ] || exit 9
-        sleep 0.$((RANDOM % 15 + 5))
+        sleep 0.0$((RANDOM % 5 + 5))
         mkdir -p /out; printf '%04096d' 7 > /out/data
         echo "end {{{{inputs.parameters.who}}}}" > /dev/udp/127.0.0.1/{journal.port}
 """
@@ -159,6 +159,8 @@ def one_round(running: Stack, dice: random.Random, journal: Journal, number: int
         violations = [{"invariant": "checker", "detail": done.stderr[-500:]}]
     if run["state"] != "succeeded":
         violations.append({"invariant": "I1", "detail": f"the run ended as {run['state']}: {run.get('message')}"})
+    if converged > CONVERGE_S:
+        violations.append({"invariant": "I12", "detail": f"{converged:.0f} s after the last fault; {CONVERGE_S:.0f} s are allowed"})
     if left := step_processes(mark):
         violations.append({"invariant": "I8", "detail": f"processes {left} outlived their steps"})
     wanted = {f"{stage}-{index}" for stage in range(STAGES) for index in range(WIDTH)}

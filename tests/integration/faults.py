@@ -11,6 +11,7 @@ report their start and end by datagram to a journal outside the product. Prints 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -106,10 +107,8 @@ def kill(running: Stack, kind: str, dice: random.Random) -> int:
 def kill_all(running: Stack) -> int:
     pids = [pid for group in running.kinds().values() for pid in group]
     for pid in pids:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
     time.sleep(0.3)
     running.up()
     return len(pids)
@@ -151,7 +150,12 @@ def one_round(running: Stack, dice: random.Random, journal: Journal, number: int
     converged = time.monotonic() - last_fault
     time.sleep(2.0)  # the agents' last acknowledgements
     done = subprocess.run(
-        [sys.executable, "-m", "tests.support.invariants", run_id], cwd=ROOT, env={**running.env, "PYTHONPATH": running.env["PYTHONPATH"] + os.pathsep + str(ROOT)}, capture_output=True, text=True, timeout=120
+        [sys.executable, "-m", "tests.support.invariants", run_id],
+        cwd=ROOT,
+        env={**running.env, "PYTHONPATH": running.env["PYTHONPATH"] + os.pathsep + str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     try:
         violations = json.loads(done.stdout.strip().splitlines()[-1])

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db import close_old_connections
-from fubini_scheduler.cycle import plan
 
 from fubini.common import bell, clock
 from fubini.dispatch.expiry import holds_extend, leases_expire
@@ -23,6 +22,7 @@ from fubini.dispatch.policy import policy_now
 from fubini.dispatch.pump import engines_pump
 from fubini.dispatch.snapshot import RequestCache, world_of
 from fubini.dispatch.usage import usage_decay
+from fubini_scheduler.cycle import plan
 
 log = logging.getLogger(__name__)
 POLL_S = 1.0

@@ -52,7 +52,7 @@ class CursorPages(BasePagination):
         self.request, self.ordering = request, tuple(ordering)
         size = self._size(request.query_params.get("page_size"))
         cursor = request.query_params.get("cursor")
-        backwards, values = self._read(cursor) if cursor else (False, None)
+        backwards, values = self._read(cursor) if cursor is not None else (False, None)
         order = [_flip(name) for name in self.ordering] if backwards else list(self.ordering)
         if values is not None:
             queryset = queryset.filter(_after(order, values))

@@ -76,7 +76,12 @@ class Schema(AutoSchema):
             )
         if spec is not None and spec.reply is not None:
             found.append(
-                OpenApiParameter("fields", str, "query", description="Only these fields of the reply, by commas.")
+                OpenApiParameter(
+                    "fields",
+                    {"type": "string", "minLength": 1, "pattern": "^[a-z_]+(,[a-z_]+)*$"},
+                    "query",
+                    description="Only these fields of the reply, by commas.",
+                )
             )
         return found
 

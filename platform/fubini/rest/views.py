@@ -277,7 +277,7 @@ class ApiViews(GenericViewSet):  # type: ignore[type-arg]
         context = dict(super().get_serializer_context())
         wanted = self.request.query_params.get("fields") if self.request else None
         if wanted is not None:
-            context["only"] = frozenset(part.strip() for part in wanted.split(",") if part.strip())
+            context["only"] = frozenset(wanted.split(","))
         return context
 
 

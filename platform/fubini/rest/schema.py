@@ -85,6 +85,12 @@ class Schema(AutoSchema):
             )
         return found
 
+    def _get_paginator(self) -> Any:
+        spec = getattr(self.view, "operation", None)
+        if spec is not None and not spec.paged:
+            return None
+        return super()._get_paginator()  # type: ignore[no-untyped-call]
+
     def get_serializer_name(self, serializer: Any, direction: Any) -> str:
         name = str(super().get_serializer_name(serializer, direction))
         if name in _AMBIGUOUS:

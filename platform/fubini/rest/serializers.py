@@ -89,23 +89,37 @@ class QuerySerializer(serializers.Serializer[Any]):
 class ReplySerializer(serializers.Serializer[Any]):
     """A reply; with `only` in the context, just those fields (``?fields=a,b``)."""
 
-    def get_fields(self) -> dict[str, Field[Any, Any, Any, Any]]:
-        fields = super().get_fields()
-        listed = isinstance(self.parent, serializers.ListSerializer) and self.parent.parent is None
-        only = self.context.get("only") if self.parent is None or listed else None
-        if only is None:
-            return fields
-        unknown = [name for name in only if name not in fields]
+    @classmethod
+    def only(cls, wanted: str) -> frozenset[str]:
+        """The names of ``?fields=``.
+
+        Raises:
+            Invalid: a name is not one of the reply's fields.
+        """
+        known = cls._declared_fields
+        names = wanted.split(",")
+        unknown = [name for name in names if name not in known]
         if unknown:
             raise Invalid(
                 f"There is no field {unknown[0][:80]!r} in this reply.",
                 errors=[
-                    {"path": "fields", "code": "unknown", "found": shown(name), "allowed": sorted(fields),
-                     "nearest": nearest(name, fields)}
+                    {
+                        "path": "fields",
+                        "code": "unknown",
+                        "found": shown(name),
+                        "allowed": sorted(known),
+                        "nearest": nearest(name, known),
+                    }
                     for name in unknown
                 ],
-            )  # fmt: skip
-        return {name: field for name, field in fields.items() if name in only}
+            )
+        return frozenset(names)
+
+    def get_fields(self) -> dict[str, Field[Any, Any, Any, Any]]:
+        fields = super().get_fields()
+        listed = isinstance(self.parent, serializers.ListSerializer) and self.parent.parent is None
+        only = self.context.get("only") if self.parent is None or listed else None
+        return fields if only is None else {name: field for name, field in fields.items() if name in only}
 
 
 class PauseBody(BodySerializer):

@@ -191,6 +191,8 @@ class ApiViews(GenericViewSet):  # type: ignore[type-arg]
         if spec.paged:
             extra |= {"cursor", "page_size"}
         self._params = spec.query.read(request.query_params, frozenset(extra))
+        wanted = request.query_params.get("fields") if spec.reply is not None else None
+        self._only = spec.reply.only(wanted) if spec.reply is not None and wanted is not None else None
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """DRF's dispatch, with the handler of a POST run under its Idempotency-Key."""
@@ -275,9 +277,8 @@ class ApiViews(GenericViewSet):  # type: ignore[type-arg]
 
     def get_serializer_context(self) -> dict[str, Any]:
         context = dict(super().get_serializer_context())
-        wanted = self.request.query_params.get("fields") if self.request else None
-        if wanted is not None:
-            context["only"] = frozenset(wanted.split(","))
+        if getattr(self, "_only", None) is not None:
+            context["only"] = self._only
         return context
 
 

@@ -71,6 +71,9 @@ STATUS_S = 2.0
 REPORTS_A_SYNC = 500
 #: Two syncs with reports start at least this far apart: under load it makes batches, when idle it costs nothing.
 REPORT_GAP_S = 0.01
+#: With leases waiting for room nothing waits for an answer, so larger batches cost nobody time.
+BACKLOG_GAP_S = 0.06
+BACKLOG_LEASES = 6
 #: A passing state younger than this is not worth a message: most short steps end before it is sent.
 SETTLE_S = 0.1
 REPEATED_ORDER_S = 0.2
@@ -362,7 +365,8 @@ class Agent:
                 answered = {(verdict.attempt_id, verdict.sequence) for verdict in reply.verdicts}
                 if not any(key in answered for key, _report in batch):
                     await asyncio.sleep(1.0)  # a platform that says nothing of any report is not hammered
-                await asyncio.sleep(max(0.0, began + REPORT_GAP_S - time.monotonic()))
+                gap_s = BACKLOG_GAP_S if len(self.machine.attempts) >= BACKLOG_LEASES else REPORT_GAP_S
+                await asyncio.sleep(max(0.0, began + gap_s - time.monotonic()))
 
     async def _pause(self, backoff: Backoff, exc: Transient) -> None:
         if not backoff.failures:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
-
 from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
@@ -17,13 +14,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz),
     path("readyz", readyz),
     path("api/v1/events", events),
-    *[path("api/v1/", include(f"fubini.{app}.urls")) for app in API if find_spec(f"fubini.{app}.urls")],
+    *[path("api/v1/", include(f"fubini.{app}.urls")) for app in API],
     path("api/schema", SpectacularAPIView.as_view()),
     path("api/docs", SpectacularSwaggerView.as_view(url="/api/schema")),
+    path("", include("fubini.gateway.urls")),
 ]
-for extra in ("fubini.gateway.urls", "fubini.datasets.object_urls"):
-    if find_spec(extra):
-        urlpatterns.append(path("", include(import_module(extra))))
 
 handler400 = "fubini.rest.errors.bad_request"
 handler403 = "fubini.rest.errors.permission_denied"

@@ -99,7 +99,7 @@ class Stack:
             run: dict[str, Any] = self.get(f"runs/{run_id}")
             if run["state"] in ENDED:
                 return run
-            time.sleep(0.1)
+            time.sleep(0.3)
         raise TimeoutError(f"run {run_id} did not end within {within_s} s: {run}")
 
     def kinds(self) -> dict[str, list[int]]:

@@ -257,21 +257,44 @@ def unreadable_refuse(problems: dict[str, list[str]], *, at_ms: int) -> None:
 
 @dataclass(slots=True)
 class WhyMemory:
-    """The reason codes last written for each waiting task, so that only changes are written."""
+    """What was last written for each waiting task, and when: changes of substance are written at once, others rarely."""
 
-    written: dict[str, tuple[object, ...]]
+    written: dict[str, tuple[tuple[object, ...], int]]
+
+
+# Which of these binds changes with every step that starts or ends; to whoever waits they all say "no room yet".
+NO_ROOM = frozenset(
+    {
+        "waits_for_pool",
+        "pool_slots",
+        "nodes_busy",
+        "machine_busy",
+        "reserved",
+        "local_first",
+        "burst_price",
+        "scored_worse",
+        "cycle_limit",
+    }
+)
+REFRESH_MS = 10_000
+REFRESH_A_CYCLE = 50
 
 
 def reasons_write(memory: WhyMemory, unplaced: Sequence[core.Unplaced], *, at_ms: int) -> int:
-    """Store why tasks stay. Figures that move every cycle (waits, seconds) alone do not cause a write."""
+    """Store why tasks stay: at once when the binding reason changed in substance, else every now and then."""
     changed: list[core.Unplaced] = []
+    refreshed = 0
     for item in unplaced:
-        mark = tuple(
-            (r.code.value, r.pool_id, r.figures.get("missing_micros"), r.figures.get("reason")) for r in item.reasons
-        )
-        if memory.written.get(item.task_id) != mark:
-            memory.written[item.task_id] = mark
-            changed.append(item)
+        first = item.reasons[0]
+        code = "no_room" if first.code.value in NO_ROOM else first.code.value
+        mark = (code, first.figures.get("missing_micros"), first.figures.get("reason"))
+        before, written_ms = memory.written.get(item.task_id, (None, 0))
+        if before == mark:
+            if at_ms - written_ms < REFRESH_MS or refreshed >= REFRESH_A_CYCLE:
+                continue
+            refreshed += 1
+        memory.written[item.task_id] = (mark, at_ms)
+        changed.append(item)
     current = {item.task_id for item in unplaced}
     for task_id in [t for t in memory.written if t not in current]:
         del memory.written[task_id]

@@ -27,6 +27,7 @@ from fubini_scheduler.cycle import plan
 log = logging.getLogger(__name__)
 POLL_S = 1.0
 STANDBY_S = 1.0
+PREFETCH_PACE_S = 0.08
 SLOW_EVERY_S = 1.0
 PUMP_PASSES = 4  # before planning, so that a flood of results does not keep ready steps from starting
 
@@ -39,6 +40,7 @@ class Loop:
         self.cache = RequestCache()
         self.memory = WhyMemory({})
         self.stopping = False
+        self.prefetching = False
         self._slow_at = 0.0
 
     def cycle(self) -> bool:
@@ -70,6 +72,7 @@ class Loop:
 
     def _plan(self) -> tuple[Granted, dict[str, Any]]:
         world = world_of(self.cache)
+        self.prefetching = world.prefetching
         unreadable_refuse(self.cache.unreadable, at_ms=clock.now_ms())
         if not world.snapshot.tasks:
             self.memory.written.clear()
@@ -97,7 +100,11 @@ class Loop:
                     mine.wait(STANDBY_S)
                     continue
                 mine.drain()
+                started = time.monotonic()
                 again = self.cycle()
+                if self.prefetching:
+                    # Agents have work waiting: gathering results for a moment makes larger, cheaper batches.
+                    time.sleep(max(0.0, PREFETCH_PACE_S - (time.monotonic() - started)))
                 close_old_connections()
                 if not again:
                     mine.wait(POLL_S)

@@ -322,7 +322,8 @@ def _projects(project_ids: set[str]) -> list[core.Project]:
 
 
 PREFETCH_BELOW_MS = 400
-PREFETCH_MAX = 32
+PREFETCH_AHEAD_MS = 1000
+PREFETCH_MAX = 48
 
 
 def _prefetch_depth(groups: list[NodeGroup], pools: list[Pool]) -> dict[str, int]:
@@ -354,7 +355,7 @@ def _prefetch_depth(groups: list[NodeGroup], pools: list[Pool]) -> dict[str, int
         if group_id in group_ids:
             newest[group_id] = max(newest.get(group_id, 0), (finished or 0) - (started or 0))
     return {
-        group_id: min(PREFETCH_MAX, PREFETCH_BELOW_MS // max(slowest, 10))
+        group_id: min(PREFETCH_MAX, PREFETCH_AHEAD_MS // max(slowest, 10))
         for group_id, slowest in newest.items()
         if slowest < PREFETCH_BELOW_MS
     }

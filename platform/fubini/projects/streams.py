@@ -143,3 +143,73 @@ async def events(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
         content_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
+
+
+def openapi(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """Postprocessing hook of the OpenAPI document: the stream is no REST framework view, so it says of itself."""
+    parameters: list[dict[str, Any]] = []
+    for name, field in EventQuery().fields.items():
+        kind: dict[str, Any] = {"type": "integer"} if isinstance(field, serializers.IntegerField) else {"type": "string"}
+        for bound, key in (("min_value", "minimum"), ("max_value", "maximum"), ("max_length", "maxLength")):
+            if getattr(field, bound, None) is not None:
+                kind[key] = getattr(field, bound)
+        parameters.append({"name": name, "in": "query", "description": str(field.help_text or name), "schema": kind})
+    parameters.append(
+        {
+            "name": "Last-Event-ID",
+            "in": "header",
+            "description": "The last number read; wins over `cursor`.",
+            "schema": {"type": "string"},
+        }
+    )
+    event = {
+        "type": "object",
+        "required": ["seq", "at_ms", "topic", "kind", "entity_id", "data"],
+        "properties": {
+            "seq": {"type": "integer", "description": "Number in commit order: resume after it."},
+            "at_ms": {"type": "integer"},
+            "topic": {"type": "string"},
+            "kind": {"type": "string"},
+            "project_id": {"type": "string", "nullable": True},
+            "run_id": {"type": "string", "nullable": True},
+            "entity_id": {"type": "string"},
+            "generation": {"type": "integer"},
+            "from_state": {"type": "string"},
+            "to_state": {"type": "string"},
+            "actor": {"type": "string"},
+            "data": {"type": "object", "additionalProperties": {}},
+        },
+    }
+    batch = {
+        "type": "object",
+        "required": ["events", "cursor", "gap"],
+        "properties": {
+            "events": {"type": "array", "items": {"$ref": "#/components/schemas/Event"}},
+            "cursor": {"type": "integer", "description": "Where to read on."},
+            "gap": {"type": "boolean", "description": "Events after the cursor were deleted before they were read."},
+        },
+    }
+    schemas = result.setdefault("components", {}).setdefault("schemas", {})
+    schemas["Event"], schemas["EventBatch"] = event, batch
+    result["paths"]["/api/v1/events"] = {
+        "get": {
+            "operationId": "events_stream",
+            "summary": "Follow what happens, from any number on",
+            "description": "A stream of server-sent events (`text/event-stream`), or with `wait` a long poll's JSON. "
+            "Without a cursor it begins now. Besides events the stream has `cursor`, `gap` and `end` frames.",
+            "parameters": parameters,
+            "tags": ["events"],
+            "security": [{"token": []}, {"session": []}],
+            "responses": {
+                "200": {
+                    "description": "Events.",
+                    "content": {
+                        "text/event-stream": {"schema": {"type": "string"}},
+                        "application/json": {"schema": {"$ref": "#/components/schemas/EventBatch"}},
+                    },
+                }
+            },
+        }
+    }
+    result["paths"] = dict(sorted(result["paths"].items()))
+    return result

@@ -132,7 +132,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_NO_READ_ONLY_REQUIRED": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     # Enums stay inline: names made up for them change whenever another serializer has the same choices.
-    "POSTPROCESSING_HOOKS": ["fubini.rest.schema.finish"],
+    "POSTPROCESSING_HOOKS": ["fubini.projects.streams.openapi", "fubini.rest.schema.finish"],
 }
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024

@@ -149,7 +149,9 @@ def openapi(result: dict[str, Any], generator: Any, request: Any, public: bool) 
     """Postprocessing hook of the OpenAPI document: the stream is no REST framework view, so it says of itself."""
     parameters: list[dict[str, Any]] = []
     for name, field in EventQuery().fields.items():
-        kind: dict[str, Any] = {"type": "integer"} if isinstance(field, serializers.IntegerField) else {"type": "string"}
+        kind: dict[str, Any] = (
+            {"type": "integer"} if isinstance(field, serializers.IntegerField) else {"type": "string"}
+        )
         for bound, key in (("min_value", "minimum"), ("max_value", "maximum"), ("max_length", "maxLength")):
             if getattr(field, bound, None) is not None:
                 kind[key] = getattr(field, bound)

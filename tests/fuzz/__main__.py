@@ -30,6 +30,7 @@ FUZZERS: list[tuple[str, str, int, int]] = [
     ("artifact_names", "tests.fuzz.artifact_names", 3_000, 30_000),
     ("archives", "tests.fuzz.archives", 200, 2_000),
     ("agent_replies", "tests.fuzz.agent_replies", 10_000, 200_000),
+    ("agent_protocol", "tests.fuzz.agent_protocol", 10_000, 200_000),
     ("rest", "tests.fuzz.rest", 2_000, 50_000),
     ("twin", "tests.fuzz.twin", 600, 5_000),
 ]

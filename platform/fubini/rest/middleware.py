@@ -1,12 +1,13 @@
-"""The first of our middleware: gives the request its id and refuses a body that is too large before it is read."""
+"""Our middleware: static files, the request's id, and the refusal of a body that is too large before it is read."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.http import HttpRequest, HttpResponse
+from whitenoise.middleware import WhiteNoiseMiddleware  # type: ignore[import-untyped]
 
 from fubini.rest.limits import max_body_bytes, too_large
 from fubini.rest.problems import problem_response
@@ -47,3 +48,28 @@ class RequestLimitsMiddleware:
     def _end(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]
         return response
+
+
+class StaticFilesMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]
+    """WhiteNoise that lets async views pass: its own is sync only, so each long poll or agent's sync would hold a thread."""
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        super().__init__(get_response)
+        self.is_async = iscoroutinefunction(get_response)
+        if self.is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> Any:
+        return self._async_call(request) if self.is_async else super().__call__(request)
+
+    async def _async_call(self, request: HttpRequest) -> Any:
+        # The same look-up as the sync one, in memory; only a found file is opened, in a thread.
+        known = None if self.autorefresh else self.files.get(request.path_info)
+        if self.autorefresh and request.path_info.startswith(str(self.static_prefix)):
+            known = await sync_to_async(self.find_file)(request.path_info)
+        if known is not None:
+            return await sync_to_async(self.serve)(known, request)
+        return await self.get_response(request)

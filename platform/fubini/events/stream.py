@@ -110,35 +110,41 @@ class Tail:
 TAIL = Tail()
 
 
+class Seat:
+    """One stream's place; `release` may be called as often as there are ways to end."""
+
+    def __init__(self, taken: Counter[str], actor: str) -> None:
+        self._taken: Counter[str] | None = taken
+        self._actor = actor
+        taken[actor] += 1
+
+    def release(self) -> None:
+        taken, self._taken = self._taken, None
+        if taken is not None:
+            taken[self._actor] -= 1
+            if not taken[self._actor]:
+                del taken[self._actor]
+
+
 class Seats:
-    """How many streams are open, in all and a principal."""
+    """How many streams are open, in all and a principal. Taken on the event loop's thread only."""
 
     def __init__(self) -> None:
-        self._open: Counter[str] = Counter()
+        self._taken: Counter[str] = Counter()
 
-    def check(self, actor: str, *, most: int, most_an_actor: int) -> None:
-        """Is there a seat?
+    def take(self, actor: str, *, most: int, most_an_actor: int) -> Seat:
+        """A seat, until it is released.
 
         Raises:
             TooManyRequests: all seats, or the principal's, are taken.
         """
-        if self._open.total() >= most or self._open[actor] >= most_an_actor:
+        if self._taken.total() >= most or self._taken[actor] >= most_an_actor:
             raise TooManyRequests(
-                f"{self._open[actor]} of your event streams are open; {most_an_actor} may be.",
+                f"{self._taken[actor]} of your event streams are open; {most_an_actor} may be.",
                 next_step="Close a stream, or follow several runs with one stream of the project.",
                 retry_after_s=5,
             )
-
-    @contextlib.contextmanager
-    def take(self, actor: str) -> Iterator[None]:
-        """A seat while the context is open; only used from the event loop, so no lock."""
-        self._open[actor] += 1
-        try:
-            yield
-        finally:
-            self._open[actor] -= 1
-            if not self._open[actor]:
-                del self._open[actor]
+        return Seat(self._taken, actor)
 
 
 SEATS = Seats()

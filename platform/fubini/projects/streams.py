@@ -6,6 +6,7 @@ It lives with projects because what a reader may see is decided here; numbering 
 from __future__ import annotations
 
 import re
+import weakref
 from collections.abc import AsyncIterator
 from importlib import import_module
 from typing import Any
@@ -111,15 +112,17 @@ async def events(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
 
         await in_thread(watch)
         principal = await in_thread(lambda: _reader(request))
-        SEATS.check(
+        wait_s = _wait_s(params["wait"]) if "wait" in params else None
+        seat = SEATS.take(
             principal.actor,
             most=settings.FUBINI["STREAMS_MAX"],
             most_an_actor=settings.FUBINI["STREAMS_MAX_A_PRINCIPAL"],
         )
-        if "wait" in params:
-            wait_s = _wait_s(params["wait"])
-            with SEATS.take(principal.actor):
+        if wait_s is not None:
+            try:
                 batch = await poll(watch, after, wait_s=wait_s, limit=params.get("limit", 500))
+            finally:
+                seat.release()
             return JsonResponse(
                 {"events": [event_document(e) for e in batch.events], "cursor": batch.cursor, "gap": batch.gap},
                 headers={"Cache-Control": "no-store"},
@@ -133,16 +136,20 @@ async def events(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
         return problem_response(ours)
 
     async def body() -> AsyncIterator[bytes]:
-        # Taken here and not above: a response whose body is never begun must not hold a seat.
-        with SEATS.take(principal.actor):
+        try:
             async for frame in frames(watch, after, recheck_s=settings.FUBINI["STREAM_RECHECK_S"]):
                 yield frame
+        finally:
+            seat.release()
 
-    return StreamingHttpResponse(
+    response = StreamingHttpResponse(
         body(),
         content_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
+    # A body that is never begun has no end either: then the seat goes with the response.
+    weakref.finalize(response, seat.release)
+    return response
 
 
 def openapi(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:

@@ -238,3 +238,17 @@ def test_administrators_hear_of_what_belongs_to_no_project(house: House) -> None
     assert any(e["entity_id"] == "s" for e in heard)
     for api in (house.api["owner"], api_of(make_user())):
         assert not any(e["project_id"] is None for e in api.get("events?wait=0&cursor=0").json()["events"])
+
+
+async def test_a_stream_that_was_never_read_frees_its_place_and_a_rush_gets_no_more_places(
+    house: House, settings: Any
+) -> None:
+    settings.FUBINI = {**settings.FUBINI, "STREAMS_MAX_A_PRINCIPAL": 3}
+    headers = {"Authorization": f"Bearer {house.api['owner'].token}"}
+    await sync_to_async(house.api["owner"].get)("me")  # notes the token's use, which the rush then need not
+    answers: list[Any] = await asyncio.gather(*(AsyncClient().get("/api/v1/events", headers=headers) for _ in range(8)))
+    assert sorted(a.status_code for a in answers) == [200] * 3 + [429] * 5
+    answers.clear()
+    gc.collect()
+    again: Any = await AsyncClient().get("/api/v1/events", headers=headers)
+    assert again.status_code == 200

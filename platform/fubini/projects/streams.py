@@ -147,7 +147,8 @@ async def events(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
         content_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
-    # A body that is never begun has no end either: then the seat goes with the response.
+    # A body that is never begun has no end either: then the seat goes with the response, closed or dropped.
+    response._resource_closers.append(seat.release)  # type: ignore[attr-defined]
     weakref.finalize(response, seat.release)
     return response
 

@@ -53,6 +53,19 @@ def _namespaces() -> bool:
         return False
 
 
+def _shaped_link() -> bool:
+    """May we make a network namespace, a pair of interfaces and a token bucket on one of them?"""
+    tried = (
+        "set -e; ip link add veth-try type veth peer name veth-peer; tc qdisc add dev veth-try root tbf rate 8mbit"
+        " burst 32kb latency 100ms"
+    )
+    try:
+        made = subprocess.run(["unshare", "--net", "sh", "-c", tried], capture_output=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return made.returncode == 0
+
+
 def _gpu() -> bool:
     return Path("/dev/nvidia0").exists() or Path("/dev/kfd").exists()
 
@@ -75,6 +88,11 @@ NEEDS: dict[str, Need] = {
         "user and mount namespaces for ordinary users",
         _namespaces,
         "sysctl -w kernel.unprivileged_userns_clone=1 (and apt-get install util-linux)",
+    ),
+    "shaped link": Need(
+        "network namespaces and traffic shaping (root, ip, tc)",
+        _shaped_link,
+        "apt-get install iproute2, and run the tests as root",
     ),
     "linux": Need("a Linux kernel", lambda: sys.platform == "linux", "run the tests on Linux"),
     "postgresql": Need("a PostgreSQL server's programs", _postgresql, "apt-get install postgresql"),

@@ -56,6 +56,7 @@ from fubini_protocol.v1.messages import (
     CacheReport,
     Capacity,
     HostFacts,
+    LinkUse,
     Offer,
     Provenance,
     Report,
@@ -422,10 +423,17 @@ class Agent:
             reports=tuple(reports),
             cache=cache,
             capacity=self._capacity() if not reports or first else None,
+            link=None if reports else self._link_use(),
             host=self.host if first else None,
             offer=self.offer if first else None,
             environments=self.environments.records() if first else None,
         )
+
+    def _link_use(self) -> Optional[LinkUse]:
+        meter = self.transport.meter
+        if not meter.moved_bytes:
+            return None
+        return LinkUse(downloaded_bytes=meter.moved_bytes, busy_ms=meter.busy_ms(time.monotonic()))
 
     def _capacity(self) -> Capacity:
         free = facts.disk_free_bytes(self.folder.path)

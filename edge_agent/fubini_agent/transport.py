@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import random
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional, TypeVar
@@ -43,6 +44,8 @@ CONNECT_S = 10.0
 ANSWER_S = 30.0
 REPLY_MAX_BYTES = 64 * 1024 * 1024
 UPLOAD_CHUNK = 256 * 1024
+#: Blobs from this size on tell how wide the link is; smaller ones only how far away the platform is.
+MEASURED_BYTES = 4 << 20
 HEAD_FIRST_BYTES = 1 << 20  # above this size it is worth asking whether the platform has the blob already
 _ATTEMPTS = 5
 
@@ -67,12 +70,39 @@ class Backoff:
         return float(wait_s * random.uniform(low, high))  # noqa: S311 - spreads load, guards nothing
 
 
+class LinkMeter:
+    """How fast large blobs come in: their bytes, and the time during which at least one was on its way.
+
+    Times are monotonic seconds.
+    """
+
+    def __init__(self) -> None:
+        self.moved_bytes = 0
+        self._busy_s = 0.0
+        self._active = 0
+        self._since = 0.0
+
+    def begin(self, now: float) -> None:
+        if not self._active:
+            self._since = now
+        self._active += 1
+
+    def end(self, now: float) -> None:
+        self._active -= 1
+        if not self._active:
+            self._busy_s += now - self._since
+
+    def busy_ms(self, now: float) -> int:
+        return int((self._busy_s + (now - self._since if self._active else 0.0)) * 1000)
+
+
 class Transport:
     """One agent's connections. Blob addresses may be relative to the platform's URL."""
 
     def __init__(self, url: str, identity: Optional[Identity] = None) -> None:
         self.url = url.rstrip("/") + "/"
         self.identity = identity
+        self.meter = LinkMeter()
         self._client = httpx.AsyncClient(
             timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S),
             limits=httpx.Limits(max_connections=32, max_keepalive_connections=16, keepalive_expiry=60.0),
@@ -167,6 +197,9 @@ class Transport:
         at = os.fstat(file).st_size
         if at:
             headers = {**headers, "range": f"bytes={at}-"}
+        measured = size >= MEASURED_BYTES
+        if measured:
+            self.meter.begin(time.monotonic())
         try:
             async with self._client.stream("GET", address, headers=headers) as response:
                 if response.status_code not in (200, 206):
@@ -179,10 +212,15 @@ class Transport:
                 async for chunk in response.aiter_raw(1 << 18):
                     if at + len(chunk) > size:
                         raise Permanent(f"blob at {address.split('?')[0]} is longer than its {size} bytes")
-                    os.write(file, chunk)
+                    _write_all(file, chunk)
                     at += len(chunk)
+                    if measured:
+                        self.meter.moved_bytes += len(chunk)
         except (httpx.HTTPError, httpx.StreamError) as exc:
             raise Transient(f"{type(exc).__name__} {exc}".rstrip()) from exc
+        finally:
+            if measured:
+                self.meter.end(time.monotonic())
         if at < size:  # a broken connection raises above: this is all there is
             raise Permanent(f"blob at {address.split('?')[0]} has {at} bytes, the lease says {size}")
 
@@ -220,6 +258,13 @@ class Transport:
                 if backoff.failures >= _ATTEMPTS:
                     raise Transient(f"upload of {digest}: {exc}", exc.retry_after_s) from exc
                 await asyncio.sleep(backoff.next_s(exc.retry_after_s))
+
+
+def _write_all(file: int, chunk: bytes) -> None:
+    """A write may be short when the disk fills up; the rest then says so by itself."""
+    view = memoryview(chunk)
+    while view:
+        view = view[os.write(file, view) :]
 
 
 async def _chunks(descriptor: int, size: int) -> AsyncIterator[bytes]:

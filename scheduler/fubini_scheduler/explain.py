@@ -94,6 +94,7 @@ def why_here(
             price_micros=option.price_micros,
             score=judge.score(option),
             bytes_to_move=option.staging.bytes_to_move,
+            transfer_ms=option.transfer_ms,
             not_chosen=None if option is chosen else notes[position].code,
         )
         for position, option in ranked[: policy.alternatives_kept]

@@ -17,14 +17,15 @@ _MS_PER_HOUR = 3_600_000
 class Option:
     """A candidate for one task at this moment; `room` says that it could start there right now."""
 
-    __slots__ = ("candidate", "hold_micros", "price_micros", "room", "stage_ms", "staging", "wait_ms")
+    __slots__ = ("candidate", "hold_micros", "price_micros", "room", "stage_ms", "staging", "transfer_ms", "wait_ms")
 
     def __init__(self, candidate: Candidate, staging: Staging, *, room: bool, wait_ms: int) -> None:
         self.candidate = candidate
         self.staging = staging
         self.room = room
         self.wait_ms = wait_ms  # until the place takes it
-        self.stage_ms = staging.duration_ms(candidate.bandwidth) + candidate.pool.pool.start_overhead_ms
+        self.transfer_ms = staging.duration_ms(candidate.bandwidth)
+        self.stage_ms = self.transfer_ms + candidate.pool.pool.start_overhead_ms
         self.price_micros = candidate.compute_micros + staging.egress_micros
         self.hold_micros = candidate.hold_micros + staging.egress_micros
 

@@ -34,12 +34,14 @@ class Stack:
     token: str = ""
     project: str = "demo"
     env: dict[str, str] = field(default_factory=dict)
+    options: tuple[str, ...] = ()  # more words for `up`
     client: httpx.Client = field(default_factory=httpx.Client)
 
     def up(self) -> None:
         """Start (or start again on the same folder); returns when it is ready."""
         done = subprocess.run(
-            [sys.executable, "-m", "fubini.supervisor", "up", "--detach", "--json", "--port", "0", "--home", str(self.home)],
+            [sys.executable, "-m", "fubini.supervisor", "up", "--detach", "--json", "--port", "0", "--home", str(self.home),
+             *self.options],
             env=self.env,
             capture_output=True,
             text=True,
@@ -142,10 +144,10 @@ def base_env(home: Path, **more: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def stack(**env: str) -> Iterator[Stack]:
+def stack(*options: str, **env: str) -> Iterator[Stack]:
     """A stack from nothing to nothing. With `FUBINI_KEEP=1` in the environment its folder stays for a look."""
     home = Path(tempfile.mkdtemp(prefix="fubini-stack-"))
-    running = Stack(home, env=base_env(home, **env))
+    running = Stack(home, env=base_env(home, **env), options=options)
     try:
         running.up()
         yield running

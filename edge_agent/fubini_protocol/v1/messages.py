@@ -417,6 +417,17 @@ class Capacity(Message):
     reason: str = ""
 
 
+class LinkUse(Message):
+    """What large blobs brought in over the site's link since the session began. Both figures only rise.
+
+    `busy_ms` is the time during which at least one of them was on its way, so the quotient is the link's rate however
+    many shared it. Small blobs are not counted: their time is the network's delay, not its width.
+    """
+
+    downloaded_bytes: int = 0
+    busy_ms: int = 0
+
+
 class SyncRequest(Message):
     protocol_version: int
     agent_id: str
@@ -430,6 +441,7 @@ class SyncRequest(Message):
     reports: tuple[Report, ...] = ()
     cache: Optional[CacheReport] = None
     capacity: Optional[Capacity] = None
+    link: Optional[LinkUse] = None  # with the sync that carries no reports
     host: Optional[HostFacts] = None  # with the first sync of a session, and when it changed
     offer: Optional[Offer] = None
     environments: Optional[tuple[Environment, ...]] = None

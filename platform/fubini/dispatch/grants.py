@@ -212,6 +212,7 @@ def placement_json(placement: core.Placement) -> dict[str, Any]:
                 "finish_ms": a.finish_ms,
                 "price_micros": a.price_micros,
                 "bytes_to_move": a.bytes_to_move,
+                "transfer_ms": a.transfer_ms,
                 "not_chosen": a.not_chosen.value if a.not_chosen else None,
             }
             for a in placement.why.alternatives[:4]

@@ -25,9 +25,11 @@ from fubini.runs.engine import Requirement, TaskSpec
 from fubini.runs.models import Attempt, Run, Task
 from fubini.runs.transitions import ATTEMPT_LIVE
 from fubini.sites.models import Agent, NodeGroup, Pause, Pool, Price, Site
+from fubini.sites.selectors import link_bytes_per_s
 from fubini_scheduler import model as core
 
 QUEUE_LIMIT = 10_000
+STAGING = ("leased", "staging")  # an attempt in these may still be bringing its inputs in
 
 
 @dataclass(slots=True)
@@ -51,6 +53,7 @@ class RequestCache:
 
     requests: dict[str, tuple[int, core.TaskRequest]] = field(default_factory=dict)
     unreadable: dict[str, list[str]] = field(default_factory=dict)
+    moving: dict[str, dict[str, int]] = field(default_factory=dict)  # by attempt: the blobs its task reads, digest -> bytes
 
 
 def world_of(cache: RequestCache) -> World:
@@ -66,7 +69,7 @@ def world_of(cache: RequestCache) -> World:
     attempts = list(
         Attempt.objects.filter(state__in=ATTEMPT_LIVE).only(
             "id", "task_id", "project_id", "pool_id", "node_group_id", "node_index", "cpu_millis", "memory_bytes",
-            "devices", "leased_at_ms", "walltime_s", "state", "agent_id", "placement",
+            "devices", "leased_at_ms", "walltime_s", "state", "agent_id", "site_id", "placement",
         )
     )  # fmt: skip
     load: dict[str, int] = defaultdict(int)
@@ -82,7 +85,10 @@ def world_of(cache: RequestCache) -> World:
     tasks = _requests(cache)
     project_ids = {t.project_id for t in tasks} | {a.project_id for a in attempts}
     depth = _prefetch_depth(groups, pools)
-    keys = {key for task in tasks for key, _ in task.inputs}
+    staging = [a for a in attempts if a.state in STAGING and a.placement.get("bytes_to_move")]
+    moving = _moving(cache, staging)
+    keys = {key for task in tasks for key, _ in task.inputs} | {core.BlobKey(k) for m in moving.values() for k in m}
+    held = replica_sites(keys) if keys else {}
     snapshot = core.Snapshot(
         tasks=tuple(tasks),
         sites=tuple(core.Site(core.SiteId(s.pk), s.name, s.region) for s in sites),
@@ -91,9 +97,8 @@ def world_of(cache: RequestCache) -> World:
         pools=tuple(_pool(p, agents[p.pk], prices.get(p.pk), depth) for p in pools),
         projects=tuple(_projects(project_ids)),
         allocations=tuple(_allocation(a) for a in attempts),
-        replicas={core.BlobKey(k): frozenset(core.SiteId(s) for s in v) for k, v in replica_sites(keys).items()}
-        if keys
-        else {},
+        replicas={core.BlobKey(k): frozenset(core.SiteId(s) for s in v) for k, v in held.items()},
+        transfers=tuple(_transfers(staging, moving, held)),
         paused=(pause.reason or None) if pause else None,
     )
     return World(snapshot, {p.pk: p for p in pools}, prices, agents, now_ms, prefetching=bool(depth))
@@ -260,7 +265,7 @@ def _pool(pool: Pool, agents: list[Agent], price: Price | None, depth: dict[str,
         reachable=bool(agents),
         price=price_of(price),
         labels=tuple(sorted((str(k), str(v)) for k, v in pool.labels.items())),
-        bandwidth_bytes_per_s=pool.labels.get("fubini.dev/bandwidth-bytes-per-s") or None,
+        bandwidth_bytes_per_s=link_bytes_per_s(pool),
         project_ids=frozenset(core.ProjectId(p) for p in allowed) if allowed else None,
     )
 
@@ -302,6 +307,27 @@ def _allocation(attempt: Attempt) -> core.Allocation:
         started_ms=attempt.leased_at_ms,
         expected_finish_ms=attempt.leased_at_ms + expected,
     )
+
+
+def _moving(cache: RequestCache, staging: list[Attempt]) -> dict[str, dict[str, int]]:
+    """What each attempt that brings data in reads, kept while it does."""
+    lacking = {a.task_id: a.pk for a in staging if a.pk not in cache.moving}
+    for task in Task.objects.filter(pk__in=lacking).only("project_id", "spec") if lacking else ():
+        cache.moving[lacking[task.pk]] = inputs_of(task.project_id, spec_of(task.spec)).sizes
+    cache.moving = {a.pk: cache.moving[a.pk] for a in staging if a.pk in cache.moving}
+    return cache.moving
+
+
+def _transfers(
+    staging: list[Attempt], moving: dict[str, dict[str, int]], held: dict[str, set[str]]
+) -> list[core.Transfer]:
+    """The blobs on their way, each once a site. How far one has come is not known: it counts whole until it is there."""
+    found: dict[tuple[str, str], int] = {}
+    for attempt in staging:
+        for digest, size in moving.get(attempt.pk, {}).items():
+            if attempt.site_id not in held.get(digest, ()):
+                found[attempt.site_id, digest] = size
+    return [core.Transfer(core.SiteId(s), core.BlobKey(d), size) for (s, d), size in sorted(found.items())]
 
 
 def _projects(project_ids: set[str]) -> list[core.Project]:

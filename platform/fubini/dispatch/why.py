@@ -130,9 +130,36 @@ def _sentence(reason: dict[str, Any]) -> str:
 
 
 def _named(placement: dict[str, Any]) -> dict[str, Any]:
+    """A stored placement with names for ids and a sentence that says what decided."""
     ids = {c["pool_id"] for c in placement.get("considered", [])}
-    names = dict(Pool.objects.filter(pk__in=ids).values_list("pk", "name"))
-    return {
-        **placement,
-        "considered": [{**c, "pool": names.get(c["pool_id"], c["pool_id"])} for c in placement.get("considered", [])],
-    }
+    pools = {p.pk: p for p in Pool.objects.filter(pk__in=ids).select_related("site")}
+    considered = [
+        {
+            **c,
+            "pool": pools[c["pool_id"]].name if c["pool_id"] in pools else c["pool_id"],
+            "site": pools[c["pool_id"]].site.name if c["pool_id"] in pools else "",
+        }
+        for c in placement.get("considered", [])
+    ]
+    return {**placement, "considered": considered, "sentence": _decided(placement.get("why", ""), considered)}
+
+
+_DECIDED = {
+    "only_feasible": "no other pool can run it",
+    "data_local": "its data decided: without the bytes to move another place would have won",
+    "local_first": "local first: a more distant place opens only when local ones stay full",
+    "burst": "overflow: the more local places would start it too late",
+    "cheapest": "it is the cheapest place",
+    "fastest": "it ends soonest there",
+    "balanced": "time and price together are best there",
+}
+
+
+def _decided(code: str, considered: list[dict[str, Any]]) -> str:
+    """Why there, with the bytes and seconds of each place where any had to move."""
+    text = _DECIDED.get(code, code)
+    if any(c["bytes_to_move"] for c in considered):
+        text += "; to move: " + ", ".join(
+            f"{c['pool']} {c['bytes_to_move'] / 1e6:.1f} MB in {c.get('transfer_ms', 0) / 1000:.1f} s" for c in considered
+        )
+    return text

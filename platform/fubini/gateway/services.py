@@ -23,11 +23,13 @@ from fubini.runs.models import Attempt, Lease
 from fubini.runs.results import AttemptEnd, artifact_key, attempts_end
 from fubini.runs.transitions import ATTEMPT_ENDED, ATTEMPT_LIVE, attempts_move, leases_move, tasks_move
 from fubini.sites.models import Agent
+from fubini.sites.services import link_measured
 from fubini_protocol.v1 import messages as wire
 
 ORDER = {state: rank for rank, state in enumerate(ATTEMPT_LIVE)}
 INFRA_CAUSES = frozenset({"node", "site", "data", "image", "preempted"})
 RETRIES = 5
+LINK_SAMPLE_BYTES = 4 << 20  # fewer bytes since the last measurement wait for company
 
 
 def sync_handle(agent: Agent, request: wire.SyncRequest) -> wire.SyncReply:
@@ -287,6 +289,24 @@ def _older(agent: Agent, request: wire.SyncRequest) -> bool:
     return seen.get("session") == request.session_id and int(seen.get("sync_seq", -1)) > request.sync_seq
 
 
+def _link_note(agent: Agent, request: wire.SyncRequest) -> tuple[dict[str, Any], bool]:
+    """What of the agent's transfers was taken in already, and whether this sync added to it.
+
+    The agent's figures rise over its session, so a lost or repeated sync counts nothing twice.
+    """
+    seen: dict[str, Any] = agent.last_report.get("link") or {}
+    if request.link is None:
+        return seen, False
+    before = seen if seen.get("session") == request.session_id else {"bytes": 0, "ms": 0}
+    moved = request.link.downloaded_bytes - before["bytes"]
+    busy_ms = request.link.busy_ms - before["ms"]
+    if not LINK_SAMPLE_BYTES <= moved < 2**50 or not 0 < busy_ms < 2**40:
+        return seen, False
+    link_measured(site_id=agent.site_id, moved_bytes=moved, busy_ms=busy_ms)
+    taken = {"session": request.session_id, "bytes": request.link.downloaded_bytes, "ms": request.link.busy_ms}
+    return taken, True
+
+
 def _facts_note(agent: Agent, request: wire.SyncRequest, *, force: bool) -> None:
     """Keep what the agent says about itself; the row is written at most once a second unless something changed.
 
@@ -305,11 +325,12 @@ def _facts_note(agent: Agent, request: wire.SyncRequest, *, force: bool) -> None
         agent.environments = [e.model_dump(mode="json") for e in request.environments]
         fields.append("environments")
     newest = max(request.sync_seq, int(agent.last_report.get("sync_seq", -1))) if not fields else request.sync_seq
-    report = {"session": request.session_id, "sync_seq": newest}
+    report: dict[str, Any] = {"session": request.session_id, "sync_seq": newest}
+    report["link"], measured = _link_note(agent, request)
     if request.capacity is not None:
         report |= request.capacity.model_dump(mode="json")
     stale = agent.last_sync_at is None or (now - agent.last_sync_at).total_seconds() > 1
-    if fields or stale or force or agent.last_report.get("accepting") != report.get("accepting"):
+    if fields or stale or force or measured or agent.last_report.get("accepting") != report.get("accepting"):
         agent.last_sync_at = now
         agent.last_report = report
         agent.save(update_fields=[*fields, "last_sync_at", "last_report"])

@@ -21,6 +21,8 @@ class Site(models.Model):
     preference = models.IntegerField(default=100)  # local-first order, smaller first
     created_at = models.DateTimeField(auto_now_add=True)
     version = models.PositiveIntegerField(default=1)
+    link_bytes_per_s = models.BigIntegerField(null=True)  # into the site, as its agents measured it; None: not yet
+    link_measured_bytes = models.BigIntegerField(default=0)  # what the estimate stands on
 
 
 class Agent(models.Model):

@@ -13,6 +13,8 @@ from fubini.projects.models import Project
 from fubini.projects.selectors import project_ids_visible, projects_visible
 from fubini.sites.models import Agent, JoinToken, NodeGroup, Pause, Pool, Price, Site
 
+LABEL_BANDWIDTH = "fubini.dev/bandwidth-bytes-per-s"
+
 
 def pools_visible(principal: Principal) -> QuerySet[Pool]:
     """All pools for administrators; else those open to all or to one of the asker's projects, if it has any project."""
@@ -105,6 +107,17 @@ def prices_now(pools: Iterable[Pool]) -> dict[str, Price]:
     )
     found = Price.objects.filter(pool__in=list(pools), version=Subquery(newest))
     return {price.pool_id: price for price in found}
+
+
+def declared_bytes_per_s(pool: Pool) -> int | None:
+    """The rate a pool's label declares for bytes into its site; None without one, or when it is no number."""
+    text = str(pool.labels.get(LABEL_BANDWIDTH, ""))
+    return int(text) if text.isascii() and text.isdecimal() and 0 < len(text) < 16 and int(text) else None
+
+
+def link_bytes_per_s(pool: Pool) -> int | None:
+    """The rate of bytes into a pool's site: as measured, else as declared, else not known (None)."""
+    return pool.site.link_bytes_per_s or declared_bytes_per_s(pool)
 
 
 def paused_all() -> Pause | None:

@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from fubini.rest.serializers import BodySerializer, QuerySerializer, ReplySerializer
 from fubini.sites.models import Pool
+from fubini.sites.selectors import link_bytes_per_s
 
 MICROS_MAX = 10**15
 _KINDS = [kind.value for kind in Pool.Kind]
@@ -108,11 +109,20 @@ class PoolOut(ReplySerializer):
     max_running = serializers.IntegerField(allow_null=True)
     max_walltime_s = serializers.IntegerField(allow_null=True)
     labels = serializers.DictField()
+    bandwidth_bytes_per_s = serializers.SerializerMethodField(
+        help_text="Of bytes into its site: as its agents measured it, else as its label declares; null: not known."
+    )
+    bandwidth_measured_bytes = serializers.IntegerField(
+        source="site.link_measured_bytes", help_text="The transfers that figure stands on; 0: it is only declared."
+    )
     paused_reason = serializers.CharField(allow_blank=True)
     node_groups = NodeGroupOut(many=True)
     agents = PoolAgentOut(many=True, source="live_agents")
     projects = serializers.SerializerMethodField(help_text="Slugs of those it is kept for; empty: open to all.")
     price = serializers.SerializerMethodField(help_text="The rates that apply now; null: free.")
+
+    def get_bandwidth_bytes_per_s(self, pool: Any) -> int | None:
+        return link_bytes_per_s(pool)
 
     def get_projects(self, pool: Any) -> list[str]:
         return [project.slug for project in pool.seen_projects]

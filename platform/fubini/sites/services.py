@@ -24,10 +24,12 @@ from fubini.events.services import EventDraft, events_append
 from fubini.projects.models import Project
 from fubini.rest.problems import PreconditionFailed
 from fubini.sites.models import Agent, JoinToken, NodeGroup, Pause, Pool, Price, Site
+from fubini.sites.selectors import declared_bytes_per_s
 
 JOIN_TTL_S, JOIN_MAX_TTL_S = 3600, 7 * 24 * 3600
 _JOIN_TEXT = re.compile(r"fubj_([a-z0-9]{10})_[A-Za-z0-9_-]{43}")
 _AGENT_TEXT = re.compile(r"fuba_([a-z0-9]{10})_[A-Za-z0-9_-]{43}")
+LINK_MEMORY_BYTES = 64 << 20  # a measurement of this many bytes counts as much as all before it
 LABEL_POOL, LABEL_GROUP = "fubini.dev/pool", "fubini.dev/node-group"
 
 
@@ -124,6 +126,23 @@ def site_update(*, site: Site, actor: str, expected_version: int | None = None, 
     _versioned(Site, site, expected_version, "version", allowed)
     _note("site", "update", site, actor, allowed)
     return site
+
+
+def link_measured(*, site_id: str, moved_bytes: int, busy_ms: int) -> None:
+    """Take in how long an agent's site needed for some large blobs; the estimate moves towards it by their weight.
+
+    The first measurement moves away from what a pool of the site declares, if one does. What an agent says here decides
+    where steps are cheap to place, never rights or money.
+    """
+    rate = moved_bytes * 1000 // max(1, busy_ms)
+    site = Site.objects.get(pk=site_id)
+    known = site.link_bytes_per_s
+    if known is None:
+        known = max((declared_bytes_per_s(p) or 0 for p in Pool.objects.filter(site_id=site_id)), default=0) or rate
+    estimate = (known * LINK_MEMORY_BYTES + rate * moved_bytes) // (LINK_MEMORY_BYTES + moved_bytes)
+    Site.objects.filter(pk=site_id).update(
+        link_bytes_per_s=max(1, estimate), link_measured_bytes=F("link_measured_bytes") + moved_bytes
+    )
 
 
 @transaction.atomic

@@ -32,6 +32,7 @@ class Alternative:
     price_micros: int  # at the expected run time, egress included
     score: int  # lower is better
     bytes_to_move: int
+    transfer_ms: int  # until those bytes are there, behind what is on its way to that site already
     not_chosen: ReasonCode | None
 
 

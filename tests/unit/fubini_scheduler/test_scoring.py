@@ -99,7 +99,7 @@ def test_alternatives_show_what_was_weighed_best_first() -> None:
     result = plan(two_sites(tasks=(make_task(expected_ms=3_600_000),)), near_first(), NOW_MS)
     first, second = result.placements[0].why.alternatives
     finish_ms = NOW_MS + 3_600_000
-    assert first == Alternative("near", "near", NOW_MS, finish_ms, 0, 1_000_000, 0, None)  # type: ignore[arg-type]
+    assert first == Alternative("near", "near", NOW_MS, finish_ms, 0, 1_000_000, 0, 0, None)  # type: ignore[arg-type]
     assert (second.pool_id, second.price_micros, second.score) == ("far", 60_000, 1_060_000)
     assert second.not_chosen is not None
     assert second.not_chosen.value == "local_first"

@@ -207,6 +207,14 @@ def hardware_text(pool: Mapping[str, Any]) -> str:
     return "; ".join(parts)
 
 
+def link_text(pool: Mapping[str, Any]) -> str:
+    """How fast bytes come into the pool's site, and where that figure is from."""
+    rate = pool["bandwidth_bytes_per_s"]
+    if rate is None:
+        return "-"
+    return f"{output.size(rate)}/s{'' if pool['bandwidth_measured_bytes'] else ' (declared)'}"
+
+
 POOL_COLUMNS: list[tuple[str, Any]] = [
     ("SITE", lambda p: p["site"]),
     ("POOL", lambda p: p["name"]),
@@ -215,6 +223,7 @@ POOL_COLUMNS: list[tuple[str, Any]] = [
     ("SLOTS", lambda p: p["max_running"]),
     ("WALLTIME", lambda p: output.duration(p["max_walltime_s"]) if p["max_walltime_s"] else "-"),
     ("PRICE", lambda p: price_text(p["price"])),
+    ("LINK", link_text),
     ("STATE", lambda p: f"paused: {p['paused_reason']}" if p["paused_reason"] else pool_state(p)),
 ]
 

@@ -493,6 +493,18 @@ def why(
             print(f"    try: {output.plain(group['next_step'])}")
 
 
+def place_text(place: dict[str, Any], best_finish_ms: int) -> str:
+    """One place that was considered: its price, what had to move there, and how much later the step would have ended."""
+    parts = [output.money(place["price_micros"]) if place["price_micros"] else "free"]
+    if place["bytes_to_move"]:
+        parts.append(f"{output.size(place['bytes_to_move'])} to move in {place.get('transfer_ms', 0) / 1000:.1f} s")
+    later_s = (place["finish_ms"] - best_finish_ms) / 1000
+    if later_s:
+        parts.append(f"ends {abs(later_s):.1f} s {'later' if later_s > 0 else 'sooner'}")
+    chosen = "chosen" if place["not_chosen"] is None else f"not chosen: {place['not_chosen']}"
+    return f"{place['pool']}: {', '.join(parts)} ({chosen})"
+
+
 def why_text(name: str, found: dict[str, Any]) -> str:
     lines = [f"{name}: {found['sentence']}"]
     for reason in found["reasons"]:
@@ -500,6 +512,8 @@ def why_text(name: str, found: dict[str, Any]) -> str:
     placement = found["placement"] or {}
     if placement.get("sentence"):
         lines.append(f"  placed there: {placement['sentence']}")
+    for place in placement.get("considered", []):
+        lines.append(f"    {place_text(place, placement['considered'][0]['finish_ms'])}")
     if found["next_step"]:
         lines.append(f"  try: {found['next_step']}")
     return "\n".join(output.plain(line) for line in lines)

@@ -209,3 +209,37 @@ def test_a_cancelled_task_orders_its_attempt_to_stop_and_still_settles(place: Pl
     attempt.refresh_from_db()
     hold = Hold.objects.get(pk=attempt.pk)
     assert (attempt.state, hold.state, hold.settled_micros) == ("cancelled", "settled", 2000)
+
+
+def link(moved: int, busy_ms: int) -> wire.LinkUse:
+    return wire.LinkUse(downloaded_bytes=moved, busy_ms=busy_ms)
+
+
+def test_what_a_link_carries_is_learned_from_what_came_in_since_the_last_word(place: Place) -> None:
+    mib = 1 << 20
+    sync(place, link=link(64 * mib, 8_000))
+    place.site.refresh_from_db()
+    assert place.site.link_bytes_per_s == 8 * mib  # nothing was declared: the first measurement is the estimate
+    sync(place, seq=2, link=link(64 * mib, 8_000))  # repeated: nothing new
+    sync(place, seq=3, link=link(128 * mib, 12_000))  # as many bytes again, twice as fast
+    place.site.refresh_from_db()
+    assert (place.site.link_bytes_per_s, place.site.link_measured_bytes) == (12 * mib, 128 * mib)
+
+
+def test_a_declared_rate_is_where_measuring_starts_and_few_bytes_wait(place: Place) -> None:
+    mib = 1 << 20
+    place.pool.labels = {"fubini.dev/bandwidth-bytes-per-s": str(4 * mib)}
+    place.pool.save()
+    sync(place, link=link(3 * mib, 100))
+    place.site.refresh_from_db()
+    assert place.site.link_bytes_per_s is None
+    sync(place, seq=2, link=link(64 * mib, 8_000))
+    place.site.refresh_from_db()
+    assert place.site.link_bytes_per_s == 6 * mib
+
+
+@pytest.mark.parametrize("lie", [(-5, 10), (2**60, 10), (1 << 30, -1), (1 << 30, 0)])
+def test_figures_that_cannot_be_are_not_taken_in(place: Place, lie: tuple[int, int]) -> None:
+    sync(place, link=link(*lie))
+    place.site.refresh_from_db()
+    assert place.site.link_bytes_per_s is None

@@ -27,6 +27,7 @@ from fubini.runs.engine import (
     Timer,
 )
 from fubini.runs.models import Attempt, Run, RunNode, RunTimer, Task
+from fubini.runs.pins import spec_pin
 from fubini.runs.transitions import ATTEMPT_LIVE, agents_wake, run_move, tasks_create, tasks_move
 
 RUN_STATE = {
@@ -210,6 +211,7 @@ def _tasks_open(run: Run, opened: Sequence[OpenTask], at_ms: int) -> None:
         if len(opened) <= 500
         else Task.objects.filter(run=run).values_list("node_id", "generation")
     )
+    known = len(run.datasets)
     tasks = [
         Task(
             run=run,
@@ -217,7 +219,7 @@ def _tasks_open(run: Run, opened: Sequence[OpenTask], at_ms: int) -> None:
             node_id=command.node_id,
             generation=command.generation,
             template=command.spec.template,
-            spec=to_json(command.spec),
+            spec=to_json(spec_pin(run.project_id, run.datasets, command.spec) if command.spec.volumes else command.spec),
             priority=_priority(command.spec) or run.priority,
             submitted_by=run.submitted_by,
             queued_at_ms=at_ms,
@@ -227,7 +229,7 @@ def _tasks_open(run: Run, opened: Sequence[OpenTask], at_ms: int) -> None:
     ]
     tasks_create(tasks, at_ms=at_ms)
     run.steps_total += len(tasks)
-    run.save(update_fields=["steps_total"])
+    run.save(update_fields=["steps_total", "datasets"] if len(run.datasets) != known else ["steps_total"])
 
 
 def _priority(spec: TaskSpec) -> str:

@@ -19,6 +19,7 @@ class Run(models.Model):
     engine = models.CharField(max_length=10, default="embedded")  # embedded | argo | batch
     pipeline_version = models.ForeignKey("fubini_pipelines.PipelineVersion", null=True, on_delete=models.SET_NULL)
     parameters = models.JSONField(default=dict)
+    datasets = models.JSONField(default=dict)  # volume claim -> the version it means in this run: see `pins.py`
     state = models.CharField(max_length=10, default="pending")
     phase = models.CharField(max_length=10, default="Pending")
     message = models.TextField(blank=True, default="")

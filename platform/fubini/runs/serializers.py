@@ -155,6 +155,9 @@ class RunDetail(RunOut):
     """One run."""
 
     parameters = serializers.DictField(child=serializers.CharField())
+    datasets = serializers.DictField(
+        child=serializers.CharField(), help_text="Volume claim -> the dataset version it means in this run, retries included."
+    )
     outputs = serializers.JSONField(allow_null=True, help_text="The global outputs, in Argo's shape.")
     quote = serializers.JSONField(allow_null=True)
 

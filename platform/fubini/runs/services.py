@@ -22,6 +22,7 @@ from fubini.pipelines.models import PipelineVersion
 from fubini.projects.models import Project
 from fubini.runs.engine import SignalKind
 from fubini.runs.models import JobCounter, Run, RunLabel, RunManifest, RunSignal
+from fubini.runs.pins import claims_of, pinned
 from fubini.runs.transitions import RUN, RUN_ENDED
 
 NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,118}[a-z0-9])?")
@@ -74,6 +75,7 @@ def run_submit(
         engine=engine,
         pipeline_version=pipeline_version,
         parameters=given,
+        datasets=pinned(project.pk, sorted(claims_of(document, library))),
         submitted_by=actor,
         objective=objective,
         priority=priority,

@@ -240,6 +240,7 @@ def run_get(
             ("cost", costs_text(run)),
             ("labels", ", ".join(f"{k}={v}" for k, v in run["labels"].items())),
             ("parameters", ", ".join(f"{k}={v}" for k, v in run["parameters"].items())),
+            ("datasets", ", ".join(sorted(run["datasets"].values()))),
             ("generation", run["generation"] or ""),
         ],
     )

@@ -1,4 +1,4 @@
-"""`fubini pipeline` and `fubini lint`: manifests checked and kept."""
+"""`fubini pipeline`: manifests kept under a name."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ pipeline_app = typer.Typer(no_args_is_help=True, help="Manifests kept under a na
 def add_to(app: typer.Typer) -> None:
     app.add_typer(pipeline_app, name="pipeline")
     app.command("pipelines")(pipeline_list)
-    app.command()(lint)
 
 
 def manifest_text(path: Path) -> str:
-    """A manifest from a file, or from standard input for `-`."""
+    """A manifest from a file, from standard input for `-`, or made by a Python file, which is run here."""
     import sys
 
+    if path.suffix == ".py":
+        return _manifest_of_program(path)
     try:
         raw = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
         return raw.decode("utf-8")
@@ -35,6 +36,26 @@ def manifest_text(path: Path) -> str:
         ) from error
     except OSError as error:
         raise CliError(f"cannot read {path}", why=error.strerror or str(error), exit_code=Exit.USAGE) from error
+
+
+def _manifest_of_program(path: Path) -> str:
+    """The one manifest a Python file makes.
+
+    Raises:
+        CliError: it fails, or makes none or several.
+    """
+    from fubini.cli.pyfile import manifests_of_program
+    from fubini.manifests.documents import split_documents
+
+    parts = split_documents(manifests_of_program(path))
+    if len(parts) > 1:
+        raise CliError(
+            f"{path} makes {len(parts)} manifests",
+            why="one is submitted at a time; templates that it refers to are kept as pipelines first",
+            try_="let it create or print one, and see them all with: fubini lint",
+            exit_code=Exit.USAGE,
+        )
+    return parts[0].text
 
 
 def parameters_of(given: list[str] | None) -> dict[str, str]:
@@ -51,34 +72,12 @@ def parameters_of(given: list[str] | None) -> dict[str, str]:
 def finding_line(file: str, finding: dict[str, Any]) -> str:
     """``file:line:column: error: path: what (did you mean ...)``, as compilers write it."""
     where = f"{file}:{finding.get('line') or 1}:{finding.get('column') or 1}"
-    text = f"{where}: {finding.get('severity', 'error')}: {finding.get('path') or ''}: {finding.get('detail') or ''}"
-    if finding.get("nearest"):
+    path, step = finding.get("path") or "", finding.get("next_step") or ""
+    text = f"{where}: {finding.get('severity', 'error')}: {path}: "
+    text += (finding.get("detail") or "").removeprefix(f"{path}: ")
+    if finding.get("nearest") and finding["nearest"] not in step:
         text += f" (did you mean {finding['nearest']!r}?)"
-    if finding.get("next_step"):
-        text += f" {finding['next_step']}"
-    return text
-
-
-def lint(
-    file: Annotated[Path, typer.Argument(help="A manifest; - for standard input.")],
-    parameter: Annotated[list[str] | None, typer.Option("-p", "--parameter", help="NAME=VALUE, as in submit.")] = None,
-) -> None:
-    """Check a manifest: everything that is wrong at once, each with its line and path."""
-    client = connect()
-    body = {"manifest": manifest_text(file), "project": client.project}
-    if parameter:
-        body["parameters"] = parameters_of(parameter)  # type: ignore[assignment]
-    report = client.send("POST", "/lint", body=body)
-    if OPTIONS.json:
-        output.print_json(report)
-    else:
-        for finding in report["findings"]:
-            print(output.plain(finding_line(str(file), finding)))
-        errors = sum(1 for f in report["findings"] if f["severity"] == "error")
-        warnings = len(report["findings"]) - errors
-        output.note(f"{errors} error(s), {warnings} warning(s)" + (", and more" if report["truncated"] else ""))
-    if not report["ok"]:
-        raise typer.Exit(Exit.FAILED)
+    return f"{text} {step}".rstrip()
 
 
 def find(client: Client, name: str) -> dict[str, Any]:

@@ -101,8 +101,9 @@ def run_submit(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and quote, submit nothing.")] = False,
 ) -> None:
     """Submit a run. Once this has printed its id, nothing that happens later loses it."""
+    source = source_of(file, pipeline)
     client = connect()
-    body = {"project": client.project, **source_of(file, pipeline), "parameters": parameters_of(parameter)}
+    body = {"project": client.project, **source, "parameters": parameters_of(parameter)}
     body |= {"objective": objective, "priority": priority}
     if dry_run:
         quote_show(client.send("POST", "/quotes", body=body))

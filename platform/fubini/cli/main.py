@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from fubini.cli.commands import access, admin, data, lint, operate, pipelines, places, run
+from fubini.cli.commands import access, admin, data, lint, operate, pipelines, places, run, signals
 from fubini.cli.config import OPTIONS
 from fubini.cli.errors import CliError, Exit
 
@@ -46,6 +46,7 @@ def common(
 
 
 access.add_to(app)
+signals.add_to(run.run_app)
 run.add_to(app)
 pipelines.add_to(app)
 lint.add_to(app)

@@ -8,14 +8,16 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from fubini.dispatch import retries
 from fubini.dispatch import serializers as shape
 from fubini.dispatch.selectors import platform_status, quote, task_why
 from fubini.dispatch.why import NEXT_STEPS, Why
 from fubini.pipelines.selectors import library_of
 from fubini.projects.authorize import project_get
-from fubini.rest.views import ApiViews, operation
+from fubini.rest.views import ApiViews, etag_of, operation
 from fubini.runs.apis import run_source, run_visible, task_visible
 from fubini.runs.models import Run, Task
+from fubini.runs.serializers import RetryAsk, RunDetail
 
 ENDED = {
     "succeeded": "The run succeeded.",
@@ -42,6 +44,30 @@ class QuoteViews(ApiViews):
             library=library_of(project.pk),
         )
         return self.reply(found)
+
+
+class RetryViews(ApiViews):
+    """``/runs/{id}/retry``."""
+
+    @operation("Run again what failed.", body=RetryAsk, reply=RunDetail, status=202)
+    def create(self, request: Request, id: str) -> Response:
+        """The run goes on in the next generation; what succeeded is kept. Memory, walltime and image hold for the steps
+        the selector picks, or for those of the templates that failed, until the next retry."""
+        run = run_visible(self.principal, id, "run.signal")
+        retries.run_retry(run=run, actor=self.principal.actor, payload=given(self.body))
+        row = run_visible(self.principal, run.pk)
+        return self.reply(row, headers={"ETag": etag_of(row)})
+
+    @operation("What a retry would run and cost.", body=RetryAsk, reply=shape.RetryProposalOut, reads=True)
+    def proposal(self, request: Request, id: str) -> Response:
+        """With what the failed attempts' measurements advise to change; nothing happens."""
+        run = run_visible(self.principal, id)
+        return self.reply(retries.retry_proposal(run=run, payload=given(self.body)))
+
+
+def given(body: dict[str, Any]) -> dict[str, Any]:
+    """What a body really says."""
+    return {name: value for name, value in body.items() if value not in (None, "", False, {})}
 
 
 class StatusViews(ApiViews):

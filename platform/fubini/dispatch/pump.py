@@ -24,13 +24,13 @@ from fubini.runs.engine import (
     LeafRunning,
     NodeId,
     OutcomeKind,
-    Signal,
     SignalKind,
     Start,
     Tick,
 )
 from fubini.runs.models import Run, RunSignal, RunTimer, Task
 from fubini.runs.registry import engine_of
+from fubini.runs.signals import signal_event
 from fubini.runs.transitions import RUN_ENDED, TASK_LIVE, run_move, tasks_move
 
 log = logging.getLogger(__name__)
@@ -103,19 +103,7 @@ def _events_of(run: Run, box: _Inbox) -> list[Event]:
     events: list[Event] = []
     if box.is_new and run.engine_version == 0:
         events.append(Start(now))
-    for signal in box.signals:
-        payload = signal.payload
-        events.append(
-            Signal(
-                now,
-                SignalKind(signal.kind),
-                selector=payload.get("selector", ""),
-                outputs=payload.get("outputs", {}),
-                message=payload.get("message", ""),
-                restart_successful=bool(payload.get("restart_successful", False)),
-                parameters=payload.get("parameters", {}),
-            )
-        )
+    events += [signal_event(SignalKind(signal.kind), signal.payload, now) for signal in box.signals]
     for task in box.tasks:
         node = NodeId(task.node_id)
         if task.state == "running":

@@ -23,6 +23,7 @@ from fubini.ledger.services import available_by_project
 from fubini.pipelines.checking import finding_json, manifest_report, report_require
 from fubini.projects.models import Project
 from fubini.runs.codec import to_json
+from fubini.runs.engine import Rehearsal
 from fubini.runs.models import Run, RunManifest, Task
 from fubini.runs.registry import engine_of
 from fubini.sites.models import Pool
@@ -105,7 +106,24 @@ def quote(
         job_number=0,
     )
     rehearsal = shell.rehearse(run, document, library)
-    earlier = _earlier_counts(project, text)
+    warnings = [finding_json(f) for f in report.findings if f.severity != "error"]
+    return rehearsal_price(run, rehearsal, earlier=_earlier_counts(project, text), warnings=warnings)
+
+
+def rehearsal_price(
+    run: Run,
+    rehearsal: Rehearsal,
+    *,
+    earlier: Mapping[str, int] | None = None,
+    warnings: Sequence[dict[str, Any]] = (),
+) -> QuoteView:
+    """What the leaves of a rehearsal would cost and take in `run`, which need not be stored.
+
+    Args:
+        earlier: steps by template an earlier run really had; None when that says nothing about these leaves.
+    """
+    project, seen = run.project, bool(earlier)
+    earlier = earlier or {}
     world = world_of(RequestCache())
     times = history_of({(project.pk, spec.template) for spec, _ in rehearsal.leaves})
     wanted, counts = [], []
@@ -117,7 +135,7 @@ def quote(
             node_id="",
             template=spec.template,
             spec=to_json(spec),
-            priority=priority,
+            priority=run.priority,
             submitted_by="",
             queued_at_ms=world.now_ms,
         )
@@ -142,10 +160,10 @@ def quote(
         money_high_micros=sum(max((p.money_high_micros for p in pools), default=0) for pools in feasible),
         time_low_s=sum(min((p.time_low_s for p in pools), default=0) for pools in feasible),
         time_high_s=sum(max((p.time_high_s for p in pools), default=0) for pools in feasible),
-        basis=_basis(rows, bounded, bool(earlier)),
+        basis=_basis(rows, bounded, seen),
         available_micros=available,
         rows=rows,
-        warnings=[finding_json(f) for f in report.findings if f.severity != "error"],
+        warnings=list(warnings),
     )
 
 

@@ -61,6 +61,27 @@ class QuoteOut(ReplySerializer):
     warnings = FindingOut(many=True)
 
 
+class AdviceOut(ReplySerializer):
+    """What the failed steps of one template say about running them again."""
+
+    template = serializers.CharField()
+    nodes = serializers.IntegerField(help_text="How many of them failed so.")
+    example = serializers.CharField(help_text="One of their node ids.")
+    cause = serializers.CharField()
+    what = serializers.CharField(help_text="memory_bytes or walltime_s; empty where a retry cannot change what is wrong.")
+    asked = serializers.IntegerField(allow_null=True)
+    measured = serializers.IntegerField(allow_null=True)
+    proposed = serializers.IntegerField(allow_null=True)
+    evidence = serializers.CharField()
+
+
+class RetryProposalOut(ReplySerializer):
+    refused = serializers.CharField(help_text="Why the retry does not fit the run; empty when it does.")
+    generation = serializers.IntegerField(help_text="The run's generation it would lead to.")
+    quote = QuoteOut(allow_null=True, help_text="Of what would still run, with the changes asked for.")
+    advice = AdviceOut(many=True)
+
+
 class StatusAgentOut(ReplySerializer):
     id = serializers.CharField()
     name = serializers.CharField()

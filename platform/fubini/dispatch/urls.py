@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from django.urls import path
 
-from fubini.dispatch.apis import QuoteViews, StatusViews, WhyViews
+from fubini.dispatch.apis import QuoteViews, RetryViews, StatusViews, WhyViews
 
 urlpatterns = [
     path("status", StatusViews.as_view({"get": "retrieve"})),
     path("quotes", QuoteViews.as_view({"post": "create"})),
+    path("runs/<str:id>/retry", RetryViews.as_view({"post": "create"})),
+    path("runs/<str:id>/retry/proposal", RetryViews.as_view({"post": "proposal"})),
     path("runs/<str:id>/why", WhyViews.as_view({"get": "run"})),
     path("tasks/<str:id>/why", WhyViews.as_view({"get": "task"})),
 ]

@@ -20,7 +20,7 @@ from fubini.projects.authorize import authorize, project_get, project_ids_visibl
 from fubini.projects.models import Project
 from fubini.rest.pagination import CursorPages
 from fubini.rest.views import ApiViews, etag_of, operation
-from fubini.runs import selectors, services
+from fubini.runs import selectors, services, signals
 from fubini.runs import serializers as shape
 from fubini.runs.logs import LogPart, log_read, log_streams, text_cut
 from fubini.runs.models import Attempt, Run, RunManifest, Task
@@ -167,7 +167,7 @@ class SignalViews(ApiViews):
         """Running steps are killed and exit handlers do not run; the same as terminate."""
         run = run_visible(self.principal, id, "run.cancel")
         _ = self.body  # validated: a field here would be an error
-        services.run_cancel(run=run, actor=self.principal.actor)
+        signals.run_cancel(run=run, actor=self.principal.actor)
         return self._after(run)
 
     @operation(
@@ -191,11 +191,6 @@ class SignalViews(ApiViews):
     def resume(self, request: Request, id: str) -> Response:
         return self._signal(id, "resume", "run.signal", None)
 
-    @operation("Run again what failed.", body=shape.RetryAsk, reply=shape.RunDetail, status=202)
-    def retry(self, request: Request, id: str) -> Response:
-        """The run goes on in the next generation; what succeeded is kept."""
-        return self._signal(id, "retry", "run.signal", None)
-
     @operation("Submit a run's manifest again.", body=shape.ResubmitAsk, reply=shape.RunDetail, status=201)
     def resubmit(self, request: Request, id: str) -> Response:
         run = run_visible(self.principal, id, "run.resubmit")
@@ -208,7 +203,7 @@ class SignalViews(ApiViews):
         run = run_visible(self.principal, id, action)
         given = self.body  # validated also where there is nothing to say, so that a misplaced field is an error
         found = given if payload is None else payload
-        services.run_signal(
+        signals.run_signal(
             run=run, kind=kind, actor=self.principal.actor, payload={k: v for k, v in found.items() if v}
         )
         return self._after(run)

@@ -221,6 +221,22 @@ class SignalKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """What a retry asks for in the place of what the manifest says; None or "" leaves a thing as it is.
+
+    It holds for leaves opened after the retry and until the next one: for those the signal's selector picks, or, where
+    it picks none, for every leaf of a template of which a leaf had failed.
+    """
+
+    memory_bytes: int | None = None
+    walltime_s: int | None = None
+    image: str = ""
+
+    def __bool__(self) -> bool:
+        return self.memory_bytes is not None or self.walltime_s is not None or bool(self.image)
+
+
+@dataclass(frozen=True, slots=True)
 class Signal:
     """A person's action. `selector` picks nodes (Argo's field selector: displayName=, name=, id=, templateName=, phase=);
     `outputs` are parameters supplied to a resumed suspend node; `message` is shown on it."""
@@ -232,6 +248,7 @@ class Signal:
     message: str = ""
     restart_successful: bool = False
     parameters: Mapping[str, str] = field(default_factory=dict)
+    change: Change = field(default_factory=Change)
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,7 +373,11 @@ class RunContext:
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """Leaves by template, each with how many there were; `open_ended` when results could make more."""
+    """Leaves by template, each with how many there were; `open_ended` when results could make more.
+
+    `refused` says why a rehearsed signal does not fit the run; then there are no leaves.
+    """
 
     leaves: tuple[tuple[TaskSpec, int], ...]
     open_ended: bool
+    refused: str = ""

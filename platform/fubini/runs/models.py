@@ -117,7 +117,10 @@ class RunTimer(models.Model):
 
 
 class RunSignal(models.Model):
-    """A person's action waiting for the engine: stop, terminate, suspend, resume, retry."""
+    """A person's action waiting for the engine: stop, terminate, suspend, resume, retry.
+
+    A retry's row stays as the provenance of the generation it led to: what it changed, and what it was quoted at.
+    """
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="signals")
     kind = models.CharField(max_length=10)
@@ -125,6 +128,8 @@ class RunSignal(models.Model):
     actor = models.CharField(max_length=80)
     at_ms = models.BigIntegerField()
     handled_at_ms = models.BigIntegerField(null=True, db_index=True)
+    generation = models.IntegerField(null=True)  # of a retry: the run's generation it leads to
+    quote = models.JSONField(null=True)
 
 
 class Task(models.Model):

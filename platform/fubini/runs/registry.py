@@ -10,7 +10,7 @@ from django.utils.module_loading import import_string
 
 from fubini.common.options import option_group
 from fubini.manifests.findings import Report
-from fubini.runs.engine import Event, Rehearsal
+from fubini.runs.engine import Event, Rehearsal, Signal
 from fubini.runs.models import Run
 
 
@@ -34,6 +34,12 @@ class EngineShell(Protocol):
         self, run: Run, document: Mapping[str, Any], library: Sequence[Mapping[str, Any]]
     ) -> Rehearsal:
         """Which leaves a run of `document` would open if every step succeeded at once; writes nothing."""
+
+    def rehearse_signal(self, run: Run, signal: Signal) -> Rehearsal:
+        """Which leaves the run would still open after `signal`, as it stands in the rows; writes nothing.
+
+        The answer's `refused` is set where the signal does not fit the run.
+        """
 
     def feed(self, run: Run, events: Sequence[Event], *, at_ms: int) -> None:
         """Advance a run by events and write what changed; the caller holds a transaction and the run's row."""

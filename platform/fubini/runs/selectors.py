@@ -13,7 +13,7 @@ from fubini.common import clock
 from fubini.datasets.models import Artifact
 from fubini.events.models import Event
 from fubini.ledger.selectors import HoldView, holds_of_run
-from fubini.runs.models import Attempt, Run, RunLabel, RunNode, Task
+from fubini.runs.models import Attempt, Run, RunLabel, RunNode, RunSignal, Task
 
 ProjectIds = Collection[str] | QuerySet[Any]
 LABELS_MAX: Final = 10
@@ -76,6 +76,11 @@ def run_get(project_ids: ProjectIds, ref: str) -> Run | None:
     if ref.isascii() and ref.isdigit() and len(ref) < 18:
         by |= Q(job_number=int(ref))
     return rows.filter(by).select_related("project", "pipeline_version__pipeline").prefetch_related("labels").first()
+
+
+def generations_of(run: Run) -> list[RunSignal]:
+    """The retries of a run, oldest first, up to the one it is in or is about to enter."""
+    return list(RunSignal.objects.filter(run=run, kind="retry", generation__isnull=False).order_by("generation", "id"))
 
 
 # --- nodes ---

@@ -11,6 +11,7 @@ from fubini.pipelines.serializers import FindingOut, ManifestText, ParameterOut,
 from fubini.rest.serializers import BodySerializer, CommaList, QuerySerializer, ReplySerializer, big
 from fubini.runs.engine import NodePhase, NodeType
 from fubini.runs.logs import READ_MAX_BYTES, STREAMS, log_tail
+from fubini.runs.selectors import generations_of
 from fubini.runs.services import OBJECTIVES, PRIORITIES
 
 RUN_STATES = ["pending", "running", "succeeded", "failed", "error"]
@@ -100,9 +101,17 @@ class ResumeAsk(BodySerializer):
 
 
 class RetryAsk(BodySerializer):
-    selector = serializers.CharField(max_length=1000, allow_blank=True, default="")
-    restart_successful = serializers.BooleanField(default=False)
+    selector = serializers.CharField(
+        max_length=1000,
+        allow_blank=True,
+        default="",
+        help_text="Nodes, for example templateName=train,phase!=Succeeded; by displayName, templateName, name, id, phase.",
+    )
+    restart_successful = serializers.BooleanField(default=False, help_text="Run the selected again even if they succeeded.")
     parameters = ParameterValues(default=dict)
+    memory_bytes = big(min_value=1, max_value=COST_MAX, allow_null=True, required=False)
+    walltime_s = serializers.IntegerField(min_value=1, max_value=366 * 86_400, allow_null=True, required=False)
+    image = serializers.CharField(max_length=500, allow_blank=True, default="")
 
 
 class ResubmitAsk(BodySerializer):
@@ -151,6 +160,18 @@ class RunOut(ReplySerializer):
         return {label.key: label.value for label in row.labels.all()}
 
 
+class GenerationOut(ReplySerializer):
+    """A retry: the generation it led to, and what it changed."""
+
+    generation = serializers.IntegerField()
+    at_ms = serializers.IntegerField()
+    actor = serializers.CharField()
+    changes = serializers.JSONField(
+        source="payload", help_text="selector, restart_successful, parameters, memory_bytes, walltime_s, image as given."
+    )
+    quote = serializers.JSONField(allow_null=True, help_text="Steps and money it was quoted at.")
+
+
 class RunDetail(RunOut):
     """One run."""
 
@@ -160,6 +181,13 @@ class RunDetail(RunOut):
     )
     outputs = serializers.JSONField(allow_null=True, help_text="The global outputs, in Argo's shape.")
     quote = serializers.JSONField(allow_null=True)
+    generations = serializers.SerializerMethodField(help_text="Its retries, oldest first: who, when, what they changed.")
+
+    @extend_schema_field(GenerationOut(many=True))
+    def get_generations(self, row: Any) -> list[dict[str, Any]]:
+        if not row.generation and row.state not in ("succeeded", "failed", "error"):
+            return []
+        return [dict(GenerationOut(g).data) for g in generations_of(row)]
 
 
 class ManifestOut(ReplySerializer):

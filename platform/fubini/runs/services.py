@@ -1,7 +1,7 @@
-"""Writes on runs that people ask for: submit, signal, change, resubmit, delete.
+"""Writes on runs that people ask for: submit, change, resubmit, delete; signals are in `signals.py`.
 
-A submit is accepted once its transaction commits; engines and agents take it from the rows. Signals are rows too, so
-that a cancel survives a kill of everything. What engines write is in `apply.py`, what agents report in `gateway`.
+A submit is accepted once its transaction commits; engines and agents take it from the rows. What engines write is in
+`apply.py`, what agents report in `gateway`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ from fubini.events.services import EventDraft, events_append
 from fubini.pipelines.checking import finding_json, manifest_report, report_require
 from fubini.pipelines.models import PipelineVersion
 from fubini.projects.models import Project
-from fubini.runs.engine import SignalKind
-from fubini.runs.models import JobCounter, Run, RunLabel, RunManifest, RunSignal
+from fubini.runs.models import JobCounter, Run, RunLabel, RunManifest
 from fubini.runs.pins import claims_of, pinned
 from fubini.runs.transitions import RUN, RUN_ENDED
 
@@ -94,53 +93,6 @@ def run_submit(
     RunLabel.objects.bulk_create([RunLabel(run=run, key=k, value=v) for k, v in marks.items()])
     transaction.on_commit(lambda: bell.ring("dispatch"))
     return run
-
-
-@transaction.atomic
-def run_signal(*, run: Run, kind: str, actor: str, payload: Mapping[str, Any] | None = None) -> RunSignal:
-    """Ask the engine for something; done when the engine's next step commits.
-
-    Raises:
-        Conflict: the run's state does not allow it.
-    """
-    wanted = SignalKind(kind)
-    run = Run.objects.select_for_update().get(pk=run.pk)
-    ended = run.state in RUN_ENDED
-    if wanted is SignalKind.RETRY:
-        if not ended:
-            raise Conflict(
-                f"Run {run.name} is {run.state}.", next_step="Wait until it has ended, or cancel it, then retry."
-            )
-        if run.state == "succeeded" and not (payload or {}).get("restart_successful"):
-            raise Conflict(
-                f"Run {run.name} succeeded; there is nothing to retry.", next_step="Resubmit it to run it again."
-            )
-    elif ended:
-        raise Conflict(f"Run {run.name} has ended ({run.state}).", next_step="Use retry or resubmit to run it again.")
-    at_ms = clock.now_ms()
-    signal = RunSignal.objects.create(run=run, kind=wanted.value, payload=dict(payload or {}), actor=actor, at_ms=at_ms)
-    events_append(
-        [
-            EventDraft(
-                topic="run",
-                kind=f"run.{wanted.value}_asked",
-                entity_id=run.pk,
-                at_ms=at_ms,
-                project_id=run.project_id,
-                run_id=run.pk,
-                generation=run.generation,
-                actor=actor,
-                data=dict(payload or {}),
-            )
-        ]
-    )
-    transaction.on_commit(lambda: bell.ring("dispatch"))
-    return signal
-
-
-def run_cancel(*, run: Run, actor: str) -> RunSignal:
-    """End the run now: running steps are killed, exit handlers do not run. A suspended run ends too."""
-    return run_signal(run=run, kind="terminate", actor=actor)
 
 
 def run_resubmit(*, run: Run, actor: str, parameters: Mapping[str, str] | None = None, name: str = "") -> Run:

@@ -6,7 +6,7 @@ from django.urls import path
 
 from fubini.runs.apis import AttemptViews, NodeViews, RunViews, SignalViews, TaskViews
 
-_SIGNALS = ("cancel", "stop", "terminate", "suspend", "resume", "retry", "resubmit")
+_SIGNALS = ("cancel", "stop", "terminate", "suspend", "resume", "resubmit")
 _PARTS = ("manifest", "summary", "events", "artifacts", "outputs", "costs", "transfers")
 
 urlpatterns = [

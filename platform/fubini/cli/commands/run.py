@@ -205,6 +205,12 @@ def run_list(
     output.rows_out(rows, RUN_COLUMNS, empty="no runs: fubini run submit FILE")
 
 
+def generation_text(found: dict[str, Any]) -> str:
+    """A retry: who, and what it changed."""
+    changes = ", ".join(f"{k} {v}" for k, v in found["changes"].items())
+    return f"{found['generation']} by {found['actor']} {output.ago(found['at_ms'])}: {changes or 'as it was'}"
+
+
 @run_app.command("get")
 def run_get(
     ref: Ref,
@@ -243,6 +249,7 @@ def run_get(
             ("parameters", ", ".join(f"{k}={v}" for k, v in run["parameters"].items())),
             ("datasets", ", ".join(sorted(run["datasets"].values()))),
             ("generation", run["generation"] or ""),
+            *(("retry", generation_text(g)) for g in run["generations"]),
         ],
     )
     from fubini.cli.watch import stages
@@ -287,77 +294,6 @@ def run_logs(
 
     client = connect()
     logs(client, find(client, ref)["id"], node, follow=follow, tail=tail, attempt=attempt, stream=stream)
-
-
-def _signal(ref: str, kind: str, said: str, body: dict[str, Any] | None = None) -> None:
-    client = connect()
-    run = find(client, ref)
-    answer = client.post(f"/runs/{segment(run['id'])}/{kind}", body or {})
-    output.show(answer, f"{run['name']}: {said}")
-
-
-@run_app.command("cancel")
-def run_cancel(ref: Ref) -> None:
-    """End a run now: running steps are killed, exit handlers do not run."""
-    _signal(ref, "cancel", "is being cancelled")
-
-
-@run_app.command("stop")
-def run_stop(ref: Ref) -> None:
-    """End a run: running steps end, exit handlers still run."""
-    _signal(ref, "stop", "is being stopped")
-
-
-@run_app.command("terminate")
-def run_terminate(ref: Ref) -> None:
-    """The same as cancel, in Argo's word."""
-    _signal(ref, "terminate", "is being terminated")
-
-
-@run_app.command("suspend")
-def run_suspend(ref: Ref) -> None:
-    """Start no new step of a run; running ones finish."""
-    _signal(ref, "suspend", "starts no new step")
-
-
-@run_app.command("resume")
-def run_resume(
-    ref: Ref,
-    selector: Annotated[str, typer.Option(help="Which suspended nodes, such as displayName=approve.")] = "",
-    set_output: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE for a supplied output.")] = None,
-    message: Annotated[str, typer.Option(help="Shown on the node.")] = "",
-) -> None:
-    """Let a suspended run, or some of its suspended nodes, go on."""
-    body = {"selector": selector, "outputs": parameters_of(set_output), "message": message}
-    _signal(ref, "resume", "goes on", body)
-
-
-@run_app.command("retry")
-def run_retry(
-    ref: Ref,
-    selector: Annotated[str, typer.Option(help="Also run these again, such as templateName=train.")] = "",
-    restart_successful: Annotated[bool, typer.Option("--restart-successful", help="With --selector.")] = False,
-    parameter: Parameters = None,
-) -> None:
-    """Run again what failed; what succeeded is kept."""
-    body = {
-        "selector": selector,
-        "restart_successful": restart_successful,
-        "parameters": parameters_of(parameter),
-    }
-    _signal(ref, "retry", "runs its failed steps again", body)
-
-
-@run_app.command("resubmit")
-def run_resubmit(
-    ref: Ref, parameter: Parameters = None, name: Annotated[str, typer.Option(help="Another name.")] = ""
-) -> None:
-    """Submit the same manifest again, as a new run."""
-    client = connect()
-    run = find(client, ref)
-    made = client.post(f"/runs/{segment(run['id'])}/resubmit", {"parameters": parameters_of(parameter), "name": name})
-    output.show(made, made["id"])
-    output.note(f"submitted {made['name']} as job {made['job_number']}")
 
 
 @run_app.command("update")
@@ -433,6 +369,13 @@ def span(low: str, high: str) -> str:
     return low if low == high else f"{low} to {high}"
 
 
+def quote_line(found: dict[str, Any]) -> str:
+    """A quote in one line."""
+    open_end = "" if found["bounded"] else " or more"
+    money = span(output.money(found["money_low_micros"]), output.money(found["money_high_micros"]))
+    return f"in all: {found['steps']} steps{open_end}, money {money}{open_end}"
+
+
 def quote_show(found: dict[str, Any]) -> None:
     """A quote as a table: one line a step and pool."""
     if OPTIONS.json:
@@ -456,9 +399,7 @@ def quote_show(found: dict[str, Any]) -> None:
                 ]
             )
     print(output.table(rows, ["STEP", "COUNT", "POOL", "MONEY", "TIME", "BYTES TO MOVE"]))
-    open_end = "" if found["bounded"] else " or more"
-    money = span(output.money(found["money_low_micros"]), output.money(found["money_high_micros"]))
-    print(f"\nin all: {found['steps']} steps{open_end}, money {money}{open_end}")
+    print(f"\n{quote_line(found)}")
     if found["available_micros"] is not None:
         print(f"the project can set aside {output.money(found['available_micros'])}")
     print(f"basis: {found['basis']}")

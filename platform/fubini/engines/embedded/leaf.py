@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from fubini.engines.embedded import changes
 from fubini.engines.embedded.process import EngineError, Processed, replace, restore
 from fubini.engines.embedded.program import any_string
 from fubini.engines.embedded.scope import VariableScope
@@ -47,7 +48,7 @@ def open_leaf(state: State, node: Node, processed: Processed, call: Call) -> str
     if deadline_s is not None and deadline_s <= 0:
         state.mark(node, NodePhase.FAILED, "Step exceeded its deadline")
         return ""
-    state.command(OpenTask(node.id, node.generation, spec))
+    state.command(OpenTask(node.id, node.generation, changes.applied(state, node, spec)))
     return ""
 
 

@@ -43,6 +43,7 @@ def load(manifest: Mapping[str, Any], context: RunContext, run: RunRecord, recor
     state.started = run.private.get("started")
     state.begun = bool(run.private.get("begun"))
     state.overrides = dict(run.private.get("parameters") or {})
+    state.change = dict(run.private.get("change") or {})
     state.limit = run.private.get("limit") or ""
     if not state.begun:
         return state

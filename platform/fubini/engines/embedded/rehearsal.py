@@ -31,14 +31,20 @@ BY_RESULT = re.compile(r"\{\{=?[^}]*\b(steps|tasks)\b[^}]*\boutputs\b")
 
 
 def rehearse(document: Mapping[str, Any], context: RunContext) -> Rehearsal:
-    """Run `document` on paper; at most `MAX_LEAVES` leaves are walked."""
-    at_ms = context.created_ms
-    state = embedded.State.new(dict(document), context)
-    queue: list[Event] = [Start(at_ms)]
+    """Run `document` on paper from its start; at most `MAX_LEAVES` leaves are walked."""
+    return rehearse_on(embedded.State.new(dict(document), context), Start(context.created_ms), document)
+
+
+def rehearse_on(state: embedded.State, first: Event, document: Mapping[str, Any]) -> Rehearsal:
+    """Go on on paper from `state` with `first`; the state is used up."""
+    at_ms = first.at_ms
+    queue: list[Event] = [first]
     counts: dict[str, tuple[TaskSpec, int]] = {}
     opened = 0
     while queue and opened < MAX_LEAVES:
         step: Step = embedded.advance(state, queue.pop())
+        if step.refused:
+            return Rehearsal((), open_ended=False, refused=step.refused)
         for command in step.commands:
             if isinstance(command, OpenTask):
                 opened += 1

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from fubini.engines import embedded
-from fubini.engines.embedded.rehearsal import rehearse
+from fubini.engines.embedded.rehearsal import rehearse, rehearse_on
 from fubini.engines.embedded.supported import SUPPORTED
 from fubini.manifests.check import check_manifest
 from fubini.manifests.findings import Report
 from fubini.runs.apply import node_record, step_apply, steps_merge
-from fubini.runs.engine import Event, NodePhase, Rehearsal, RunContext, RunRecord
+from fubini.runs.engine import Event, NodePhase, Rehearsal, RunContext, RunRecord, Signal
 from fubini.runs.models import Run, RunManifest, RunNode
 
 CACHED_RUNS = 256
@@ -51,6 +51,10 @@ class EmbeddedShell:
     def rehearse(self, run: Run, document: Mapping[str, Any], library: Sequence[Mapping[str, Any]]) -> Rehearsal:
         return rehearse(document, context_of(run, library))
 
+    def rehearse_signal(self, run: Run, signal: Signal) -> Rehearsal:
+        manifest = RunManifest.objects.get(run=run)
+        return rehearse_on(self._read(run, manifest).state, signal, manifest.document)
+
     def feed(self, run: Run, events: Sequence[Event], *, at_ms: int) -> None:
         cached = self._load(run)
         steps = [embedded.advance(cached.state, event) for event in events]
@@ -67,27 +71,28 @@ class EmbeddedShell:
         if found is not None and found.version == run.engine_version:
             self._cache.move_to_end(run.pk)
             return found
-        manifest = RunManifest.objects.get(run=run)
-        context = context_of(run, manifest.library)
-        if run.engine_version == 0:
-            cached = _Cached(embedded.State.new(manifest.document, context), {}, 0)
-        else:
-            rows = list(RunNode.objects.filter(run=run).order_by("id"))
-            record = RunRecord(
-                phase=NodePhase(run.phase),
-                message=run.message,
-                outputs=run.outputs,
-                suspended=run.suspended,
-                shutdown=run.shutdown,
-                finished=run.finished_at_ms is not None,
-                private=run.engine_state,
-            )
-            state = embedded.load(manifest.document, context, record, [node_record(row) for row in rows])
-            cached = _Cached(state, {row.node_id: (row.phase, row.generation) for row in rows}, run.engine_version)
-        self._cache[run.pk] = cached
+        cached = self._cache[run.pk] = self._read(run, RunManifest.objects.get(run=run))
         while len(self._cache) > CACHED_RUNS:
             self._cache.popitem(last=False)
         return cached
+
+    def _read(self, run: Run, manifest: RunManifest) -> _Cached:
+        """A state of its own from the rows."""
+        context = context_of(run, manifest.library)
+        if run.engine_version == 0:
+            return _Cached(embedded.State.new(manifest.document, context), {}, 0)
+        rows = list(RunNode.objects.filter(run=run).order_by("id"))
+        record = RunRecord(
+            phase=NodePhase(run.phase),
+            message=run.message,
+            outputs=run.outputs,
+            suspended=run.suspended,
+            shutdown=run.shutdown,
+            finished=run.finished_at_ms is not None,
+            private=run.engine_state,
+        )
+        state = embedded.load(manifest.document, context, record, [node_record(row) for row in rows])
+        return _Cached(state, {row.node_id: (row.phase, row.generation) for row in rows}, run.engine_version)
 
 
 def context_of(run: Run, library: Sequence[Mapping[str, Any]]) -> RunContext:

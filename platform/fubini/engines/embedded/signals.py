@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from fubini.engines.embedded import persist, suspend
+from fubini.engines.embedded import changes, persist, suspend
 from fubini.engines.embedded.globals import set_globals
 from fubini.engines.embedded.process import EngineError
+from fubini.engines.embedded.select import matcher
 from fubini.engines.embedded.state import SignalRefused, State
 from fubini.engines.embedded.tree import Node
 from fubini.runs.engine import CancelTask, NodePhase, NodeType, Signal, SignalKind
@@ -42,47 +41,7 @@ def signal(state: State, event: Signal) -> None:
         retry(state, event)
 
 
-# --- selecting nodes --------------------------------------------------------------------------------------------
-
-
-_CONDITION = re.compile(r"(?P<key>[^=!\s]+)\s*(?P<operator>!=|==|=)\s*(?P<value>.*)", re.S)
-
-
-def matcher(selector: str) -> Callable[[Node], bool]:
-    """A field selector: ``key=value,key!=value`` over a node's fields and input parameters.
-
-    Raises:
-        SignalRefused: it cannot be read.
-    """
-    wanted: list[tuple[str, str, bool]] = []
-    for part in selector.split(","):
-        if not part.strip():
-            continue
-        found = _CONDITION.fullmatch(part.strip())
-        if found is None:
-            raise SignalRefused(f"invalid selector: '{selector}'; can't understand '{part}'")
-        wanted.append((found["key"], found["value"], found["operator"] != "!="))
-    return lambda node: all((_field(node, key) == value) is equal for key, value, equal in wanted)
-
-
-def _field(node: Node, key: str) -> str:
-    simple = {
-        "displayName": node.display,
-        "templateName": node.template,
-        "phase": node.phase.value,
-        "name": node.name,
-        "id": node.id,
-    }
-    if key in simple:
-        return simple[key]
-    if key.startswith("templateRef."):
-        return str((node.template_ref or {}).get(key.partition(".")[2]) or "")
-    if key.startswith("inputs.parameters.") and key.endswith(".value"):
-        name = key[18:-6]
-        for parameter in (node.inputs or {}).get("parameters") or ():
-            if parameter["name"] == name:
-                return str(parameter["value"])
-    return ""
+# --- suspend nodes ----------------------------------------------------------------------------------------------
 
 
 def _active_suspends(state: State) -> list[Node]:
@@ -191,6 +150,7 @@ def retry(state: State, event: Signal) -> None:
             whole = node.parents[0] if node.retried and node.parents else node
             if not _succeeded_below(whole, chosen):
                 chosen.add(node.id)
+    state.change = changes.noted(state, event, chosen)
     to_reset, to_delete = _plan(state, chosen)
     if event.parameters:
         for id_ in to_reset - to_delete:

@@ -64,6 +64,7 @@ class State:
         self.begun = False
         self.limit = ""
         self.overrides: dict[str, str] = {}
+        self.change: Mapping[str, Any] = {}  # of the newest retry; see `changes`
         # bookkeeping, rebuilt by `load`
         self.now = 0
         self.active_pods = 0
@@ -369,6 +370,8 @@ class State:
         private: dict[str, Any] = {"started": self.started, "begun": self.begun}
         if self.overrides:
             private["parameters"] = self.overrides
+        if self.change:
+            private["change"] = dict(self.change)
         if self.limit:
             private["limit"] = self.limit
         return RunRecord(

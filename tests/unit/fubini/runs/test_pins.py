@@ -10,7 +10,8 @@ from fubini.projects.models import Project
 from fubini.runs.codec import spec_of, to_json
 from fubini.runs.engine import LeafOutcome, OutcomeKind
 from fubini.runs.models import Run, Task
-from fubini.runs.services import run_signal, run_submit
+from fubini.runs.services import run_submit
+from fubini.runs.signals import run_signal
 from fubini.runs.transitions import tasks_move
 from tests.support.rows import make_project
 

@@ -1,0 +1,177 @@
+"""Running failed steps again: what would run, what it would cost, and what the failed attempts advise to change.
+
+Advice stands on measurements of the failed attempt alone: the peak of a step that was killed for memory, the walltime of
+one that ran out of it. It is a proposal with its evidence; nothing is changed unless a person asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fubini.common import clock
+from fubini.common.errors import Conflict
+from fubini.dispatch.quotes import QuoteView, rehearsal_price
+from fubini.runs.engine import SignalKind
+from fubini.runs.models import Attempt, Run, RunSignal, Task
+from fubini.runs.registry import engine_of
+from fubini.runs.signals import run_signal, signal_event
+
+MIB = 1 << 20
+STEP_BYTES = 256 * MIB  # proposals are whole steps of this
+GROWTH = (3, 2)  # half as much again, of memory and of time
+NEAR_LIMIT = (95, 100)  # a step killed (137) with this much of its memory in use was probably killed for it
+FAILED_MAX = 2000  # attempts looked at
+KILLED = 137
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What the failed steps of one template say. `measured` and `asked` are bytes or seconds, as `what` says.
+
+    `what` is memory_bytes, walltime_s, or "" where only the manifest or the command can be mended; `proposed` is None
+    then. `evidence` is a sentence.
+    """
+
+    template: str
+    nodes: int
+    example: str
+    cause: str
+    what: str
+    asked: int | None
+    measured: int | None
+    proposed: int | None
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetryProposal:
+    """Before a retry: whether it fits the run, the quote of what would run, and advice by template."""
+
+    refused: str
+    generation: int
+    quote: QuoteView | None
+    advice: list[Advice] = field(default_factory=list)
+
+
+def retry_proposal(*, run: Run, payload: Mapping[str, Any]) -> RetryProposal:
+    """What a retry with `payload` would do, cost and had better change; writes nothing.
+
+    Raises:
+        Conflict: the run has not ended.
+    """
+    if run.finished_at_ms is None:
+        raise Conflict(f"Run {run.name} is {run.state}.", next_step="Wait until it has ended, or cancel it, then retry.")
+    shell = engine_of(run.engine)
+    rehearsal = shell.rehearse_signal(run, signal_event(SignalKind.RETRY, payload, clock.now_ms()))
+    return RetryProposal(
+        refused=rehearsal.refused,
+        generation=run.generation + 1,
+        quote=None if rehearsal.refused else rehearsal_price(run, rehearsal),
+        advice=advice_of(run),
+    )
+
+
+def run_retry(*, run: Run, actor: str, payload: Mapping[str, Any]) -> RunSignal:
+    """Retry a run; the quote it starts with is kept with the generation it leads to.
+
+    Raises:
+        Conflict: the run's state does not allow it, or a selector or option does not fit it.
+    """
+    quote: dict[str, Any] | None = None
+    if run.finished_at_ms is not None:
+        proposal = retry_proposal(run=run, payload=payload)
+        if proposal.refused:
+            raise Conflict(
+                f"Run {run.name} cannot be retried so: {proposal.refused}.",
+                next_step="Look at its nodes with `fubini run get RUN --nodes` and name them by a selector such as"
+                " displayName=NAME, templateName=NAME or phase=Failed.",
+            )
+        if proposal.quote is not None:
+            quote = {
+                "steps": proposal.quote.steps,
+                "money_low_micros": proposal.quote.money_low_micros,
+                "money_high_micros": proposal.quote.money_high_micros,
+                "feasible": proposal.quote.feasible,
+                "bounded": proposal.quote.bounded,
+            }
+    return run_signal(run=run, kind="retry", actor=actor, payload=payload, quote=quote)
+
+
+def advice_of(run: Run) -> list[Advice]:
+    """What failed in the run's newest generation of each node, by template and cause; worst first."""
+    tasks: dict[str, Task] = {}
+    rows = Task.objects.filter(run=run).only("id", "node_id", "generation", "template", "state", "spec")
+    for task in rows.filter(state="failed").order_by("generation", "id")[:FAILED_MAX]:
+        tasks[task.node_id] = task
+    later = dict(
+        Task.objects.filter(run=run, node_id__in=list(tasks)[:FAILED_MAX])
+        .order_by("generation")
+        .values_list("node_id", "generation")
+    )
+    failed = {t.pk: t for t in tasks.values() if later.get(t.node_id) == t.generation}
+    last: dict[str, Attempt] = {}
+    for attempt in Attempt.objects.filter(task_id__in=failed).order_by("number"):
+        last[attempt.task_id] = attempt
+    groups: dict[tuple[str, str], list[tuple[Task, Attempt]]] = {}
+    for task_id, attempt in last.items():
+        groups.setdefault((failed[task_id].template, _kind(attempt)), []).append((failed[task_id], attempt))
+    found = [_advice(template, kind, some) for (template, kind), some in groups.items()]
+    return sorted(found, key=lambda a: (-a.nodes, a.template, a.what))
+
+
+def _kind(attempt: Attempt) -> str:
+    """oom and walltime as the agent found; a kill close to the memory asked for counts as the former."""
+    if attempt.cause in ("oom", "walltime"):
+        return attempt.cause
+    peak, asked = attempt.peak_memory_bytes or 0, attempt.memory_bytes
+    if attempt.exit_code == KILLED and asked and peak * NEAR_LIMIT[1] >= asked * NEAR_LIMIT[0]:
+        return "near"
+    return attempt.cause or "user"
+
+
+def _advice(template: str, kind: str, some: Sequence[tuple[Task, Attempt]]) -> Advice:
+    def made(what: str, asked: int | None, measured: int | None, proposed: int | None, evidence: str) -> Advice:
+        cause = "oom" if kind == "near" else kind
+        return Advice(template, len(some), some[0][0].node_id, cause, what, asked, measured, proposed, evidence)
+
+    attempts = [attempt for _, attempt in some]
+    if kind in ("oom", "near"):
+        worst = max(attempts, key=lambda a: max(a.peak_memory_bytes or 0, a.memory_bytes))
+        peak, asked = worst.peak_memory_bytes or 0, worst.memory_bytes
+        proposed = memory_proposed(peak, asked)
+        said = f"peaked at {_mib(peak)} of {_mib(asked)}" if peak else f"asked for {_mib(asked)}"
+        how = "was killed for memory" if kind == "oom" else "was killed (exit code 137) near its memory limit"
+        return made("memory_bytes", asked, peak or None, proposed, f"It {how}: it {said}. Propose {_mib(proposed)}.")
+    if kind == "walltime":
+        worst = max(attempts, key=lambda a: a.walltime_s)
+        deadline = next((t.spec.get("deadline_s") for t, a in some if a is worst), None)
+        if deadline is not None and deadline <= worst.walltime_s:
+            return made(
+                "", deadline, None, None,
+                f"It ran out of the {deadline} s its activeDeadlineSeconds or timeout gives it: change the manifest.",
+            )  # fmt: skip
+        proposed = -(-worst.walltime_s * GROWTH[0] // GROWTH[1])
+        ran = None
+        if worst.started_at_ms and worst.finished_at_ms:
+            ran = (worst.finished_at_ms - worst.started_at_ms) // 1000
+        return made(
+            "walltime_s", worst.walltime_s, ran, proposed,
+            f"It ran out of its walltime of {worst.walltime_s} s. Propose {proposed} s.",
+        )  # fmt: skip
+    last = attempts[-1]
+    code = f" (exit code {last.exit_code})" if last.exit_code is not None else ""
+    if last.cause in ("user", ""):
+        return made("", None, None, None, f"The command itself failed{code}; its log says why.")
+    return made("", None, None, None, f"It failed by the {last.cause}, by no fault of the step: run it again as it is.")
+
+
+def memory_proposed(peak_bytes: int, asked_bytes: int) -> int:
+    """Half as much again as the larger of peak and request, in whole steps of 256 MiB."""
+    wanted = max(peak_bytes, asked_bytes) * GROWTH[0]
+    return -(-wanted // (GROWTH[1] * STEP_BYTES)) * STEP_BYTES
+
+
+def _mib(count: int) -> str:
+    return f"{count / (1 << 30):.4g} GiB" if count >= 1 << 30 else f"{count // MIB} MiB"

@@ -8,6 +8,7 @@ from typing import Any
 from fubini.accounts.models import Token
 from fubini.common import clock
 from fubini.common.ids import new_id
+from fubini.crons.models import Cron
 from fubini.datasets.models import Artifact, Blob, Dataset, DatasetVersion
 from fubini.pipelines.models import Pipeline, PipelineVersion
 from fubini.runs.models import JobCounter, RunNode
@@ -30,12 +31,13 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST runs": {"project": "{project}", "manifest": MANIFEST},
     "POST datasets": {"project": "{project}", "name": "stolen"},
     "POST pipelines": {"project": "{project}", "manifest": MANIFEST, "name": "stolen"},
+    "POST crons": {"project": "{project}", "manifest": MANIFEST},
     "POST quotes": {"project": "{project}", "manifest": MANIFEST},
     "POST lint": {"project": "{project}", "manifest": MANIFEST},
     "POST blobs/missing": {"project": "{project}", "digests": []},
     "POST blobs/grants": {"project": "{project}"},
 }
-LISTS = frozenset({"runs", "datasets", "pipelines", "pools", "events"})
+LISTS = frozenset({"runs", "datasets", "pipelines", "crons", "pools", "events"})
 
 
 @dataclass
@@ -73,11 +75,16 @@ def make_twin() -> Twin:
     DatasetVersion.objects.create(dataset=dataset, number=1, digest=DIGEST, entries=[entry], files=1, size_bytes=1)
     pipeline = Pipeline.objects.create(project=project, name="pipe")
     PipelineVersion.objects.create(pipeline=pipeline, number=1, kind="Workflow", text=MANIFEST, digest=DIGEST)
+    cron = Cron.objects.create(
+        project=project, name="cron", text="", document={"spec": {"schedules": ["@daily"]}}, anchor_ms=0,
+        considered_ms=0, created_at_ms=0, saved_by="test", suspended=True,
+    )  # fmt: skip
     token = Token.objects.get(project_id=project.pk)
     names = {
         "projects": {"ref": project.slug, "username": house.users["viewer"].username, "id": token.pk},
         "datasets": {"id": dataset.pk, "number": "1"},
         "pipelines": {"id": pipeline.pk, "number": "1"},
+        "crons": {"id": cron.pk},
         "blobs": {"digest": DIGEST},
         "runs": {"id": run.pk, "node": "n1"},
         "tasks": {"id": task.pk},

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from fubini.cli.commands import access, admin, data, lint, operate, pipelines, places, run, signals
+from fubini.cli.commands import access, admin, crons, data, lint, operate, pipelines, places, run, signals
 from fubini.cli.config import OPTIONS
 from fubini.cli.errors import CliError, Exit
 
@@ -50,6 +50,7 @@ signals.add_to(run.run_app)
 run.add_to(app)
 pipelines.add_to(app)
 lint.add_to(app)
+crons.add_to(app)
 data.add_to(app)
 places.add_to(app)
 operate.add_to(app)

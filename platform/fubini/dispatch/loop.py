@@ -15,6 +15,7 @@ from typing import Any
 from django.db import close_old_connections
 
 from fubini.common import bell, clock
+from fubini.crons.services import crons_pass
 from fubini.dispatch.expiry import holds_extend, leases_expire
 from fubini.dispatch.grants import Granted, WhyMemory, placements_apply, reasons_write, unreadable_refuse
 from fubini.dispatch.leader import Leadership
@@ -56,6 +57,7 @@ class Loop:
             self._slow_at = started
             self._guarded("expiry", lambda: leases_expire(at_ms=clock.now_ms()), 0)
             self._guarded("extension", lambda: holds_extend(at_ms=clock.now_ms()), 0)
+            fed += self._guarded("crons", lambda: crons_pass(at_ms=clock.now_ms()), 0)
             self._guarded("usage", lambda: usage_decay(at_ms=clock.now_ms()), 0)
         pumped = time.monotonic()
         granted, figures = self._guarded("plan", self._plan, (Granted(), {}))

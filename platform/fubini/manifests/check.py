@@ -12,6 +12,7 @@ from typing import Any
 
 from fubini.manifests.annotations import check_annotations, check_values
 from fubini.manifests.context import Source, listing, mapping
+from fubini.manifests.crons import as_workflow, check_cron
 from fubini.manifests.findings import Collector, DeclaredParameter, Report, show
 from fubini.manifests.hints import add_hints
 from fubini.manifests.library import Library
@@ -52,17 +53,13 @@ def check_manifest(
     source = Source(loaded.document, loaded.positions, "", collector)
     if not check_structure(source):
         return Report(loaded.document, collector.result(), (), collector.truncated)
+    if source.kind == "CronWorkflow":
+        check_cron(source)
+        source = as_workflow(source)
     known = Library(library, collector)
     given = dict(parameters or {})
     semantics = Semantics(source, known, given, submit=parameters is not None, values_later=values_later)
     spec = mapping(source.document.get("spec"))
-    if source.kind == "CronWorkflow":
-        source.error(
-            "unsupported-kind", ("kind",), "Schedules are not run yet.", found="CronWorkflow",
-            allowed="Workflow, WorkflowTemplate, ClusterWorkflowTemplate", kind="unsupported",
-            help_text="Submit the workflowSpec as a Workflow.",
-        )  # fmt: skip
-        return Report(loaded.document, collector.result(), (), collector.truncated)
     if not _affordable(source, spec):
         return Report(loaded.document, collector.result(), (), collector.truncated)
     if spec.get("templates") is None or isinstance(spec["templates"], list):
@@ -109,7 +106,7 @@ def _unsupported(
 ) -> None:
     document = {k: v for k, v in source.document.items() if k not in ("apiVersion", "kind", "metadata", "status")}
     for path, value in supported.unsupported(document):
-        if collector.blames(path_text(path)):
+        if collector.blames(path_text(source.placed(path))):
             continue  # an unknown field is no unsupported one
         _report_unsupported(source, path, value)
         if collector.full:

@@ -31,8 +31,12 @@ class Source:
         metadata = self.document.get("metadata")
         return str(metadata.get("name") or "") if isinstance(metadata, dict) else ""
 
+    def placed(self, path: Path) -> Path:
+        """Where a field of the document stands in the text; the same, unless the document is a part of it."""
+        return path
+
     def word(self, path: Path) -> str:
-        return self.positions.word(path) if self.positions else ""
+        return self.positions.word(self.placed(path)) if self.positions else ""
 
     def add(
         self,
@@ -52,6 +56,7 @@ class Source:
         if self.collector.full if severity == "error" else self.collector.warned:
             self.collector.truncated = True
             return
+        path = self.placed(path)
         line, column = self.positions.of(path) if self.positions else (0, 0)
         text = _clean(path_text(path))
         if self.prefix:

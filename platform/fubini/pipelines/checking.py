@@ -73,13 +73,19 @@ def parameter_json(parameter: DeclaredParameter) -> dict[str, Any]:
     }
 
 
-def report_require(report: Report) -> dict[str, Any]:
+def report_require(report: Report, *, cron: bool = False) -> dict[str, Any]:
     """The document of a report without errors.
+
+    Args:
+        cron: a CronWorkflow is wanted; otherwise it is anything else.
 
     Raises:
         ManifestInvalid: with every error.
     """
     stopping = [f for f in report.findings if f.severity == "error"]
+    kind = str((report.document or {}).get("kind"))
+    if not stopping and report.document is not None and (kind == "CronWorkflow") is not cron:
+        stopping = [_wrong_kind(kind, cron)]
     if stopping or report.document is None:
         raise ManifestInvalid(
             f"{len(stopping)} thing{'s' if len(stopping) != 1 else ''} in the manifest must be changed; the first: "
@@ -88,3 +94,12 @@ def report_require(report: Report) -> dict[str, Any]:
             next_step="Change the named lines; `fubini lint FILE` shows the same list.",
         )
     return report.document
+
+
+def _wrong_kind(kind: str, cron: bool) -> Finding:
+    return Finding(
+        "error", "kind", "kind", 1, 1,
+        "Only a CronWorkflow has a schedule." if cron else "A CronWorkflow is kept as a schedule, not run once.",
+        kind, "CronWorkflow" if cron else "Workflow, WorkflowTemplate, ClusterWorkflowTemplate", "",
+        "Submit it as a run, or save it as a pipeline." if cron else "Save it with `fubini cron create FILE`.",
+    )  # fmt: skip

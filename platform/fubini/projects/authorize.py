@@ -37,17 +37,17 @@ ACTIONS: Mapping[str, Rule] = MappingProxyType(
         **_rules(
             Role.VIEWER, "read",
             "project.read", "member.read", "budget.read", "ledger.read", "event.read", "dataset.read", "blob.read",
-            "pipeline.read", "run.read", "task.read", "log.read", "artifact.read", "quote.read", "lint.read",
+            "pipeline.read", "cron.read", "run.read", "task.read", "log.read", "artifact.read", "quote.read", "lint.read",
         ),
         **_rules(
             Role.MEMBER, "write",
-            "dataset.write", "blob.write", "pipeline.write", "run.submit", "run.update", "run.signal", "run.cancel",
+            "dataset.write", "blob.write", "pipeline.write", "cron.write", "run.submit", "run.update", "run.signal", "run.cancel",
             "run.resubmit",
         ),
         **_rules(
             Role.MAINTAINER, "write",
             "project.update", "project.pause", "member.write", "token.read", "token.write", "dataset.delete",
-            "pipeline.delete", "run.delete",
+            "pipeline.delete", "cron.delete", "run.delete",
         ),
         **_rules(Role.OWNER, "write", "project.limits", "project.archive"),
     }

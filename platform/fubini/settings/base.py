@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "fubini.datasets",
     "fubini.pipelines",
     "fubini.runs",
+    "fubini.crons",
     "fubini.dispatch",
     "fubini.gateway",
 ]

@@ -11,6 +11,7 @@ from fubini.engines.embedded.process import EngineError
 from fubini.engines.embedded.program import any_string
 from fubini.engines.embedded.scope import VariableScope, rfc3339
 from fubini.language import gojson
+from fubini.manifests.crons import SCHEDULED_AT
 
 if TYPE_CHECKING:
     from fubini.engines.embedded.state import State
@@ -74,6 +75,9 @@ def set_globals(state: State) -> None:
     found["workflow.creationTimestamp.L"] = f".{context.created_ms % 1000:03d}"
     if spec.get("priority") is not None:
         found["workflow.priority"] = any_string(spec["priority"])
+    scheduled = (program.metadata.get("annotations") or {}).get(SCHEDULED_AT)
+    if scheduled is not None:
+        found["workflow.scheduledTime"] = any_string(scheduled)
     _labels(found, program.metadata, spec.get("workflowMetadata") or {})
     parameters = run_arguments(state)
     text = process.parameters_json(parameters) if parameters else "null"

@@ -161,10 +161,10 @@ def test_a_status_is_ignored_with_a_warning() -> None:
     assert warnings(main() + "status: {phase: Succeeded}\n") == [("status-ignored", "status")]
 
 
-def test_schedules_are_checked_and_not_run() -> None:
+def test_schedules_are_checked_with_the_workflow_they_run() -> None:
     text = HEAD.replace("kind: Workflow", "kind: CronWorkflow") + "spec:\n  schedules: [daily]\n  workflowSpec: {}\n"
-    found = {(f.code, f.kind) for f in check(text).errors}
-    assert found == {("name-pattern", "invalid"), ("unsupported-kind", "unsupported")}
+    found = {(f.code, f.path) for f in check(text).errors}
+    assert {("name-pattern", "spec.schedules[0]"), ("no-entrypoint", "spec.workflowSpec.entrypoint")} <= found
 
 
 def test_more_items_than_argos_crd_takes_are_a_warning() -> None:

@@ -1,0 +1,86 @@
+"""Schedules over REST."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from fubini.common.errors import NotFound
+from fubini.crons import selectors, services
+from fubini.crons import serializers as shape
+from fubini.crons.models import Cron
+from fubini.projects.authorize import authorize, project_get, project_ids_visible
+from fubini.rest.views import ApiViews, operation
+
+
+class CronViews(ApiViews):
+    """``/crons``."""
+
+    @operation("List schedules.", query=shape.CronFilter, reply=shape.CronOut, many=True)
+    def list(self, request: Request) -> Response:
+        projects: Any = project_ids_visible(self.principal)
+        if "project" in self.params:
+            projects = [project_get(self.principal, self.params["project"], "cron.read").pk]
+        rows = selectors.crons_of(projects)
+        if "name" in self.params:
+            rows = rows.filter(name=self.params["name"])
+        return self.page(rows, ("name", "id"))
+
+    @operation("Make a schedule of a CronWorkflow.", body=shape.CronSave, reply=shape.CronText, status=201)
+    def create(self, request: Request) -> Response:
+        """A manifest with errors answers 422 with all of them; a name that is taken answers 409."""
+        project = project_get(self.principal, self.body["project"], "cron.write")
+        row = services.cron_save(
+            project=project, text=self.body["manifest"], actor=self.principal.actor, fresh=True
+        )
+        return self._one(row.pk, status=201, headers={"Location": f"/api/v1/crons/{row.pk}"})
+
+    @operation("One schedule with its manifest.", reply=shape.CronText)
+    def retrieve(self, request: Request, id: str) -> Response:
+        return self._one(id)
+
+    @operation("Change a schedule's manifest.", body=shape.CronChange, reply=shape.CronText)
+    def update(self, request: Request, id: str) -> Response:
+        """The manifest keeps its name. What is past by now is not made up for where the schedule itself changes."""
+        row = _cron(self.principal, id, "cron.write")
+        services.cron_save(project=row.project, text=self.body["manifest"], actor=self.principal.actor, cron=row)
+        return self._one(id)
+
+    @operation("Delete a schedule; its runs stay.", status=204)
+    def destroy(self, request: Request, id: str) -> Response:
+        services.cron_delete(cron=_cron(self.principal, id, "cron.delete"), actor=self.principal.actor)
+        return self.reply()
+
+    @operation("Suspend a schedule.", body=shape.Nothing, reply=shape.CronText)
+    def suspend(self, request: Request, id: str) -> Response:
+        return self._suspend(id, True)
+
+    @operation("Resume a schedule.", body=shape.Nothing, reply=shape.CronText)
+    def resume(self, request: Request, id: str) -> Response:
+        """What was due meanwhile is made up for only within `startingDeadlineSeconds`."""
+        return self._suspend(id, False)
+
+    @operation("A schedule's ticks, newest first, with what became of them.", reply=shape.TickOut, many=True)
+    def ticks(self, request: Request, id: str) -> Response:
+        return self.page(selectors.ticks_of(_cron(self.principal, id)), ("-at_ms", "-id"))
+
+    def _suspend(self, id: str, suspended: bool) -> Response:
+        row = _cron(self.principal, id, "cron.write")
+        _ = self.body
+        services.cron_suspend(cron=row, actor=self.principal.actor, suspended=suspended)
+        return self._one(id)
+
+    def _one(self, id: str, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+        return self.reply(_cron(self.principal, id), status=status, headers=headers)
+
+
+def _cron(principal: Any, id: str, action: str = "cron.read") -> Cron:
+    """A schedule the principal may see; then, may it do this?"""
+    row = selectors.cron_get(project_ids_visible(principal), id)
+    if row is None:
+        raise NotFound("There is no such schedule, or you cannot see it.")
+    if action != "cron.read":
+        authorize(principal, action, row.project)
+    return row

@@ -1,0 +1,246 @@
+"""Writes on schedules: save, suspend, resume, delete; and the pass that starts what is due.
+
+A tick's row, its run and the schedule's new place are written in one transaction under the schedule's row lock, and a
+(schedule, time) is unique: two processes, or one killed anywhere, start a tick's run at most once. Runs are submitted
+by the one service that submits runs, in the name of who saved the schedule last.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any, Final
+
+from django.db import transaction
+
+from fubini.common import bell, clock
+from fubini.common.errors import Conflict, FubiniError, Invalid
+from fubini.crons.due import Decision, Plan, Verdict, condition_holds, decide, plan_of, rfc3339, stops
+from fubini.crons.models import Cron, CronTick
+from fubini.crons.selectors import facts_of
+from fubini.events.services import EventDraft, events_append
+from fubini.language.errors import LanguageError
+from fubini.manifests.crons import workflow_of
+from fubini.pipelines.checking import manifest_report, report_require
+from fubini.pipelines.selectors import library_of
+from fubini.projects.models import Project
+from fubini.runs.models import Run
+from fubini.runs.services import run_delete, run_submit
+from fubini.runs.signals import run_cancel
+from fubini.runs.transitions import RUN_ENDED
+
+log = logging.getLogger(__name__)
+CRONS_A_PASS: Final = 100
+CRONS_A_PROJECT: Final = 1000
+
+
+class CronExists(Conflict):
+    code = "cron_exists"
+    title = "A schedule of that name exists"
+
+
+@transaction.atomic
+def cron_save(*, project: Project, text: str, actor: str, cron: Cron | None = None, fresh: bool = False) -> Cron:
+    """Keep a CronWorkflow, or change the one of its name. Ticks that are past then are not made up for.
+
+    Args:
+        cron: the schedule to change; the manifest must have its name.
+        fresh: a schedule of that name must not exist yet.
+
+    Raises:
+        ManifestInvalid: with every finding.
+        Invalid: another name, or a condition that cannot be evaluated.
+        CronExists: `fresh`, and there is one.
+    """
+    report = manifest_report(text, library=library_of(project.pk), parameters={})
+    document = report_require(report, cron=True)
+    name = str(document["metadata"]["name"])
+    Project.objects.select_for_update().get(pk=project.pk)  # two saves of one name come one after the other
+    found = Cron.objects.select_for_update().filter(project=project, name=name).first()
+    if cron is not None and (found is None or found.pk != cron.pk):
+        raise Invalid(f"The manifest's name is {name!r}; this schedule is {cron.name!r}.", found=name, allowed=cron.name)
+    if found is not None and fresh:
+        raise CronExists(f"The project has a schedule {name!r} already.", next_step="Change that one, or take another name.")
+    if found is None and Cron.objects.filter(project=project).count() >= CRONS_A_PROJECT:
+        raise Conflict(f"The project has {CRONS_A_PROJECT} schedules, as many as it may.", next_step="Delete some.")
+    now = clock.now_ms()
+    row = found or Cron(project=project, name=name, created_at_ms=now, anchor_ms=now, considered_ms=now, version=0)
+    plan = plan_of(document)
+    before = plan_of(found.document) if found is not None else None
+    if before is None or (before.schedules, before.zone) != (plan.schedules, plan.zone):
+        row.anchor_ms = row.considered_ms = now
+    _check_conditions(plan, row, document)
+    row.text, row.document, row.saved_by = text, document, actor
+    row.suspended = bool(document["spec"].get("suspend"))
+    row.stopped, row.condition = False, ""
+    _place(row, plan, now)
+    row.version += 1
+    row.save(force_insert=found is None)
+    _say(row, "cron.saved", actor, now, {"name": name, "version": row.version})
+    return row
+
+
+def _check_conditions(plan: Plan, row: Cron, document: dict[str, Any]) -> None:
+    """Conditions are tried once, so that a slip shows at save and not in the night."""
+    row.document = document
+    for field, judge in (("spec.when", condition_holds), ("spec.stopStrategy.expression", stops)):
+        try:
+            judge(plan, facts_of(row, 0))
+        except LanguageError as error:
+            raise Invalid(
+                f"{field} cannot be evaluated: {error.message}",
+                errors=[{"path": field, "code": "condition", "detail": error.message}],
+                next_step="Use cronworkflow.succeeded, .failed, .lastScheduledTime, .name and the like.",
+            ) from None
+
+
+@transaction.atomic
+def cron_suspend(*, cron: Cron, actor: str, suspended: bool) -> Cron:
+    """Suspend, or resume: what was due meanwhile is made up for only within the starting deadline."""
+    row = Cron.objects.select_for_update().select_related("project").get(pk=cron.pk)
+    now = clock.now_ms()
+    plan = plan_of(row.document)
+    if row.suspended and not suspended:
+        row.considered_ms = max(row.considered_ms, now - (plan.deadline_ms or 0))
+        row.stopped = False
+    row.suspended = suspended
+    row.document = {**row.document, "spec": {**row.document["spec"], "suspend": suspended}}
+    row.text = json.dumps(row.document, indent=2, ensure_ascii=False)
+    _place(row, plan, now)
+    row.version += 1
+    row.save()
+    _say(row, "cron.suspended" if suspended else "cron.resumed", actor, now, {"name": row.name})
+    return row
+
+
+@transaction.atomic
+def cron_delete(*, cron: Cron, actor: str) -> None:
+    """Remove a schedule; its runs stay."""
+    _say(cron, "cron.deleted", actor, clock.now_ms(), {"name": cron.name})
+    cron.delete()
+
+
+def crons_pass(*, at_ms: int) -> int:
+    """Settle ended runs and start what is due; how many ticks were decided. Safe to call from anywhere, at any time."""
+    for cron_id in set(
+        CronTick.objects.filter(state="active", run__state__in=RUN_ENDED).values_list("cron_id", flat=True)[:CRONS_A_PASS]
+    ):
+        _guarded(cron_id, at_ms, _settle)
+    due = Cron.objects.filter(next_at_ms__lte=at_ms).order_by("next_at_ms", "id").values_list("pk", flat=True)
+    return sum(_guarded(cron_id, at_ms, _tick) for cron_id in due[:CRONS_A_PASS])
+
+
+def _guarded(cron_id: str, at_ms: int, work: Any) -> int:
+    """One schedule's trouble never stops the others'."""
+    try:
+        with transaction.atomic():
+            # A row another process has just now is that process's to decide.
+            row = (
+                Cron.objects.select_for_update(of=("self",), skip_locked=True)
+                .select_related("project")
+                .filter(pk=cron_id)
+                .first()
+            )
+            return int(work(row, at_ms)) if row is not None else 0
+    except Exception:
+        log.exception("schedule %s could not be looked at; it is put off for a minute", cron_id)
+        Cron.objects.filter(pk=cron_id, next_at_ms__lte=at_ms).update(next_at_ms=at_ms + 60_000)
+        return 0
+
+
+def _tick(row: Cron, now: int) -> int:
+    plan = plan_of(row.document)
+    active = CronTick.objects.filter(cron=row, state="active").select_related("run").order_by("at_ms")
+    if row.project.archived_at is not None:
+        decision = Decision(Verdict.WAIT)
+    else:
+        decision = decide(plan, facts_of(row, len(active)), now)
+    row.next_at_ms = decision.next_ms
+    if decision.at_ms is not None:
+        tick = CronTick(cron=row, at_ms=decision.at_ms, decided_at_ms=now, state="skipped", reason=decision.reason)
+        tick.message = decision.message[:400]
+        row.considered_ms = decision.at_ms
+        row.stopped = decision.stop
+        if decision.verdict is Verdict.SKIP:
+            row.condition = tick.message if decision.reason == "error" else row.condition
+        else:
+            if decision.verdict is Verdict.REPLACE:
+                _end(active, row.saved_by)
+            _start(row, tick)
+        tick.save(force_insert=True)
+    row.save()
+    return int(decision.at_ms is not None)
+
+
+def _start(row: Cron, tick: CronTick) -> None:
+    """Submit the tick's run; a refusal is the tick's end and is shown with the schedule."""
+    manifest = workflow_of(row.document, name=f"{row.name}-{tick.at_ms // 1000}", scheduled_at=rfc3339(tick.at_ms))
+    try:
+        with transaction.atomic():
+            tick.run = run_submit(
+                project=row.project,
+                text=json.dumps(manifest, indent=2, ensure_ascii=False),
+                actor=row.saved_by,
+                library=library_of(row.project_id),
+            )
+        tick.state, row.condition, row.last_at_ms = "active", "", tick.at_ms
+    except FubiniError as error:
+        tick.state, tick.message = "refused", error.detail[:400]
+        row.condition = tick.message
+        row.failed += 1
+
+
+def _end(active: Any, actor: str) -> None:
+    for tick in active:
+        if tick.run is not None and tick.run.state not in RUN_ENDED:
+            run_cancel(run=tick.run, actor=actor)
+
+
+def _settle(row: Cron, now: int) -> int:
+    """Count runs that ended, keep the history within its limits, and stop where the strategy says so."""
+    plan = plan_of(row.document)
+    for tick in CronTick.objects.filter(cron=row, state="active", run__state__in=RUN_ENDED).select_related("run"):
+        assert tick.run is not None
+        tick.state = "succeeded" if tick.run.state == "succeeded" else "failed"
+        tick.save(update_fields=["state"])
+        if tick.state == "succeeded":
+            row.succeeded += 1
+        else:
+            row.failed += 1
+    try:
+        row.stopped = row.stopped or stops(plan, facts_of(row, 0))
+    except LanguageError as error:
+        row.condition = error.message[:400]
+    if row.stopped:
+        row.next_at_ms = None
+    row.save()
+    for state, keep in (("succeeded", plan.keep_succeeded), ("failed", plan.keep_failed)):
+        if keep is not None:
+            _forget(row, state, keep)
+    return 0
+
+
+def _forget(row: Cron, state: str, keep: int) -> None:
+    ticks = CronTick.objects.filter(cron=row, state=state, run__isnull=False, run__deleted_at_ms=None)
+    runs = Run.objects.filter(pk__in=ticks.values("run_id"), state__in=RUN_ENDED).order_by("-finished_at_ms", "-id")
+    for run in list(runs[keep : keep + CRONS_A_PASS]):
+        run_delete(run=run, actor=row.saved_by)
+
+
+def _place(row: Cron, plan: Plan, now: int) -> None:
+    """When to look at it next; at once, where a tick may be due already."""
+    row.next_at_ms = None
+    if not row.suspended and not row.stopped:
+        decision = decide(plan, facts_of(row, 0), now)
+        row.next_at_ms = now if decision.at_ms is not None else decision.next_ms
+        transaction.on_commit(lambda: bell.ring("dispatch"))
+
+
+def _say(row: Cron, kind: str, actor: str, at_ms: int, data: dict[str, Any]) -> None:
+    events_append(
+        [
+            EventDraft(
+                topic="cron", kind=kind, entity_id=row.pk, at_ms=at_ms, project_id=row.project_id, actor=actor, data=data
+            )
+        ]
+    )  # fmt: skip

@@ -53,6 +53,12 @@ def _namespaces() -> bool:
         return False
 
 
+def _control_groups() -> bool:
+    from fubini_agent.limits import groups_found
+
+    return groups_found().usable
+
+
 def _shaped_link() -> bool:
     """May we make a network namespace, a pair of interfaces and a token bucket on one of them?"""
     tried = (
@@ -88,6 +94,12 @@ NEEDS: dict[str, Need] = {
         "user and mount namespaces for ordinary users",
         _namespaces,
         "sysctl -w kernel.unprivileged_userns_clone=1 (and apt-get install util-linux)",
+    ),
+    "control groups": Need(
+        "control groups that this user may make (cpu and memory)",
+        _control_groups,
+        "run the tests as root, or in a unit with Delegate=cpu memory and DelegateSubgroup=tests",
+        exempt=True,  # a container decides it, not a package
     ),
     "shaped link": Need(
         "network namespaces and traffic shaping (root, ip, tc)",

@@ -27,6 +27,7 @@ from fubini_agent.config import Identity, SiteFile, StateFolder, site_file_read,
 from fubini_agent.drivers.local import RootSupport, probe_private_root
 from fubini_agent.environments import Environments, default_site_text
 from fubini_agent.errors import AgentError, ConfigError
+from fubini_agent.limits import groups_found
 from fubini_protocol.v1.messages import PROTOCOL_VERSION, JoinReply, JoinRequest
 
 EXIT_FAILED, EXIT_UNWANTED, EXIT_LOCKED = 1, 3, 4
@@ -283,6 +284,11 @@ def command_doctor(args: argparse.Namespace, folder: StateFolder) -> int:
         checks.append((f"image {image}", False, problem))
     if not site.images:
         checks.append(("images", False, f"no image is mapped: add [images] to {folder.site_path}"))
+    groups = groups_found()
+    limits = f"control groups version {groups.version} hold cores and memory"
+    if not groups.usable:
+        limits = f"{facts.LIMITS_WITHOUT_GROUPS}; control groups would be exact: {groups.why}"
+    checks.append(("limits", True, limits))
     slurm = slurm_commands_found()
     allowed = not slurm or site.allow_on_slurm_host
     checks.append(("slurm", allowed, f"found {', '.join(slurm)}" if slurm else "not on this host"))

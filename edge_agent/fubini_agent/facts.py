@@ -13,10 +13,12 @@ from typing import Optional
 
 from fubini_agent import __version__
 from fubini_agent.config import DeviceSetting, SiteFile
+from fubini_agent.limits import groups_found
 from fubini_protocol.v1.messages import Device, HostFacts, Offer
 
 AGENT_VERSION = __version__
 _PROBE_S = 10.0
+LIMITS_WITHOUT_GROUPS = "cores by affinity (whole ones), memory by sampling four times a second"
 
 
 def machine_id() -> str:
@@ -113,6 +115,7 @@ def host_facts(state_path: Path, site: SiteFile, private_root: bool) -> HostFact
             for device in devices(site)
         ),
         private_root=private_root,
+        cgroups=groups_found().usable,
         kernel=platform.release(),
         python=platform.python_version(),
     )
@@ -165,4 +168,5 @@ def offer_text(host: HostFacts, given: Offer) -> str:
     if given.max_walltime_s:
         lines.append(f"walltime     at most {given.max_walltime_s} s a step")
     lines.append(f"private root {'yes' if host.private_root else 'no: steps with absolute paths cannot run here'}")
+    lines.append(f"limits       {'cores and memory by control groups' if host.cgroups else LIMITS_WITHOUT_GROUPS}")
     return "\n".join(lines)

@@ -8,7 +8,8 @@ holds no credential, opens no network socket and knows nothing of the platform.
 * Writes *exit markers*: an append-only file, one JSON line per start and per end with attempt and fence, so a
   restarted agent finds what happened while it was away. Lines of ends that arrive together share one fdatasync. The
   file is rewritten without the forgotten ones when it has grown.
-* Enforces what must not wait for an agent: the time limit (SIGTERM, grace, SIGKILL) and, by sampling, the memory limit.
+* Enforces what must not wait for an agent: the time limit (SIGTERM, grace, SIGKILL), and cores and memory as far as the
+  host permits (`limits.py`; where it does not, memory by sampling).
 * Dies with everything: each command's init (or the command itself) has PR_SET_PDEATHSIG, so a killed keeper leaves no
   process. It ends by itself when it has nothing to keep and no agent for `IDLE_EXIT_S`.
 
@@ -28,6 +29,7 @@ import sys
 import time
 
 from fubini_agent import private_root as pr
+from fubini_agent.limits import Group, Held, Limiter
 from fubini_agent.slots import Slots
 
 TYPE_CHECKING = False
@@ -52,8 +54,8 @@ class Child:
     """One command in our care. Times are monotonic seconds unless named `_ms` (wall clock)."""
 
     __slots__ = (
-        "attempt_id", "ended_for", "fence", "grace_s", "kill_at", "limit_at", "memory_bytes", "note", "peak_bytes", "pid",
-        "private", "slots", "started", "started_ms", "starttime",
+        "attempt_id", "ended_for", "fence", "grace_s", "held", "kill_at", "limit_at", "memory_bytes", "note", "peak_bytes",
+        "pid", "private", "slots", "started", "started_ms", "starttime",
     )  # fmt: skip
 
     def __init__(self, attempt_id: str, fence: int, pid: int, private: bool) -> None:
@@ -70,6 +72,7 @@ class Child:
         self.memory_bytes = 0
         self.peak_bytes = 0
         self.ended_for = ""
+        self.held = Held()
         self.slots: tuple[Slots, tuple[int, ...]] | None = None  # of the machine, given back at its end
         self.note: Any = None  # the agent's own, given back with everything we say of this command
 
@@ -87,13 +90,14 @@ class Child:
 class Runner:
     """One namespace with its init, and the command it runs now. See `private_root`."""
 
-    __slots__ = ("channel", "child", "inbox", "outbox", "pid", "starttime")
+    __slots__ = ("channel", "child", "group", "inbox", "outbox", "pid", "starttime")
 
     def __init__(self, pid: int, channel: socket.socket) -> None:
         self.pid = pid
         self.channel = channel
         self.starttime = process_start_ticks(pid)
         self.child: Child | None = None
+        self.group: Group | None = None
         self.inbox = b""
         self.outbox = b""
 
@@ -145,6 +149,7 @@ class Keeper:
         self.exits: dict[str, dict[str, Any]] = {}
         self.waiting: dict[str, tuple[dict[str, Any], bytes]] = {}  # for a slot of the machine, first come first
         self.slots: dict[str, Slots] = {}  # by folder
+        self.limits = Limiter()
         self.poll = select.poll()
         self.client: socket.socket | None = None
         self.inbox = b""
@@ -283,6 +288,7 @@ class Keeper:
             "version": VERSION,
             "keeper_id": self.keeper_id,
             "pid": os.getpid(),
+            "groups": self.limits.groups.version,
             "running": [child.describe() for child in self.children.values()],
             "exits": list(self.exits.values()),
         }
@@ -396,7 +402,7 @@ class Keeper:
         attempt_id, fence = str(request["id"]), int(request["fence"])
         try:
             if request.get("root") is None:
-                child = self._start_direct(attempt_id, fence, pr.Command.from_request(request))
+                child = self._start_direct(attempt_id, fence, request)
             else:
                 child = self._start_private(attempt_id, fence, request, line)
         except (OSError, pr.SetupError, ValueError, KeyError, TypeError) as exc:
@@ -406,7 +412,6 @@ class Keeper:
             self._tell({"ev": "refused", "id": attempt_id, "fence": fence, "error": error})
             return
         child.slots = slots
-        child.memory_bytes = int(request.get("memory_bytes") or 0)
         child.grace_s = float(request.get("grace_s", 10.0))
         child.note = request.get("note")
         if request.get("limit_s") is not None:
@@ -415,7 +420,19 @@ class Keeper:
         self._mark({"m": "started", **child.describe()})
         self._tell(dict(child.describe(), ev="started"))
 
-    def _start_direct(self, attempt_id: str, fence: int, command: pr.Command) -> Child:
+    def _hold(self, child: Child, request: dict[str, Any], group: Group | None, *, own: bool = False) -> None:
+        child.memory_bytes = int(request.get("memory_bytes") or 0)
+        cpu_millis = int(request.get("cpu_millis") or 0)
+        child.held = self.limits.hold(child.pid, group, cpu_millis, child.memory_bytes, own=own)
+
+    @staticmethod
+    def _blame_memory(child: Child, status: int) -> None:
+        """A command that failed after the kernel ended one of its processes for memory ended for memory."""
+        if status and child.held.ran_out_of_memory():
+            child.ended_for = child.ended_for or MEMORY
+
+    def _start_direct(self, attempt_id: str, fence: int, request: dict[str, Any]) -> Child:
+        command = pr.Command.from_request(request)
         read_end, write_end = os.pipe()
         pid = os.fork()
         if pid == 0:
@@ -423,6 +440,7 @@ class Keeper:
             pr.run_direct(command, write_end, self.life_read)
         os.close(write_end)
         child = Child(attempt_id, fence, pid, False)
+        self._hold(child, request, self.limits.group_for(pid), own=True)  # long before it has become the command
         self.direct[pid] = (child, read_end)
         return child
 
@@ -434,9 +452,11 @@ class Keeper:
             pid, channel = pr.start_init(root["dev_dir"], root["dev_nodes"], root["proc_dir"], bool(root["userns"]))
             channel.setblocking(False)
             runner = Runner(pid, channel)
+            runner.group = self.limits.group_for(pid)
             self.runners[channel.fileno()] = runner
             self.poll.register(channel, select.POLLIN)
         child = Child(attempt_id, fence, runner.pid, True)
+        self._hold(child, request, runner.group)
         runner.child = child
         runner.outbox = line + b"\n"
         self._feed(runner)
@@ -472,6 +492,7 @@ class Keeper:
         runner.inbox = b""
         child, runner.child = runner.child, None
         if child is not None:
+            self._blame_memory(child, int(result["status"]))
             ended.append(
                 self._exit_event(
                     child, result["kind"], result["status"], result["text"], result["cpu_ms"], result["peak_kb"]
@@ -494,10 +515,19 @@ class Keeper:
         except ChildProcessError:
             return
         if runner.child is not None:
+            self._blame_memory(runner.child, status)
             cpu_ms = int((usage.ru_utime + usage.ru_stime) * 1000)
             kind = pr.EXITED if runner.child.ended_for else KILLED
             text = "" if runner.child.ended_for else f"its init was ended from outside (wait status {status})"
             ended.append(self._exit_event(runner.child, kind, status, text, cpu_ms, usage.ru_maxrss))
+        if runner.group is not None:
+            runner.group.drop()
+
+    def close(self) -> None:
+        """Let the idle inits go, and remove the groups that held them."""
+        for runner in self.runners.values():
+            runner.channel.close()
+        self.limits.groups.close()
 
     def _end(self, attempt_id: str, fence: int | None, grace_s: float, why: str = ASKED) -> None:
         if attempt_id in self.waiting:
@@ -566,6 +596,7 @@ class Keeper:
             del self.direct[pid]
             kind, _, text = os.read(pipe, 4096).decode("utf-8", "replace").partition(":")
             os.close(pipe)
+            self._blame_memory(child, status)
             cpu_ms = int((usage.ru_utime + usage.ru_stime) * 1000)
             ended.append(self._exit_event(child, kind or pr.EXITED, status, text, cpu_ms, usage.ru_maxrss))
         self._reap_orphans()
@@ -592,6 +623,8 @@ class Keeper:
             return
         for event in ended:
             child = self.children.pop(event["id"], None)
+            if child is not None:
+                self.limits.release(child.held)
             if child is not None and child.slots is not None:
                 child.slots[0].give(child.slots[1])
                 child.slots = None
@@ -685,6 +718,7 @@ def main(folder: str) -> None:
     gc.collect()
     gc.freeze()  # keeps the collector from touching, and so copying, shared pages in every child
     keeper.run()
+    keeper.close()
 
 
 if __name__ == "__main__":

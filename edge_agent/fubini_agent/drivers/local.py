@@ -288,6 +288,7 @@ class LocalDriver:
             "stdout": str(layout.stdout),
             "stderr": str(layout.stderr),
             "memory_bytes": spec.memory_bytes,
+            "cpu_millis": spec.cpu_millis,
             "grace_s": spec.grace_s,
             "limit_s": min(limits) if limits else None,
             "note": {

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from fubini_agent import private_root
+from fubini_agent.limits import groups_found
 from tests.support.agents import EDGE_AGENT, alive, gone, processes_with
 
 START = "import sys; sys.path.insert(0, sys.argv[1]); from fubini_agent.keeper import main; main(sys.argv[2])"
@@ -171,6 +172,35 @@ def test_sigterm_comes_first_and_sigkill_after_the_grace(keeper: Keeper, private
     ends = {event["id"]: event for event in (keeper.event(), keeper.event())}
     assert (ends["polite"]["exit_code"], ends["polite"]["ended_for"]) == (9, "asked")
     assert (ends["deaf"]["exit_code"], ends["deaf"]["ended_for"]) == (137, "asked")
+
+
+@pytest.mark.needs("control groups")
+@pytest.mark.parametrize("private", [True, False])
+def test_the_kernel_ends_a_command_that_outgrows_its_memory_and_the_next_one_is_not_blamed(
+    keeper: Keeper, private: bool
+) -> None:
+    assert keeper.hello["groups"] in (1, 2)
+    grow = ["python3", "-c", "x = bytearray(400_000_000); print('grew')"]
+    keeper.start("a", *grow, private=private, memory_bytes=100_000_000, cpu_millis=1000)
+    ended = keeper.event()
+    assert (ended["ended_for"], ended["exit_code"]) == ("memory", 137)
+    keeper.start("b", "sh", "-c", "exit 3", private=private, memory_bytes=100_000_000, cpu_millis=1000)
+    ended = keeper.event()
+    assert (ended["ended_for"], ended["exit_code"]) == ("", 3)
+    keeper.start("c", *grow, private=private, cpu_millis=1000)  # it asked for no memory limit
+    assert keeper.event()["exit_code"] == 0
+
+
+@pytest.mark.needs("control groups")
+def test_a_keeper_leaves_no_control_group(keeper: Keeper) -> None:
+    keeper.start("a", "true", memory_bytes=100_000_000, cpu_millis=1000)
+    keeper.event()
+    bases = set(groups_found().bases.values())
+    mine = f"fubini-{keeper.process.pid}-"
+    assert any(name.startswith(mine) for base in bases for name in os.listdir(base))
+    keeper.send({"op": "shutdown"})
+    keeper.process.wait(10)
+    assert not any(name.startswith(mine) for base in bases for name in os.listdir(base))
 
 
 def test_an_end_with_another_fence_is_not_heard(keeper: Keeper) -> None:

@@ -59,14 +59,21 @@ def pool_blocks(task: TaskRequest, pool: Pool) -> Reason | None:
     code = ReasonCode
     if pool.project_ids is not None and task.project_id not in pool.project_ids:
         return Reason(code.POOL_NOT_ALLOWED, pool.id)
+    if task.only_pools is not None and pool.id not in task.only_pools:
+        return Reason(code.RUN_ELSEWHERE, pool.id, (("place", task.bound_to),))
     if task.walltime_s is not None and pool.max_walltime_s is not None and task.walltime_s > pool.max_walltime_s:
         return Reason(code.WALLTIME, pool.id, (("needed", task.walltime_s), ("limit", pool.max_walltime_s)))
-    if task.image and pool.images is not None and task.image not in pool.images:
-        known = sorted(pool.images)
-        shown = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
-        return Reason(code.IMAGE_UNKNOWN, pool.id, (("image", task.image), ("known", shown or "none")))
+    for image in (task.image, *task.more_images):
+        if image and pool.images is not None and image not in pool.images:
+            known = sorted(pool.images)
+            shown = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
+            return Reason(code.IMAGE_UNKNOWN, pool.id, (("image", image), ("known", shown or "none")))
     if task.needs_private_root and not pool.private_root:
         return Reason(code.PRIVATE_ROOT, pool.id)
+    if task.needs_container_groups and not pool.container_groups:
+        return Reason(code.CONTAINER_GROUPS, pool.id)
+    if task.needs_run_disks and not pool.run_disks:
+        return Reason(code.RUN_DISKS, pool.id)
     return None
 
 

@@ -49,6 +49,9 @@ class ReasonCode(StrEnum):
     MACHINE_TOO_SMALL = "machine_too_small"
     IMAGE_UNKNOWN = "image_unknown"
     PRIVATE_ROOT = "private_root"
+    CONTAINER_GROUPS = "container_groups"
+    RUN_DISKS = "run_disks"
+    RUN_ELSEWHERE = "run_elsewhere"
     SELECTOR = "selector"
     NO_NODES = "no_nodes"
     NO_POOLS = "no_pools"
@@ -84,6 +87,9 @@ SENTENCES: dict[ReasonCode, str] = {
     ReasonCode.MACHINE_TOO_SMALL: "Asks for more than the machine under the pool has at all; {busy} is what is short.",
     ReasonCode.IMAGE_UNKNOWN: "The image {image} is not known here; known: {known}",
     ReasonCode.PRIVATE_ROOT: "The step writes to absolute paths and the pool cannot give it a root of its own.",
+    ReasonCode.CONTAINER_GROUPS: "The step has several containers, and an agent of the pool cannot run them side by side.",
+    ReasonCode.RUN_DISKS: "The step mounts a disk of its run, and an agent of the pool cannot keep one.",
+    ReasonCode.RUN_ELSEWHERE: "The step shares a disk or a daemon's address with steps of its run at {place}; only pools there can run it.",
     ReasonCode.SELECTOR: "Needs {needed}; the pool has {found}.",
     ReasonCode.NO_NODES: "The pool has no node group that is up.",
     ReasonCode.NO_POOLS: "There is no pool at all.",

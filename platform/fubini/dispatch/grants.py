@@ -24,9 +24,9 @@ from fubini.dispatch.snapshot import World
 from fubini.ledger.services import HoldRequest, available_by_project, holds_place
 from fubini.runs.codec import to_json
 from fubini.runs.engine import LeafOutcome, OutcomeKind
-from fubini.runs.models import Attempt, Lease, Run, Task
+from fubini.runs.models import Attempt, Lease, Run, RunPlace, Task
 from fubini.runs.transitions import attempts_create, tasks_move
-from fubini.sites.models import Price
+from fubini.sites.models import Agent, Price
 from fubini_scheduler import model as core
 from fubini_scheduler.reasons import WAITING_FOR
 
@@ -77,7 +77,14 @@ def _apply(world: World, placements: Sequence[core.Placement], at_ms: int, total
         for r in Run.objects.select_for_update(of=("self",)).filter(pk__in={p.run_id for p in fresh}).order_by("pk")
     }
     within: list[core.Placement] = []
+    loads: dict[str, int] = defaultdict(int)
+    places = _places(world, fresh)
+    agents: dict[str, Agent] = {}
     for placement in fresh:
+        agent = _agent_of(world, placement, loads, places)
+        if agent is None:
+            counted.stale += 1  # planned before it was known where its run is
+            continue
         run = runs[placement.run_id]
         left = None if run.max_cost_micros is None else run.max_cost_micros - run.settled_micros - run.held_micros
         if left is not None and placement.hold_micros > left:
@@ -86,6 +93,10 @@ def _apply(world: World, placements: Sequence[core.Placement], at_ms: int, total
             continue
         run.held_micros += placement.hold_micros
         within.append(placement)
+        agents[placement.task_id] = agent
+        loads[agent.pk] += 1
+        if placement.task_id in world.beside_run:
+            places.setdefault(placement.run_id, agent)
     ids = {p.task_id: new_id() for p in within}
     granted = set(
         holds_place(
@@ -96,7 +107,7 @@ def _apply(world: World, placements: Sequence[core.Placement], at_ms: int, total
     attempts: list[Attempt] = []
     leases: list[Lease] = []
     moved: list[Task] = []
-    loads: dict[str, int] = defaultdict(int)
+    bound: dict[str, RunPlace] = {}
     lease_ms = option("LEASE_S") * 1000
     for placement in within:
         task, attempt_id = tasks[placement.task_id], ids[placement.task_id]
@@ -105,8 +116,9 @@ def _apply(world: World, placements: Sequence[core.Placement], at_ms: int, total
             _park(task, "budget", placement, None, at_ms)
             counted.parked += 1
             continue
-        agent = min(world.agents[placement.pool_id], key=lambda a: (loads[a.pk], a.pk))
-        loads[agent.pk] += 1
+        agent = agents[placement.task_id]
+        if placement.task_id in world.beside_run:
+            bound[task.run_id] = RunPlace(run_id=task.run_id, agent_id=agent.pk, site_id=placement.site_id)
         task.fence += 1
         task.waiting_for, task.why, task.why_since_ms = [], [], None
         moved.append(task)
@@ -145,10 +157,31 @@ def _apply(world: World, placements: Sequence[core.Placement], at_ms: int, total
     rows_update([r for r in runs.values() if r.pk in {t.run_id for t in moved}], ["held_micros"])
     tasks_move(moved, "placed", at_ms=at_ms, fields=["fence", "waiting_for", "why", "why_since_ms"])
     attempts_create(attempts, leases, at_ms=at_ms)
+    RunPlace.objects.bulk_create(bound.values(), ignore_conflicts=True)
     transfers_plan(_transfers(world, attempts), at_ms=at_ms)
     total.leased += len(attempts)
     total.stale += counted.stale
     total.parked += counted.parked
+
+
+def _places(world: World, placements: Sequence[core.Placement]) -> dict[str, Agent | None]:
+    """The agents that runs are bound to, by run; None where that agent takes no leases now."""
+    wanted = {p.run_id for p in placements if p.task_id in world.beside_run}
+    if not wanted:
+        return {}
+    usable = {agent.pk: agent for agents in world.agents.values() for agent in agents}
+    return {p.run_id: usable.get(p.agent_id) for p in RunPlace.objects.filter(run_id__in=wanted)}
+
+
+def _agent_of(
+    world: World, placement: core.Placement, loads: dict[str, int], places: dict[str, Agent | None]
+) -> Agent | None:
+    """Who gets the lease: the least loaded agent of the pool, or the one that its run is bound to."""
+    serving = world.agents[placement.pool_id]
+    if placement.task_id in world.beside_run and placement.run_id in places:
+        agent = places[placement.run_id]
+        return agent if agent is not None and agent in serving else None
+    return min(serving, key=lambda a: (loads[a.pk], a.pk))
 
 
 def _transfers(world: World, attempts: Sequence[Attempt]) -> list[TransferDraft]:

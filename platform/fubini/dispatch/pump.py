@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 RUNS_A_PASS = 100
 EVENTS_A_PASS = 2000
 QUARANTINE_AFTER = 3
+LOOPBACK = "127.0.0.1"  # where a daemon is reached: whoever may ask for it runs on its machine
 
 
 @dataclass(slots=True)
@@ -107,7 +108,7 @@ def _events_of(run: Run, box: _Inbox) -> list[Event]:
     for task in box.tasks:
         node = NodeId(task.node_id)
         if task.state == "running":
-            events.append(LeafRunning(now, node, task.generation))
+            events.append(LeafRunning(now, node, task.generation, address=LOOPBACK))
         elif task.state in ("succeeded", "failed"):
             outcome = (
                 outcome_of(task.outcome)

@@ -22,7 +22,7 @@ from fubini.ledger.services import available_by_project
 from fubini.projects.models import Project
 from fubini.runs.codec import spec_of
 from fubini.runs.engine import Requirement, TaskSpec
-from fubini.runs.models import Attempt, Run, Task
+from fubini.runs.models import Attempt, Run, RunPlace, Task
 from fubini.runs.transitions import ATTEMPT_LIVE
 from fubini.sites.models import Agent, NodeGroup, Pause, Pool, Price, Site
 from fubini.sites.selectors import link_bytes_per_s
@@ -42,6 +42,7 @@ class World:
     agents: dict[str, list[Agent]]  # pool id -> agents that may take its leases, least loaded first
     now_ms: int
     prefetching: bool = False
+    beside_run: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -54,6 +55,7 @@ class RequestCache:
     requests: dict[str, tuple[int, core.TaskRequest]] = field(default_factory=dict)
     unreadable: dict[str, list[str]] = field(default_factory=dict)
     moving: dict[str, dict[str, int]] = field(default_factory=dict)  # by attempt: the blobs its task reads, digest -> bytes
+    beside_run: set[str] = field(default_factory=set)  # task ids that must run where others of their run do
 
 
 def world_of(cache: RequestCache) -> World:
@@ -82,7 +84,7 @@ def world_of(cache: RequestCache) -> World:
         ]
         agents[pool.pk] = sorted(usable, key=lambda a: (load[a.pk], a.pk))
     prices = prices_now()
-    tasks = _requests(cache)
+    tasks = _with_places(_requests(cache), cache, pools)
     project_ids = {t.project_id for t in tasks} | {a.project_id for a in attempts}
     depth = _prefetch_depth(groups, pools)
     staging = [a for a in attempts if a.state in STAGING and a.placement.get("bytes_to_move")]
@@ -101,7 +103,15 @@ def world_of(cache: RequestCache) -> World:
         transfers=tuple(_transfers(staging, moving, held)),
         paused=(pause.reason or None) if pause else None,
     )
-    return World(snapshot, {p.pk: p for p in pools}, prices, agents, now_ms, prefetching=bool(depth))
+    return World(
+        snapshot,
+        {p.pk: p for p in pools},
+        prices,
+        agents,
+        now_ms,
+        prefetching=bool(depth),
+        beside_run=frozenset(t.id for t in tasks if t.id in cache.beside_run),
+    )
 
 
 def prices_now() -> dict[str, Price]:
@@ -135,6 +145,9 @@ def request_of(task: Task, run: Run, times: dict[str, RunTime], inputs: Inputs) 
             core.Preferred(p.weight, tuple(_requirement(r) for r in p.requirements)) for p in spec.preferred
         ),
         image=spec.image,
+        more_images=tuple(sorted({c.image for c in spec.containers} - {spec.image, ""})),
+        needs_container_groups=bool(spec.containers),
+        needs_run_disks=any(v.disk for v in spec.volumes),
         needs_private_root=needs_private_root(spec),
         walltime_s=spec.walltime_s or spec.deadline_s,
         priority=core.Priority(task.priority),
@@ -166,6 +179,7 @@ def _requests(cache: RequestCache) -> list[core.TaskRequest]:
     live = {pk for pk, _ in queued}
     if len(cache.requests) > 2 * len(live) + 1000:
         cache.requests = {pk: kept for pk, kept in cache.requests.items() if pk in live}
+        cache.beside_run &= live
     for start in range(0, len(missing), 500):
         rows = list(Task.objects.filter(pk__in=missing[start : start + 500]).select_related("run"))
         times = history_of({(t.project_id, t.template) for t in rows})
@@ -176,8 +190,33 @@ def _requests(cache: RequestCache) -> list[core.TaskRequest]:
                 continue
             request = request_of(task, task.run, times.get((task.project_id, task.template), {}), inputs)
             cache.requests[task.pk] = (task.version, request)
+            if task.spec.get("beside_run"):
+                cache.beside_run.add(task.pk)
     requests = [cache.requests[pk][1] for pk, _ in queued if pk in cache.requests]
     return _with_run_budgets(requests)
+
+
+def _with_places(
+    requests: list[core.TaskRequest], cache: RequestCache, pools: list[Pool]
+) -> list[core.TaskRequest]:
+    """Bind tasks that share a disk or an address with others of their run to the agent those ran on, once there is one."""
+    wanted = {r.run_id for r in requests if r.id in cache.beside_run} if cache.beside_run else set()
+    if not wanted:
+        return requests
+    places = {p.run_id: p for p in RunPlace.objects.filter(run_id__in=list(wanted)[:5000])}
+    names = {pool.site_id: pool.site.name for pool in pools}
+    serving: dict[str, list[core.PoolId]] = defaultdict(list)
+    for pool in pools:
+        for agent in pool.agents.all():
+            serving[agent.pk].append(core.PoolId(pool.pk))
+    out = []
+    for request in requests:
+        place = places.get(request.run_id) if request.id in cache.beside_run else None
+        if place is not None:
+            only = tuple(sorted(serving[place.agent_id]))
+            request = replace(request, only_pools=only, bound_to=names.get(place.site_id, "a site that is gone"))
+        out.append(request)
+    return out
 
 
 def _with_run_budgets(requests: list[core.TaskRequest]) -> list[core.TaskRequest]:
@@ -261,6 +300,8 @@ def _pool(pool: Pool, agents: list[Agent], price: Price | None, depth: dict[str,
         max_walltime_s=pool.max_walltime_s,
         images=ImageNames(known) if known else None,
         private_root=any(a.private_root for a in agents),
+        container_groups=bool(agents) and all(a.hardware.get("container_groups") for a in agents),
+        run_disks=bool(agents) and all(a.hardware.get("run_disks") for a in agents),
         paused=pool.paused_reason or None,
         reachable=bool(agents),
         price=price_of(price),

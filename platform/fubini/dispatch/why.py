@@ -31,6 +31,9 @@ NEXT_STEPS = {
     "cpu_too_large": "Ask for fewer cores.",
     "memory_too_large": "Ask for less memory.",
     "devices": "Ask for devices a pool has.",
+    "container_groups": "Use a pool all of whose agents can give a step its own root, or update its agents.",
+    "run_disks": "Use a pool all of whose agents can give a step its own root, or update its agents.",
+    "run_elsewhere": "Nothing to do while that place is up: its run's disk and daemons are there.",
     "private_root": "Use a site whose kernel allows user namespaces.",
 }
 

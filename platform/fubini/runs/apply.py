@@ -26,7 +26,7 @@ from fubini.runs.engine import (
     TaskSpec,
     Timer,
 )
-from fubini.runs.models import Attempt, Run, RunNode, RunTimer, Task
+from fubini.runs.models import Attempt, Run, RunNode, RunPlace, RunTimer, Task
 from fubini.runs.pins import spec_pin
 from fubini.runs.transitions import ATTEMPT_LIVE, agents_wake, run_move, tasks_create, tasks_move
 
@@ -275,6 +275,8 @@ def _run_write(run: Run, record: RunRecord, at_ms: int) -> None:
     run.engine_state = dict(record.private)
     fields = ["phase", "message", "outputs", "suspended", "shutdown", "engine_state"]
     to = RUN_STATE[record.phase]
+    if record.finished or run.finished_at_ms is not None:
+        RunPlace.objects.filter(run=run).update(disks_done=record.drop_disks)
     if record.finished:
         run.finished_at_ms = at_ms
         fields.append("finished_at_ms")

@@ -90,13 +90,18 @@ class ParameterOutput:
 
 @dataclass(frozen=True, slots=True)
 class VolumeMount:
-    """A dataset or shared disk at a path: `claim` is the PVC claim name or a dataset (``methanol-v1``); "" = scratch."""
+    """A place at a path: a dataset (`claim` is its name, ``methanol-v1``), a disk of the run, or else empty scratch.
+
+    `disk` is the name of a volumeClaimTemplate: one directory a run, kept between its leaves. Two mounts of one scratch
+    `name` in one leaf show the same directory.
+    """
 
     name: str
     claim: str
     mount_path: str
     read_only: bool = False
     sub_path: str = ""
+    disk: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +131,34 @@ class Resources:
     devices: tuple[tuple[str, int], ...] = ()
 
 
+class ContainerKind(StrEnum):
+    """INIT containers run one after the other before all others; SIDECARs beside the MAIN ones, and end with them."""
+
+    INIT = "init"
+    MAIN = "main"
+    SIDECAR = "sidecar"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSpec:
+    """One command of a leaf that has several; they share the leaf's files, artifacts and volumes.
+
+    A main container starts when all it depends on have ended with 0; it is run `runs` times at most until it ends
+    with 0, `delay_ms` apart.
+    """
+
+    name: str
+    kind: ContainerKind
+    image: str
+    argv: tuple[str, ...]
+    source: str | None = None
+    env: tuple[tuple[str, str], ...] = ()
+    working_dir: str = ""
+    dependencies: tuple[str, ...] = ()
+    runs: int = 1
+    delay_ms: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class TaskSpec:
     """All the platform must know to run one leaf, fully resolved: no tags are left in it.
@@ -134,6 +167,11 @@ class TaskSpec:
     `argv`. `env` holds literal pairs only. `required` is an OR of ANDs (nodeSelector is folded into each term; an
     empty tuple means anywhere). `annotations` are the ``fubini.dev/*`` ones, resolved (keys without the prefix).
     `deadline_s` limits running time (Argo's activeDeadlineSeconds); `walltime_s` is what the scheduler reserves.
+
+    `containers` is empty for a leaf of one command. Otherwise it holds all of them in the order of the manifest, and
+    `argv`, `image`, `env`, `source` and `working_dir` repeat the one whose result counts (``main``, or a set's last).
+    A `daemon` is not waited for: it runs until it is cancelled. `beside_run`: it shares a disk or an address with
+    other such leaves of its run, so all of them must run on one machine.
     """
 
     template: str
@@ -153,6 +191,9 @@ class TaskSpec:
     deadline_s: int | None = None
     walltime_s: int | None = None
     annotations: tuple[tuple[str, str], ...] = ()
+    containers: tuple[ContainerSpec, ...] = ()
+    daemon: bool = False
+    beside_run: bool = False
 
 
 # --- what came of a leaf ----------------------------------------------------------------------------------------
@@ -175,7 +216,8 @@ class LeafOutcome:
     """A leaf's final, accepted outcome.
 
     `parameters` are the declared output parameters that could be read; `artifacts` maps each output artifact's name
-    to its logical key (optional absent ones are left out). `result` is the captured standard output.
+    to its logical key (optional absent ones are left out). `result` is the captured standard output. `containers` has
+    the exit codes of those that ran, of a leaf with several; 143 and 137 are ends by SIGTERM and SIGKILL.
     """
 
     kind: OutcomeKind
@@ -199,9 +241,12 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class LeafRunning:
+    """A leaf's command runs; `address` is where leaves beside it reach what it serves."""
+
     at_ms: int
     node_id: NodeId
     generation: int
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +349,7 @@ class RunRecord:
     suspended: bool = False
     shutdown: str = ""  # "" | "Stop" | "Terminate"
     finished: bool = False
+    drop_disks: bool = False  # what its volumeClaimTemplates made may go
     private: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -175,6 +175,18 @@ class Task(models.Model):
         ]
 
 
+class RunPlace(models.Model):
+    """The agent that a run's disks and daemons are at; made with the first lease that needs one, for good.
+
+    `disks_done`: what the run's volumeClaimTemplates made there may be removed.
+    """
+
+    run = models.OneToOneField(Run, primary_key=True, on_delete=models.CASCADE, related_name="place")
+    agent = models.ForeignKey("fubini_sites.Agent", on_delete=models.PROTECT, related_name="+")
+    site = models.ForeignKey("fubini_sites.Site", on_delete=models.PROTECT, related_name="+")
+    disks_done = models.BooleanField(default=False)
+
+
 class TaskDependency(models.Model):
     """`task` may start when `on` ended as `condition` says (afterok, afterany, afternotok, after)."""
 

@@ -117,6 +117,8 @@ class Pool:
     wait_estimate_s: int = 0  # queued: how long the site says a new entry waits; owned pools' waits are computed
     images: frozenset[str] | None = None  # image names it can run; None = any
     private_root: bool = True  # can give a step its own root, so absolute output paths work
+    container_groups: bool = True  # can run several commands of one task at once
+    run_disks: bool = True  # can keep directories of a run between its tasks
     paused: str | None = None  # the reason, when new work is stopped
     reachable: bool = True  # an agent that serves it has synced lately
     price: Price = field(default_factory=Price)

@@ -33,6 +33,7 @@ from tests.unit.fubini_scheduler.builders import (
     make_snapshot,
     make_task,
     need,
+    two_sites,
     where,
     why_not,
 )
@@ -216,3 +217,26 @@ def test_every_code_has_a_sentence_and_a_place_in_the_order() -> None:
 def test_waiting_cures_a_pause_but_not_a_missing_device() -> None:
     assert not Reason(ReasonCode.POOL_PAUSED).permanent
     assert Reason(ReasonCode.DEVICES).permanent
+
+
+@pytest.mark.parametrize(
+    ("task", "pool", "want"),
+    [
+        ({"needs_container_groups": True}, {"container_groups": False}, ReasonCode.CONTAINER_GROUPS),
+        ({"needs_run_disks": True}, {"run_disks": False}, ReasonCode.RUN_DISKS),
+        ({"only_pools": (PoolId("other"),), "bound_to": "lab"}, {}, ReasonCode.RUN_ELSEWHERE),
+        ({"image": "a", "more_images": ("b",)}, {"images": frozenset({"a"})}, ReasonCode.IMAGE_UNKNOWN),
+    ],
+)
+def test_a_pool_that_cannot_serve_all_of_a_step_says_so(
+    task: dict[str, Any], pool: dict[str, Any], want: ReasonCode
+) -> None:
+    snapshot = make_snapshot(tasks=(make_task(**task),), pools=(make_pool("pool", "group", **pool),))
+    result = plan(snapshot, Policy(), NOW_MS)
+    assert codes(result) == [(want.value, "pool")]
+    assert "{" not in why_not(result)[0].sentence
+
+
+def test_a_step_bound_to_its_runs_place_goes_there() -> None:
+    bound = make_task(only_pools=(PoolId("far"),), bound_to="far")
+    assert where(plan(two_sites(tasks=(bound,)), Policy(), NOW_MS)) == {"task": "far"}

@@ -15,8 +15,16 @@ from fubini.dispatch.selectors import platform_status, task_why
 from fubini.dispatch.snapshot import RequestCache, world_of
 from fubini.ledger.models import Hold
 from fubini.ledger.services import account_topup, ledger_check
-from fubini.runs.engine import ArtifactOutput, Requirement, Resources, TaskSpec
-from fubini.runs.models import Attempt, Lease, Run, Task
+from fubini.runs.engine import (
+    ArtifactOutput,
+    ContainerKind,
+    ContainerSpec,
+    Requirement,
+    Resources,
+    TaskSpec,
+    VolumeMount,
+)
+from fubini.runs.models import Attempt, Lease, Run, RunPlace, Task
 from fubini.sites.models import Pause
 from fubini_scheduler.cycle import plan
 from tests.support.rows import make_attempt, make_place, make_project, make_run, make_task
@@ -201,3 +209,48 @@ def test_status_turns_red_when_cycles_stop() -> None:
     loop.leadership.hold()
     loop.cycle()
     assert platform_status().ready
+
+
+# --- steps that stay together -------------------------------------------------------------------------------------
+
+
+def able(place: Any) -> Any:
+    """Its agent says that it runs containers side by side and keeps disks of runs."""
+    place.agent.hardware = {"container_groups": True, "run_disks": True}
+    place.agent.save()
+    return place
+
+
+def test_steps_that_share_a_disk_of_their_run_go_to_one_agent_even_when_planned_at_once() -> None:
+    places = [able(make_place("a", cpu_millis=1000)), able(make_place("b", cpu_millis=1000))]
+    run = make_run(make_project())
+    disk = VolumeMount("work", "", "/w", disk="work")
+    tasks = [make_task(run, spec=spec(volumes=(disk,), beside_run=True)) for _ in range(2)]
+    other = make_task(run, spec=spec())
+    world = world_of(RequestCache())
+    result = plan(world.snapshot, policy_now(), clock.now_ms())
+    assert len({p.pool_id for p in result.placements}) == 2  # there is room for one on each
+    granted = placements_apply(world, result.placements, at_ms=clock.now_ms())
+    assert granted.leased == 1 + Attempt.objects.filter(task=other).count()
+    place = RunPlace.objects.get(run=run)
+    assert Attempt.objects.get(task__in=tasks).agent_id == place.agent_id
+    cycle()
+    waiting = Task.objects.get(pk__in=[t.pk for t in tasks], state="queued")
+    there = next(p for p in places if p.agent.pk == place.agent_id)
+    by_pool = {r["pool"]: r for r in task_why(waiting).reasons}
+    assert by_pool[next(p for p in places if p is not there).pool.name]["code"] == "run_elsewhere"
+    assert there.site.name in by_pool[next(p for p in places if p is not there).pool.name]["sentence"]
+    assert by_pool[there.pool.name]["code"] != "run_elsewhere"
+
+
+def test_steps_of_several_containers_wait_for_a_pool_whose_agents_can_run_them() -> None:
+    place = make_place()
+    main = ContainerSpec("main", ContainerKind.MAIN, "busybox", ("true",))
+    side = ContainerSpec("side", ContainerKind.SIDECAR, "busybox", ("true",))
+    task = make_task(make_run(make_project()), spec=spec(containers=(main, side)))
+    cycle()
+    task.refresh_from_db()
+    assert task_why(task).code == "container_groups"
+    able(place)
+    cycle()
+    assert Attempt.objects.filter(task=task).exists()

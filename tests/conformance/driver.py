@@ -48,6 +48,7 @@ LIMIT_MS = 600_000
 MAX_EVENTS = 20_000
 SCRIPT_PATH = "/argo/staging/script"
 
+ADDRESS = "<pod-ip>"  # of every daemon, as the recordings write it
 UID, CREATED, NAMESPACE = "<workflow.uid>", "<workflow.creationTimestamp>", "<namespace>"
 
 
@@ -183,6 +184,9 @@ class Driver:
         at = self.used.get(node.name, 0)
         self.used[node.name] = at + 1
         if at >= len(entries):
+            if command.spec.daemon:  # it served to the end, so the recording has no outcome of it
+                living = (command.node_id, command.generation)
+                self.push(self.now + START_DELAY_MS, lambda at: _running(at, living, self.closed))
             return
         entry = entries[at]
         self.mismatches.extend(f"{node.name} {text}" for text in compare_leaf(entry, command.spec))
@@ -192,7 +196,7 @@ class Driver:
         outcome = outcome_of(entry, command, self.state, started, started + length)
         key = (command.node_id, command.generation)
         if "init_error" not in entry:
-            self.push(started, lambda at: None if key in self.closed else LeafRunning(at, *key))
+            self.push(started, lambda at: _running(at, key, self.closed))
         self.push(started + length + LATE_MS, lambda at: None if key in self.closed else LeafDone(at, *key, outcome))
 
     # --- actions -------------------------------------------------------------------------------------------------
@@ -253,6 +257,10 @@ class Driver:
         )
 
 
+def _running(at: int, key: tuple[NodeId, int], closed: set[tuple[NodeId, int]]) -> Event | None:
+    return None if key in closed else LeafRunning(at, *key, address=ADDRESS)
+
+
 def outcome_of(entry: Mapping[str, Any], command: OpenTask, state: State, started: int, finished: int) -> LeafOutcome:
     """A recorded leaf's end in the platform's words."""
     outputs = entry.get("outputs") or {}
@@ -302,7 +310,8 @@ def compare_leaf(entry: Mapping[str, Any], spec: TaskSpec) -> Iterable[str]:
         own = dict(spec.env)
         listed = env.items() if isinstance(env, Mapping) else [(e["name"], e.get("value")) for e in env]
         for name, value in listed:
-            if not _same(value or "", own.get(name, "")):
+            # a variable that the recording knows no value of came from elsewhere than the manifest
+            if value is not None and not _same(value, own.get(name, "")):
                 yield f"env {name}: want {value!r} got {own.get(name)!r}"
     got = {artifact.name: artifact for artifact in spec.artifacts_in}
     for artifact in (entry.get("inputs") or {}).get("artifacts") or ():

@@ -8,7 +8,7 @@ templateDefaults are judged by the paths of ``spec.templates[]`` (templateDefaul
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from fubini.manifests.load import Path
@@ -17,17 +17,21 @@ _STEP = re.compile(r"\[\]|[^.\[\]]+")
 
 
 class _Trie:
-    __slots__ = ("children", "everything")
+    __slots__ = ("children", "everything", "refused")
 
     def __init__(self) -> None:
         self.children: dict[str, _Trie] = {}
         self.everything = False
+        self.refused: Callable[[str], str] | None = None
 
 
 class SupportedFields:
-    """A set of paths to ask: what in this document is not honoured?"""
+    """A set of paths to ask: what in this document is not honoured?
 
-    def __init__(self, paths: Iterable[str]):
+    `texts`: for fields whose text is a small document of its own, what of it is not honoured ("" = nothing).
+    """
+
+    def __init__(self, paths: Iterable[str], texts: Mapping[str, Callable[[str], str]] | None = None):
         self.paths = frozenset(paths)
         self._root = _Trie()
         for path in self.paths:
@@ -37,6 +41,8 @@ class SupportedFields:
                     node.everything = True
                     break
                 node = node.children.setdefault(step, _Trie())
+        for path, refused in (texts or {}).items():
+            self._find(tuple(_STEP.findall(path))).refused = refused
         self._template = self._find(("spec", "templates", "[]"))
 
     @classmethod
@@ -70,6 +76,11 @@ class SupportedFields:
         while stack:
             path, value, trie = stack.pop()
             if trie.everything:
+                continue
+            if trie.refused is not None and isinstance(value, str):
+                bad = trie.refused(value)
+                if bad:
+                    yield path, bad
                 continue
             if isinstance(value, dict):
                 below = []

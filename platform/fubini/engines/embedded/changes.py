@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fubini.engines.embedded.select import matcher
 from fubini.engines.embedded.state import SignalRefused
 from fubini.engines.embedded.tree import Node
-from fubini.runs.engine import NodeId, NodeType, Signal, TaskSpec
+from fubini.runs.engine import ContainerKind, NodeId, NodeType, Signal, TaskSpec
 
 if TYPE_CHECKING:
     from fubini.engines.embedded.state import State
@@ -61,10 +61,13 @@ def applied(state: State, node: Node, spec: TaskSpec) -> TaskSpec:
     resources = spec.resources
     if "memory_bytes" in change:
         resources = dataclasses.replace(resources, memory_bytes=change["memory_bytes"])
+    image = change.get("image") or spec.image
+    mains = {c.name for c in spec.containers if c.kind is ContainerKind.MAIN and c.image == spec.image}
     return dataclasses.replace(
         spec,
         resources=resources,
-        image=change.get("image") or spec.image,
+        image=image,
+        containers=tuple(dataclasses.replace(c, image=image) if c.name in mains else c for c in spec.containers),
         walltime_s=change.get("walltime_s", spec.walltime_s),
     )
 

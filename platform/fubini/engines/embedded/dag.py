@@ -332,7 +332,7 @@ class DagFrame(Frame):
         try:
             return self.hook_runner.run(task.task or self.plan.tasks[name], node, name)
         except EngineError as error:
-            if not node.fulfilled and node.type is NodeType.POD:
+            if not node.over and node.type is NodeType.POD:
                 self.state.command(CancelTask(node.id, node.generation, error.message))
             self.state.mark(node, NodePhase.ERROR, error.message, tell=False)
             if task.node is node:

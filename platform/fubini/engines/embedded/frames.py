@@ -89,6 +89,10 @@ class Frame:
     def running(self, node: Node) -> None:
         """A leaf this frame started is running now."""
 
+    def revives(self, node: Node) -> bool:
+        """Whether a daemon this frame started is tried again when it dies."""
+        return True
+
     def resume_waiting(self) -> None:
         """Try again to start what a limit held back."""
 
@@ -167,6 +171,10 @@ class Closed:
 
     def running(self, node: Node) -> None:
         """A straggler."""
+
+    def revives(self, node: Node) -> bool:
+        """Nobody needs it any more."""
+        return False
 
     def failed(self, failure: Failed) -> None:
         """A straggler."""
@@ -283,6 +291,7 @@ def launch(state: State, call: Call) -> Outcome:
 
 def begin(state: State, call: Call, template: Template, processed: Processed) -> Outcome:
     """Make the node of a template whose arguments are in place, and start what runs inside."""
+    from fubini.engines.embedded.containers import open_containers
     from fubini.engines.embedded.dag import DagFrame
     from fubini.engines.embedded.leaf import open_leaf
     from fubini.engines.embedded.steps import StepsFrame
@@ -303,9 +312,11 @@ def begin(state: State, call: Call, template: Template, processed: Processed) ->
     if kind == "suspend":
         node = _node(state, call, NodeType.SUSPEND, NodePhase.PENDING, processed)
         failure = open_suspend(state, node, processed)
-    elif kind in ("container", "script"):
+    elif kind in ("container", "script", "containerSet"):
         node = _node(state, call, NodeType.POD, NodePhase.PENDING, processed)
         failure = open_leaf(state, node, processed, call)
+        if not failure:
+            open_containers(state, node, template, call)
     else:
         return _unstartable(state, call, f"Template '{template.name}' is a {kind} template, which is not run here")
     if failure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fubini.engines.embedded import frames, leaf, suspend
+from fubini.engines.embedded import containers, frames, leaf, suspend
 from fubini.engines.embedded.frames import Call, Failed, Waiting, exit_hook, launch
 from fubini.engines.embedded.globals import set_globals
 from fubini.engines.embedded.process import EngineError
@@ -82,14 +82,19 @@ def _dispatch(state: State, event: Event) -> None:
         begin_run(state)
     elif isinstance(event, LeafDone):
         node = state.nodes.get(event.node_id)
-        if node is not None and node.generation == event.generation and not node.fulfilled:
+        if node is not None and node.generation == event.generation and not node.over:
             leaf.finish_leaf(state, node, event.outcome)
     elif isinstance(event, LeafRunning):
         node = state.nodes.get(event.node_id)
         if node is not None and node.generation == event.generation and node.phase is NodePhase.PENDING:
             state.mark(node, NodePhase.RUNNING, "")
+            containers.run_containers(state, node)
             if not state.suspended:
                 _tell_running(node)
+            template = state.template_of(node)
+            if template is not None and template.is_daemon:
+                node.address = event.address
+                state.daemon_runs(node)
     elif isinstance(event, Tick):
         tick(state, event.key)
     else:
@@ -192,7 +197,7 @@ def show_status(state: State, root: Node) -> NodePhase:
     status = _STATUS.get(root.phase, NodePhase.SUCCEEDED)
     state.globals["workflow.status"] = status.value
     state.globals["workflow.duration"] = f"{(state.now - (state.started or state.now)) / 1000:.6f}"
-    if root.fulfilled or state.program.hooks_see_failures:
+    if root.over or state.program.hooks_see_failures:
         state.globals["workflow.failures"] = state.failures_json()
     return status
 
@@ -208,12 +213,12 @@ def watch(state: State) -> None:
     status = show_status(state, root)
     if not _workflow_hooks(state, root):
         return
-    if root.fulfilled and status in (NodePhase.RUNNING, NodePhase.PENDING):
+    if root.over and status in (NodePhase.RUNNING, NodePhase.PENDING):
         state.late.append(lambda: None)  # a hook ended the entry node: look again
         return
     if len(state.nodes) != count and (state.work or state.late):
         return
-    if not root.fulfilled:
+    if not root.over:
         return
     hook = exit_hook(state.program.exit_holder, state.arguments)
     exit_node = state.find(f"{state.name}.onExit")
@@ -306,6 +311,7 @@ def end(state: State, phase: NodePhase, message: str) -> None:
     """The run is over; leaves still open are cancelled."""
     state.phase, state.message, state.finished = phase, message, True
     state.touch_run()
+    state.end_daemons(None)
     if phase is NodePhase.ERROR:
         root = state.nodes.get(state.find_id(state.name))
         if root is not None and root.phase is NodePhase.RUNNING:
@@ -328,11 +334,11 @@ def give_up(state: State, message: str) -> None:
     state.work.clear()
     state.late.clear()
     for node in list(state.nodes.values()):
-        if node.type is NodeType.POD and not node.fulfilled:
+        if node.type is NodeType.POD and not node.over:
             state.command(CancelTask(node.id, node.generation, message))
             state.mark(node, NodePhase.FAILED, message, tell=False)
     for node in list(state.nodes.values()):
-        if not node.fulfilled:
+        if not node.over:
             state.mark(node, NodePhase.ERROR, message, tell=False)
     state.work.clear()
     end(state, NodePhase.ERROR, message)
@@ -347,7 +353,7 @@ def tick(state: State, key: str) -> None:
         deadline_passed(state)
         return
     node = state.nodes.get(NodeId(id_))
-    if node is None or node.fulfilled:
+    if node is None or node.over:
         return
     if kind == "suspend":
         suspend.wake(state, node)
@@ -365,5 +371,6 @@ def deadline_passed(state: State) -> None:
         if node.type is NodeType.POD:
             state.command(CancelTask(node.id, node.generation, DEADLINE_MESSAGE))
             state.mark(node, NodePhase.FAILED, DEADLINE_MESSAGE)
+            containers.fail_containers(state, node, DEADLINE_MESSAGE)
         elif node.type is NodeType.SUSPEND:
             state.mark(node, NodePhase.FAILED, DEADLINE_MESSAGE)

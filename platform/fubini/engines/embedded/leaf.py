@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fubini.engines.embedded import changes
+from fubini.engines.embedded import changes, containers, podpatch
+from fubini.engines.embedded.environment import Environment
 from fubini.engines.embedded.process import EngineError, Processed, replace, restore
 from fubini.engines.embedded.program import any_string
 from fubini.engines.embedded.scope import VariableScope
 from fubini.engines.embedded.tree import Node
-from fubini.language import durations, quantities, tags
+from fubini.language import durations, tags
 from fubini.language.errors import LanguageError
 from fubini.runs.engine import (
     ArtifactInput,
@@ -22,7 +23,6 @@ from fubini.runs.engine import (
     ParameterOutput,
     PreferredTerm,
     Requirement,
-    Resources,
     TaskSpec,
     VolumeMount,
 )
@@ -41,8 +41,9 @@ def open_leaf(state: State, node: Node, processed: Processed, call: Call) -> str
         state.mark(node, NodePhase.FAILED, f"workflow shutdown with strategy: {state.shutdown}")
         return ""
     try:
-        deadline_s = _deadline(state, node, processed)
-        spec = task_spec(state, processed, call, deadline_s)
+        patch = podpatch.patch_of(_patches(state, processed))
+        deadline_s = _deadline(state, node, processed, patch)
+        spec = task_spec(state, node, processed, call, deadline_s, patch)
     except (EngineError, LanguageError) as error:
         return error.message
     if deadline_s is not None and deadline_s <= 0:
@@ -52,7 +53,15 @@ def open_leaf(state: State, node: Node, processed: Processed, call: Call) -> str
     return ""
 
 
-def _deadline(state: State, node: Node, processed: Processed) -> int | None:
+def _patches(state: State, processed: Processed) -> list[str]:
+    """The workflow's patch and the template's over it, their variables resolved."""
+    scope = VariableScope(state.globals, {**processed.values, "pod.name": processed.locals.get("pod.name", "")})
+    shared = state.program.spec.get("podSpecPatch") or ""
+    own = processed.template.body.get("podSpecPatch") or ""
+    return [replace(shared, scope) if tags.OPEN in shared else shared, processed.leaf(own)]
+
+
+def _deadline(state: State, node: Node, processed: Processed, patch: podpatch.Patch) -> int | None:
     """Seconds a leaf may run.
 
     Raises:
@@ -84,25 +93,31 @@ def _deadline(state: State, node: Node, processed: Processed) -> int | None:
         if left <= 1:
             raise EngineError(f"{node.name} exceeded its deadline")
         limit = left if limit is None else min(limit, left)
-    return limit
+    return patch.active_deadline_s if patch.active_deadline_s is not None else limit
 
 
 # --- the specification ------------------------------------------------------------------------------------------
 
 
-def task_spec(state: State, processed: Processed, call: Call, deadline_s: int | None) -> TaskSpec:
+def task_spec(
+    state: State, node: Node, processed: Processed, call: Call, deadline_s: int | None, patch: podpatch.Patch
+) -> TaskSpec:
     """Everything the platform must know, with no tags left but those that never resolve.
 
     Raises:
-        EngineError: a volume that does not exist.
+        EngineError: a volume that does not exist, a variable nobody knows, two volumes at one path.
         LanguageError: a quantity or walltime that is none.
     """
     template = processed.template
     body = template.body
-    container = processed.leaf(body.get("container") or body.get("script") or {})
+    found = containers.bodies(processed)
+    principal = containers.roles_of(template).principal
+    container = next((c for _, c in found if c.get("name") == principal), found[0][1])
+    environment = Environment(state, node, processed)
+    volumes = _volumes(state, processed, [c for _, c in found])
     annotations = _annotations(state, processed)
     walltime = annotations.get("walltime")
-    required, preferred = placement(state, processed)
+    required, preferred = placement(state, processed, patch)
     inputs = tuple(_artifact_input(processed.leaf(artifact)) for artifact in processed.artifacts)
     outputs = processed.leaf(template.outputs) if template.outputs else {}
     return TaskSpec(
@@ -110,7 +125,7 @@ def task_spec(state: State, processed: Processed, call: Call, deadline_s: int | 
         image=container.get("image") or "",
         argv=(*(container.get("command") or ()), *(container.get("args") or ())),
         source=container.get("source") if body.get("script") is not None else None,
-        env=tuple((e["name"], any_string(e.get("value")) or "") for e in container.get("env") or ()),
+        env=environment.of(container),
         working_dir=container.get("workingDir") or "",
         artifacts_in=inputs,
         artifacts_out=tuple(_artifact_output(a) for a in outputs.get("artifacts") or () if a.get("path")),
@@ -119,15 +134,24 @@ def task_spec(state: State, processed: Processed, call: Call, deadline_s: int | 
             for p in outputs.get("parameters") or ()
             if (p.get("valueFrom") or {}).get("path")
         ),
-        volumes=_volumes(state, processed, container),
+        volumes=volumes,
         capture_result=captured(call),
-        resources=resources(container.get("resources") or {}),
+        resources=podpatch.leaf_resources(found, patch, _pod_resources(state, processed)),
         required=required,
         preferred=preferred,
         deadline_s=deadline_s,
         walltime_s=durations.parse_walltime_s(walltime) if walltime else None,
         annotations=tuple(sorted(annotations.items())),
+        containers=containers.container_specs(processed, found, environment),
+        daemon=template.is_daemon,
+        beside_run=template.is_daemon or any(v.disk for v in volumes) or state.has_daemon_around(node),
     )
+
+
+def _pod_resources(state: State, processed: Processed) -> Mapping[str, Any]:
+    """What a leaf asks for as a whole: the template's word instead of the workflow's."""
+    found: Mapping[str, Any] = processed.sub(processed.template.body.get("podResources")) or {}
+    return found or state.program.spec.get("podResources") or {}
 
 
 def captured(call: Call) -> bool:
@@ -166,26 +190,6 @@ def _artifact_output(artifact: Mapping[str, Any]) -> ArtifactOutput:
     )
 
 
-def resources(section: Mapping[str, Any]) -> Resources:
-    """Requests, or limits where nothing is requested.
-
-    Raises:
-        LanguageError: not a quantity.
-    """
-    if not section:
-        return Resources()
-    found = {**(section.get("limits") or {}), **(section.get("requests") or {})}
-    texts = {name: any_string(value) or "0" for name, value in found.items()}
-    devices = tuple(sorted((name, quantities.whole(text)) for name, text in texts.items() if "/" in name))
-    default = Resources()
-    return Resources(
-        cpu_millis=quantities.millis(texts["cpu"]) if "cpu" in texts else default.cpu_millis,
-        memory_bytes=quantities.whole(texts["memory"]) if "memory" in texts else 0,
-        disk_bytes=quantities.whole(texts["ephemeral-storage"]) if "ephemeral-storage" in texts else 0,
-        devices=devices,
-    )
-
-
 def _annotations(state: State, processed: Processed) -> dict[str, str]:
     """`fubini.dev/*` of the workflow, overlaid by the template's; keys without the prefix."""
     shared = state.program.annotations
@@ -199,40 +203,47 @@ def _annotations(state: State, processed: Processed) -> dict[str, str]:
     return {key: replace(value, VariableScope(state.globals, {})) for key, value in found.items()}
 
 
-def _volumes(state: State, processed: Processed, container: Mapping[str, Any]) -> tuple[VolumeMount, ...]:
-    mounts = container.get("volumeMounts") or ()
+def _volumes(state: State, processed: Processed, mounting: Sequence[Mapping[str, Any]]) -> tuple[VolumeMount, ...]:
+    """Everything the containers of a leaf mount; they share their files, so a path can hold one volume."""
+    mounts = [mount for container in mounting for mount in container.get("volumeMounts") or ()]
     if not mounts:
         return ()
     scope = VariableScope(state.globals, processed.values)
     known: dict[str, Mapping[str, Any]] = {v["name"]: v for v in state.program.spec.get("volumes") or ()}
     known.update({v["name"]: v for v in processed.sub(processed.template.body.get("volumes") or [])})
-    for claim in state.program.spec.get("volumeClaimTemplates") or ():
-        name = (claim.get("metadata") or {}).get("name") or ""
-        known.setdefault(name, {"name": name, "persistentVolumeClaim": {"claimName": f"{state.name}-{name}"}})
-    out: list[VolumeMount] = []
+    disks = {(c.get("metadata") or {}).get("name") or "" for c in state.program.spec.get("volumeClaimTemplates") or ()}
+    out: dict[str, VolumeMount] = {}
     for mount in mounts:
-        volume = known.get(mount["name"])
-        if volume is None:
-            raise EngineError(f"volume '{mount['name']}' not found in workflow spec")
-        claim = (volume.get("persistentVolumeClaim") or {}).get("claimName") or ""
-        out.append(
-            VolumeMount(
-                name=mount["name"],
-                claim=replace(claim, scope) if tags.OPEN in claim else claim,
-                mount_path=mount.get("mountPath") or "",
-                read_only=bool(mount.get("readOnly")),
-                sub_path=mount.get("subPath") or "",
-            )
+        name = mount["name"]
+        volume = known.get(name)
+        if volume is None and name not in disks:
+            raise EngineError(f"volume '{name}' not found in workflow spec")
+        claim = ((volume or {}).get("persistentVolumeClaim") or {}).get("claimName") or ""
+        found = VolumeMount(
+            name=name,
+            claim=replace(claim, scope) if tags.OPEN in claim else claim,
+            mount_path=mount.get("mountPath") or "",
+            read_only=bool(mount.get("readOnly")),
+            sub_path=mount.get("subPath") or "",
+            disk=name if volume is None else "",
         )
-    return tuple(out)
+        other = out.get(found.mount_path)
+        if other is not None and (other.name, other.sub_path) != (name, found.sub_path):
+            raise EngineError(
+                f"volumes '{other.name}' and '{name}' are both mounted at {found.mount_path}: the containers of one "
+                "step share their files here, so give one of them another path"
+            )
+        if other is None or other.read_only:  # writable for one container is writable for all
+            out[found.mount_path] = found
+    return tuple(out.values())
 
 
 def placement(
-    state: State, processed: Processed
+    state: State, processed: Processed, patch: podpatch.Patch
 ) -> tuple[tuple[tuple[Requirement, ...], ...], tuple[PreferredTerm, ...]]:
     """Where a leaf may and would rather run: the template's own conditions, or the workflow's."""
     body, spec = processed.template.body, state.program.spec
-    selector = processed.sub(body.get("nodeSelector")) or spec.get("nodeSelector") or {}
+    selector = {**(processed.sub(body.get("nodeSelector")) or spec.get("nodeSelector") or {}), **patch.node_selector}
     affinity = processed.sub(body.get("affinity")) or spec.get("affinity") or {}
     if not selector and not affinity:
         return (), ()
@@ -257,12 +268,26 @@ def _requirements(term: Mapping[str, Any]) -> tuple[Requirement, ...]:
 # --- what came of it --------------------------------------------------------------------------------------------
 
 
-def verdict(outcome: LeafOutcome) -> tuple[NodePhase, str]:
-    """Argo's phase and message for an outcome."""
+def verdict(outcome: LeafOutcome, roles: containers.Roles, *, daemon: bool = False) -> tuple[NodePhase, str]:
+    """Argo's phase and message for an outcome.
+
+    Of several containers that failed one is named: init containers before the main ones, those before what could not
+    be collected, sidecars last. A daemon must not end by itself, so its success is a failure without a message.
+    """
     kind, code = outcome.kind, outcome.exit_code
+    if kind in (OutcomeKind.EXITED, OutcomeKind.OUTPUT_ERROR) and outcome.containers:
+        said = containers.init_failure(outcome, roles) or containers.main_failure(outcome, roles)
+        if said:
+            return NodePhase.FAILED, said
+        if kind is OutcomeKind.EXITED:
+            said = containers.sidecar_failure(outcome, roles)
+            if said:
+                return NodePhase.FAILED, said
+            return (NodePhase.FAILED if daemon else NodePhase.SUCCEEDED), ""
+        code = 0
     if kind is OutcomeKind.EXITED:
         if code == 0 or code is None:
-            return NodePhase.SUCCEEDED, ""
+            return (NodePhase.FAILED if daemon else NodePhase.SUCCEEDED), ""
         return NodePhase.FAILED, outcome.error or f"main: Error (exit code {code})"
     if kind is OutcomeKind.TIMED_OUT:
         return NodePhase.FAILED, outcome.error or DEADLINE_MESSAGE
@@ -280,18 +305,25 @@ def verdict(outcome: LeafOutcome) -> tuple[NodePhase, str]:
 
 
 def finish_leaf(state: State, node: Node, outcome: LeafOutcome) -> None:
-    """Take over a leaf's outputs, phase and message."""
-    phase, message = verdict(outcome)
+    """Take over a leaf's outputs, phase and message. Whoever waited for a daemon has been told when it ran."""
+    template = state.template_of(node)
+    roles = containers.roles_of(template)
+    phase, message = verdict(outcome, roles, daemon=template is not None and template.is_daemon)
     outputs = leaf_outputs(state, node, outcome, phase)
-    if outcome.kind is not OutcomeKind.INPUT_ERROR and outcome.exit_code is not None:
-        outputs["exitCode"] = str(outcome.exit_code)
+    code = containers.exit_code(outcome, roles)
+    if outcome.kind is not OutcomeKind.INPUT_ERROR and code is not None:
+        outputs["exitCode"] = str(code)
     node.outputs = outputs or None
     state.add_global_output(outputs)
     if outcome.started_ms is not None:
         node.started = outcome.started_ms
     if outcome.finished_ms is not None:
         node.finished = outcome.finished_ms
-    state.mark(node, phase, message)
+    containers.finish_containers(state, node, template, outcome)
+    if node.daemoned:
+        state.daemon_died(node, phase, message)
+    else:
+        state.mark(node, phase, message)
 
 
 def leaf_outputs(state: State, node: Node, outcome: LeafOutcome, phase: NodePhase) -> dict[str, Any]:

@@ -87,6 +87,7 @@ def _nodes(state: State, records: Sequence[NodeRecord]) -> dict[str, Mapping[str
         node.slot = kept.get("slot") or ""
         node.on_exit = bool(kept.get("exit"))
         node.daemoned = bool(kept.get("daemoned"))
+        node.address = kept.get("address") or ""
         node.memo = dict(kept["memo"]) if kept.get("memo") is not None else None
         node.waiting_for = kept.get("waiting") or ""
         if kept.get("frame"):
@@ -142,12 +143,13 @@ def rebuild(state: State, private: Mapping[str, Mapping[str, Any]]) -> None:
         node.frame = None
         if template is None:
             continue
-        if node.fulfilled:
+        if node.over:
             node.frame = Closed(state, template, private.get(node.id))
         else:
             node.frame = _frame(state, node, template, private.get(node.id) or {})
     state.active_pods = 0
     state.waiting.clear()
+    state.daemons = {node.id: node for node in state.nodes.values() if node.daemoned}
     root = root_of(state)
     for node in state.nodes.values():
         if node.retried and node.parents and node.parents[0].type is NodeType.RETRY and node.parents[0] is not node:

@@ -17,6 +17,7 @@ from fubini.language import gojson, tags
 from fubini.language.depends import ContinueOn, Depends, of_dependencies
 from fubini.language.depends import parse as parse_depends
 from fubini.language.errors import LanguageError
+from fubini.runs.engine import NodePhase
 
 TEMPLATE_TYPES = (
     "container",
@@ -143,6 +144,11 @@ class Template:
     @property
     def is_pod(self) -> bool:
         return self.kind in ("container", "script", "containerSet", "data", "resource")
+
+    @property
+    def is_daemon(self) -> bool:
+        """Whether its leaf serves others and is not waited for."""
+        return self.body.get("daemon") is True
 
     @cached_property
     def inputs(self) -> Mapping[str, Any]:
@@ -366,6 +372,11 @@ class Program:
         if "suspend" not in spec:
             joined.pop("suspend", None)
         return joined
+
+    def drops_disks(self, phase: NodePhase) -> bool:
+        """Whether what the volumeClaimTemplates made goes when the run ends so; a failed run may be retried."""
+        strategy = (self.spec.get("volumeClaimGC") or {}).get("strategy") or "OnWorkflowSuccess"
+        return phase is NodePhase.SUCCEEDED or strategy == "OnWorkflowCompletion"
 
     def base_for(self, reference: Mapping[str, Any]) -> TemplateBase:
         """The workflow template a reference names.

@@ -16,6 +16,7 @@ from fubini.runs.engine import (
     Event,
     LeafDone,
     LeafOutcome,
+    LeafRunning,
     OpenTask,
     OutcomeKind,
     Rehearsal,
@@ -50,7 +51,10 @@ def rehearse_on(state: embedded.State, first: Event, document: Mapping[str, Any]
                 opened += 1
                 spec, count = counts.get(command.spec.template, (command.spec, 0))
                 counts[command.spec.template] = (spec, count + 1)
-                queue.append(LeafDone(at_ms, command.node_id, command.generation, _good(command)))
+                if command.spec.daemon:
+                    queue.append(LeafRunning(at_ms, command.node_id, command.generation, address="127.0.0.1"))
+                else:
+                    queue.append(LeafDone(at_ms, command.node_id, command.generation, _good(command)))
         for timer in step.timers:
             if timer.at_ms is not None and not queue:
                 at_ms = max(at_ms, timer.at_ms)
@@ -66,6 +70,7 @@ def _good(command: OpenTask) -> LeafOutcome:
         result="[]" if spec.capture_result else None,
         parameters={p.name: p.default if p.default is not None else "[]" for p in spec.parameters_out},
         artifacts={a.name: f"rehearsal/{command.node_id}/{command.generation}/{a.name}" for a in spec.artifacts_out},
+        containers={c.name: 0 for c in spec.containers},
     )
 
 

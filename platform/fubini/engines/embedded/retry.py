@@ -86,7 +86,12 @@ class RetryFrame(Frame):
 
     def ended(self, node: Node) -> None:
         attempts = self.node.attempts()
-        if not self.node.fulfilled and attempts and attempts[-1] is node:
+        if self.node.over or not attempts or attempts[-1] is not node:
+            return
+        if node.daemoned:
+            self.node.address = node.address
+            self.state.daemon_runs(self.node)
+        elif not self.node.daemoned or (self.node.owner is not None and self.node.owner.revives(self.node)):
             self.decide()
 
     def failed(self, failure: Failed) -> None:
@@ -195,18 +200,18 @@ class RetryFrame(Frame):
     def finish(self, phase: NodePhase, message: str | None, last: Node) -> None:
         if last.outputs is not None:
             self.node.outputs = dict(last.outputs)
-        self.state.mark(self.node, phase, message)
+        self.state.mark(self.node, phase, message, tell=not self.node.daemoned)
 
     def restore(self) -> None:
         """Nothing is kept in memory but the call."""
 
     def catch_up(self) -> None:
-        if self.node.fulfilled:
+        if self.node.over:
             return
         attempts = self.node.attempts()
         if not attempts:
             self.start()
-        elif attempts[-1].fulfilled:
+        elif attempts[-1].over:
             self.decide()
 
 

@@ -114,6 +114,8 @@ def node_variable(node: Node, name: str) -> Any:
         return node.phase.value
     if name == "id":
         return node.id
+    if name == "ip" and node.address:
+        return node.address
     outputs = node.outputs
     if outputs is not None:
         if name == "outputs.result":
@@ -139,7 +141,7 @@ def node_variable(node: Node, name: str) -> Any:
 
 def node_variables(node: Node) -> dict[str, Any]:
     """All variables of a step."""
-    names = ["id", "status", "exitCode", "outputs.result", "startedAt", "finishedAt"]
+    names = ["id", "status", "exitCode", "outputs.result", "startedAt", "finishedAt", "ip"]
     outputs = last_attempt(node).outputs or {}
     names += [f"outputs.parameters.{p['name']}" for p in outputs.get("parameters") or ()]
     names += [f"outputs.artifacts.{a['name']}" for a in outputs.get("artifacts") or ()]

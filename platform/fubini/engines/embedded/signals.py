@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fubini.engines.embedded import changes, persist, suspend
+from fubini.engines.embedded import changes, containers, persist, suspend
 from fubini.engines.embedded.globals import set_globals
 from fubini.engines.embedded.process import EngineError
 from fubini.engines.embedded.select import matcher
@@ -64,6 +64,7 @@ def shut_down(state: State, strategy: str) -> None:
         if node.type is NodeType.POD:
             state.command(CancelTask(node.id, node.generation, message))
             state.mark(node, NodePhase.FAILED, f"workflow shutdown with strategy: {strategy}")
+            containers.fail_containers(state, node, node.message)
         elif node.type is NodeType.SUSPEND:
             state.mark(node, NodePhase.FAILED, message)
     for node in list(state.nodes.values()):
@@ -147,7 +148,9 @@ def retry(state: State, event: Signal) -> None:
     chosen = {n.id for n in state.nodes.values() if matcher(event.selector)(n)} if again else set()
     for node in list(state.nodes.values()):
         if node.failed and node.type in EXECUTION:
-            whole = node.parents[0] if node.retried and node.parents else node
+            leaf = node.boundary if node.type is NodeType.CONTAINER and node.retried else node
+            assert leaf is not None
+            whole = leaf.parents[0] if leaf.retried and leaf.parents else leaf
             if not _succeeded_below(whole, chosen):
                 chosen.add(node.id)
     state.change = changes.noted(state, event, chosen)
@@ -173,7 +176,7 @@ def retry(state: State, event: Signal) -> None:
     state.phase, state.message, state.started = NodePhase.RUNNING, "", state.now
     set_globals(state)
     state.globals["workflow.status"] = NodePhase.RUNNING.value
-    private = {str(n.id): {"locals": _locals(state, n)} for n in state.nodes.values() if not n.fulfilled}
+    private = {str(n.id): {"locals": _locals(state, n)} for n in state.nodes.values() if not n.over}
     for node in state.nodes.values():
         node.frame = None
     persist.rebuild(state, private)

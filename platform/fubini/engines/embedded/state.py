@@ -17,6 +17,7 @@ from fubini.engines.embedded.tree import ACTIVE, Node
 from fubini.language import gojson
 from fubini.runs.engine import (
     FULFILLED,
+    CancelTask,
     Command,
     NodeId,
     NodePhase,
@@ -31,6 +32,7 @@ from fubini.runs.engine import (
 if TYPE_CHECKING:
     from fubini.engines.embedded.frames import Frame
 
+COMPOSITES = frozenset({NodeType.STEPS, NodeType.DAG})
 _COUNTED = frozenset({NodeType.POD, NodeType.STEPS, NodeType.DAG})
 
 
@@ -47,7 +49,7 @@ class State:
 
     def __init__(self, manifest: Mapping[str, Any], context: RunContext) -> None:
         self.manifest = manifest
-        self.context = context
+        self.context: RunContext = context
         self.program = Program(manifest, context.library)
         self.nodes: dict[NodeId, Node] = {}
         self.generations: dict[NodeId, int] = {}
@@ -70,6 +72,7 @@ class State:
         self.active_pods = 0
         self.failures: dict[NodeId, Node] = {}
         self.root_owner: Any = None
+        self.daemons: dict[NodeId, Node] = {}
         self.verdict: Node | None = None  # the node that stands for the entry node's end, where that is another
         self.waiting: dict[int, Frame] = {}
         self.work: list[Callable[[], None]] = []  # a stack: what runs inside comes before what follows
@@ -271,10 +274,51 @@ class State:
         if phase in FULFILLED:
             if node.finished is None:
                 node.finished = self.now
+            if self.daemons and node.type in COMPOSITES:
+                self.end_daemons(node)
             if before not in FULFILLED:
                 node.frame = None if node.frame is None else node.frame.close()
                 if tell and node.owner is not None and not self.suspended:
                     self.work.append(lambda: node.owner.ended(node))
+
+    # --- daemons -------------------------------------------------------------------------------------------------
+
+    def daemon_runs(self, node: Node) -> None:
+        """A daemon serves now: whoever waits for it may go on, and it ends with the template it was started in."""
+        told = node.daemoned
+        node.daemoned = True
+        self.daemons[node.id] = node
+        self.touch(node)
+        if not told and node.owner is not None and not self.suspended:
+            self.work.append(lambda: node.owner.ended(node))
+
+    def daemon_died(self, node: Node, phase: NodePhase, message: str | None) -> None:
+        """A daemon ended by itself. Those who waited for it have gone on; only its Retry node hears of it."""
+        node.daemoned = False
+        self.daemons.pop(node.id, None)
+        self.mark(node, phase, message, tell=node.retried)
+
+    def end_daemons(self, boundary: Node | None) -> None:
+        """The template in which daemons were started is over: they end, and that is a success."""
+        for node in [n for n in self.daemons.values() if n.boundary is boundary]:
+            del self.daemons[node.id]
+            self.failures.pop(node.id, None)
+            node.daemoned = False
+            if node.type is NodeType.POD and not node.over:
+                self.command(CancelTask(node.id, node.generation, "the template that started this daemon is over"))
+            self.mark(node, NodePhase.SUCCEEDED, tell=False)
+
+    def has_daemon_around(self, node: Node) -> bool:
+        """Whether a daemon serves in a template that this node is inside of."""
+        if not self.daemons:
+            return False
+        serving = {id(daemon.boundary) for daemon in self.daemons.values()}
+        around = node.boundary
+        while around is not None:
+            if id(around) in serving:
+                return True
+            around = around.boundary
+        return False
 
     # --- commands and timers -------------------------------------------------------------------------------------
 
@@ -381,5 +425,6 @@ class State:
             suspended=self.suspended,
             shutdown=self.shutdown,
             finished=self.finished,
+            drop_disks=self.finished and self.program.drops_disks(self.phase),
             private=private,
         )

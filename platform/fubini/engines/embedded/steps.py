@@ -220,6 +220,9 @@ class StepsFrame(Frame):
         if step is not None and not self.over:
             self.run_hooks(node, step)
 
+    def revives(self, node: Node) -> bool:
+        return not self.over and self.group is not None and not self.group.over and node in self.group.children
+
     def ended(self, node: Node) -> None:
         if self.over:
             return

@@ -7,8 +7,10 @@ bookkeeping that has nothing to act on here (pod garbage collection, archived lo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from fubini.engines.embedded import podpatch
+from fubini.engines.embedded.environment import FIELDS
 from fubini.manifests.supported import SupportedFields
 
 _PARAMETER = ("name", "value", "default", "description", "enum", "globalName")
@@ -16,6 +18,8 @@ _SOURCE = ("default", "path", "parameter", "expression", "supplied", "configMapK
 _ARTIFACT = ("name", "path", "raw.data", "optional", "from", "fromExpression", "subPath", "mode", "globalName")
 _STORED = ("archive.**", "s3.key", "deleted")
 _HOOK = ("template", "templateRef.**", "expression")
+_MOUNT = ("name", "mountPath", "readOnly", "subPath")
+_RESOURCES = ("requests.*", "limits.*")
 _CONTAINER = (
     "name",
     "image",
@@ -25,12 +29,13 @@ _CONTAINER = (
     "workingDir",
     "env[].name",
     "env[].value",
-    "resources.requests.*",
-    "resources.limits.*",
-    "volumeMounts[].name",
-    "volumeMounts[].mountPath",
-    "volumeMounts[].readOnly",
-    "volumeMounts[].subPath",
+    "env[].valueFrom.fieldRef.apiVersion",
+    "env[].valueFrom.fieldRef.fieldPath",
+    "env[].valueFrom.configMapKeyRef.**",
+    "envFrom[].prefix",
+    "envFrom[].configMapRef.**",
+    *(f"resources.{field}" for field in _RESOURCES),
+    *(f"volumeMounts[].{field}" for field in _MOUNT),
 )
 _VOLUME = ("name", "persistentVolumeClaim.claimName", "persistentVolumeClaim.readOnly", "emptyDir.**")
 _EXPRESSION = ("key", "operator", "values")
@@ -93,7 +98,19 @@ def _template(start: str) -> Iterator[str]:
     for field in _CONTAINER:
         yield f"{start}.container.{field}"
         yield f"{start}.script.{field}"
+        yield f"{start}.containerSet.containers[].{field}"
+        yield f"{start}.initContainers[].{field}"
+        yield f"{start}.sidecars[].{field}"
     yield f"{start}.script.source"
+    yield f"{start}.containerSet.containers[].dependencies"
+    yield f"{start}.containerSet.retryStrategy.retries"
+    yield f"{start}.containerSet.retryStrategy.duration"
+    yield from (f"{start}.containerSet.volumeMounts[].{field}" for field in _MOUNT)
+    yield f"{start}.initContainers[].mirrorVolumeMounts"
+    yield f"{start}.sidecars[].mirrorVolumeMounts"
+    yield f"{start}.daemon"
+    yield f"{start}.podSpecPatch"
+    yield from (f"{start}.podResources.{field}" for field in _RESOURCES)
     yield f"{start}.suspend.duration"
     yield from _holder(f"{start}.steps[][]")
     yield from _holder(f"{start}.dag.tasks[]")
@@ -119,8 +136,26 @@ def _paths() -> Iterator[str]:
     yield from (f"spec.retryStrategy.{field}" for field in _RETRY)
     yield from (f"spec.volumes[].{field}" for field in _VOLUME)
     yield from (f"spec.{field}" for field in _PLACE)
+    yield from ("spec.volumeClaimTemplates[].apiVersion", "spec.volumeClaimTemplates[].kind")
+    yield "spec.volumeClaimTemplates[].metadata.**"
+    yield from (f"spec.volumeClaimTemplates[].spec.{f}" for f in ("accessModes", "volumeMode", "resources.**"))
+    yield "spec.podSpecPatch"
+    yield from (f"spec.podResources.{field}" for field in _RESOURCES)
     yield "spec.templateDefaults"
     yield from _template("spec.templates[]")
 
 
-SUPPORTED = SupportedFields(_paths())
+def _unknown_field(path: str) -> str:
+    return "" if path in FIELDS else path
+
+
+def _values() -> Iterator[tuple[str, Callable[[str], str]]]:
+    """Fields that are honoured only as far as their text says nothing else."""
+    yield "spec.podSpecPatch", podpatch.refused
+    template = "spec.templates[]"
+    yield f"{template}.podSpecPatch", podpatch.refused
+    for container in ("container", "script", "containerSet.containers[]", "initContainers[]", "sidecars[]"):
+        yield f"{template}.{container}.env[].valueFrom.fieldRef.fieldPath", _unknown_field
+
+
+SUPPORTED = SupportedFields(_paths(), dict(_values()))

@@ -55,6 +55,7 @@ class Node:
     """One node. `owner` is the frame to tell when it ends, `frame` what runs inside it, `slot` its step's or task's name."""
 
     __slots__ = (
+        "address",
         "boundary",
         "children",
         "daemoned",
@@ -108,12 +109,19 @@ class Node:
         self.on_exit = False
         self.dirty = False
         self.daemoned = False
+        self.address = ""
         self.memo: dict[str, Any] | None = None
         self.waiting_for = ""
 
     @property
-    def fulfilled(self) -> bool:
+    def over(self) -> bool:
+        """It has ended."""
         return self.phase in FULFILLED
+
+    @property
+    def fulfilled(self) -> bool:
+        """Whoever waits for it may go on: it has ended, or serves as a daemon."""
+        return self.phase in FULFILLED or (self.daemoned and self.phase is not NodePhase.PENDING)
 
     @property
     def completed(self) -> bool:
@@ -160,6 +168,8 @@ class Node:
             private["exit"] = True
         if self.daemoned:
             private["daemoned"] = True
+        if self.address:
+            private["address"] = self.address
         if self.memo is not None:
             private["memo"] = self.memo
         if self.waiting_for:

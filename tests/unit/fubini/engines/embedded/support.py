@@ -69,6 +69,7 @@ class Platform:
         self.opened: list[OpenTask] = []
         self.queue: list[OpenTask] = []
         self.cancelled: list[CancelTask] = []
+        self.serving: list[OpenTask] = []  # daemons that run, until a test ends them
         self.timers: dict[str, int] = {}
         self.records: dict[str, Any] = {}
         self.run_record: Any = None
@@ -108,9 +109,18 @@ class Platform:
         task = self.queue.pop(-1 if self.newest_first else 0)
         name = self.state.nodes[task.node_id].name
         self.now += 1000
-        self.feed(LeafRunning(self.now, task.node_id, task.generation))
+        self.feed(LeafRunning(self.now, task.node_id, task.generation, address="127.0.0.1"))
+        if task.spec.daemon:
+            self.serving.append(task)
+            return
         self.now += 1000
         self.feed(LeafDone(self.now, task.node_id, task.generation, self.outcome(name)))
+
+    def end_daemon(self, outcome: LeafOutcome) -> None:
+        """The oldest daemon that serves ends by itself."""
+        task = self.serving.pop(0)
+        self.now += 1000
+        self.feed(LeafDone(self.now, task.node_id, task.generation, outcome))
 
     def run(self) -> Platform:
         """To the end, or until only a person could go on."""
@@ -126,6 +136,9 @@ class Platform:
             self.now = max(self.now, self.timers.pop(key)) + 1
             self.feed(Tick(self.now, key))
         return self
+
+    def messages(self) -> dict[str, str]:
+        return {node.name: node.message for node in self.state.nodes.values()}
 
     def phases(self) -> dict[str, str]:
         return {node.name: node.phase.value for node in self.state.nodes.values()}

@@ -186,8 +186,7 @@ class Collector:
                 if parameter.default is not None:
                     parameters[parameter.name] = parameter.default
                 else:
-                    text = f"output parameter {parameter.name!r}: no file at {names.shown(parameter.path)}"
-                    problems.append(output_fault(text))
+                    problems.append(_missing(parameter.path))
             except (StepFault, names.BadName, OSError) as exc:
                 problems.append(_fault(f"output parameter {parameter.name!r}", exc))
         for artifact in spec.artifacts_out:
@@ -197,8 +196,7 @@ class Collector:
                 moved += sent
             except FileNotFoundError:
                 if not artifact.optional:
-                    text = f"output artifact {artifact.name!r}: nothing at {names.shown(artifact.path)}"
-                    problems.append(output_fault(text))
+                    problems.append(_missing(artifact.path))
             except (StepFault, names.BadName, OSError) as exc:
                 problems.append(_fault(f"output artifact {artifact.name!r}", exc))
         first = problems[0] if problems else None
@@ -261,6 +259,11 @@ class Collector:
                     await asyncio.sleep(backoff.next_s(exc.retry_after_s))
                 except Permanent as exc:
                     raise StepFault(OutcomeKind.PLATFORM, Cause.DATA, f"the platform refused a blob: {exc}") from exc
+
+
+def _missing(path: str) -> StepFault:
+    """A declared output is not there, in the words of Argo's executor: tools and people know them."""
+    return output_fault(f"open {path if path.isprintable() else names.shown(path)}: no such file or directory")
 
 
 def _fault(what: str, exc: Exception) -> StepFault:

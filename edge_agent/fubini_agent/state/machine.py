@@ -295,9 +295,10 @@ class Machine:
             self._lost(attempt, "the lease of an exclusive step ran out without an answer from the platform", now, out)
         elif exit_.ended_for == "deadline":
             limit = min(limit for limit in (spec.deadline_s, spec.walltime_s, 1e12) if limit is not None)
-            self._fail(
-                attempt, OutcomeKind.TIMED_OUT, Cause.WALLTIME, f"ran longer than its limit of {limit:g} s", now, out
-            )
+            reason = f"ran longer than its limit of {limit:g} s"
+            # Of its own deadline a step's node speaks in the engine's words, of the walltime in ours.
+            error = "" if limit == spec.deadline_s else reason
+            self._fail(attempt, OutcomeKind.TIMED_OUT, Cause.WALLTIME, error, now, out, reason=reason)
         elif exit_.ended_for == "memory":
             text = f"used more than its {spec.memory_bytes} bytes of memory (peak {exit_.peak_bytes})"
             self._fail(attempt, OutcomeKind.OOM, Cause.OOM, text, now, out)
@@ -362,10 +363,18 @@ class Machine:
         )
 
     def _fail(
-        self, attempt: Attempt, kind: OutcomeKind, cause: Cause, error: str, now: Now, out: list[Instruction]
+        self,
+        attempt: Attempt,
+        kind: OutcomeKind,
+        cause: Cause,
+        error: str,
+        now: Now,
+        out: list[Instruction],
+        *,
+        reason: str = "",
     ) -> None:
         outcome = self._plain_outcome(attempt, kind, error)
-        self._send(attempt, AttemptState.FAILED, now, out, cause=cause, outcome=outcome, reason=error)
+        self._send(attempt, AttemptState.FAILED, now, out, cause=cause, outcome=outcome, reason=reason or error)
 
     def _lost(self, attempt: Attempt, reason: str, now: Now, out: list[Instruction]) -> None:
         if attempt.forgotten:

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import venv
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -50,7 +51,9 @@ def forget_join(home: Home, name: str) -> None:
 
 
 # What manifests name where they need nothing but a shell or a plain Python: the host itself stands for it here.
-HOST_IMAGES = ("alpine*", "bash*", "busybox*", "debian*", "python*", "ubuntu*", "argoproj/argosay*", "docker/whalesay*")
+HOST_IMAGES = ("alpine*", "bash*", "busybox*", "debian*", "ubuntu*", "argoproj/argosay*", "docker/whalesay*")
+# These have a `python`, which many hosts call python3 only: an empty virtual environment stands for them.
+PYTHON_IMAGES = ("python*",)
 SCIENCE_IMAGES = ("fubini/*", "science*")
 
 
@@ -59,6 +62,14 @@ def science_prefix() -> Path | None:
     root = checkout()
     found = root / ".venv-science" if root else None
     return found if found and (found / "bin" / "python").exists() else None
+
+
+def python_prefix(home: Home) -> Path:
+    """An environment with nothing but an interpreter, called `python` and `python3`; made once."""
+    prefix = home.agents / "python"
+    if not (prefix / "bin" / "python").exists():
+        venv.EnvBuilder(with_pip=False, symlinks=True).create(prefix)
+    return prefix
 
 
 def site_file_write(home: Home, place: LocalSite) -> None:
@@ -93,6 +104,8 @@ def site_file_write(home: Home, place: LocalSite) -> None:
         lines += ["", "[[offer.devices]]", f"name = {toml_text(name)}", f"count = {count}", "simulated = true"]
     lines += ["", "[images]"]
     lines += [f"{toml_text(image)} = {{ host = true }}" for image in HOST_IMAGES]
+    plain = toml_text(str(python_prefix(home)))
+    lines += [f"{toml_text(image)} = {{ prefix = {plain} }}" for image in PYTHON_IMAGES]
     science = science_prefix()
     if science:
         lines += [f"{toml_text(image)} = {{ prefix = {toml_text(str(science))} }}" for image in SCIENCE_IMAGES]

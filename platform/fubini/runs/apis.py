@@ -227,7 +227,7 @@ class NodeViews(ApiViews):
             search=wanted.get("search", ""),
             boundary=wanted.get("boundary"),
         )
-        return self.page(rows.defer("extra"), ("id",))
+        return self.page(rows, ("id",))
 
     @operation("One node.", reply=shape.NodeOut)
     def retrieve(self, request: Request, id: str, node: str) -> Response:

@@ -220,8 +220,22 @@ class NodeOut(ReplySerializer):
     parents = serializers.ListField(child=serializers.CharField(), help_text="The edges, kept with the child.")
     inputs = serializers.JSONField(allow_null=True)
     outputs = serializers.JSONField(allow_null=True)
+    template_ref = serializers.SerializerMethodField(help_text="Where the template is, when it is not in the manifest.")
+    node_flag = serializers.SerializerMethodField(help_text="hooked: started by a hook; retried: a try of a Retry node.")
+    daemoned = serializers.SerializerMethodField(help_text="It goes on beside what follows it.")
     started_at_ms = serializers.IntegerField(allow_null=True)
     finished_at_ms = serializers.IntegerField(allow_null=True)
+
+    @extend_schema_field(serializers.DictField(allow_null=True))
+    def get_template_ref(self, row: Any) -> dict[str, Any] | None:
+        return row.extra.get("template_ref")  # type: ignore[no-any-return]
+
+    @extend_schema_field(serializers.DictField(child=serializers.BooleanField()))
+    def get_node_flag(self, row: Any) -> dict[str, bool]:
+        return row.extra.get("node_flag") or {}
+
+    def get_daemoned(self, row: Any) -> bool:
+        return bool((row.extra.get("private") or {}).get("daemoned"))
 
 
 class NodeCountOut(ReplySerializer):

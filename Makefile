@@ -12,7 +12,7 @@ export OMP_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup setup-dev setup-science up down demo test lint format contracts fuzz fuzz-long bench-engine bench-steps \
-	argo-conformance faults check-openapi lock clean
+	argo-conformance argo-run-sample faults check-openapi lock clean
 
 help: ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -64,6 +64,9 @@ bench-steps: setup-dev ## 1,000 no-op steps through the whole path, beside peers
 argo-conformance: setup-dev ## CASES=DIR ENGINE=embedded OUT=DIR: the interpreter against recorded leaf outcomes
 	@$(RUN) -m tests.conformance.run --engine "$(or $(ENGINE),embedded)" \
 		--cases "$(or $(CASES),../shared/conformance/argo/cases)" --out "$(or $(OUT),build/argo-conformance)" $(ARGS)
+
+argo-run-sample: setup-dev ## recorded cases really run, REST to processes, and their trees compared; writes build/argo-run-sample.json
+	@$(RUN) -m tests.conformance.sample $(if $(CASES),--cases "$(CASES)") $(ARGS)
 
 faults: setup-dev ## kill -9 of every process kind over real runs; writes build/faults.json
 	@$(RUN) -m tests.integration.faults $(ARGS)

@@ -9,6 +9,7 @@ import pytest
 
 from fubini.manifests.check import check_manifest
 from fubini.manifests.findings import Report
+from fubini.manifests.import_rules import NO_RULES, ImportRules
 from fubini.manifests.supported import SupportedFields
 from fubini.runs.registry import engine_of
 
@@ -53,10 +54,12 @@ class CheckOnly:
         library: Sequence[Mapping[str, Any]],
         parameters: Mapping[str, str] | None,
         values_later: bool = False,
+        rules: ImportRules = NO_RULES,
     ) -> Report:
         return check_manifest(
-            text, supported=EVERYTHING, library=library, parameters=parameters, values_later=values_later
-        )
+            text, supported=EVERYTHING, library=library, parameters=parameters, values_later=values_later,
+            rules=rules,
+        )  # fmt: skip
 
 
 @pytest.fixture

@@ -14,7 +14,19 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from fubini.cli.commands import access, admin, crons, data, lint, operate, pipelines, places, run, signals
+from fubini.cli.commands import (
+    access,
+    admin,
+    crons,
+    data,
+    imports,
+    lint,
+    operate,
+    pipelines,
+    places,
+    run,
+    signals,
+)
 from fubini.cli.config import OPTIONS
 from fubini.cli.errors import CliError, Exit
 
@@ -53,6 +65,7 @@ lint.add_to(app)
 crons.add_to(app)
 data.add_to(app)
 places.add_to(app)
+imports.add_to(places.project_app)
 operate.add_to(app)
 admin.add_to(app)
 

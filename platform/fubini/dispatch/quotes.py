@@ -20,10 +20,12 @@ from fubini.dispatch.inputs import inputs_of
 from fubini.dispatch.policy import policy_now
 from fubini.dispatch.snapshot import RequestCache, request_of, world_of
 from fubini.ledger.services import available_by_project
+from fubini.manifests.import_rules import NO_RULES, ImportRules, rules_from
 from fubini.pipelines.checking import finding_json, manifest_report, report_require
 from fubini.projects.models import Project
 from fubini.runs.codec import to_json
 from fubini.runs.engine import Rehearsal
+from fubini.runs.importing import spec_mapped
 from fubini.runs.models import Run, RunManifest, Task
 from fubini.runs.registry import engine_of
 from fubini.sites.models import Pool
@@ -92,7 +94,7 @@ def quote(
     """
     shell = engine_of(engine)
     given = {str(k): str(v) for k, v in (parameters or {}).items()}
-    report = manifest_report(text, library=library, parameters=given, engine=engine)
+    report = manifest_report(text, library=library, parameters=given, engine=engine, import_rules=project.import_rules)
     document = report_require(report)
     run = Run(
         id=new_id(),
@@ -107,7 +109,10 @@ def quote(
     )
     rehearsal = shell.rehearse(run, document, library)
     warnings = [finding_json(f) for f in report.findings if f.severity != "error"]
-    return rehearsal_price(run, rehearsal, earlier=_earlier_counts(project, text), warnings=warnings)
+    return rehearsal_price(
+        run, rehearsal, earlier=_earlier_counts(project, text), warnings=warnings,
+        rules=rules_from(project.import_rules),
+    )  # fmt: skip
 
 
 def rehearsal_price(
@@ -116,18 +121,21 @@ def rehearsal_price(
     *,
     earlier: Mapping[str, int] | None = None,
     warnings: Sequence[dict[str, Any]] = (),
+    rules: ImportRules = NO_RULES,
 ) -> QuoteView:
     """What the leaves of a rehearsal would cost and take in `run`, which need not be stored.
 
     Args:
         earlier: steps by template an earlier run really had; None when that says nothing about these leaves.
+        rules: the import rules the leaves would be read by.
     """
     project, seen = run.project, bool(earlier)
     earlier = earlier or {}
+    leaves = [(spec_mapped(spec, rules), low) for spec, low in rehearsal.leaves]
     world = world_of(RequestCache())
-    times = history_of({(project.pk, spec.template) for spec, _ in rehearsal.leaves})
+    times = history_of({(project.pk, spec.template) for spec, _ in leaves})
     wanted, counts = [], []
-    for spec, low in rehearsal.leaves:
+    for spec, low in leaves:
         task = Task(
             id=new_id(),
             run=run,

@@ -13,6 +13,7 @@ from typing import Any
 from fubini.common import clock
 from fubini.common.errors import Conflict
 from fubini.dispatch.quotes import QuoteView, rehearsal_price
+from fubini.manifests.import_rules import rules_from
 from fubini.runs.engine import SignalKind
 from fubini.runs.models import Attempt, Run, RunSignal, Task
 from fubini.runs.registry import engine_of
@@ -68,7 +69,7 @@ def retry_proposal(*, run: Run, payload: Mapping[str, Any]) -> RetryProposal:
     return RetryProposal(
         refused=rehearsal.refused,
         generation=run.generation + 1,
-        quote=None if rehearsal.refused else rehearsal_price(run, rehearsal),
+        quote=None if rehearsal.refused else rehearsal_price(run, rehearsal, rules=rules_from(run.manifest.import_rules)),
         advice=advice_of(run),
     )
 

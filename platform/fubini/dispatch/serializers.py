@@ -114,6 +114,10 @@ class WhyOut(ReplySerializer):
     waiting_for = serializers.ListField(child=serializers.CharField())
     reasons = serializers.ListField(child=serializers.JSONField(), help_text="Per pool: code, sentence, figures.")
     placement = serializers.JSONField(allow_null=True, help_text="Where it is or was, and what else was considered.")
+    mapped = serializers.ListField(
+        child=serializers.DictField(child=serializers.CharField(allow_blank=True)),
+        help_text="What the project's import rules changed: what (image or node_label), theirs, ours.",
+    )
 
 
 class RunWhyFilter(QuerySerializer):

@@ -1,11 +1,12 @@
 """Why a task is where it is: one sentence, the evidence per pool, and what would unblock it.
 
-Reads what the last plan stored with the task and puts names to ids; nothing is computed anew.
+Reads what the last plan stored with the task and puts names to ids; nothing is computed anew. What the project's import
+rules changed in the step's words is said, too.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fubini.common import clock
@@ -53,10 +54,19 @@ class Why:
     waiting_for: list[str] = field(default_factory=list)
     reasons: list[dict[str, Any]] = field(default_factory=list)
     placement: dict[str, Any] | None = None
+    mapped: list[dict[str, str]] = field(default_factory=list)
 
 
 def task_why(task: Task) -> Why:
     """Explain one task in any state."""
+    answer = _explained(task)
+    mapped = [
+        {"what": what, "theirs": theirs, "ours": ours} for what, theirs, ours in task.spec.get("mapped", ())
+    ]
+    return replace(answer, mapped=mapped) if mapped else answer
+
+
+def _explained(task: Task) -> Why:
     if task.state in ("queued", "blocked"):
         return _waiting(task)
     attempt = Attempt.objects.filter(task=task).select_related("site", "pool", "agent").order_by("-number").first()

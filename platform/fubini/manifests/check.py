@@ -11,10 +11,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fubini.manifests.annotations import check_annotations, check_values
+from fubini.manifests.cluster_fields import cluster_field
 from fubini.manifests.context import Source, listing, mapping
 from fubini.manifests.crons import as_workflow, check_cron
 from fubini.manifests.findings import Collector, DeclaredParameter, Report, show
 from fubini.manifests.hints import add_hints
+from fubini.manifests.import_rules import NO_RULES, ImportRules
 from fubini.manifests.library import Library
 from fubini.manifests.load import Path, load, path_text
 from fubini.manifests.semantics import Semantics
@@ -32,6 +34,7 @@ def check_manifest(
     library: Sequence[Mapping[str, Any]] = (),
     parameters: Mapping[str, str] | None = None,
     values_later: bool = False,
+    rules: ImportRules = NO_RULES,
 ) -> Report:
     """Judge a manifest for one engine.
 
@@ -42,6 +45,7 @@ def check_manifest(
         parameters: values given at submit. None for a definition that is only stored: then a WorkflowTemplate need
             not have values for its parameters, while a Workflow must, unless `values_later`.
         values_later: parameters without a value are fine, because each run will give them.
+        rules: the project's; the cluster-only fields it ignores are warnings.
 
     Returns:
         The report. Never raises for what is in the text.
@@ -69,7 +73,7 @@ def check_manifest(
     _given(source, declared, given)
     check_values(source, forms, {p.name: p.value for p in declared if p.value is not None})
     add_hints(source, semantics)
-    _unsupported(source, semantics, supported, library, collector)
+    _unsupported(source, semantics, supported, rules, collector)
     findings = collector.result()
     return Report(loaded.document, findings, declared, collector.truncated)
 
@@ -101,27 +105,40 @@ def _unsupported(
     source: Source,
     semantics: Semantics,
     supported: SupportedFields,
-    library: Sequence[Mapping[str, Any]],
+    rules: ImportRules,
     collector: Collector,
 ) -> None:
     document = {k: v for k, v in source.document.items() if k not in ("apiVersion", "kind", "metadata", "status")}
     for path, value in supported.unsupported(document):
         if collector.blames(path_text(source.placed(path))):
             continue  # an unknown field is no unsupported one
-        _report_unsupported(source, path, value)
+        _report_unsupported(source, path, value, rules)
         if collector.full:
             return
     for other, paths in semantics.reached_in_library().items():
         for path, value in supported.unsupported(other.document, paths):
-            _report_unsupported(other, path, value)
+            _report_unsupported(other, path, value, rules)
             if collector.full:
                 return
 
 
-def _report_unsupported(source: Source, path: Path, value: Any) -> None:
+def _report_unsupported(source: Source, path: Path, value: Any, rules: ImportRules) -> None:
+    field = cluster_field(path)
+    if field is not None and field.name in rules.ignored:
+        source.warn(
+            "cluster-field-ignored", path, f"only a cluster acts on it; it is ignored here: {field.means}.",
+            found=show(value), allowed="a manifest without it", kind="unsupported",
+            help_text=f"The project's import rules let {field.name} pass; delete it where it should not.",
+        )  # fmt: skip
+        return
     source.error(
-        "unsupported", path, "this engine does not honour the field.", found=show(value), kind="unsupported",
-        allowed="a manifest without it", help_text="Delete it, or run the manifest on an Argo cluster.",
+        "unsupported", path,
+        "this engine does not honour the field." if field is None else f"only a cluster acts on it; {field.means}.",
+        found=show(value), kind="unsupported", allowed="a manifest without it",
+        help_text="Delete it, or run the manifest on an Argo cluster."
+        if field is None
+        else "Delete it; or a maintainer of the project lets it pass with a warning: "
+        f"fubini project import-rules --ignore {field.name}",
     )  # fmt: skip
 
 

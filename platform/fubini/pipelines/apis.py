@@ -106,9 +106,13 @@ class LintViews(ApiViews):
         """Always answers 200: what is wrong with the manifest is the reply, not an error of the request."""
         body = self.body
         library: list[dict[str, Any]] = []
+        rules: dict[str, Any] = {}
         if "project" in body:
-            library = selectors.library_of(project_get(self.principal, body["project"], "lint.read").pk)
-        report = manifest_report(body["manifest"], library=library, parameters=body.get("parameters"))
+            project = project_get(self.principal, body["project"], "lint.read")
+            library, rules = selectors.library_of(project.pk), project.import_rules
+        report = manifest_report(
+            body["manifest"], library=library, parameters=body.get("parameters"), import_rules=rules
+        )
         document = report.document if isinstance(report.document, dict) else {}
         metadata = document.get("metadata")
         metadata = metadata if isinstance(metadata, dict) else {}

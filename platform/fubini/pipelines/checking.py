@@ -14,6 +14,7 @@ from django.utils.module_loading import import_string
 from fubini.common.errors import Invalid
 from fubini.common.options import option_group
 from fubini.manifests.findings import DeclaredParameter, Finding, Report
+from fubini.manifests.import_rules import rules_from
 
 DEFAULT_ENGINE = "embedded"
 
@@ -36,10 +37,13 @@ def manifest_report(
     library: Sequence[Mapping[str, Any]] = (),
     parameters: Mapping[str, str] | None = None,
     engine: str = DEFAULT_ENGINE,
+    import_rules: Mapping[str, Any] | None = None,
 ) -> Report:
-    """All findings at once. Without `parameters`, values its runs will give need not be there."""
+    """All findings at once. `import_rules` are a project's, as it stores them. Without `parameters`, values its runs will give need not be there."""
     shell = _shell(option_group("ENGINES")[engine])
-    report: Report = shell.check(text, library=library, parameters=parameters, values_later=parameters is None)
+    report: Report = shell.check(
+        text, library=library, parameters=parameters, values_later=parameters is None, rules=rules_from(import_rules)
+    )
     return report
 
 

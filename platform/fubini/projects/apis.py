@@ -10,6 +10,8 @@ from fubini.accounts import tokens
 from fubini.accounts.models import User
 from fubini.accounts.selectors import tokens_of_project
 from fubini.common.errors import Invalid, NotFound
+from fubini.manifests.cluster_fields import CLUSTER_FIELDS
+from fubini.manifests.import_rules import rules_from
 from fubini.projects import serializers as s
 from fubini.projects import services
 from fubini.projects.authorize import authorize, authorize_admin, authorize_person, project_get
@@ -76,6 +78,28 @@ class Projects(ApiViews):
         role = project.my_role  # type: ignore[attr-defined]
         services.project_archive(project=project, archived=archived, actor=self.principal.actor)
         return self.reply(s.with_role(project, role), etag=project)
+
+
+class ImportRulesViews(ApiViews):
+    @operation("How manifests made for a cluster are read here.", reply=s.ImportRulesOut)
+    def retrieve(self, request: Request, ref: str) -> Response:
+        project = project_get(self.principal, ref)
+        return self._reply(project)
+
+    @operation("Replace the import rules.", body=s.ImportRulesSet, reply=s.ImportRulesOut, if_match=True)
+    def update(self, request: Request, ref: str) -> Response:
+        """Maintainers. Runs keep the rules they were submitted with. `If-Match` is optional here."""
+        project = project_get(self.principal, ref, "project.update")
+        expected = self.match(project, required=False)
+        services.project_import_rules_set(
+            project=project, rules=self.body, actor=self.principal.actor, expected_version=expected
+        )
+        return self._reply(project)
+
+    def _reply(self, project: Project) -> Response:
+        rules = rules_from(project.import_rules).as_json()
+        means = {field.name: field.means for field in CLUSTER_FIELDS.values()}
+        return self.reply({**rules, "may_ignore": means}, etag=project)
 
 
 class Members(ApiViews):

@@ -26,6 +26,7 @@ class Project(models.Model):
     default_max_cost_micros = models.BigIntegerField(null=True)
     max_nodes = models.PositiveIntegerField(default=50_000)
     max_items = models.PositiveIntegerField(default=50_000)
+    import_rules = models.JSONField(default=dict)  # see manifests.import_rules
     paused_reason = models.CharField(max_length=200, blank=True, default="")
     archived_at = models.DateTimeField(null=True)
     version = models.PositiveIntegerField(default=1)

@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from fubini.accounts.serializers import TokenOut
+from fubini.manifests.import_rules import MAX_ENTRIES, MAX_TEXT
 from fubini.projects.models import Role
 from fubini.rest.serializers import BIGINT_MAX, BodySerializer, QuerySerializer, ReplySerializer
 
@@ -53,6 +54,30 @@ class ProjectChange(BodySerializer):
     max_items = serializers.IntegerField(
         min_value=1, max_value=200_000, required=False, help_text="Administrators only."
     )
+
+
+class ImportRulesOut(ReplySerializer):
+    ignored = serializers.ListField(
+        child=serializers.CharField(), help_text="Cluster-only fields that are warnings instead of refusals."
+    )
+    node_labels = serializers.DictField(
+        child=serializers.CharField(allow_blank=True),
+        help_text="A cluster's node labels to ours: KEY to KEY, or KEY=VALUE to KEY=VALUE; empty: the condition is dropped.",
+    )
+    images = serializers.DictField(
+        child=serializers.CharField(), help_text="Image names to ours; a name may end in * on both sides."
+    )
+    may_ignore = serializers.DictField(
+        child=serializers.CharField(), help_text="The fields that `ignored` may name, each with what its loss means."
+    )
+
+
+class ImportRulesSet(BodySerializer):
+    ignored = serializers.ListField(child=serializers.CharField(max_length=64), max_length=MAX_ENTRIES, required=False)
+    node_labels = serializers.DictField(
+        child=serializers.CharField(max_length=MAX_TEXT, allow_blank=True), required=False
+    )
+    images = serializers.DictField(child=serializers.CharField(max_length=MAX_TEXT), required=False)
 
 
 class MemberOut(ReplySerializer):

@@ -22,6 +22,7 @@ from fubini.common.errors import Conflict, Forbidden, Invalid, NotFound
 from fubini.common.names import slug_checked
 from fubini.common.principal import Principal
 from fubini.events.services import EventDraft, events_append
+from fubini.manifests.import_rules import problems, rules_from
 from fubini.projects.authorize import RANK, ROLES, role_in
 from fubini.projects.models import Membership, Project, Role
 from fubini.rest.problems import PreconditionFailed
@@ -121,6 +122,37 @@ def project_update(*, project: Project, actor: str, expected_version: int | None
     project.refresh_from_db()
     _note(project, "update", actor, allowed)
     transaction.on_commit(lambda: bell.ring("dispatch"))
+    return project
+
+
+@transaction.atomic
+def project_import_rules_set(
+    *, project: Project, rules: Mapping[str, Any], actor: str, expected_version: int | None = None
+) -> Project:
+    """Replace the import rules; runs that were submitted keep those they have.
+
+    Raises:
+        Invalid: with everything that is wrong with the rules.
+        PreconditionFailed: the row is another version by now.
+    """
+    wrong = list(problems(rules))
+    if wrong:
+        raise Invalid(
+            wrong[0][1],
+            next_step="Write {ignored: [...], node_labels: {theirs: ours}, images: {theirs: ours}}.",
+            errors=[
+                {"pointer": f"/{where}", "code": "import_rule", "detail": what, "allowed": allowed}
+                for where, what, allowed in wrong
+            ],
+        )
+    kept = rules_from(rules).as_json()
+    rows = Project.objects.filter(pk=project.pk)
+    if expected_version is not None:
+        rows = rows.filter(version=expected_version)
+    if not rows.update(import_rules=kept, version=F("version") + 1):
+        raise PreconditionFailed("Somebody else changed it meanwhile.")
+    project.refresh_from_db()
+    _note(project, "import_rules", actor, kept)
     return project
 
 

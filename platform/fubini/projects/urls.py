@@ -11,6 +11,7 @@ urlpatterns = [
     path("projects/<str:ref>", apis.Projects.as_view({"get": "retrieve", "patch": "update"})),
     path("projects/<str:ref>/pause", apis.Projects.as_view({"post": "pause", "delete": "resume"})),
     path("projects/<str:ref>/archive", apis.Projects.as_view({"post": "archive", "delete": "restore"})),
+    path("projects/<str:ref>/import-rules", apis.ImportRulesViews.as_view({"get": "retrieve", "put": "update"})),
     path("projects/<str:ref>/members", apis.Members.as_view({"get": "list", "post": "create"})),
     path(
         "projects/<str:ref>/members/<str:username>",

@@ -104,7 +104,10 @@ class RunViews(ApiViews):
     def manifest(self, request: Request, id: str) -> Response:
         run = run_visible(self.principal, id)
         kept = RunManifest.objects.get(run=run)
-        report = manifest_report(kept.text, library=kept.library, parameters=run.parameters, engine=run.engine)
+        report = manifest_report(
+            kept.text, library=kept.library, parameters=run.parameters, engine=run.engine,
+            import_rules=kept.import_rules,
+        )  # fmt: skip
         return self.reply(
             {
                 "text": kept.text,

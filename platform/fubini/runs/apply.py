@@ -12,6 +12,7 @@ from typing import Any
 from django.db import transaction
 
 from fubini.events.services import EventDraft, events_append
+from fubini.manifests.import_rules import NO_RULES, ImportRules
 from fubini.runs.codec import to_json
 from fubini.runs.engine import (
     CancelTask,
@@ -26,6 +27,7 @@ from fubini.runs.engine import (
     TaskSpec,
     Timer,
 )
+from fubini.runs.importing import spec_mapped
 from fubini.runs.models import Attempt, Run, RunNode, RunPlace, RunTimer, Task
 from fubini.runs.pins import spec_pin
 from fubini.runs.transitions import ATTEMPT_LIVE, agents_wake, run_move, tasks_create, tasks_move
@@ -57,16 +59,19 @@ NODE_FIELDS = [
 SHOWN = 2000  # characters of a message that events carry
 
 
-def step_apply(run: Run, step: Step, *, phases: dict[str, tuple[str, int]], at_ms: int) -> None:
+def step_apply(
+    run: Run, step: Step, *, phases: dict[str, tuple[str, int]], at_ms: int, rules: ImportRules = NO_RULES
+) -> None:
     """Record one step of `run` (its row is locked by the caller).
 
-    `phases` is the shell's memory of what is stored: node id -> (phase, generation); it is brought up to date.
+    `phases` is the shell's memory of what is stored: node id -> (phase, generation); it is brought up to date. `rules` are
+    those the run was submitted with; new tasks' specifications are read by them.
     """
     _nodes_write(run, step.nodes, phases, at_ms)
     opened = [c for c in step.commands if isinstance(c, OpenTask)]
     cancelled = [c for c in step.commands if isinstance(c, CancelTask)]
     if opened:
-        _tasks_open(run, opened, at_ms)
+        _tasks_open(run, opened, at_ms, rules)
     if cancelled:
         _tasks_cancel(run, cancelled, at_ms)
     if step.timers:
@@ -205,7 +210,7 @@ def _nodes_write(run: Run, nodes: Sequence[NodeRecord], phases: dict[str, tuple[
     events_append(drafts)
 
 
-def _tasks_open(run: Run, opened: Sequence[OpenTask], at_ms: int) -> None:
+def _tasks_open(run: Run, opened: Sequence[OpenTask], at_ms: int, rules: ImportRules) -> None:
     there = set(
         Task.objects.filter(run=run, node_id__in=[c.node_id for c in opened]).values_list("node_id", "generation")
         if len(opened) <= 500
@@ -219,7 +224,7 @@ def _tasks_open(run: Run, opened: Sequence[OpenTask], at_ms: int) -> None:
             node_id=command.node_id,
             generation=command.generation,
             template=command.spec.template,
-            spec=to_json(spec_pin(run.project_id, run.datasets, command.spec) if command.spec.volumes else command.spec),
+            spec=to_json(_spec(run, spec_mapped(command.spec, rules))),
             priority=_priority(command.spec) or run.priority,
             submitted_by=run.submitted_by,
             queued_at_ms=at_ms,
@@ -230,6 +235,10 @@ def _tasks_open(run: Run, opened: Sequence[OpenTask], at_ms: int) -> None:
     tasks_create(tasks, at_ms=at_ms)
     run.steps_total += len(tasks)
     run.save(update_fields=["steps_total", "datasets"] if len(run.datasets) != known else ["steps_total"])
+
+
+def _spec(run: Run, spec: TaskSpec) -> TaskSpec:
+    return spec_pin(run.project_id, run.datasets, spec) if spec.volumes else spec
 
 
 def _priority(spec: TaskSpec) -> str:

@@ -167,6 +167,8 @@ class TaskSpec:
     `argv`. `env` holds literal pairs only. `required` is an OR of ANDs (nodeSelector is folded into each term; an
     empty tuple means anywhere). `annotations` are the ``fubini.dev/*`` ones, resolved (keys without the prefix).
     `deadline_s` limits running time (Argo's activeDeadlineSeconds); `walltime_s` is what the scheduler reserves.
+    `mapped` says what a project's import rules changed: (what, theirs, ours), what being image or node_label; ours is
+    "" for a condition that was dropped. Engines leave it empty.
 
     `containers` is empty for a leaf of one command. Otherwise it holds all of them in the order of the manifest, and
     `argv`, `image`, `env`, `source` and `working_dir` repeat the one whose result counts (``main``, or a set's last).
@@ -194,6 +196,7 @@ class TaskSpec:
     containers: tuple[ContainerSpec, ...] = ()
     daemon: bool = False
     beside_run: bool = False
+    mapped: tuple[tuple[str, str, str], ...] = ()
 
 
 # --- what came of a leaf ----------------------------------------------------------------------------------------

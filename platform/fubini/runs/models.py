@@ -62,6 +62,7 @@ class RunManifest(models.Model):
     document = models.JSONField()
     library = models.JSONField(default=list)
     warnings = models.JSONField(default=list)
+    import_rules = models.JSONField(default=dict)  # the project's, as they were at submit
 
 
 class RunLabel(models.Model):

@@ -10,6 +10,7 @@ from django.utils.module_loading import import_string
 
 from fubini.common.options import option_group
 from fubini.manifests.findings import Report
+from fubini.manifests.import_rules import NO_RULES, ImportRules
 from fubini.runs.engine import Event, Rehearsal, Signal
 from fubini.runs.models import Run
 
@@ -24,10 +25,12 @@ class EngineShell(Protocol):
         library: Sequence[Mapping[str, Any]],
         parameters: Mapping[str, str] | None,
         values_later: bool = False,
+        rules: ImportRules = NO_RULES,
     ) -> Report:
         """Is this a manifest the engine honours? All findings at once.
 
-        `parameters` are None and `values_later` is set for a definition that is only stored.
+        `parameters` are None and `values_later` is set for a definition that is only stored. `rules` are the
+        project's, for what only a cluster acts on.
         """
 
     def rehearse(

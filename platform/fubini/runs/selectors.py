@@ -13,7 +13,7 @@ from fubini.common import clock
 from fubini.datasets.models import Artifact
 from fubini.events.models import Event
 from fubini.ledger.selectors import HoldView, holds_of_run
-from fubini.runs.models import Attempt, Run, RunLabel, RunNode, RunSignal, Task
+from fubini.runs.models import Attempt, Run, RunLabel, RunManifest, RunNode, RunSignal, Task
 
 ProjectIds = Collection[str] | QuerySet[Any]
 LABELS_MAX: Final = 10
@@ -76,6 +76,12 @@ def run_get(project_ids: ProjectIds, ref: str) -> Run | None:
     if ref.isascii() and ref.isdigit() and len(ref) < 18:
         by |= Q(job_number=int(ref))
     return rows.filter(by).select_related("project", "pipeline_version__pipeline").prefetch_related("labels").first()
+
+
+def warnings_of(run: Run) -> list[dict[str, Any]]:
+    """What the check of the manifest found at submit and let pass."""
+    kept = RunManifest.objects.filter(run=run).values_list("warnings", flat=True).first()
+    return list(kept or ())
 
 
 def generations_of(run: Run) -> list[RunSignal]:

@@ -11,7 +11,7 @@ from fubini.pipelines.serializers import FindingOut, ManifestText, ParameterOut,
 from fubini.rest.serializers import BodySerializer, CommaList, QuerySerializer, ReplySerializer, big
 from fubini.runs.engine import NodePhase, NodeType
 from fubini.runs.logs import READ_MAX_BYTES, STREAMS, log_tail
-from fubini.runs.selectors import generations_of
+from fubini.runs.selectors import generations_of, warnings_of
 from fubini.runs.services import OBJECTIVES, PRIORITIES
 
 RUN_STATES = ["pending", "running", "succeeded", "failed", "error"]
@@ -181,7 +181,12 @@ class RunDetail(RunOut):
     )
     outputs = serializers.JSONField(allow_null=True, help_text="The global outputs, in Argo's shape.")
     quote = serializers.JSONField(allow_null=True)
+    warnings = serializers.SerializerMethodField(help_text="What the check of its manifest found and let pass.")
     generations = serializers.SerializerMethodField(help_text="Its retries, oldest first: who, when, what they changed.")
+
+    @extend_schema_field(FindingOut(many=True))
+    def get_warnings(self, row: Any) -> list[dict[str, Any]]:
+        return warnings_of(row)
 
     @extend_schema_field(GenerationOut(many=True))
     def get_generations(self, row: Any) -> list[dict[str, Any]]:

@@ -54,7 +54,7 @@ def run_submit(
         Invalid: a parameter, name, label or limit that cannot be.
     """
     given = {str(k): str(v) for k, v in (parameters or {}).items()}
-    report = manifest_report(text, library=library, parameters=given, engine=engine)
+    report = manifest_report(text, library=library, parameters=given, engine=engine, import_rules=project.import_rules)
     document = report_require(report)
     _check_choices(objective, priority, max_cost_micros)
     metadata = document.get("metadata") or {}
@@ -89,6 +89,7 @@ def run_submit(
         document=document,
         library=list(library),
         warnings=[finding_json(f) for f in report.findings if f.severity != "error"],
+        import_rules=project.import_rules,
     )
     RunLabel.objects.bulk_create([RunLabel(run=run, key=k, value=v) for k, v in marks.items()])
     transaction.on_commit(lambda: bell.ring("dispatch"))

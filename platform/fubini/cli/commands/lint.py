@@ -17,6 +17,7 @@ from fubini.cli.errors import CliError, Exit
 if TYPE_CHECKING:
     from fubini.cli.lint.checking import Judge
     from fubini.cli.lint.report import Lint
+    from fubini.manifests.import_rules import ImportRules
 
 
 class Format(StrEnum):
@@ -49,6 +50,12 @@ def lint_command(
     server: Annotated[
         bool, typer.Option("--server", help="Ask the server, which knows the project's templates and settings.")
     ] = False,
+    explain_import: Annotated[
+        bool, typer.Option("--explain-import", help="Also print which fields are honoured, mapped, ignored, refused.")
+    ] = False,
+    import_rules: Annotated[
+        Path | None, typer.Option(help="Import rules as a file (fubini project import-rules --json > FILE).")
+    ] = None,
     python: Annotated[str, typer.Option(help="The interpreter for Python files (default: FUBINI_PYTHON).")] = "",
 ) -> None:
     """Check manifests: everything that is wrong at once, each with its line and path.
@@ -63,8 +70,9 @@ def lint_command(
     if problems:
         place, why = problems[0]
         raise CliError(f"the library cannot be read at {place}", why=why, exit_code=Exit.USAGE)
-    judge = _server_judge(parameters) if server else _local_judge(parameters)
-    result = lint(source_files(files, python=python), judge, known)
+    rules = _rules(import_rules, server)
+    judge = _server_judge(parameters) if server else _local_judge(parameters, rules)
+    result = lint(source_files(files, python=python), judge, known, explain_by=rules if explain_import else None)
     if strict:
         result = result.strict()
     _print(result, Format.JSON if OPTIONS.json else form)
@@ -72,10 +80,24 @@ def lint_command(
         raise typer.Exit(Exit.FAILED)
 
 
-def _local_judge(parameters: Mapping[str, str] | None) -> Judge:
+def _rules(file: Path | None, server: bool) -> ImportRules:
+    """The rules of a file, or the project's with ``--server``; none otherwise."""
+    from fubini.cli.client import connect, segment
+    from fubini.cli.commands.imports import rules_of_file
+    from fubini.manifests.import_rules import NO_RULES, rules_from
+
+    if server:
+        if file is not None:
+            raise CliError("--import-rules and --server exclude each other", exit_code=Exit.USAGE)
+        client = connect()
+        return rules_from(client.get(f"/projects/{segment(client.project)}/import-rules"))
+    return rules_from(rules_of_file(file)) if file is not None else NO_RULES
+
+
+def _local_judge(parameters: Mapping[str, str] | None, rules: ImportRules) -> Judge:
     from fubini.cli.lint.checking import local_judge
 
-    return local_judge(parameters)
+    return local_judge(parameters, rules)
 
 
 def _server_judge(parameters: Mapping[str, str] | None) -> Judge:
@@ -116,6 +138,10 @@ def _print(result: Lint, form: Format) -> None:
             for finding in document.findings:
                 print(output.plain(finding_line(document.file, formats.finding_json(finding))))
                 print(output.paint(output.plain(f"    {formats.evidence(finding)}"), "dim"))
+            if document.explained is not None:
+                print(output.plain(f"{document.file}:{document.line}: {document.kind} {document.name}"))
+                rows = [(r.verdict, r.count, r.path, r.note) for r in document.explained]
+                print(output.table(rows, ["FIELDS ARE", "TIMES", "PATH", "AS OR WHY"]))
     for place, why in result.passed_over:
         output.note(f"{output.plain(place)}: passed over: {output.plain(why)}")
     if not result.documents:

@@ -117,6 +117,8 @@ def run_submit(
     except KeyboardInterrupt:
         output.note(f"interrupted before an answer; to see or finish it, submit again with --key {chosen}")
         raise
+    for warning in run.get("warnings", ()):
+        output.note(output.plain(finding_line(str(file or pipeline), warning)))
     if not wait:
         output.show(run, f"{run['id']}")
         output.note(
@@ -452,6 +454,8 @@ def why_text(name: str, found: dict[str, Any]) -> str:
     lines = [f"{name}: {found['sentence']}"]
     for reason in found["reasons"]:
         lines.append(f"  {reason.get('pool') or 'everywhere'}: {reason.get('sentence') or reason.get('code')}")
+    for change in found.get("mapped", ()):
+        lines.append(f"  {change['what'].replace('_', ' ')} {change['theirs']} is read as {change['ours'] or 'nothing'}")
     placement = found["placement"] or {}
     if placement.get("sentence"):
         lines.append(f"  placed there: {placement['sentence']}")

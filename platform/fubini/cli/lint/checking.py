@@ -16,7 +16,9 @@ from fubini.cli.lint.report import Checked, Lint
 from fubini.engines.embedded.supported import SUPPORTED
 from fubini.manifests.check import check_manifest
 from fubini.manifests.documents import split_documents
+from fubini.manifests.explain import explain
 from fubini.manifests.findings import Report
+from fubini.manifests.import_rules import ImportRules
 from fubini.manifests.load import load
 from fubini.manifests.schema import API_VERSION
 
@@ -34,21 +36,25 @@ class _Document:
     parsed: dict[str, Any] | None
 
 
-def local_judge(parameters: Mapping[str, str] | None) -> Judge:
+def local_judge(parameters: Mapping[str, str] | None, rules: ImportRules) -> Judge:
     """Judges as the embedded engine does. Without `parameters`, each run will give those that have no value."""
 
     def judge(text: str | bytes, library: Library) -> Report:
         return check_manifest(
-            text, supported=SUPPORTED, library=library, parameters=parameters, values_later=parameters is None
-        )
+            text, supported=SUPPORTED, library=library, parameters=parameters, values_later=parameters is None,
+            rules=rules,
+        )  # fmt: skip
 
     return judge
 
 
-def lint(files: Iterable[SourceFile], judge: Judge, library: Library = ()) -> Lint:
+def lint(
+    files: Iterable[SourceFile], judge: Judge, library: Library = (), *, explain_by: ImportRules | None = None
+) -> Lint:
     """Check the documents of `files`; ConfigMaps among them are only referred to, other kinds are passed over.
 
-    `library` are further manifests they may refer to, which are not checked themselves.
+    `library` are further manifests they may refer to, which are not checked themselves. With
+    `explain_by` each document also says what becomes of its fields under these rules.
     """
     documents = [document for file in files for document in _documents(file)]
     passed_over: list[tuple[str, str]] = []
@@ -66,7 +72,7 @@ def lint(files: Iterable[SourceFile], judge: Judge, library: Library = ()) -> Li
             judged.append(document)
     for document in judged:
         others = [d for d in own if d is not document.parsed]
-        checked.append(_check(document, [*library, *others], len(library), judge))
+        checked.append(_check(document, [*library, *others], len(library), judge, explain_by))
     return Lint(tuple(checked), tuple(passed_over))
 
 
@@ -109,7 +115,9 @@ def _foreign(document: _Document) -> bool:
     return version != API_VERSION and not (isinstance(version, str) and "argoproj" in version)
 
 
-def _check(document: _Document, library: Library, foreign: int, judge: Judge) -> Checked:
+def _check(
+    document: _Document, library: Library, foreign: int, judge: Judge, explain_by: ImportRules | None
+) -> Checked:
     """`library` has `foreign` manifests that are not linted themselves, then those that are."""
     report = judge(document.text, library)
     linted = tuple(f"library[{index}]" for index in range(foreign, len(library)))
@@ -130,6 +138,7 @@ def _check(document: _Document, library: Library, foreign: int, judge: Judge) ->
         truncated=report.truncated,
         generated=document.file.generated,
         parameters=report.parameters,
+        explained=explain(parsed, SUPPORTED, explain_by) if explain_by is not None else None,
     )
 
 

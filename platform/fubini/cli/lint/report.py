@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
+from fubini.manifests.explain import Row
 from fubini.manifests.findings import DeclaredParameter, Finding
 
 
@@ -25,7 +25,7 @@ class Checked:
     truncated: bool = False
     generated: bool = False
     parameters: tuple[DeclaredParameter, ...] = ()
-    explained: tuple[Any, ...] | None = None
+    explained: tuple[Row, ...] | None = None
 
     @property
     def errors(self) -> int:

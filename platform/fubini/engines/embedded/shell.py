@@ -16,6 +16,7 @@ from fubini.engines.embedded.rehearsal import rehearse, rehearse_on
 from fubini.engines.embedded.supported import SUPPORTED
 from fubini.manifests.check import check_manifest
 from fubini.manifests.findings import Report
+from fubini.manifests.import_rules import NO_RULES, ImportRules, rules_from
 from fubini.runs.apply import node_record, step_apply, steps_merge
 from fubini.runs.engine import Event, NodePhase, Rehearsal, RunContext, RunRecord, Signal
 from fubini.runs.models import Run, RunManifest, RunNode
@@ -28,6 +29,7 @@ class _Cached:
     state: embedded.State
     phases: dict[str, tuple[str, int]]
     version: int
+    rules: ImportRules
 
 
 class EmbeddedShell:
@@ -43,10 +45,12 @@ class EmbeddedShell:
         library: Sequence[Mapping[str, Any]],
         parameters: Mapping[str, str] | None,
         values_later: bool = False,
+        rules: ImportRules = NO_RULES,
     ) -> Report:
         return check_manifest(
-            text, supported=SUPPORTED, library=library, parameters=parameters, values_later=values_later
-        )
+            text, supported=SUPPORTED, library=library, parameters=parameters, values_later=values_later,
+            rules=rules,
+        )  # fmt: skip
 
     def rehearse(self, run: Run, document: Mapping[str, Any], library: Sequence[Mapping[str, Any]]) -> Rehearsal:
         return rehearse(document, context_of(run, library))
@@ -58,7 +62,7 @@ class EmbeddedShell:
     def feed(self, run: Run, events: Sequence[Event], *, at_ms: int) -> None:
         cached = self._load(run)
         steps = [embedded.advance(cached.state, event) for event in events]
-        step_apply(run, steps_merge(steps), phases=cached.phases, at_ms=at_ms)
+        step_apply(run, steps_merge(steps), phases=cached.phases, at_ms=at_ms, rules=cached.rules)
         run.engine_version += 1
         run.save(update_fields=["engine_version"])
         cached.version = run.engine_version
@@ -79,8 +83,9 @@ class EmbeddedShell:
     def _read(self, run: Run, manifest: RunManifest) -> _Cached:
         """A state of its own from the rows."""
         context = context_of(run, manifest.library)
+        rules = rules_from(manifest.import_rules)
         if run.engine_version == 0:
-            return _Cached(embedded.State.new(manifest.document, context), {}, 0)
+            return _Cached(embedded.State.new(manifest.document, context), {}, 0, rules)
         rows = list(RunNode.objects.filter(run=run).order_by("id"))
         record = RunRecord(
             phase=NodePhase(run.phase),
@@ -92,7 +97,8 @@ class EmbeddedShell:
             private=run.engine_state,
         )
         state = embedded.load(manifest.document, context, record, [node_record(row) for row in rows])
-        return _Cached(state, {row.node_id: (row.phase, row.generation) for row in rows}, run.engine_version)
+        phases = {row.node_id: (row.phase, row.generation) for row in rows}
+        return _Cached(state, phases, run.engine_version, rules)
 
 
 def context_of(run: Run, library: Sequence[Mapping[str, Any]]) -> RunContext:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from fubini.cli import config
+from fubini.cli.commands import imports
 from fubini.cli.errors import CliError, Exit
 from fubini.cli.lint import formats
 from fubini.cli.lint.report import Checked, Lint
@@ -150,6 +151,42 @@ def test_parameters_are_judged_when_they_are_given(capsys: pytest.CaptureFixture
     assert lint(file) == Exit.OK
     assert lint(file, "-p", "x=a") == Exit.OK
     assert lint(file, "-p", "x=c") == Exit.FAILED
+
+
+RULES = "ignored: [tolerations]\nimages: {a: ours}\n"
+CLUSTER = GOOD.replace("spec:", "spec:\n  tolerations: [{key: x}]")
+
+
+def test_import_rules_come_from_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    file, rules = written("c.yaml", CLUSTER), written("rules.yaml", RULES)
+    assert lint(file) == Exit.FAILED
+    assert "import-rules --ignore tolerations" in capsys.readouterr().out
+    assert lint(file, "--import-rules", rules) == Exit.OK
+    assert lint(file, "--import-rules", rules, "--strict") == Exit.FAILED
+    assert lint(file, "--import-rules", written("bad.yaml", "ignored: [podSpecPatch]")) == Exit.USAGE
+    assert "'podSpecPatch' cannot be ignored" in capsys.readouterr().err
+
+
+def test_an_import_is_explained_as_a_table_and_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    file, rules = written("c.yaml", CLUSTER), written("rules.yaml", RULES)
+    report = json_of(capsys, file, "--explain-import")
+    rows = {row["path"]: row for row in report["documents"][0]["import"]}
+    assert rows["spec.tolerations"]["verdict"] == "refused"
+    assert rows["spec.entrypoint"] == {"verdict": "honoured", "path": "spec.entrypoint", "count": 1, "note": ""}
+    assert lint(file, "--explain-import", "--import-rules", rules) == Exit.OK
+    out = capsys.readouterr().out
+    assert "ignored     1      spec.tolerations" in out
+    assert "a is read as ours, by the project's rules" in out
+
+
+def test_changes_of_rules_are_put_together() -> None:
+    now = {"ignored": ["metrics", "tolerations"], "node_labels": {"a": "b"}, "images": {"x": "y"}, "may_ignore": {}}
+    changed = imports.rules_changed(
+        now, ignore=["ports", "metrics"], refuse=["tolerations"], labels={"c=1": "d=2"}, without=["x"]
+    )
+    assert changed == {"ignored": ["metrics", "ports"], "node_labels": {"a": "b", "c=1": "d=2"}, "images": {}}
+    with pytest.raises(CliError):
+        imports.rules_changed(now, without=["absent"])
 
 
 # --- formats -----------------------------------------------------------------------------------------------------

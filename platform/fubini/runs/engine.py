@@ -307,7 +307,49 @@ class Tick:
     key: str
 
 
-Event = Start | LeafRunning | LeafDone | Signal | Tick
+@dataclass(frozen=True, slots=True)
+class LockGranted:
+    """All locks a `LockRequest` named are the holder's now."""
+
+    at_ms: int
+    holder: NodeId
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class LockWaiting:
+    """The locks are not free; a `LockGranted` follows one day. `lock` is the first that is not, `message` says so."""
+
+    at_ms: int
+    holder: NodeId
+    generation: int
+    lock: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class LockRefused:
+    """One of the locks cannot be had at all; `message` says why. Nothing was taken."""
+
+    at_ms: int
+    holder: NodeId
+    generation: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemoAnswer:
+    """What the cache has for a `MemoLookup`: outputs (an entry without any has {}), None for a miss, or an error."""
+
+    at_ms: int
+    node_id: NodeId
+    generation: int
+    outputs: Mapping[str, Any] | None
+    error: str = ""
+
+
+Answer = LockGranted | LockWaiting | LockRefused | MemoAnswer
+Event = Start | LeafRunning | LeafDone | Signal | Tick | Answer
 
 
 # --- a step: engine -> platform ---------------------------------------------------------------------------------
@@ -319,7 +361,8 @@ class NodeRecord:
 
     Edges are stored with the child (`parents`, in the order they were added) so that the record of a fan-out's parent
     does not grow. `outputs` has Argo's shape: {"parameters": [{"name","value"}], "artifacts": [{"name","key"}],
-    "result", "exitCode"}. `private` is the engine's own, JSON-able, bounded; nobody else reads it.
+    "result", "exitCode"}; `memoization` is {"hit", "key", "cacheName"}, `waiting_for` the lock a node waits for.
+    `private` is the engine's own, JSON-able, bounded; nobody else reads it.
     """
 
     id: NodeId
@@ -337,6 +380,8 @@ class NodeRecord:
     inputs: Mapping[str, Any] | None = None
     outputs: Mapping[str, Any] | None = None
     node_flag: Mapping[str, bool] | None = None
+    memoization: Mapping[str, Any] | None = None
+    waiting_for: str = ""
     started_ms: int | None = None
     finished_ms: int | None = None
     private: Mapping[str, Any] = field(default_factory=dict)
@@ -374,7 +419,78 @@ class CancelTask:
     reason: str
 
 
-Command = OpenTask | CancelTask
+class LockKind(StrEnum):
+    """Where a lock's size comes from, spelled as Argo spells it in a lock's name."""
+
+    MUTEX = "Mutex"
+    CONFIG_MAP = "ConfigMap"
+    DATABASE = "Database"
+
+
+@dataclass(frozen=True, slots=True)
+class LockName:
+    """One lock: a mutex, or a semaphore whose size stands in a ConfigMap (`resource`, `key`) or in the database."""
+
+    namespace: str
+    kind: LockKind
+    resource: str
+    key: str = ""
+    semaphore: bool = False
+
+    @property
+    def text(self) -> str:
+        """The name as messages show it."""
+        tail = f"/{self.key}" if self.kind is LockKind.CONFIG_MAP else ""
+        return f"{self.namespace}/{self.kind.value}/{self.resource}{tail}"
+
+
+RUN_HOLDER = NodeId("")  # the run itself, where its spec has `synchronization`
+
+
+@dataclass(frozen=True, slots=True)
+class LockRequest:
+    """Take all of `locks` for a node, or for the run itself (`RUN_HOLDER`), or queue for them.
+
+    Answered before any other event by `LockGranted`, `LockWaiting` or `LockRefused`; asking again changes nothing.
+    """
+
+    holder: NodeId
+    generation: int
+    locks: tuple[LockName, ...]
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LockRelease:
+    """The holder gives back what it holds and leaves every queue; no answer."""
+
+    holder: NodeId
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemoLookup:
+    """Ask a cache for an entry not older than `max_age_ms`; answered before any other event by `MemoAnswer`."""
+
+    node_id: NodeId
+    generation: int
+    cache: str
+    key: str
+    max_age_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoSave:
+    """Keep a node's outputs in a cache; no answer."""
+
+    node_id: NodeId
+    generation: int
+    cache: str
+    key: str
+    outputs: Mapping[str, Any]
+
+
+Command = OpenTask | CancelTask | LockRequest | LockRelease | MemoLookup | MemoSave
 
 
 @dataclass(frozen=True, slots=True)

@@ -274,8 +274,11 @@ class DagFrame(Frame):
             task.pending.clear()
             self.group_check(name)
             return
-        if group is None and raw.get("hooks") and name in self.plan.target_set and task.node is not None:
-            self.run_hooks(name, task.node)
+        node = task.node
+        if node is None or group is not None or node.id in state.gates:
+            return
+        if raw.get("hooks") and name in self.plan.target_set:
+            self.run_hooks(name, node)
 
     def start_one(self, holder: Mapping[str, Any], call: Call) -> Node | None:
         """One node of a task; None when a limit holds it back."""
@@ -474,8 +477,12 @@ class DagFrame(Frame):
     def failed(self, failure: Failed) -> None:
         if self.over:
             return
-        self.state.work.append(self.assess)
         node = failure.node
+        if node.type is NodeType.SKIPPED:
+            # It never started: what was to start with it still does before the DAG is looked at.
+            self.state.work.insert(0, self.assess)
+        else:
+            self.state.work.append(self.assess)
         name = node.slot
         if node.hooked:
             parent = self.hook_runner.done(node)
@@ -484,11 +491,16 @@ class DagFrame(Frame):
             return
         task = self.tasks[name]
         self.state.mark(node, NodePhase.ERROR, f"task '{node.name}' errored: {failure.message}", tell=False)
+        if node.type is NodeType.SKIPPED:
+            self.state.late.append(lambda: self.reword(failure))
         if task.node is not node:
             task.stopped = True
             task.items -= len(task.pending)
             task.pending.clear()
         self.one_ended(name, node)
+
+    def timed_out(self, node: Node) -> None:
+        self.ended(node)
 
     # --- the end -------------------------------------------------------------------------------------------------
 

@@ -140,6 +140,10 @@ class Frame:
         """A node this frame started could not be executed after all."""
         raise NotImplementedError
 
+    def timed_out(self, node: Node) -> None:
+        """A leaf this frame started was not running in time; it has been marked Failed and told nobody."""
+        raise NotImplementedError
+
 
 class Closed:
     """What is left of a frame after its node has ended: enough to find the node's ends, which later nodes hang under."""
@@ -177,6 +181,9 @@ class Closed:
         return False
 
     def failed(self, failure: Failed) -> None:
+        """A straggler."""
+
+    def timed_out(self, node: Node) -> None:
         """A straggler."""
 
 
@@ -278,18 +285,37 @@ def launch(state: State, call: Call) -> Outcome:
         processed = process.process(template, call.arguments, state.globals, locals_, state.program.config_maps)
     except (EngineError, ProgramError) as error:
         return _unstartable(state, call, str(error))
-    if strategy is not None:
-        from fubini.engines.embedded.retry import RetryFrame
+    if template.guarded:
+        from fubini.engines.embedded import gates
 
-        node = _node(state, call, NodeType.RETRY, NodePhase.RUNNING, processed)
-        node.frame = RetryFrame(state, node, template, processed, call.depth)
-        node.frame.call = call
-        node.frame.start()
-        return node
-    return begin(state, call, template, processed)
+        outcome: Outcome = gates.guard(state, call, template, processed, retried=strategy is not None)
+    else:
+        outcome = enter(state, call, template, processed)
+    if template.impatient and isinstance(outcome, Node) and outcome.phase is NodePhase.PENDING:
+        from fubini.engines.embedded.leaf import watch_pending
+
+        watch_pending(state, outcome, processed)
+    return outcome
 
 
-def begin(state: State, call: Call, template: Template, processed: Processed) -> Outcome:
+def enter(state: State, call: Call, template: Template, processed: Processed, node: Node | None = None) -> Outcome:
+    """Start a template whose arguments are in place and that need not wait for anything; `node` is its, if made."""
+    strategy = template.body.get("retryStrategy")
+    if strategy is None:
+        strategy = state.program.retry_strategy
+    if strategy is None:
+        return begin(state, call, template, processed, node)
+    from fubini.engines.embedded.retry import RetryFrame
+
+    if node is None:
+        node = node_of(state, call, NodeType.RETRY, NodePhase.RUNNING, processed)
+    node.frame = RetryFrame(state, node, template, processed, call.depth)
+    node.frame.call = call
+    node.frame.start()
+    return node
+
+
+def begin(state: State, call: Call, template: Template, processed: Processed, node: Node | None = None) -> Outcome:
     """Make the node of a template whose arguments are in place, and start what runs inside."""
     from fubini.engines.embedded.containers import open_containers
     from fubini.engines.embedded.dag import DagFrame
@@ -300,7 +326,9 @@ def begin(state: State, call: Call, template: Template, processed: Processed) ->
     kind = template.kind
     if kind in ("steps", "dag"):
         type_ = NodeType.STEPS if kind == "steps" else NodeType.DAG
-        node = _node(state, call, type_, NodePhase.RUNNING, processed)
+        if node is None:
+            node = node_of(state, call, type_, NodePhase.RUNNING, processed)
+            node.memo = memo_of(processed)
         frame: Frame = (
             StepsFrame(state, node, template, processed, call.depth)
             if kind == "steps"
@@ -310,10 +338,12 @@ def begin(state: State, call: Call, template: Template, processed: Processed) ->
         state.work.append(frame.start)
         return node
     if kind == "suspend":
-        node = _node(state, call, NodeType.SUSPEND, NodePhase.PENDING, processed)
+        node = node or node_of(state, call, NodeType.SUSPEND, NodePhase.PENDING, processed)
         failure = open_suspend(state, node, processed)
     elif kind in ("container", "script", "containerSet"):
-        node = _node(state, call, NodeType.POD, NodePhase.PENDING, processed)
+        if node is None:
+            node = node_of(state, call, NodeType.POD, NodePhase.PENDING, processed)
+            node.memo = memo_of(processed)
         failure = open_leaf(state, node, processed, call)
         if not failure:
             open_containers(state, node, template, call)
@@ -325,7 +355,17 @@ def begin(state: State, call: Call, template: Template, processed: Processed) ->
     return node
 
 
-def _node(state: State, call: Call, type_: NodeType, phase: NodePhase, processed: Processed) -> Node:
+def memo_of(processed: Processed) -> dict[str, Any] | None:
+    """What a node of a template with `memoize` shows of it before it is known in the cache."""
+    if not processed.template.body.get("memoize"):
+        return None
+    from fubini.engines.embedded import gates
+
+    return gates.memo_status(processed)
+
+
+def node_of(state: State, call: Call, type_: NodeType, phase: NodePhase, processed: Processed) -> Node:
+    """The node of a call, with its inputs and edges."""
     node = state.create(
         call.name,
         type_,

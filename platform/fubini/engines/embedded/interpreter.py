@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fubini.engines.embedded import containers, frames, leaf, suspend
+from fubini.engines.embedded import containers, frames, gates, leaf, suspend
 from fubini.engines.embedded.frames import Call, Failed, Waiting, exit_hook, launch
 from fubini.engines.embedded.globals import set_globals
 from fubini.engines.embedded.process import EngineError
@@ -13,10 +13,15 @@ from fubini.engines.embedded.state import LimitReached, SignalRefused, State
 from fubini.engines.embedded.tree import Node
 from fubini.language.errors import LanguageError
 from fubini.runs.engine import (
+    Answer,
     CancelTask,
     Event,
     LeafDone,
     LeafRunning,
+    LockGranted,
+    LockRefused,
+    LockWaiting,
+    MemoAnswer,
     NodeId,
     NodePhase,
     NodeType,
@@ -46,6 +51,9 @@ class Root:
     def running(self, node: Node) -> None:
         """Looked at after every event."""
 
+    def timed_out(self, node: Node) -> None:
+        self.failed(Failed(node, node.message))
+
     def failed(self, failure: Failed) -> None:
         state = self.state
         if failure.node is state.find(f"{state.name}.onExit"):
@@ -54,6 +62,9 @@ class Root:
             end(state, NodePhase.ERROR, f"error in entry template execution: {failure.message}")
         else:
             state.mark(failure.node, NodePhase.ERROR, failure.message, tell=False)
+            root = state.nodes.get(state.find_id(state.name))
+            if failure.node.type is NodeType.SKIPPED and root is not None:
+                state.mark(root, NodePhase.ERROR, failure.message, tell=False)
 
 
 def start(manifest: Mapping[str, Any], context: RunContext, at_ms: int) -> tuple[State, Step]:
@@ -89,6 +100,7 @@ def _dispatch(state: State, event: Event) -> None:
         if node is not None and node.generation == event.generation and node.phase is NodePhase.PENDING:
             state.mark(node, NodePhase.RUNNING, "")
             containers.run_containers(state, node)
+            leaf.started(state, node)
             if not state.suspended:
                 _tell_running(node)
             template = state.template_of(node)
@@ -97,6 +109,8 @@ def _dispatch(state: State, event: Event) -> None:
                 state.daemon_runs(node)
     elif isinstance(event, Tick):
         tick(state, event.key)
+    elif isinstance(event, LockGranted | LockWaiting | LockRefused | MemoAnswer):
+        gates.hear(state, event)
     else:
         from fubini.engines.embedded.signals import signal  # a cycle: retry rebuilds the run
 
@@ -112,11 +126,11 @@ def _tell_running(node: Node) -> None:
 
 def settle(state: State) -> None:
     """Let everything follow from what has changed, then look at the workflow as a whole."""
-    if state.suspended or not state.begun:
+    if state.suspended or not state.begun or state.run_lock in ("asked", "waiting"):
         return
     while True:
         state.drain()
-        if state.finished:
+        if state.finished or state.asked is not None:
             return
         _refill(state)
         if not state.work and not state.late:
@@ -128,8 +142,14 @@ def settle(state: State) -> None:
 def _refill(state: State) -> None:
     """A workflow-wide limit has room again: give it to whoever waits."""
     limit = state.program.spec.get("parallelism")
-    if limit is None or not state.waiting:
+    if limit is None:
         return
+    for node in list(state.crowded.values()):
+        if state.active_pods >= int(limit):
+            return
+        gates.pass_lock(state, node)
+        if state.asked is not None:
+            return
     for frame in list(state.waiting.values()):
         if state.active_pods >= int(limit):
             return
@@ -148,7 +168,21 @@ def begin_run(state: State) -> None:
         state.phase, state.message = NodePhase.FAILED, f"failed to set global parameters: {error.message}"
         state.finished = state.begun = True
         return
-    state.phase = NodePhase.RUNNING
+    try:
+        if gates.ask_for_run(state):
+            state.started = None
+            return
+    except EngineError as error:
+        refuse_run(state, error.message)
+        return
+    begin_work(state)
+
+
+def begin_work(state: State) -> None:
+    """The run has what it needs to begin: it is Running, its time counts, its entry template starts."""
+    state.started = state.now
+    state.phase, state.message = NodePhase.RUNNING, ""
+    state.touch_run()
     seconds = state.program.spec.get("activeDeadlineSeconds")
     if seconds is not None:
         state.deadline = state.now // 1000 * 1000 + int(seconds) * 1000
@@ -156,8 +190,37 @@ def begin_run(state: State) -> None:
     state.begun = True
     if state.program.spec.get("suspend"):
         state.suspended = True
+    if not state.suspended:
+        launch_root(state)
+
+
+def hear_run_lock(state: State, event: Answer) -> None:
+    """What became of the run's own locks."""
+    if not state.run_lock or state.finished:
         return
-    launch_root(state)
+    if isinstance(event, LockRefused):
+        refuse_run(state, event.message)
+    elif isinstance(event, LockWaiting):
+        state.run_lock, state.message = "waiting", event.message
+        state.touch_run()
+    elif state.run_lock != "held":
+        state.run_lock = "held"
+        if not state.begun:
+            begin_work(state)
+            return
+        state.message = ""
+        state.touch_run()
+        from fubini.engines.embedded.signals import go_on  # a cycle: retry rebuilds the run
+
+        if not state.suspended:
+            go_on(state)
+
+
+def refuse_run(state: State, message: str) -> None:
+    """The run's own locks cannot be had: it has failed, mostly before its first node."""
+    state.begun = True
+    state.started = state.started or state.now
+    end(state, NodePhase.FAILED, f"Failed to acquire the synchronization lock. {message}")
 
 
 def launch_root(state: State) -> None:
@@ -312,6 +375,7 @@ def end(state: State, phase: NodePhase, message: str) -> None:
     state.phase, state.message, state.finished = phase, message, True
     state.touch_run()
     state.end_daemons(None)
+    state.unlock_run()
     if phase is NodePhase.ERROR:
         root = state.nodes.get(state.find_id(state.name))
         if root is not None and root.phase is NodePhase.RUNNING:
@@ -355,7 +419,11 @@ def tick(state: State, key: str) -> None:
     node = state.nodes.get(NodeId(id_))
     if node is None or node.over:
         return
-    if kind == "suspend":
+    if kind == "pending":
+        leaf.pending_too_long(state, node)
+        if node.failed:
+            containers.fail_containers(state, node, node.message)
+    elif kind == "suspend":
         suspend.wake(state, node)
     elif kind == "retry" and isinstance(node.frame, frames.Frame):
         node.frame.catch_up()
@@ -369,8 +437,9 @@ def deadline_passed(state: State) -> None:
         if node.fulfilled or node.on_exit:
             continue
         if node.type is NodeType.POD:
-            state.command(CancelTask(node.id, node.generation, DEADLINE_MESSAGE))
+            if node.gate is None:
+                state.command(CancelTask(node.id, node.generation, DEADLINE_MESSAGE))
             state.mark(node, NodePhase.FAILED, DEADLINE_MESSAGE)
             containers.fail_containers(state, node, DEADLINE_MESSAGE)
-        elif node.type is NodeType.SUSPEND:
+        elif node.type is NodeType.SUSPEND or (node.phase is NodePhase.PENDING and node.type is not NodeType.CONTAINER):
             state.mark(node, NodePhase.FAILED, DEADLINE_MESSAGE)

@@ -16,8 +16,10 @@ from fubini.language.errors import LanguageError
 from fubini.runs.engine import (
     ArtifactInput,
     ArtifactOutput,
+    CancelTask,
     LeafOutcome,
     NodePhase,
+    NodeType,
     OpenTask,
     OutcomeKind,
     ParameterOutput,
@@ -59,6 +61,50 @@ def _patches(state: State, processed: Processed) -> list[str]:
     shared = state.program.spec.get("podSpecPatch") or ""
     own = processed.template.body.get("podSpecPatch") or ""
     return [replace(shared, scope) if tags.OPEN in shared else shared, processed.leaf(own)]
+
+
+# --- how long a leaf may be Pending -----------------------------------------------------------------------------
+
+TIMED_OUT = "timeout"
+
+
+def watch_pending(state: State, node: Node, processed: Processed) -> None:
+    """Ask to be woken when the node has been Pending as long as `timeout` or `pendingTimeout` allow.
+
+    Argo looks at the node that a step or task shows: attempts of a retry are not watched.
+    """
+    body = processed.template.body
+    lengths: list[int] = []
+    for field in ("timeout", "pendingTimeout"):
+        text = processed.sub(body.get(field) or "")
+        if text:
+            try:
+                lengths.append(durations.parse(text))
+            except LanguageError:
+                continue  # said where the leaf is opened
+    if lengths:
+        node.watched = True
+        state.timer(f"pending:{node.id}", (node.started or state.now) + min(lengths) + 1)
+
+
+def started(state: State, node: Node) -> None:
+    """The leaf runs: it is watched by its own deadline from now on."""
+    if node.watched:
+        node.watched = False
+        state.timer(f"pending:{node.id}", None)
+
+
+def pending_too_long(state: State, node: Node) -> None:
+    """The node's time to start is over."""
+    node.watched = False
+    if node.phase is not NodePhase.PENDING:
+        return
+    if node.type is NodeType.POD and node.gate is None:
+        state.command(CancelTask(node.id, node.generation, TIMED_OUT))
+    state.mark(node, NodePhase.FAILED, TIMED_OUT, tell=False)
+    owner = node.owner
+    if owner is not None:
+        state.work.append(lambda: owner.timed_out(node))
 
 
 def _deadline(state: State, node: Node, processed: Processed, patch: podpatch.Patch) -> int | None:

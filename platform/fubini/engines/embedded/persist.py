@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fubini.engines.embedded import gates
 from fubini.engines.embedded.dag import DagFrame
 from fubini.engines.embedded.frames import Call, Closed, Frame
 from fubini.engines.embedded.globals import set_globals
@@ -20,7 +21,7 @@ from fubini.engines.embedded.state import State
 from fubini.engines.embedded.steps import StepsFrame
 from fubini.engines.embedded.tree import Node
 from fubini.language.errors import LanguageError
-from fubini.runs.engine import NodeRecord, NodeType, RunContext, RunRecord
+from fubini.runs.engine import RUN_HOLDER, NodeRecord, NodeType, RunContext, RunRecord
 
 _COMPOSITES: dict[NodeType, type[Frame]] = {
     NodeType.STEPS: StepsFrame,
@@ -45,7 +46,10 @@ def load(manifest: Mapping[str, Any], context: RunContext, run: RunRecord, recor
     state.overrides = dict(run.private.get("parameters") or {})
     state.change = dict(run.private.get("change") or {})
     state.limit = run.private.get("limit") or ""
-    if not state.begun:
+    state.run_lock = run.private.get("lock") or ""
+    if state.run_lock == "asked":
+        state.asked = RUN_HOLDER
+    if not state.begun and not state.run_lock:
         return state
     _globals(state)
     private = _nodes(state, records)
@@ -89,7 +93,10 @@ def _nodes(state: State, records: Sequence[NodeRecord]) -> dict[str, Mapping[str
         node.daemoned = bool(kept.get("daemoned"))
         node.address = kept.get("address") or ""
         node.memo = dict(kept["memo"]) if kept.get("memo") is not None else None
-        node.waiting_for = kept.get("waiting") or ""
+        node.waiting_for = record.waiting_for
+        node.watched = bool(kept.get("watched"))
+        node.locked = bool(kept.get("locked"))
+        node.gate = dict(kept["gate"]) if kept.get("gate") is not None else None
         if kept.get("frame"):
             private[record.id] = kept["frame"]
         state.nodes[record.id] = node
@@ -141,7 +148,7 @@ def rebuild(state: State, private: Mapping[str, Mapping[str, Any]]) -> None:
     for node in composites:
         template = templates[node.id]
         node.frame = None
-        if template is None:
+        if template is None or (node.gate is not None and not node.gate.get("again")):
             continue
         if node.over:
             node.frame = Closed(state, template, private.get(node.id))
@@ -150,6 +157,18 @@ def rebuild(state: State, private: Mapping[str, Mapping[str, Any]]) -> None:
     state.active_pods = 0
     state.waiting.clear()
     state.daemons = {node.id: node for node in state.nodes.values() if node.daemoned}
+    state.gates.clear()
+    state.crowded.clear()
+    for node in state.nodes.values():
+        if node.locked:
+            state.holding[node.id] = node
+        if node.gate is None:
+            continue
+        gates.gate_of(state, node)
+        if node.gate.get("asked"):
+            state.asked, state.rebuilt = node.id, True
+        elif node.waiting_for and node.gate.get("granted"):
+            state.crowded[node.id] = node
     root = root_of(state)
     for node in state.nodes.values():
         if node.retried and node.parents and node.parents[0].type is NodeType.RETRY and node.parents[0] is not node:

@@ -186,6 +186,16 @@ class Template:
         return ""
 
     @cached_property
+    def guarded(self) -> bool:
+        """Whether its nodes ask for locks or for an earlier result before they start."""
+        return bool(self.body.get("synchronization") or self.body.get("memoize"))
+
+    @cached_property
+    def impatient(self) -> bool:
+        """Whether its nodes may be Pending only for so long."""
+        return self.is_pod and bool(self.body.get("timeout") or self.body.get("pendingTimeout"))
+
+    @cached_property
     def has_tags(self) -> bool:
         return any(tags.OPEN in text for text in _texts(self.body))
 

@@ -17,6 +17,10 @@ from fubini.runs.engine import (
     LeafDone,
     LeafOutcome,
     LeafRunning,
+    LockGranted,
+    LockRequest,
+    MemoAnswer,
+    MemoLookup,
     OpenTask,
     OutcomeKind,
     Rehearsal,
@@ -55,6 +59,10 @@ def rehearse_on(state: embedded.State, first: Event, document: Mapping[str, Any]
                     queue.append(LeafRunning(at_ms, command.node_id, command.generation, address="127.0.0.1"))
                 else:
                     queue.append(LeafDone(at_ms, command.node_id, command.generation, _good(command)))
+            elif isinstance(command, LockRequest):
+                queue.append(LockGranted(at_ms, command.holder, command.generation))
+            elif isinstance(command, MemoLookup):
+                queue.append(MemoAnswer(at_ms, command.node_id, command.generation, None))
         for timer in step.timers:
             if timer.at_ms is not None and not queue:
                 at_ms = max(at_ms, timer.at_ms)

@@ -102,6 +102,9 @@ class RetryFrame(Frame):
             return
         self.report(failure.message)
 
+    def timed_out(self, node: Node) -> None:
+        self.ended(node)
+
     def report(self, message: str) -> None:
         """The node cannot be executed: its owner hears of it after what it is doing now."""
         owner = self.node.owner

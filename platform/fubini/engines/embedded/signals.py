@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fubini.engines.embedded import changes, containers, persist, suspend
+from fubini.engines.embedded import changes, containers, gates, persist, suspend
 from fubini.engines.embedded.globals import set_globals
+from fubini.engines.embedded.interpreter import end
 from fubini.engines.embedded.process import EngineError
 from fubini.engines.embedded.select import matcher
 from fubini.engines.embedded.state import SignalRefused, State
@@ -57,11 +58,19 @@ def shut_down(state: State, strategy: str) -> None:
         return
     state.shutdown = strategy
     state.touch_run()
+    if state.run_lock and not state.begun:
+        # Argo lets only Terminate end a run that waits for its locks; a stopped one waits on, and then starts nothing.
+        if strategy == "Terminate":
+            state.begun = True
+            end(state, NodePhase.FAILED, f"Stopped with strategy '{strategy}'")
+        return
     message = f"Stopped with strategy '{strategy}'"
     for node in list(state.nodes.values()):
         if node.fulfilled or (strategy == "Stop" and node.on_exit):
             continue
-        if node.type is NodeType.POD:
+        if node.gate is not None:
+            state.mark(node, NodePhase.FAILED, message)
+        elif node.type is NodeType.POD:
             state.command(CancelTask(node.id, node.generation, message))
             state.mark(node, NodePhase.FAILED, f"workflow shutdown with strategy: {strategy}")
             containers.fail_containers(state, node, node.message)
@@ -127,8 +136,13 @@ def catch_up(state: State) -> None:
     """Do everything that events did not do while the run was suspended."""
     for node in _active_suspends(state):
         suspend.wake(state, node)
-    for frame in persist.live_frames(state):
-        frame.catch_up()
+    gates.catch_up(state)
+
+
+def go_on(state: State) -> None:
+    """After a retry: what runs again takes its locks again, then everything open goes on."""
+    gates.ask_again(state)
+    catch_up(state)
 
 
 # --- retry ------------------------------------------------------------------------------------------------------
@@ -185,7 +199,8 @@ def retry(state: State, event: Signal) -> None:
         state.deadline = state.now // 1000 * 1000 + int(seconds) * 1000
         state.timer("run:deadline", state.deadline + 1)
     state.touch_run()
-    catch_up(state)
+    if not gates.ask_for_run(state):
+        go_on(state)
 
 
 def _locals(state: State, node: Node) -> dict[str, str]:

@@ -17,8 +17,11 @@ from fubini.engines.embedded.tree import ACTIVE, Node
 from fubini.language import gojson
 from fubini.runs.engine import (
     FULFILLED,
+    RUN_HOLDER,
     CancelTask,
     Command,
+    LockRelease,
+    MemoSave,
     NodeId,
     NodePhase,
     NodeRecord,
@@ -31,6 +34,7 @@ from fubini.runs.engine import (
 
 if TYPE_CHECKING:
     from fubini.engines.embedded.frames import Frame
+    from fubini.engines.embedded.gates import Gate
 
 COMPOSITES = frozenset({NodeType.STEPS, NodeType.DAG})
 _COUNTED = frozenset({NodeType.POD, NodeType.STEPS, NodeType.DAG})
@@ -75,6 +79,12 @@ class State:
         self.daemons: dict[NodeId, Node] = {}
         self.verdict: Node | None = None  # the node that stands for the entry node's end, where that is another
         self.waiting: dict[int, Frame] = {}
+        self.run_lock = ""  # the run's own locks: "" | asked | waiting | held
+        self.asked: NodeId | None = None  # who waits for an answer; nothing else goes on before it
+        self.gates: dict[NodeId, Gate] = {}
+        self.holding: dict[NodeId, Node] = {}  # nodes that asked for locks and have not given them back
+        self.crowded: dict[NodeId, Node] = {}  # nodes with their locks, held back by the workflow's parallelism
+        self.rebuilt = False  # read back while somebody waited for an answer: what stood still is to be found again
         self.work: list[Callable[[], None]] = []  # a stack: what runs inside comes before what follows
         self.late: deque[Callable[[], None]] = deque()
         # what the event at hand changed
@@ -248,15 +258,56 @@ class State:
         if was == is_ or node.type not in _COUNTED:
             return
         change = 1 if is_ else -1
-        if node.type is NodeType.POD:
-            self.active_pods += change
+        if node.type is NodeType.POD and not node.waiting_for:
+            self._count_pod(node, change)
         boundary = node.boundary
         if boundary is not None and boundary.frame is not None:
             boundary.frame.active_children += change
-            if node.type is NodeType.POD:
-                boundary.frame.active_pods += change
             if change < 0 and id(boundary.frame) in self.waiting:
                 self.late.append(boundary.frame.resume_waiting)
+
+    def _count_pod(self, node: Node, change: int) -> None:
+        self.active_pods += change
+        if node.boundary is not None and node.boundary.frame is not None:
+            node.boundary.frame.active_pods += change
+
+    def set_waiting(self, node: Node, lock: str) -> None:
+        """The node waits for a lock ("": no more); its leaf is not counted as open meanwhile."""
+        if bool(lock) is not bool(node.waiting_for) and node.type is NodeType.POD and node.phase in ACTIVE:
+            self._count_pod(node, -1 if lock else 1)
+        node.waiting_for = lock
+        self.touch(node)
+
+    def unlock(self, node: Node) -> None:
+        """A node is over: it gives its locks back, and leaves their queues."""
+        self.holding.pop(node.id, None)
+        if node.locked:
+            node.locked = False
+            self.command(LockRelease(node.id, node.generation))
+        if self.gates.pop(node.id, None) is not None or node.gate is not None:
+            node.gate = None
+            self.crowded.pop(node.id, None)
+            if self.asked == node.id:
+                self.asked = None
+        node.waiting_for = ""
+
+    def unlock_run(self) -> None:
+        """The run is over."""
+        for node in list(self.holding.values()):
+            self.unlock(node)
+            self.touch(node)
+        if self.run_lock:
+            self.run_lock = ""
+            if self.asked == RUN_HOLDER:
+                self.asked = None
+            self.command(LockRelease(RUN_HOLDER, 0))
+            self.touch_run()
+
+    def _memoize(self, node: Node) -> None:
+        memo = node.memo
+        if memo is not None and "key" in memo and not memo["hit"] and node.type in _COUNTED:
+            outputs = dict(node.outputs or {})
+            self.command(MemoSave(node.id, node.generation, memo["cacheName"], memo["key"], outputs))
 
     def mark(self, node: Node, phase: NodePhase, message: str | None = None, *, tell: bool = True) -> None:
         """Change a node's phase and message; an ended node's owner is told unless `tell` is false."""
@@ -277,6 +328,10 @@ class State:
             if self.daemons and node.type in COMPOSITES:
                 self.end_daemons(node)
             if before not in FULFILLED:
+                if node.locked or node.gate is not None:
+                    self.unlock(node)
+                if phase is NodePhase.SUCCEEDED:
+                    self._memoize(node)
                 node.frame = None if node.frame is None else node.frame.close()
                 if tell and node.owner is not None and not self.suspended:
                     self.work.append(lambda: node.owner.ended(node))
@@ -288,6 +343,8 @@ class State:
         told = node.daemoned
         node.daemoned = True
         self.daemons[node.id] = node
+        if node.locked:
+            self.unlock(node)  # for Argo it is fulfilled, and what is fulfilled holds nothing
         self.touch(node)
         if not told and node.owner is not None and not self.suspended:
             self.work.append(lambda: node.owner.ended(node))
@@ -333,7 +390,7 @@ class State:
 
     def drain(self) -> None:
         """Let every frame that has something to do do it: first what follows at once, then what waits for a pass."""
-        while self.work or self.late:
+        while (self.work or self.late) and self.asked is None:
             if self.work:
                 self.work.pop()()
             else:
@@ -418,6 +475,8 @@ class State:
             private["change"] = dict(self.change)
         if self.limit:
             private["limit"] = self.limit
+        if self.run_lock:
+            private["lock"] = self.run_lock
         return RunRecord(
             phase=self.phase,
             message=self.message,

@@ -187,7 +187,7 @@ class StepsFrame(Frame):
                 continue
             if step.get("hooks") or step.get("onExit"):
                 self.hook_holders[outcome.id] = step
-                if not outcome.fulfilled:
+                if not outcome.fulfilled and outcome.id not in state.gates:
                     self.run_hooks(outcome, step)
             if len(state.work) > before:
                 # What runs inside goes first: it may fail the group before the next step starts.
@@ -257,6 +257,10 @@ class StepsFrame(Frame):
             return
         message = f"step group deemed errored due to child {failure.node.name} error: {failure.message}"
         self.fail_group(NodePhase.ERROR, message)
+
+    def timed_out(self, node: Node) -> None:
+        if not self.over:
+            self.fail_group(NodePhase.FAILED, node.message)
 
     def check(self) -> None:
         if self.open == 0 and not self.pending and not self.over:

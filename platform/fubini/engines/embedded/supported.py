@@ -90,6 +90,7 @@ def _holder(start: str) -> Iterator[str]:
 
 def _template(start: str) -> Iterator[str]:
     yield from (f"{start}.{field}" for field in ("name", "parallelism", "failFast", "timeout", "activeDeadlineSeconds"))
+    yield f"{start}.pendingTimeout"
     yield f"{start}.annotations.*"
     yield f"{start}.metadata.annotations.*"
     yield f"{start}.metadata.labels.*"

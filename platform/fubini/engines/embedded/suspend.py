@@ -29,7 +29,7 @@ def open_suspend(state: State, node: Node, processed: Processed) -> str:
             length = durations.parse(duration)
         except LanguageError as error:
             return f"unable to parse {duration} as a duration: {error.message}"
-        node.memo = {"until": state.now + length}
+        node.memo = {**(node.memo or {}), "until": state.now + length}
         state.timer(f"suspend:{node.id}", state.now + length)
     if state.shutdown and not (state.shutdown == "Stop" and node.on_exit):
         state.mark(node, NodePhase.FAILED, f"Stopped with strategy '{state.shutdown}'")

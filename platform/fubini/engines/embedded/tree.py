@@ -13,6 +13,7 @@ from fubini.runs.engine import FULFILLED, NodeId, NodePhase, NodeRecord, NodeTyp
 
 FAILED = frozenset({NodePhase.FAILED, NodePhase.ERROR})
 COMPLETED = frozenset({NodePhase.SUCCEEDED, NodePhase.FAILED, NodePhase.ERROR})
+MEMO = ("hit", "key", "cacheName")
 ACTIVE = frozenset({NodePhase.PENDING, NodePhase.RUNNING})
 
 
@@ -64,9 +65,11 @@ class Node:
         "finished",
         "flag",
         "frame",
+        "gate",
         "generation",
         "id",
         "inputs",
+        "locked",
         "memo",
         "message",
         "name",
@@ -82,6 +85,7 @@ class Node:
         "template_ref",
         "type",
         "waiting_for",
+        "watched",
     )
 
     def __init__(self, id_: NodeId, name: str, display: str, type_: NodeType, phase: NodePhase) -> None:
@@ -110,8 +114,11 @@ class Node:
         self.dirty = False
         self.daemoned = False
         self.address = ""
-        self.memo: dict[str, Any] | None = None
-        self.waiting_for = ""
+        self.memo: dict[str, Any] | None = None  # memoizationStatus, and until when a suspend node waits
+        self.waiting_for = ""  # the lock it waits for, as messages name it
+        self.locked = False  # it has asked for locks and not given them back
+        self.watched = False  # a timer runs until it must have started
+        self.gate: dict[str, Any] | None = None  # not let through yet: what `gates` needs to go on after a restart
 
     @property
     def over(self) -> bool:
@@ -172,8 +179,12 @@ class Node:
             private["address"] = self.address
         if self.memo is not None:
             private["memo"] = self.memo
-        if self.waiting_for:
-            private["waiting"] = self.waiting_for
+        if self.watched:
+            private["watched"] = True
+        if self.locked:
+            private["locked"] = True
+        if self.gate is not None:
+            private["gate"] = dict(self.gate)
         if self.frame is not None:
             kept = self.frame.private()
             if kept:
@@ -194,6 +205,8 @@ class Node:
             inputs=self.inputs,
             outputs=self.outputs,
             node_flag=self.flag,
+            memoization={name: self.memo[name] for name in MEMO} if self.memo and "key" in self.memo else None,
+            waiting_for=self.waiting_for,
             started_ms=self.started,
             finished_ms=self.finished,
             private=private,

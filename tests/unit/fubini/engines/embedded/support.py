@@ -19,6 +19,7 @@ from fubini.runs.engine import (
     Step,
     Tick,
 )
+from tests.support.desk import Desk
 
 BEGIN_MS = 1_790_000_000_000
 
@@ -58,12 +59,15 @@ class Platform:
         *,
         run: RunContext | None = None,
         restart: bool = False,
+        restart_midway: bool = False,
         newest_first: bool = False,
+        database: Mapping[str, int] | None = None,
     ) -> None:
         self.manifest = manifest
         self.context = run or context()
         self.outcome = outcome or (lambda _: LeafOutcome(OutcomeKind.EXITED, exit_code=0))
-        self.restart = restart
+        self.restart = restart  # after every event, once its questions are answered
+        self.restart_midway = restart_midway  # between a question and its answer, too
         self.newest_first = newest_first
         self.state = embedded.State.new(manifest, self.context)
         self.opened: list[OpenTask] = []
@@ -76,8 +80,25 @@ class Platform:
         self.steps: list[Step] = []
         self.now = BEGIN_MS
         self.most_open = 0
+        self.desk = Desk(self.context.library, database=database)
 
     def feed(self, event: Event) -> Step:
+        """One event, and what the platform answers to it at once; -> the event's own step."""
+        first, answers = self.feed_one(event)
+        while answers:
+            if self.restart_midway:
+                self.reload()
+            answers.extend(self.feed_one(answers.pop(0))[1])
+        if self.restart or self.restart_midway:
+            self.reload()
+        return first
+
+    def reload(self) -> None:
+        """The state as a new process would read it back."""
+        self.state = embedded.load(self.manifest, self.context, self.run_record, list(self.records.values()))
+
+    def feed_one(self, event: Event) -> tuple[Step, list[Event]]:
+        answers: list[Event] = []
         step = embedded.advance(self.state, event)
         self.steps.append(step)
         for record in step.nodes:
@@ -88,18 +109,18 @@ class Platform:
             if isinstance(command, OpenTask):
                 self.opened.append(command)
                 self.queue.append(command)
-            else:
+            elif isinstance(command, CancelTask):
                 self.cancelled.append(command)
                 self.queue = [t for t in self.queue if t.node_id != command.node_id]
+            else:
+                answers.extend(self.desk.answer(command, self.now, self.context.created_ms))
         for timer in step.timers:
             if timer.at_ms is None:
                 self.timers.pop(timer.key, None)
             else:
                 self.timers[timer.key] = timer.at_ms
         self.most_open = max(self.most_open, len(self.queue))
-        if self.restart:
-            self.state = embedded.load(self.manifest, self.context, self.run_record, list(self.records.values()))
-        return step
+        return step, answers
 
     def start(self) -> Platform:
         self.feed(Start(self.now))

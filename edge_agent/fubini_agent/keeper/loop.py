@@ -1,20 +1,4 @@
-"""The keeper: the one process of an agent that parents the commands, and outlives the agent.
-
-Decides how a command is started, ended and accounted for; what to start and what an end means are the agent's. It
-holds no credential, opens no network socket and knows nothing of the platform.
-
-* Talks JSON lines over a unix socket (0600) in its folder. One agent at a time: a new connection replaces the old one.
-  Requests: start, end, forget, status, shutdown. Events: hello, started, exited, refused.
-* Writes *exit markers*: an append-only file, one JSON line per start and per end with attempt and fence, so a
-  restarted agent finds what happened while it was away. Lines of ends that arrive together share one fdatasync. The
-  file is rewritten without the forgotten ones when it has grown.
-* Enforces what must not wait for an agent: the time limit (SIGTERM, grace, SIGKILL), and cores and memory as far as the
-  host permits (`limits.py`; where it does not, memory by sampling).
-* Dies with everything: each command's init (or the command itself) has PR_SET_PDEATHSIG, so a killed keeper leaves no
-  process. It ends by itself when it has nothing to keep and no agent for `IDLE_EXIT_S`.
-
-Single-threaded, standard library only, started with ``python -I -S``: its size is the price of every fork.
-"""
+"""The keeper's loop: see the package."""
 
 from __future__ import annotations
 
@@ -25,11 +9,12 @@ import os
 import select
 import signal
 import socket
-import sys
 import time
 
 from fubini_agent import private_root as pr
-from fubini_agent.limits import Group, Held, Limiter
+from fubini_agent.keeper.children import Child, Runner, process_start_ticks, tree_memory_bytes
+from fubini_agent.keeper.markers import Markers
+from fubini_agent.limits import Group, Limiter
 from fubini_agent.slots import Slots
 
 TYPE_CHECKING = False
@@ -40,100 +25,12 @@ VERSION = 1
 IDLE_EXIT_S = 30.0
 SLOT_POLL_MS = 3  # while a command waits for a slot another process may give back
 MEMORY_SAMPLE_S = 0.25
-MARKERS_REWRITE_BYTES = 4 * 1024 * 1024
 LINE_MAX_BYTES = 16 * 1024 * 1024
 IDLE_RUNNERS_MAX = 64
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 #: Why the keeper itself ended a command; reported with the exit.
 DEADLINE, MEMORY, ASKED = "deadline", "memory", "asked"
 KILLED = "killed"
-
-
-class Child:
-    """One command in our care. Times are monotonic seconds unless named `_ms` (wall clock)."""
-
-    __slots__ = (
-        "attempt_id", "ended_for", "fence", "grace_s", "held", "kill_at", "limit_at", "memory_bytes", "note", "peak_bytes",
-        "pid", "private", "slots", "started", "started_ms", "starttime",
-    )  # fmt: skip
-
-    def __init__(self, attempt_id: str, fence: int, pid: int, private: bool) -> None:
-        self.attempt_id = attempt_id
-        self.fence = fence
-        self.pid = pid
-        self.private = private
-        self.started = time.monotonic()
-        self.started_ms = int(time.time() * 1000)
-        self.starttime = process_start_ticks(pid)
-        self.grace_s = 10.0
-        self.limit_at: float | None = None
-        self.kill_at: float | None = None
-        self.memory_bytes = 0
-        self.peak_bytes = 0
-        self.ended_for = ""
-        self.held = Held()
-        self.slots: tuple[Slots, tuple[int, ...]] | None = None  # of the machine, given back at its end
-        self.note: Any = None  # the agent's own, given back with everything we say of this command
-
-    def describe(self) -> dict[str, Any]:
-        return {
-            "id": self.attempt_id,
-            "fence": self.fence,
-            "pid": self.pid,
-            "starttime": self.starttime,
-            "started_ms": self.started_ms,
-            "note": self.note,
-        }
-
-
-class Runner:
-    """One namespace with its init, and the command it runs now. See `private_root`."""
-
-    __slots__ = ("channel", "child", "group", "inbox", "outbox", "pid", "starttime")
-
-    def __init__(self, pid: int, channel: socket.socket) -> None:
-        self.pid = pid
-        self.channel = channel
-        self.starttime = process_start_ticks(pid)
-        self.child: Child | None = None
-        self.group: Group | None = None
-        self.inbox = b""
-        self.outbox = b""
-
-
-def process_start_ticks(pid: int) -> int:
-    """Clock ticks since boot at which a process started: with the pid, it names the process for ever. 0 when gone."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return int(file.read().rsplit(b")", 1)[1].split()[19])
-    except (OSError, ValueError, IndexError):
-        return 0
-
-
-def tree_memory_bytes(pid: int) -> int:
-    """Resident bytes of a process and all its descendants (shared pages counted once each process)."""
-    total, todo = 0, [pid]
-    while todo:
-        current = todo.pop()
-        try:
-            with open(f"/proc/{current}/statm", "rb") as file:
-                fields = file.read().split()
-            total += (int(fields[1]) - int(fields[2])) * _PAGE  # without shared pages: libraries are nobody's
-            for thread in os.listdir(f"/proc/{current}/task"):
-                with open(f"/proc/{current}/task/{thread}/children", "rb") as file:
-                    todo.extend(int(child) for child in file.read().split())
-        except (OSError, ValueError, IndexError):
-            continue
-    return total
-
-
-def complain(text: str) -> None:
-    """To the keeper's log: nobody else may be there to hear it."""
-    try:
-        os.write(2, (text + "\n").encode("utf-8", "replace"))
-    except OSError:
-        pass
 
 
 class Keeper:
@@ -169,9 +66,7 @@ class Keeper:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-        self.markers_path = os.path.join(folder, f"markers-{self.keeper_id}.log")
-        self.markers = self._open_markers(self.markers_path)
-        self.markers_size = 0
+        self.markers = Markers(os.path.join(folder, f"markers-{self.keeper_id}.log"), self._records)
 
     # --- set-up ---------------------------------------------------------------------------------------------------
 
@@ -203,9 +98,9 @@ class Keeper:
         listener.setblocking(False)
         return listener
 
-    @staticmethod
-    def _open_markers(path: str) -> int:
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    def _records(self) -> list[dict[str, Any]]:
+        started = [{"m": "started", **child.describe()} for child in self.children.values()]
+        return started + [dict(event, m="exited") for event in self.exits.values()]
 
     def _on_term(self, _number: int, _frame: object) -> None:
         self.stopping = True
@@ -417,7 +312,7 @@ class Keeper:
         if request.get("limit_s") is not None:
             child.limit_at = child.started + float(request["limit_s"])
         self.children[attempt_id] = child
-        self._mark({"m": "started", **child.describe()})
+        self.markers.add({"m": "started", **child.describe()})
         self._tell(dict(child.describe(), ev="started"))
 
     def _hold(self, child: Child, request: dict[str, Any], group: Group | None, *, own: bool = False) -> None:
@@ -631,11 +526,8 @@ class Keeper:
             self.exits[event["id"]] = event
             self._tell(event)
         self._flush()  # the agent makes the end durable itself; our markers are for when it is not there
-        self._mark(*(dict(event, m="exited") for event in ended))
-        try:
-            os.fdatasync(self.markers)
-        except OSError as exc:
-            complain(f"keeper: marker not synced: {exc}")
+        self.markers.add(*(dict(event, m="exited") for event in ended))
+        self.markers.sync()
 
     @staticmethod
     def _exit_event(child: Child, kind: str, status: int, text: str, cpu_ms: int, peak_kb: int) -> dict[str, Any]:
@@ -656,37 +548,6 @@ class Keeper:
             "finished_ms": int(time.time() * 1000),
             "note": child.note,
         }
-
-    # --- markers --------------------------------------------------------------------------------------------------
-
-    def _mark(self, *records: dict[str, Any]) -> None:
-        raw = b"".join(json.dumps(record, separators=(",", ":")).encode() + b"\n" for record in records)
-        try:
-            os.write(self.markers, raw)
-            self.markers_size += len(raw)
-        except OSError as exc:
-            # A full disk: the agent still hears it over the socket, and asks with `status` when it comes back.
-            complain(f"keeper: marker not written: {exc}")
-        if self.markers_size > MARKERS_REWRITE_BYTES:
-            self._rewrite_markers()
-
-    def _rewrite_markers(self) -> None:
-        temporary = self.markers_path + ".new"
-        records = [{"m": "started", **child.describe()} for child in self.children.values()]
-        records += [dict(event, m="exited") for event in self.exits.values()]
-        raw = b"".join(json.dumps(record, separators=(",", ":")).encode() + b"\n" for record in records)
-        try:
-            fd = self._open_markers(temporary)
-            os.ftruncate(fd, 0)
-            os.write(fd, raw)
-            os.fdatasync(fd)
-            os.rename(temporary, self.markers_path)
-        except OSError as exc:
-            complain(f"keeper: markers not rewritten: {exc}")
-            self.markers_size = 0
-            return
-        os.close(self.markers)
-        self.markers, self.markers_size = fd, len(raw)
 
     def _stop(self) -> None:
         """End everything and go. The attempts are `lost` unless the agent hears of their end."""
@@ -719,7 +580,3 @@ def main(folder: str) -> None:
     gc.freeze()  # keeps the collector from touching, and so copying, shared pages in every child
     keeper.run()
     keeper.close()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

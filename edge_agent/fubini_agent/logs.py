@@ -2,7 +2,7 @@
 
 The spool files are the buffer, so nothing is held in memory and a restart or an outage loses nothing: the platform's
 reply says from which byte to go on. Past the limit a stream is closed with a mark that tells how many bytes were left
-out; its spool is cut so that an endless printer cannot fill the disk.
+out; its spool is cut so that an endless printer cannot fill the disk. The values of secrets never leave (`masking`).
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ import asyncio
 import contextlib
 import logging
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from fubini_agent.errors import AgentError, Permanent, Transient
+from fubini_agent.masking import Masker
 from fubini_agent.transport import Backoff, Transport
 from fubini_protocol.v1.messages import LeaseOffer, LogChunk, LogsRequest, Stream
 
@@ -42,8 +45,11 @@ class _Spool:
 class LogShipper:
     """All streams of one agent."""
 
-    def __init__(self, transport: Transport, agent_id: str, session_id: str) -> None:
+    def __init__(
+        self, transport: Transport, agent_id: str, session_id: str, maskers: Mapping[str, Masker] | None = None
+    ) -> None:
         self.transport = transport
+        self.maskers = maskers if maskers is not None else {}
         self.agent_id = agent_id
         self.session_id = session_id
         self._spools: dict[tuple[str, Stream], _Spool] = {}
@@ -151,8 +157,7 @@ class LogShipper:
         end = min(size, spool.limit)
         if spool.offset < end:
             with contextlib.suppress(OSError), open(spool.path, "rb") as file:
-                file.seek(spool.offset)
-                content = file.read(min(CHUNK_BYTES, end - spool.offset))
+                content = self._read(spool, file, end)
                 content = _whole_characters(content, spool.ended and spool.offset + len(content) >= end)
                 if content:
                     return self._chunk(spool, content, eof=spool.ended and spool.offset + len(content) == size)
@@ -163,6 +168,31 @@ class LogShipper:
         if size > spool.limit:
             self._cut(spool)
         return None
+
+    def _read(self, spool: _Spool, file: BinaryIO, end: int) -> bytes:
+        """The next bytes that may go out. Of a step with secrets none may before those are known; then a window that
+        reaches a value's length beyond both ends is looked at, so that no value hides across a border."""
+        if not spool.offer.spec.needs_secrets:
+            file.seek(spool.offset)
+            return file.read(min(CHUNK_BYTES, end - spool.offset))
+        masker = self.maskers.get(spool.offer.attempt_id)
+        if masker is None:
+            return b""
+        around = max(0, masker.longest - 1)
+        begin = max(0, spool.offset - around)
+        file.seek(begin)
+        wanted = min(CHUNK_BYTES, end - spool.offset)
+        window = file.read(spool.offset - begin + wanted + around)
+        last = min(spool.offset - begin + wanted, len(window))
+        # At the end of what there is, a value's beginning waits for the rest; at the limit's cut none will come.
+        is_tail = begin + len(window) >= _size(spool.path) and not (spool.ended and not spool.cut_bytes)
+        held = masker.held(window) if is_tail else 0
+        masked = masker.mask(window)
+        if held and (spool.ended or spool.cut_bytes):
+            masked = masked[: len(masked) - held] + b"*" * held
+        elif held:
+            last = min(last, len(window) - held)
+        return masked[spool.offset - begin : max(last, spool.offset - begin)]
 
     @staticmethod
     def _chunk(

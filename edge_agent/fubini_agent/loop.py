@@ -121,7 +121,7 @@ class Agent:
                 steps_max=site.offer.steps_max or 1_000,
             )
         )
-        self.logs = LogShipper(self.transport, identity.agent_id, self.session_id)
+        self.logs = LogShipper(self.transport, identity.agent_id, self.session_id, self.driver.secrets.maskers)
         self._hardware = facts.cpu_model()
         self._sync_seq = 0
         self._outbox: dict[tuple[str, int], Report] = {}

@@ -1,4 +1,4 @@
-"""HTTP to the platform: join, sync, logs, blobs. Outbound only; the one module that imports httpx.
+"""HTTP to the platform: join, sync, logs, secrets, blobs. Outbound only; the one module that imports httpx.
 
 Turns every outcome into an answer, `Transient` (try again, perhaps after `retry_after_s`) or `Permanent`. Retrying and
 its pace are the callers'; a download resumes at the byte by itself. The credential is only ever a request header.
@@ -31,6 +31,8 @@ from fubini_protocol.v1.messages import (
     JoinRequest,
     LogsReply,
     LogsRequest,
+    SecretsReply,
+    SecretsRequest,
     SyncReply,
     SyncRequest,
 )
@@ -127,6 +129,9 @@ class Transport:
         assert self.identity is not None
         return await self._post(self.identity.logs_path, request, LogsReply, ANSWER_S)
 
+    async def secrets(self, request: SecretsRequest) -> SecretsReply:
+        return await self._post(messages.SECRETS_PATH, request, SecretsReply, ANSWER_S)
+
     def _authorization(self) -> dict[str, str]:
         assert self.identity is not None
         return {"authorization": f"Bearer {self.identity.credential}"}
@@ -153,7 +158,9 @@ class Transport:
                 _log.error("%s: a part of the reply is malformed and left out: %s", path, problem)
             return message
         except ValidationError as exc:
-            raise Transient(f"{path}: the reply is not a {reply.__name__}: {str(exc)[:300]}") from exc
+            # Only places and kinds of what is wrong: a reply may hold secrets.
+            wrong = "; ".join(f"{error['loc']}: {error['type']}" for error in exc.errors(include_input=False)[:3])
+            raise Transient(f"{path}: the reply is not a {reply.__name__}: {wrong[:300]}") from None
 
     # --- blobs ----------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from fubini.dispatch.health import healthz, readyz
 from fubini.projects.streams import events
 
-API = ("accounts", "audit", "projects", "sites", "ledger", "datasets", "pipelines", "runs", "crons", "dispatch")
+API = ("accounts", "audit", "projects", "sites", "ledger", "datasets", "secrets", "pipelines", "runs", "crons", "dispatch")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz),

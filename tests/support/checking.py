@@ -55,11 +55,17 @@ class CheckOnly:
         parameters: Mapping[str, str] | None,
         values_later: bool = False,
         rules: ImportRules = NO_RULES,
+        secrets: Mapping[str, frozenset[str]] | None = None,
     ) -> Report:
         return check_manifest(
-            text, supported=EVERYTHING, library=library, parameters=parameters, values_later=values_later,
+            text,
+            supported=EVERYTHING,
+            library=library,
+            parameters=parameters,
+            values_later=values_later,
             rules=rules,
-        )  # fmt: skip
+            secrets=secrets,
+        )
 
 
 @pytest.fixture

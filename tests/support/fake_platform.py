@@ -29,6 +29,8 @@ from fubini_protocol.v1.messages import (
     LogsRequest,
     NextOffset,
     Report,
+    SecretsReply,
+    SecretsRequest,
     Stream,
     SyncReply,
     SyncRequest,
@@ -80,6 +82,8 @@ class FakePlatform:
         self.tokens = {TOKEN}
         self.blob_gets = 0
         self.cut_downloads = 0
+        self.secrets: dict[str, SecretsReply] = {}  # by attempt id; asked for, counted in `secret_asks`
+        self.secret_asks = 0
         self.drain = False
         self.grant_limit: int | None = None
         self.on_outcome: Callable[[Report], None] | None = None
@@ -277,7 +281,16 @@ class FakePlatform:
             return 200, await self._sync(SyncRequest.model_validate_json(body)), {}
         if path == "/agent/v1/logs":
             return 200, self._logs(LogsRequest.model_validate_json(body)), {}
+        if path == "/agent/v1/secrets":
+            return self._secrets(SecretsRequest.model_validate_json(body))
         return 404, b"{}", {}
+
+    def _secrets(self, request: SecretsRequest) -> tuple[int, bytes, dict[str, str]]:
+        lease = self.leases.get(request.attempt_id)
+        self.secret_asks += 1
+        if lease is None or lease.outcome is not None or lease.offer.fence != request.fence:
+            return 404, json.dumps({"code": "not_found", "title": "no such attempt"}).encode(), {}
+        return 200, self.secrets[request.attempt_id].to_json(), {}
 
     def _join(self, body: bytes) -> tuple[int, bytes, dict[str, str]]:
         request = JoinRequest.model_validate_json(body)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import hashlib
 import json
 import logging
@@ -26,9 +27,11 @@ import fubini_agent
 from fubini_agent import private_root
 from fubini_agent.config import DeviceSetting, SiteFile, StateFolder
 from fubini_agent.drivers.keeper_link import KeeperLink
+from fubini_agent.drivers.secrets_desk import SecretsDesk
 from fubini_agent.environments import Environments, HostEnvironment
 from fubini_agent.errors import AgentError, StepFault
 from fubini_agent.journal import Journalled
+from fubini_agent.masking import Masker
 from fubini_agent.staging import inputs, names
 from fubini_agent.staging.cache import Cache
 from fubini_agent.staging.layout import Layout, Overlay
@@ -108,6 +111,7 @@ class LocalDriver:
         self.link = KeeperLink(folder.keeper, self._on_keeper, self._on_keeper_lost)
         self.work = Path(site.work_dir) if site.work_dir else folder.path / "attempts"
         self.layouts: dict[str, Layout] = {}
+        self.secrets = SecretsDesk(transport)
         self.problem = ""
         self._offers: dict[str, LeaseOffer] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -171,11 +175,13 @@ class LocalDriver:
             self.end(attempt_id, 0.0)
             del self._launched[attempt_id]
         self._forgets.append(attempt_id)
+        self.secrets.forget(attempt_id)
         offer = self._offers.pop(attempt_id, None)
         if offer is not None:
             self.cache.unpin(entry.sha256 for entry in inputs.blobs(offer.spec))
         layout = self.layouts.pop(attempt_id, None)
         if layout is not None:
+            self.secrets.over(attempt_id, layout)
             self._trash.append(layout.top)
 
     def _run(self, attempt_id: str, work: Any) -> None:
@@ -197,6 +203,8 @@ class LocalDriver:
             self.layouts[attempt_id] = layout
             inputs.plan_paths(layout, spec)
             moved = await self.stager.stage(layout, spec)
+            if spec.needs_secrets:
+                await self.secrets.prepare(offer, layout)
         except StepFault as fault:
             self.post(InputsFailed(attempt_id, fault.kind, fault.cause, str(fault)))
             return
@@ -363,6 +371,7 @@ class LocalDriver:
         if any(device.name == "nvidia.com/gpu" for device in self.devices.values()):
             granted = dict(devices).get("nvidia.com/gpu", ())
             env["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, granted))
+        env.update(self.secrets.env(offer.attempt_id))
         env.update(dict(spec.env))
         return env
 
@@ -374,6 +383,8 @@ class LocalDriver:
             if layout is None:
                 raise FileNotFoundError("its work directory is gone")
             collected = await self.collector.collect(layout, offer.spec, exit_)
+            if offer.spec.needs_secrets:
+                collected = _masked(collected, await self.secrets.masker(offer), offer.spec)
         except asyncio.CancelledError:
             raise
         except Exception as exc:  # one poisoned step must not stop the others
@@ -400,15 +411,20 @@ class LocalDriver:
         kind = event.get("ev")
         attempt_id = str(event.get("id", ""))
         if kind == "exited":
-            self._launched.pop(attempt_id, None)
+            self._over(attempt_id)
             self.post(CommandEnded(attempt_id, exit_of(event)))
         elif kind == "started":
             self.post(CommandStarted(attempt_id, int(event["pid"]), int(event["started_ms"])))
         elif kind == "refused":
-            self._launched.pop(attempt_id, None)
+            self._over(attempt_id)
             self.post(CommandRefused(attempt_id, str(event["error"])))
         elif kind == "malformed":
             _log.error("the keeper did not understand: %s", event.get("error"))
+
+    def _over(self, attempt_id: str) -> None:
+        """Its command runs no more: nothing needs its secrets but the masker."""
+        self._launched.pop(attempt_id, None)
+        self.secrets.over(attempt_id, self.layouts.get(attempt_id))
 
     def _on_keeper_lost(self) -> None:
         if not self._closing and self._reconnecting is None:
@@ -434,12 +450,12 @@ class LocalDriver:
         for attempt_id, request in list(self._launched.items()):
             record = exits.get(attempt_id) or markers.get(attempt_id, {}).get("exited")
             if record is not None and record["fence"] == request["fence"]:
-                self._launched.pop(attempt_id, None)
+                self._over(attempt_id)
                 self.post(CommandEnded(attempt_id, exit_of(record)))
             elif attempt_id in running:
                 continue
             elif "started" in markers.get(attempt_id, {}) or "op" not in request:
-                self._launched.pop(attempt_id, None)
+                self._over(attempt_id)
                 self.post(CommandLost(attempt_id, "its keeper ended, and all its processes with it"))
             else:
                 self.link.send(request)  # it never heard of it
@@ -495,6 +511,9 @@ class LocalDriver:
             self.link.send({"op": "end", "id": attempt_id, "grace_s": 0.0})
         self.link.send({"op": "forget", "ids": sorted(exits.keys() - self._offers.keys())})
         self.link.clean_markers(set(self._offers))
+        for attempt_id, layout in self.layouts.items():
+            if attempt_id not in self._launched:
+                self.secrets.over(attempt_id, layout)
         keep = {layout.top.name for layout in self.layouts.values()}
         self._trash += [path for path in self.work.iterdir() if path.name not in keep]
         return restored
@@ -509,6 +528,7 @@ class LocalDriver:
         layout.private = bool(note["private"])
         layout.overlays = [Overlay(inside, Path(upper), Path(work)) for inside, upper, work in note["overlays"]]
         self.layouts[offer.attempt_id] = layout
+        self.secrets.take_up(offer)
 
     # --- housekeeping ---------------------------------------------------------------------------------------------
 
@@ -537,6 +557,7 @@ class LocalDriver:
         self._closing = True
         for task in list(self._tasks.values()):
             task.cancel()
+        self.secrets.close()
         if self._reconnecting is not None:
             self._reconnecting.cancel()
         await self.link.close()
@@ -561,8 +582,18 @@ def exit_of(record: dict[str, Any]) -> CommandExit:
 
 def _paths(spec: ExecSpec) -> list[str]:
     found = [artifact.path for artifact in spec.artifacts_in] + [volume.mount_path for volume in spec.volumes]
+    found += list(spec.secret_mounts)
     found += [artifact.path for artifact in spec.artifacts_out] + [parameter.path for parameter in spec.parameters_out]
     return [path for path in [*found, spec.working_dir] if path]
+
+
+def _masked(collected: OutputsCollected, masker: Masker, spec: ExecSpec) -> OutputsCollected:
+    """What goes into the platform's tables, without the secrets' values. Files the step leaves are not looked into."""
+    result = collected.result
+    if result is not None:
+        result = masker.text(result, cut=len(result.encode("utf-8", "replace")) >= spec.result_max_bytes)
+    parameters = {name: masker.text(value) for name, value in collected.parameters.items()}
+    return dataclasses.replace(collected, result=result, parameters=parameters, error=masker.text(collected.error))
 
 
 def _bindable(path: str) -> bool:

@@ -42,7 +42,8 @@ def plan_paths(layout: Layout, spec: ExecSpec) -> None:
         for volume in spec.volumes:
             layout.claim(volume.mount_path)
             _check_entries(volume.entries)
-        for path in [output.path for output in spec.artifacts_out] + [output.path for output in spec.parameters_out]:
+        written = [output.path for output in spec.artifacts_out] + [output.path for output in spec.parameters_out]
+        for path in [*spec.secret_mounts, *written]:
             layout.claim(path)
     except names.BadName as exc:
         raise StepFault(OutcomeKind.INPUT_ERROR, Cause.USER, str(exc)) from exc

@@ -5,6 +5,8 @@ Agents only call out:
 * ``POST /agent/v1/join`` `JoinRequest` -> `JoinReply`; the one-use token is in the body.
 * ``POST /agent/v1/sync`` `SyncRequest` -> `SyncReply`; ``Authorization: Bearer <credential>`` as in all calls below.
 * ``POST /agent/v1/logs`` `LogsRequest` -> `LogsReply`.
+* ``POST /agent/v1/secrets`` `SecretsRequest` -> `SecretsReply`, for an attempt whose spec says `needs_secrets`: asked when
+  it is made ready, and again after a restart; never journalled, and refused once the attempt is over.
 * blobs: ``GET`` an entry's `url` (signed), or ``GET``/``PUT`` ``<BlobAccess.url>/<sha256>`` with ``Authorization: Bearer
   <BlobAccess.token>``. URLs may be relative to the platform's base URL.
 
@@ -39,6 +41,7 @@ PROTOCOL_VERSION = 1
 JOIN_PATH = "/agent/v1/join"
 SYNC_PATH = "/agent/v1/sync"
 LOGS_PATH = "/agent/v1/logs"
+SECRETS_PATH = "/agent/v1/secrets"
 
 RESULT_MAX_BYTES = 256 * 1024
 PARAMETER_MAX_BYTES = 256 * 1024
@@ -285,6 +288,8 @@ class ExecSpec(Message):
     artifacts_out: tuple[OutputArtifact, ...] = ()
     parameters_out: tuple[OutputParameter, ...] = ()
     volumes: tuple[Volume, ...] = ()
+    needs_secrets: bool = False  # ask `SECRETS_PATH` before the start; what it prints is masked by what came
+    secret_mounts: tuple[str, ...] = ()  # where files of secrets will stand; known early so that paths can be checked
     capture_result: bool = False
     exclusive: bool = False  # must never overlap another attempt: stopped when the lease runs out unrenewed
     cpu_millis: int = 1000
@@ -571,3 +576,39 @@ class NextOffset(Message):
 
 class LogsReply(Message):
     next: tuple[NextOffset, ...] = ()
+
+
+# --- secrets ------------------------------------------------------------------------------------------------------
+
+
+class SecretsRequest(Message):
+    """Asked by the agent that holds the lease; the pair names the attempt, the credential the agent."""
+
+    attempt_id: str
+    fence: int
+
+
+class SecretFile(Message):
+    """A file at `mount_path`, below it at `path`, or at `mount_path` itself where `path` is ""; `content` is base64."""
+
+    mount_path: str
+    path: str = ""
+    content: str = Field(repr=False)
+    mode: int = 0o600
+
+
+class ContainerSecrets(Message):
+    """Variables of one container of a step that has several."""
+
+    name: str
+    env: Pairs = Field(default=(), repr=False)
+
+
+class SecretsReply(Message):
+    """What a step is to be given. `error`: why it cannot have it; the step's own fault, a sentence without values."""
+
+    env: Pairs = Field(default=(), repr=False)
+    containers: tuple[ContainerSecrets, ...] = ()
+    files: tuple[SecretFile, ...] = ()
+    values: tuple[str, ...] = Field(default=(), repr=False)  # base64; all values it was given, for masking
+    error: str = ""

@@ -25,6 +25,7 @@ from fubini.cli.commands import (
     pipelines,
     places,
     run,
+    secrets,
     signals,
 )
 from fubini.cli.config import OPTIONS
@@ -64,6 +65,7 @@ pipelines.add_to(app)
 lint.add_to(app)
 crons.add_to(app)
 data.add_to(app)
+secrets.add_to(app)
 places.add_to(app)
 imports.add_to(places.project_app)
 operate.add_to(app)

@@ -94,7 +94,14 @@ def quote(
     """
     shell = engine_of(engine)
     given = {str(k): str(v) for k, v in (parameters or {}).items()}
-    report = manifest_report(text, library=library, parameters=given, engine=engine, import_rules=project.import_rules)
+    report = manifest_report(
+        text,
+        library=library,
+        parameters=given,
+        engine=engine,
+        import_rules=project.import_rules,
+        project_id=project.pk,
+    )
     document = report_require(report)
     run = Run(
         id=new_id(),
@@ -209,7 +216,9 @@ def _basis(rows: Sequence[StepRange], bounded: bool, seen: bool) -> str:
     parts = [f"run times from {sum(r.samples for r in known)} past steps of {len(known)} of {len(rows)} templates"]
     if len(known) < len(rows):
         parts.append("walltimes for the others")
-    parts.append("the number of steps from the last run of this manifest" if seen else "the number of steps from the manifest")
+    parts.append(
+        "the number of steps from the last run of this manifest" if seen else "the number of steps from the manifest"
+    )
     if not bounded:
         parts.append("a loop or condition depends on results, so there is no upper bound: set a cost limit")
     return "; ".join(parts) + "."

@@ -166,7 +166,14 @@ def request_of(task: Task, run: Run, times: dict[str, RunTime], inputs: Inputs) 
 
 def needs_private_root(spec: TaskSpec) -> bool:
     """Does the step name absolute paths of its own? Those must not touch the host."""
-    return bool(spec.artifacts_in or spec.artifacts_out or spec.parameters_out or spec.volumes or spec.working_dir)
+    return bool(
+        spec.artifacts_in
+        or spec.artifacts_out
+        or spec.parameters_out
+        or spec.volumes
+        or spec.secret_files
+        or spec.working_dir
+    )
 
 
 def _requests(cache: RequestCache) -> list[core.TaskRequest]:

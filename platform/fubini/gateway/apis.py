@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from fubini.common.errors import FubiniError, Unauthenticated
 from fubini.gateway import joining
+from fubini.gateway.secrets import secrets_deliver
 from fubini.gateway.services import has_news, sync_handle, sync_poll
 from fubini.gateway.spool import logs_take
 from fubini.gateway.waiting import Waiter
@@ -29,7 +30,7 @@ from fubini_protocol.v1 import messages as wire
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-M = TypeVar("M", wire.JoinRequest, wire.SyncRequest, wire.LogsRequest)
+M = TypeVar("M", wire.JoinRequest, wire.SyncRequest, wire.LogsRequest, wire.SecretsRequest)
 SYNC_MAX_BYTES = 16 * 1024 * 1024
 JOIN_MAX_BYTES = 256 * 1024
 WAIT_MAX_S = 25.0
@@ -105,7 +106,7 @@ def _agent_of(request: HttpRequest) -> Agent:
     return agent
 
 
-def _json(message: wire.JoinReply | wire.SyncReply | wire.LogsReply) -> HttpResponse:
+def _json(message: wire.JoinReply | wire.SyncReply | wire.LogsReply | wire.SecretsReply) -> HttpResponse:
     return HttpResponse(message.model_dump_json(), content_type="application/json")
 
 
@@ -177,3 +178,17 @@ async def logs(request: HttpRequest) -> HttpResponse:
         return _json(await _in_thread(lambda: logs_take(_agent_of(request), message)))
     except FubiniError as error:
         return _problem(error)
+
+
+@csrf_exempt
+async def secrets(request: HttpRequest) -> HttpResponse:
+    """Give the holder of a lease what its step is to know; no cache on the way may keep it."""
+    if refused := _post_only(request):
+        return refused
+    try:
+        message = _parse(request, wire.SecretsRequest, JOIN_MAX_BYTES)
+        reply = _json(await _in_thread(lambda: secrets_deliver(_agent_of(request), message)))
+    except FubiniError as error:
+        return _problem(error)
+    reply["Cache-Control"] = "no-store"
+    return reply

@@ -60,6 +60,8 @@ def exec_spec(attempt: Attempt, spec: TaskSpec) -> wire.ExecSpec:
             )
             for v in spec.volumes
         ),
+        needs_secrets=bool(spec.secret_env or spec.secret_files or any(c.secret_env for c in spec.containers)),
+        secret_mounts=tuple(f.mount_path for f in spec.secret_files),
         capture_result=spec.capture_result,
         exclusive=notes.get("exclusive") == "true",
         cpu_millis=attempt.cpu_millis,

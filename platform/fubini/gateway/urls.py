@@ -10,4 +10,5 @@ urlpatterns = [
     path("agent/v1/join", apis.join),
     path("agent/v1/sync", apis.sync),
     path("agent/v1/logs", apis.logs),
+    path("agent/v1/secrets", apis.secrets),
 ]

@@ -19,6 +19,7 @@ from fubini.manifests.hints import add_hints
 from fubini.manifests.import_rules import NO_RULES, ImportRules
 from fubini.manifests.library import Library
 from fubini.manifests.load import Path, load, path_text
+from fubini.manifests.secrets import Known, check_secrets
 from fubini.manifests.semantics import Semantics
 from fubini.manifests.structure import check_structure
 from fubini.manifests.supported import SupportedFields
@@ -35,6 +36,7 @@ def check_manifest(
     parameters: Mapping[str, str] | None = None,
     values_later: bool = False,
     rules: ImportRules = NO_RULES,
+    secrets: Known | None = None,
 ) -> Report:
     """Judge a manifest for one engine.
 
@@ -46,6 +48,7 @@ def check_manifest(
             not have values for its parameters, while a Workflow must, unless `values_later`.
         values_later: parameters without a value are fine, because each run will give them.
         rules: the project's; the cluster-only fields it ignores are warnings.
+        secrets: the project's secrets and their keys; None where they are not to be judged.
 
     Returns:
         The report. Never raises for what is in the text.
@@ -73,9 +76,20 @@ def check_manifest(
     _given(source, declared, given)
     check_values(source, forms, {p.name: p.value for p in declared if p.value is not None})
     add_hints(source, semantics)
+    if secrets is not None:
+        check_secrets(source, spec, ("spec",), secrets)
+        for other, paths in semantics.reached_in_library().items():
+            for path in sorted(paths, key=str):
+                check_secrets(other, _at(other.document, path), path, secrets)
     _unsupported(source, semantics, supported, rules, collector)
     findings = collector.result()
     return Report(loaded.document, findings, declared, collector.truncated)
+
+
+def _at(document: Any, path: Path) -> Any:
+    for step in path:
+        document = document[step]
+    return document
 
 
 def _affordable(source: Source, spec: dict[str, Any]) -> bool:

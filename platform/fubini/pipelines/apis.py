@@ -107,11 +107,16 @@ class LintViews(ApiViews):
         body = self.body
         library: list[dict[str, Any]] = []
         rules: dict[str, Any] = {}
+        project_id: str | None = None
         if "project" in body:
             project = project_get(self.principal, body["project"], "lint.read")
-            library, rules = selectors.library_of(project.pk), project.import_rules
+            library, rules, project_id = selectors.library_of(project.pk), project.import_rules, project.pk
         report = manifest_report(
-            body["manifest"], library=library, parameters=body.get("parameters"), import_rules=rules
+            body["manifest"],
+            library=library,
+            parameters=body.get("parameters"),
+            import_rules=rules,
+            project_id=project_id,
         )
         document = report.document if isinstance(report.document, dict) else {}
         metadata = document.get("metadata")

@@ -15,6 +15,7 @@ from fubini.common.errors import Invalid
 from fubini.common.options import option_group
 from fubini.manifests.findings import DeclaredParameter, Finding, Report
 from fubini.manifests.import_rules import rules_from
+from fubini.secrets.selectors import secrets_known
 
 DEFAULT_ENGINE = "embedded"
 
@@ -38,11 +39,18 @@ def manifest_report(
     parameters: Mapping[str, str] | None = None,
     engine: str = DEFAULT_ENGINE,
     import_rules: Mapping[str, Any] | None = None,
+    project_id: str | None = None,
 ) -> Report:
-    """All findings at once. `import_rules` are a project's, as it stores them. Without `parameters`, values its runs will give need not be there."""
+    """All findings at once. `import_rules` are a project's, as it stores them. Without `parameters`, values its runs
+    will give need not be there; with `project_id`, the secrets it names must be that project's."""
     shell = _shell(option_group("ENGINES")[engine])
     report: Report = shell.check(
-        text, library=library, parameters=parameters, values_later=parameters is None, rules=rules_from(import_rules)
+        text,
+        library=library,
+        parameters=parameters,
+        values_later=parameters is None,
+        rules=rules_from(import_rules),
+        secrets=secrets_known(project_id) if project_id is not None else None,
     )
     return report
 

@@ -203,6 +203,8 @@ def _type_errors(field: Any, value: Any, pointer: str) -> Iterator[dict[str, Any
 
 
 def _safe(pointer: str, value: Any) -> Any:
+    if not pointer and isinstance(value, str):
+        return "a text"  # of a whole body nobody can say what it was meant to be, a password perhaps
     return "(not shown)" if any(name in pointer.lower() for name in _SECRET_NAMES) else shown(value)
 
 

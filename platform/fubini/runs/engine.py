@@ -105,6 +105,50 @@ class VolumeMount:
 
 
 @dataclass(frozen=True, slots=True)
+class SecretRef:
+    """One key of one of the project's secrets: names only, the value never passes through here."""
+
+    name: str
+    key: str
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SecretEnv:
+    """A variable from a secret's `key`; with `key` "" every key of the secret, each variable named `prefix` + key."""
+
+    variable: str
+    secret: str
+    key: str = ""
+    prefix: str = ""
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SecretFile:
+    """A secret's key as a file at `path` below its mount."""
+
+    key: str
+    path: str
+    mode: int = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class SecretFiles:
+    """A secret as read-only files under `mount_path`: `items`, or every key under its own name with `mode`.
+
+    With `sub_path` the one file of that path is what stands at `mount_path`.
+    """
+
+    secret: str
+    mount_path: str
+    items: tuple[SecretFile, ...] = ()
+    mode: int = 0o644
+    sub_path: str = ""
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Requirement:
     """One `nodeSelector`/`nodeAffinity` condition: `key` `op` `values`; op is In | NotIn | Exists | DoesNotExist."""
 
@@ -157,6 +201,7 @@ class ContainerSpec:
     dependencies: tuple[str, ...] = ()
     runs: int = 1
     delay_ms: int = 0
+    secret_env: tuple[SecretEnv, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,14 +209,16 @@ class TaskSpec:
     """All the platform must know to run one leaf, fully resolved: no tags are left in it.
 
     `argv` is command + args. When `source` is not None the agent writes it to a file and appends the file's path to
-    `argv`. `env` holds literal pairs only. `required` is an OR of ANDs (nodeSelector is folded into each term; an
-    empty tuple means anywhere). `annotations` are the ``fubini.dev/*`` ones, resolved (keys without the prefix).
-    `deadline_s` limits running time (Argo's activeDeadlineSeconds); `walltime_s` is what the scheduler reserves.
+    `argv`. `env` holds literal pairs only, `secret_env` and `secret_files` names of secrets. `required` is an OR of ANDs
+    (nodeSelector is folded into each term; an empty tuple means anywhere). `annotations` are the ``fubini.dev/*`` ones,
+    resolved (keys without the prefix). `deadline_s` limits running time (Argo's activeDeadlineSeconds); `walltime_s` is
+    what the scheduler reserves.
     `mapped` says what a project's import rules changed: (what, theirs, ours), what being image or node_label; ours is
     "" for a condition that was dropped. Engines leave it empty.
 
     `containers` is empty for a leaf of one command. Otherwise it holds all of them in the order of the manifest, and
-    `argv`, `image`, `env`, `source` and `working_dir` repeat the one whose result counts (``main``, or a set's last).
+    `argv`, `image`, `env`, `secret_env`, `source` and `working_dir` repeat the one whose result counts (``main``, or a
+    set's last).
     A `daemon` is not waited for: it runs until it is cancelled. `beside_run`: it shares a disk or an address with
     other such leaves of its run, so all of them must run on one machine.
     """
@@ -186,6 +233,8 @@ class TaskSpec:
     artifacts_out: tuple[ArtifactOutput, ...] = ()
     parameters_out: tuple[ParameterOutput, ...] = ()
     volumes: tuple[VolumeMount, ...] = ()
+    secret_env: tuple[SecretEnv, ...] = ()
+    secret_files: tuple[SecretFiles, ...] = ()
     capture_result: bool = False
     resources: Resources = field(default_factory=Resources)
     required: tuple[tuple[Requirement, ...], ...] = ()

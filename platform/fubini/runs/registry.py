@@ -26,16 +26,16 @@ class EngineShell(Protocol):
         parameters: Mapping[str, str] | None,
         values_later: bool = False,
         rules: ImportRules = NO_RULES,
+        secrets: Mapping[str, frozenset[str]] | None = None,
     ) -> Report:
         """Is this a manifest the engine honours? All findings at once.
 
         `parameters` are None and `values_later` is set for a definition that is only stored. `rules` are the
-        project's, for what only a cluster acts on.
+        project's, for what only a cluster acts on; `secrets` the names and keys it has, None where they are not to be
+        judged.
         """
 
-    def rehearse(
-        self, run: Run, document: Mapping[str, Any], library: Sequence[Mapping[str, Any]]
-    ) -> Rehearsal:
+    def rehearse(self, run: Run, document: Mapping[str, Any], library: Sequence[Mapping[str, Any]]) -> Rehearsal:
         """Which leaves a run of `document` would open if every step succeeded at once; writes nothing."""
 
     def rehearse_signal(self, run: Run, signal: Signal) -> Rehearsal:

@@ -54,7 +54,14 @@ def run_submit(
         Invalid: a parameter, name, label or limit that cannot be.
     """
     given = {str(k): str(v) for k, v in (parameters or {}).items()}
-    report = manifest_report(text, library=library, parameters=given, engine=engine, import_rules=project.import_rules)
+    report = manifest_report(
+        text,
+        library=library,
+        parameters=given,
+        engine=engine,
+        import_rules=project.import_rules,
+        project_id=project.pk,
+    )
     document = report_require(report)
     _check_choices(objective, priority, max_cost_micros)
     metadata = document.get("metadata") or {}

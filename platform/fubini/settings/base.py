@@ -12,6 +12,7 @@ from fubini.settings.env import read_env
 ENV = read_env()
 FUBINI_HOME = ENV.home
 SECRET_KEY = ENV.secret_key
+FUBINI_SECRETS_KEYS = ENV.secrets_keys
 DEBUG = ENV.debug
 ALLOWED_HOSTS = list(ENV.allowed_hosts)
 
@@ -35,6 +36,7 @@ INSTALLED_APPS = [
     "fubini.sites",
     "fubini.ledger",
     "fubini.datasets",
+    "fubini.secrets",
     "fubini.pipelines",
     "fubini.runs",
     "fubini.crons",

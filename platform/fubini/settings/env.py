@@ -13,7 +13,7 @@ from pathlib import Path
 
 import environ
 
-from fubini.common.home import home_path
+from fubini.common.home import home_path, made_once
 
 
 class SettingsError(Exception):
@@ -32,6 +32,7 @@ class Env:
     public_url: str
     allowed_hosts: tuple[str, ...]
     secret_key: str
+    secrets_keys: tuple[str, ...]
     lease_s: int
     retention_days: int
     log_level: str
@@ -50,25 +51,7 @@ def secret_key_of(home: Path) -> str:
         if len(given) < 32:
             raise SettingsError("FUBINI_SECRET_KEY has fewer than 32 characters; use 50 random ones or leave it unset.")
         return given
-    path = home / "secret.key"
-    try:
-        return path.read_text().strip()
-    except FileNotFoundError:
-        pass
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = path.with_name(f"secret.key.{os.getpid()}")
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w") as file:
-        file.write(secrets.token_urlsafe(48))
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(part, path)
-    except FileExistsError:
-        pass
-    finally:
-        part.unlink()
-    return path.read_text().strip()
+    return made_once(home / "secret.key", lambda: secrets.token_urlsafe(48))
 
 
 def read_env() -> Env:
@@ -84,6 +67,7 @@ def read_env() -> Env:
         public_url=env.str("FUBINI_PUBLIC_URL", default="http://127.0.0.1:8642").rstrip("/"),
         allowed_hosts=tuple(env.list("FUBINI_ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])),
         secret_key=secret_key_of(home),
+        secrets_keys=tuple(env.list("FUBINI_SECRETS_KEYS", default=[])),
         lease_s=env.int("FUBINI_LEASE_S", default=30),
         retention_days=env.int("FUBINI_RETENTION_DAYS", default=90),
         log_level=env.str("FUBINI_LOG_LEVEL", default="INFO"),

@@ -24,7 +24,7 @@ from fubini.common.home import FORMAT, Home, read_json
 from fubini.supervisor.errors import SupervisorError
 from fubini.supervisor.folder import folder_lock, folder_open, folder_stamp, version_text
 
-MEMBERS = ("db.sqlite3", "secret.key", "admin.token", "admin.password", "objects", "agents")
+MEMBERS = ("db.sqlite3", "secret.key", "secrets.keys", "admin.token", "admin.password", "objects", "agents")
 # An agent's journal and credential are kept; what its steps left lying about and its cache are made again.
 SKIPPED = frozenset({"cache", "work", "tmp", "spool", "steps", "scratch"})
 MANIFEST = "backup.json"

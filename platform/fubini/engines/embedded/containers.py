@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from fubini.engines.embedded.process import EngineError
 from fubini.engines.embedded.program import any_string
+from fubini.engines.embedded.secrets import secret_env
 from fubini.language import durations
 from fubini.language.errors import LanguageError
 from fubini.runs.engine import ContainerKind, ContainerSpec, LeafOutcome, NodePhase, NodeType, OutcomeKind
@@ -122,6 +123,7 @@ def container_specs(
             argv=(*(c.get("command") or ()), *(c.get("args") or ())),
             source=c.get("source") if is_script and kind is ContainerKind.MAIN else None,
             env=environment.of(c),
+            secret_env=secret_env(c),
             working_dir=c.get("workingDir") or "",
             dependencies=tuple(c.get("dependencies") or ()) if kind is ContainerKind.MAIN else (),
             runs=runs if kind is ContainerKind.MAIN else 1,

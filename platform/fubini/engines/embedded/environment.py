@@ -1,4 +1,7 @@
-"""A container's environment: literal values, ConfigMaps, and what is known of the leaf itself."""
+"""A container's environment: literal values, ConfigMaps, and what is known of the leaf itself.
+
+Variables from secrets are not here: their values never come near the engine (`secrets.py` names them).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fubini.engines.embedded.process import EngineError, Processed
 from fubini.engines.embedded.program import any_string
+from fubini.engines.embedded.secrets import from_secret
 
 if TYPE_CHECKING:
     from fubini.engines.embedded.state import State
@@ -40,8 +44,13 @@ class Environment:
         """
         found: dict[str, str] = {}
         for source in container.get("envFrom") or ():
+            if source.get("secretRef"):
+                continue
             found.update(self._map(source))
         for variable in container.get("env") or ():
+            if from_secret(variable):
+                found.pop(variable["name"], None)
+                continue
             if variable.get("valueFrom"):
                 value = self._from(variable["name"], variable["valueFrom"])
                 if value is None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from fubini.engines.embedded import changes, containers, podpatch
 from fubini.engines.embedded.environment import Environment
-from fubini.engines.embedded.process import EngineError, Processed, replace, restore
+from fubini.engines.embedded.process import EngineError, Processed, replace, restore, walk
 from fubini.engines.embedded.program import any_string
 from fubini.engines.embedded.scope import VariableScope
+from fubini.engines.embedded.secrets import secret_env, secret_files
 from fubini.engines.embedded.tree import Node
 from fubini.language import durations, tags
 from fubini.language.errors import LanguageError
@@ -160,7 +161,8 @@ def task_spec(
     principal = containers.roles_of(template).principal
     container = next((c for _, c in found if c.get("name") == principal), found[0][1])
     environment = Environment(state, node, processed)
-    volumes = _volumes(state, processed, [c for _, c in found])
+    mounting = [c for _, c in found if c.get("volumeMounts")]
+    volumes = _volumes(state, processed, mounting)
     annotations = _annotations(state, processed)
     walltime = annotations.get("walltime")
     required, preferred = placement(state, processed, patch)
@@ -181,6 +183,8 @@ def task_spec(
             if (p.get("valueFrom") or {}).get("path")
         ),
         volumes=volumes,
+        secret_env=secret_env(container),
+        secret_files=secret_files(mounting, _known_volumes(state, processed)) if mounting else (),
         capture_result=captured(call),
         resources=podpatch.leaf_resources(found, patch, _pod_resources(state, processed)),
         required=required,
@@ -254,9 +258,7 @@ def _volumes(state: State, processed: Processed, mounting: Sequence[Mapping[str,
     mounts = [mount for container in mounting for mount in container.get("volumeMounts") or ()]
     if not mounts:
         return ()
-    scope = VariableScope(state.globals, processed.values)
-    known: dict[str, Mapping[str, Any]] = {v["name"]: v for v in state.program.spec.get("volumes") or ()}
-    known.update({v["name"]: v for v in processed.sub(processed.template.body.get("volumes") or [])})
+    known = _known_volumes(state, processed)
     disks = {(c.get("metadata") or {}).get("name") or "" for c in state.program.spec.get("volumeClaimTemplates") or ()}
     out: dict[str, VolumeMount] = {}
     for mount in mounts:
@@ -264,10 +266,12 @@ def _volumes(state: State, processed: Processed, mounting: Sequence[Mapping[str,
         volume = known.get(name)
         if volume is None and name not in disks:
             raise EngineError(f"volume '{name}' not found in workflow spec")
+        if (volume or {}).get("secret") is not None:
+            continue  # see `secret_files`
         claim = ((volume or {}).get("persistentVolumeClaim") or {}).get("claimName") or ""
         found = VolumeMount(
             name=name,
-            claim=replace(claim, scope) if tags.OPEN in claim else claim,
+            claim=claim,
             mount_path=mount.get("mountPath") or "",
             read_only=bool(mount.get("readOnly")),
             sub_path=mount.get("subPath") or "",
@@ -282,6 +286,15 @@ def _volumes(state: State, processed: Processed, mounting: Sequence[Mapping[str,
         if other is None or other.read_only:  # writable for one container is writable for all
             out[found.mount_path] = found
     return tuple(out.values())
+
+
+def _known_volumes(state: State, processed: Processed) -> dict[str, Mapping[str, Any]]:
+    """The workflow's volumes and the template's own, by name."""
+    scope = VariableScope(state.globals, processed.values)
+    shared = walk(state.program.spec.get("volumes") or [], lambda text: replace(text, scope))
+    known: dict[str, Mapping[str, Any]] = {v["name"]: v for v in shared}
+    known.update({v["name"]: v for v in processed.sub(processed.template.body.get("volumes") or [])})
+    return known
 
 
 def placement(

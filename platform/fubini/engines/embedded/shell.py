@@ -46,11 +46,17 @@ class EmbeddedShell:
         parameters: Mapping[str, str] | None,
         values_later: bool = False,
         rules: ImportRules = NO_RULES,
+        secrets: Mapping[str, frozenset[str]] | None = None,
     ) -> Report:
         return check_manifest(
-            text, supported=SUPPORTED, library=library, parameters=parameters, values_later=values_later,
+            text,
+            supported=SUPPORTED,
+            library=library,
+            parameters=parameters,
+            values_later=values_later,
             rules=rules,
-        )  # fmt: skip
+            secrets=secrets,
+        )
 
     def rehearse(self, run: Run, document: Mapping[str, Any], library: Sequence[Mapping[str, Any]]) -> Rehearsal:
         return rehearse(document, context_of(run, library))

@@ -32,12 +32,22 @@ _CONTAINER = (
     "env[].valueFrom.fieldRef.apiVersion",
     "env[].valueFrom.fieldRef.fieldPath",
     "env[].valueFrom.configMapKeyRef.**",
+    *(f"env[].valueFrom.secretKeyRef.{field}" for field in ("name", "key", "optional")),
     "envFrom[].prefix",
     "envFrom[].configMapRef.**",
+    "envFrom[].secretRef.name",
+    "envFrom[].secretRef.optional",
     *(f"resources.{field}" for field in _RESOURCES),
     *(f"volumeMounts[].{field}" for field in _MOUNT),
 )
-_VOLUME = ("name", "persistentVolumeClaim.claimName", "persistentVolumeClaim.readOnly", "emptyDir.**")
+_VOLUME = (
+    "name",
+    "persistentVolumeClaim.claimName",
+    "persistentVolumeClaim.readOnly",
+    "emptyDir.**",
+    *(f"secret.{field}" for field in ("secretName", "optional", "defaultMode")),
+    *(f"secret.items[].{field}" for field in ("key", "path", "mode")),
+)
 _EXPRESSION = ("key", "operator", "values")
 _PLACE = (
     "nodeSelector.*",

@@ -72,6 +72,15 @@ def _shaped_link() -> bool:
     return made.returncode == 0
 
 
+def _small_disk() -> bool:
+    argv = ["unshare", "--mount", "sh", "-c", "mount -t tmpfs -o size=1m none /mnt"]
+    try:
+        tried = subprocess.run(argv, capture_output=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return os.geteuid() == 0 and tried.returncode == 0
+
+
 def _gpu() -> bool:
     return Path("/dev/nvidia0").exists() or Path("/dev/kfd").exists()
 
@@ -101,6 +110,7 @@ NEEDS: dict[str, Need] = {
         "run the tests as root, or in a unit with Delegate=cpu memory and DelegateSubgroup=tests",
         exempt=True,  # a container decides it, not a package
     ),
+    "small disk": Need("the right to mount a small disk", _small_disk, "run the tests as root"),
     "shaped link": Need(
         "network namespaces and traffic shaping (root, ip, tc)",
         _shaped_link,

@@ -5,8 +5,8 @@ platform's verdict. What the keeper did lives in its markers, not here.
 
 Writes are queued and committed in groups; only the commit itself, which waits for the disk, runs in a thread, so the
 event loop never does and many reports share one fsync. A failing disk does not lose what is queued: the group is tried
-again until it lands (`problem` says why meanwhile), and `RESERVE_BYTES` are kept aside so that a full disk can still
-take what is owed.
+again until it lands (`problem` says why meanwhile). `RESERVE_BYTES` of room are kept inside the journal's own files, so
+that a full disk can still take what is owed: room beside them would go to whoever writes next, a step perhaps.
 """
 
 from __future__ import annotations
@@ -56,7 +56,6 @@ class Journal:
         self.path = path
         self.problem = ""
         self.commits = 0
-        self._reserve = path.with_name("reserve.bin")
         self._ops: list[_Op] = []
         self._waiters: list[asyncio.Future[None]] = []
         self._working: Optional[asyncio.Task[None]] = None
@@ -74,17 +73,18 @@ class Journal:
         return db
 
     def _hold_reserve(self) -> None:
-        if self._reserve.exists():
-            return
+        """Make both files larger than they need to be. SQLite then writes into what they have: it keeps freed pages in
+        the database and begins its log at the front again, and gives neither back while the journal is open."""
         try:
-            with open(self._reserve, "wb") as file:
-                file.write(b"\0" * RESERVE_BYTES)
-        except OSError:
-            self._drop_reserve()
-
-    def _drop_reserve(self) -> None:
-        with contextlib.suppress(OSError):
-            self._reserve.unlink()
+            self._db.execute("begin immediate")
+            self._db.execute("insert into note values ('reserve', randomblob(?))", (RESERVE_BYTES,))
+            self._db.execute("delete from note where name = 'reserve'")
+            self._db.execute("commit")
+            self._db.execute("pragma wal_checkpoint(passive)").fetchall()
+        except sqlite3.Error as exc:
+            with contextlib.suppress(sqlite3.Error):
+                self._db.execute("rollback")
+            _log.warning("the journal has no reserve: %s", exc)
 
     # --- start ----------------------------------------------------------------------------------------------------
 
@@ -175,7 +175,6 @@ class Journal:
             self._db.execute("rollback")
         if not self.problem:
             _log.error("the journal cannot be written, trying again: %s", exc)
-            self._drop_reserve()
         self.problem = f"the journal cannot be written: {exc}"
 
     async def close(self) -> None:

@@ -26,6 +26,7 @@ from fubini_agent.environments import Environments
 from fubini_agent.errors import AgentError, Permanent, Transient, Unauthorized
 from fubini_agent.journal import Journal
 from fubini_agent.logs import LogShipper
+from fubini_agent.room import Room
 from fubini_agent.staging.cache import Cache
 from fubini_agent.state import (
     TERMINAL_SEQUENCE,
@@ -44,6 +45,7 @@ from fubini_agent.state import (
     Limits,
     Machine,
     Now,
+    RoomChanged,
     Send,
     Stage,
     Ticked,
@@ -79,7 +81,6 @@ BACKLOG_LEASES = 6
 SETTLE_S = 0.1
 REPEATED_ORDER_S = 0.2
 LOG_GRACE_S = 600.0
-DISK_RESERVE_BYTES = 32 * 1024 * 1024
 UNAUTHORIZED_MAX = 5
 
 
@@ -113,6 +114,7 @@ class Agent:
         self.driver = LocalDriver(
             folder, site, support, environments, facts.devices(site), self.cache, self.transport, self.post
         )
+        self.room = Room((folder.path, self.driver.work, self.cache.folder))
         self.machine = Machine(
             Limits(
                 cpu_millis=self.offer.cpu_millis,
@@ -131,6 +133,7 @@ class Agent:
         self._lingering: dict[str, float] = {}  # discarded, logs not shipped yet: attempt id -> give up at
         self._commit_wanted = asyncio.Event()
         self._report_wanted = asyncio.Event()
+        self._tell_capacity = False  # whether we take work has changed: said at once, not with the next poll
         self._stop = asyncio.Event()
         self._stop_reason: Optional[Stopped] = None
         self._introduced = False
@@ -188,7 +191,8 @@ class Agent:
         """What is already journalled may as well be told now; otherwise the next start does."""
         self._move_terminal()
         if self._outbox and self._stop_reason is None:
-            reply = await self.transport.sync(self._request(0.0, list(self._outbox.values())[:REPORTS_A_SYNC]))
+            reports = list(self._outbox.values())[:REPORTS_A_SYNC]
+            reply = await self.transport.sync(self._request(0.0, reports, poll=False))
             for verdict in reply.verdicts:
                 if verdict.verdict is not VerdictKind.UNKNOWN:
                     self.journal.drop(verdict.attempt_id)
@@ -328,7 +332,7 @@ class Agent:
         while True:
             wait_s = min(self.site.wait_s, self.identity.wait_max_s, self.identity.renew_s) if self._introduced else 0.0
             try:
-                reply = await self._sync(wait_s, [])
+                reply = await self._sync(wait_s, [], poll=True)
             except Transient as exc:
                 await self._pause(backoff, exc)
                 continue
@@ -350,12 +354,12 @@ class Agent:
         while True:
             await self._report_wanted.wait()
             self._report_wanted.clear()
-            while self._introduced and self._outbox:
+            while self._introduced and (self._outbox or self._tell_capacity):
                 began = time.monotonic()
                 batch = list(self._outbox.items())[:REPORTS_A_SYNC]
                 self._sent.update(key for key, _report in batch)
                 try:
-                    reply = await self._sync(0.0, [report for _key, report in batch])
+                    reply = await self._sync(0.0, [report for _key, report in batch], poll=False)
                 except Transient as exc:
                     await self._pause(backoff, exc)
                     continue
@@ -364,7 +368,7 @@ class Agent:
                     continue
                 backoff.reset()
                 answered = {(verdict.attempt_id, verdict.sequence) for verdict in reply.verdicts}
-                if not any(key in answered for key, _report in batch):
+                if batch and not any(key in answered for key, _report in batch):
                     await asyncio.sleep(1.0)  # a platform that says nothing of any report is not hammered
                 gap_s = BACKLOG_GAP_S if len(self.machine.attempts) >= BACKLOG_LEASES else REPORT_GAP_S
                 await asyncio.sleep(max(0.0, began + gap_s - time.monotonic()))
@@ -392,9 +396,17 @@ class Agent:
 
     async def _housekeep(self) -> None:
         last_status = 0.0
+        trouble = ""
         while True:
             await asyncio.sleep(SWEEP_S)
             now = time.monotonic()
+            if self.room.look() != self.machine.no_room:
+                _log.warning("%s", self.room.problem or "there is room on the disk again")
+                self.post(RoomChanged(self.room.problem))
+            if self._capacity().reason != trouble:
+                trouble = self._capacity().reason
+                self._tell_capacity = True
+                self._report_wanted.set()
             for attempt_id, give_up in list(self._lingering.items()):
                 if self.logs.is_done(attempt_id) or now > give_up:
                     del self._lingering[attempt_id]
@@ -408,7 +420,9 @@ class Agent:
 
     # --- syncs ----------------------------------------------------------------------------------------------------
 
-    def _request(self, wait_s: float, reports: list[Report], cache: Optional[CacheReport] = None) -> SyncRequest:
+    def _request(
+        self, wait_s: float, reports: list[Report], cache: Optional[CacheReport] = None, *, poll: bool
+    ) -> SyncRequest:
         self._sync_seq += 1
         first = not self._introduced
         return SyncRequest(
@@ -422,8 +436,8 @@ class Agent:
             held=tuple(self.machine.held()),
             reports=tuple(reports),
             cache=cache,
-            capacity=self._capacity() if not reports or first else None,
-            link=None if reports else self._link_use(),
+            capacity=self._capacity() if poll or first or self._tell_capacity else None,
+            link=self._link_use() if poll else None,
             host=self.host if first else None,
             offer=self.offer if first else None,
             environments=self.environments.records() if first else None,
@@ -437,9 +451,7 @@ class Agent:
 
     def _capacity(self) -> Capacity:
         free = facts.disk_free_bytes(self.folder.path)
-        reason = self.journal.problem or self.driver.problem
-        if not reason and free < DISK_RESERVE_BYTES:
-            reason = f"the disk of {self.folder.path} has only {free} bytes left"
+        reason = self.journal.problem or self.driver.problem or self.room.problem
         if not reason and self.machine.drain:
             reason = "draining"
         with contextlib.suppress(OSError):
@@ -447,10 +459,13 @@ class Agent:
             return Capacity(free_disk_bytes=free, load_1m_millis=load, accepting=not reason, reason=reason)
         return Capacity(free_disk_bytes=free, accepting=not reason, reason=reason)
 
-    async def _sync(self, wait_s: float, reports: list[Report]) -> SyncReply:
+    async def _sync(self, wait_s: float, reports: list[Report], *, poll: bool) -> SyncReply:
         # The poll carries the cache's changes: one carrier, so a confirmation always matches what was sent.
-        cache = None if reports else self.cache.report()
-        reply = await self.transport.sync(self._request(wait_s, reports, cache))
+        cache = self.cache.report() if poll else None
+        request = self._request(wait_s, reports, cache, poll=poll)
+        reply = await self.transport.sync(request)
+        if request.capacity is not None and request.capacity.reason == self._capacity().reason:
+            self._tell_capacity = False
         self._unauthorized = 0
         self._last_sync_s = time.monotonic()
         self._last_error = ""
@@ -503,7 +518,7 @@ class Agent:
             "keeper_pid": self.driver.link.pid,
             "private_root": self.support.ok,
             "unsent_reports": len(self._outbox) + len(self._terminal),
-            "problem": self.journal.problem or self.driver.problem,
+            "problem": self.journal.problem or self.driver.problem or self.room.problem,
             "attempts": [
                 {"attempt_id": held.attempt_id, "task_id": held.task_id, "state": held.state.value, "pid": held.pid}
                 for held in self.machine.held()

@@ -32,6 +32,7 @@ from fubini_agent.environments import Environments, HostEnvironment
 from fubini_agent.errors import AgentError, StepFault
 from fubini_agent.journal import Journalled
 from fubini_agent.masking import Masker
+from fubini_agent.room import free_and_reserve, tree_bytes
 from fubini_agent.staging import inputs, names
 from fubini_agent.staging.cache import Cache
 from fubini_agent.staging.layout import Layout, Overlay
@@ -52,6 +53,8 @@ from fubini_agent.transport import Transport
 from fubini_protocol.v1.messages import Cause, ExecSpec, LeaseOffer, OutcomeKind, WorkMode
 
 _log = logging.getLogger("fubini_agent.local")
+#: A step that asked for no disk and wrote more than this is to blame for a full disk itself.
+OWN_FILES_BYTES = 256 << 20
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,80}\Z")
 #: The only variables of the agent's own that a step sees.
 _PASSED_ON = ("TZ", "LANG")
@@ -391,6 +394,7 @@ class LocalDriver:
             _log.exception("collecting the outputs of %s failed", offer.attempt_id)
             text = f"its outputs could not be read: {type(exc).__name__}: {exc}"[:400]
             collected = OutputsCollected(attempt_id="", error=text, error_kind=OutcomeKind.PLATFORM, cause=Cause.NODE)
+        host_fault = self._host_fault(offer, layout) if exit_.exit_code and layout is not None else ""
         self.post(
             OutputsCollected(
                 offer.attempt_id,
@@ -402,8 +406,19 @@ class LocalDriver:
                 collected.cause,
                 collected.uploaded_bytes,
                 collected.finishing_ms,
+                host_fault,
             )
         )
+
+    def _host_fault(self, offer: LeaseOffer, layout: Layout) -> str:
+        """A command that failed on a full disk failed for it, unless its own files are what fills it."""
+        free, reserve = free_and_reserve(self.work)
+        if free >= reserve:
+            return ""
+        own = tree_bytes(layout.top)
+        if own > max(offer.spec.disk_bytes, OWN_FILES_BYTES):
+            return ""
+        return f"the disk of {self.work} was full when it failed ({free} bytes left, its own files take {own})"
 
     # --- the keeper -----------------------------------------------------------------------------------------------
 

@@ -94,6 +94,7 @@ class OutputsCollected:
     cause: Cause = Cause.USER
     uploaded_bytes: int = 0
     finishing_ms: int = 0
+    host_fault: str = ""  # what of this host may have made a failed command fail; then it is not the step's fault
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,13 @@ class DrainOrdered:
 
 
 @dataclass(frozen=True)
+class RoomChanged:
+    """The disk has no room for new work, with a sentence for people; "" = it has again."""
+
+    problem: str
+
+
+@dataclass(frozen=True)
 class Ticked:
     pass
 
@@ -154,7 +162,8 @@ class Restored:
 
 Event = Union[
     LeaseOffered, InputsReady, InputsFailed, CommandStarted, CommandRefused, CommandEnded, CommandLost,
-    OutputsCollected, VerdictGiven, CancelOrdered, LeaseExtended, AttemptForgotten, DrainOrdered, Ticked, Restored,
+    OutputsCollected, VerdictGiven, CancelOrdered, LeaseExtended, AttemptForgotten, DrainOrdered, RoomChanged, Ticked,
+    Restored,
 ]  # fmt: skip
 
 

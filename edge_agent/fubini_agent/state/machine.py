@@ -43,6 +43,7 @@ from fubini_agent.state.events import (
     Now,
     OutputsCollected,
     Restored,
+    RoomChanged,
     Send,
     Stage,
     Ticked,
@@ -66,6 +67,8 @@ STAGE_AHEAD = 16
 FINISHED_MAX = 65_536
 #: A state that lasts longer than this is worth a report of its own; shorter ones are folded into the next.
 QUIET_S = 1.0
+#: Leases that cannot start because the disk is full wait this long for room, then another place gets them.
+HAND_BACK_S = 5.0
 
 
 class Phase(str, Enum):
@@ -145,6 +148,8 @@ class Machine:
         self.attempts: dict[str, Attempt] = {}
         self.provenance = dict(provenance or {})
         self.drain = False
+        self.no_room = ""
+        self._no_room_since_s = 0.0
         self._finished: dict[str, int] = {}
         self._changed = False  # something happened that may let an attempt start
 
@@ -161,6 +166,9 @@ class Machine:
             self._restored(event, now, out)
         elif isinstance(event, DrainOrdered):
             self.drain = event.drain
+        elif isinstance(event, RoomChanged):
+            self.no_room, self._no_room_since_s = event.problem, now.s
+            self._changed = True
         elif isinstance(event, Ticked):
             self._ticked(now, out)
         else:
@@ -320,7 +328,9 @@ class Machine:
         )
         kind = OutcomeKind.EXITED
         state, cause, error = AttemptState.SUCCEEDED, None, ""
-        if exit_.exit_code:
+        if exit_.exit_code and event.host_fault:
+            state, cause, error, kind = AttemptState.FAILED, Cause.NODE, event.host_fault, OutcomeKind.PLATFORM
+        elif exit_.exit_code:
             state, cause, error = AttemptState.FAILED, Cause.USER, event.error
         elif event.error:
             state, cause, error, kind = AttemptState.FAILED, event.cause, event.error, event.error_kind
@@ -490,6 +500,14 @@ class Machine:
             ):
                 attempt.lease_ran_out = True
                 out.append(End(attempt.id, 0.0))
+            if (
+                self.no_room
+                and now.s - self._no_room_since_s > HAND_BACK_S
+                and attempt.phase in (Phase.LEASED, Phase.STAGING, Phase.READY)
+                and not attempt.forgotten
+            ):
+                self._fail(attempt, OutcomeKind.PLATFORM, Cause.NODE, self.no_room, now, out)
+                continue
             if not attempt.announced and now.s - attempt.since.s > QUIET_S:
                 if attempt.phase is Phase.STAGING:
                     attempt.announced = True
@@ -503,6 +521,8 @@ class Machine:
         if not self._changed:
             return
         self._changed = False
+        if self.no_room:
+            return
         staging = cpu_millis = memory_bytes = 0
         used: list[Attempt] = []
         waiting: list[Attempt] = []

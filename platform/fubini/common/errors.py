@@ -62,6 +62,12 @@ class TooManyRequests(FubiniError):
     title = "Too many requests"
 
 
+class StorageFull(FubiniError):
+    code = "storage_full"
+    http_status = 507
+    title = "There is no room left"
+
+
 class InvalidTransition(Conflict):
     """A move the entity's table does not allow; `history` has its recent events."""
 

@@ -45,12 +45,6 @@ class EntriesInvalid(Invalid):
     title: ClassVar[str] = "The list of files is not valid"
 
 
-class StorageFull(FubiniError):
-    code: ClassVar[str] = "storage_full"
-    http_status: ClassVar[int] = 507
-    title: ClassVar[str] = "The object store has no room left"
-
-
 class StoreMisconfigured(FubiniError):
     code: ClassVar[str] = "store_misconfigured"
     http_status: ClassVar[int] = 500

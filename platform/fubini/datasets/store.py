@@ -17,6 +17,7 @@ import hashlib
 import os
 import re
 import secrets
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -29,7 +30,8 @@ from typing import IO, Any, Final, cast
 import fsspec
 from django.conf import settings
 
-from fubini.datasets.errors import BlobMismatch, BlobNotFound, BlobTooLarge, StorageFull, StoreMisconfigured
+from fubini.common.errors import StorageFull
+from fubini.datasets.errors import BlobMismatch, BlobNotFound, BlobTooLarge, StoreMisconfigured
 from fubini.datasets.limits import limit
 
 DIGEST: Final = re.compile(r"[0-9a-f]{64}")
@@ -88,6 +90,17 @@ class Store:
             return int(self._fs.info(path)["size"])
         except FileNotFoundError:
             return None
+
+    def no_room(self) -> str:
+        """Why nothing more may be written, "" while there is room. Of a folder's disk a reserve is kept: the database
+        and the logs beside it must be able to go on when the objects have filled it."""
+        if self._local is None:
+            return ""
+        folder = self._local
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        free, reserve = shutil.disk_usage(folder).free, limit("STORE_RESERVE_BYTES")
+        return f"The object store's disk has {free} bytes left; {reserve} are kept free." if free < reserve else ""
 
     def exists(self, digest: str) -> bool:
         return self.size(digest) is not None
@@ -223,6 +236,8 @@ class BlobWriter:
         self._store = store
         self._max_bytes = max_bytes
         self._sha = hashlib.sha256()
+        if problem := store.no_room():
+            raise StorageFull(problem, next_step="Free room or run the collector, then send the file again.")
         with _full_is_an_answer():
             self._handle, self._temporary = store.temporary_file()
         self._open = True

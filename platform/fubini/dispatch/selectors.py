@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fubini.common import clock
+from fubini.datasets.store import default_store
 from fubini.dispatch.models import Leader
 from fubini.dispatch.quotes import QuoteView, quote
 from fubini.dispatch.why import Why, task_why
@@ -47,6 +48,7 @@ def platform_status() -> PlatformStatus:
             "site": a.site.name,
             "sync_age_ms": now_ms - clock.to_ms(a.last_sync_at) if a.last_sync_at else None,
             "draining": a.draining,
+            "refuses": "" if a.draining else str(a.last_report.get("reason", "")),
         }
         for a in Agent.objects.filter(revoked_at=None).select_related("site").order_by("site__name", "name")
     ]
@@ -63,6 +65,9 @@ def platform_status() -> PlatformStatus:
         for a in agents
         if a["sync_age_ms"] is not None and a["sync_age_ms"] > AGENT_LATE_MS
     ]
+    problems += [f"agent {a['name']} of {a['site']} takes no new work: {a['refuses']}" for a in agents if a["refuses"]]
+    if full := default_store().no_room():
+        problems.append(full)
     core_problems = [p for p in problems if not p.startswith("agent ")]
     return PlatformStatus(
         ready=not core_problems,

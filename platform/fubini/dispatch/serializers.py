@@ -88,6 +88,7 @@ class StatusAgentOut(ReplySerializer):
     site = serializers.CharField()
     sync_age_ms = serializers.IntegerField(allow_null=True)
     draining = serializers.BooleanField()
+    refuses = serializers.CharField(help_text="Why it takes no new work (a full disk); empty when it does, or is drained.")
 
 
 class StatusOut(ReplySerializer):

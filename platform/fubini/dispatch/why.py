@@ -101,10 +101,14 @@ def _plain(task: Task, sentence: str, placement: dict[str, Any] | None = None) -
 
 
 def _waiting(task: Task) -> Why:
-    pools = {p.pk: p for p in Pool.objects.select_related("site")}
+    pools = {p.pk: p for p in Pool.objects.select_related("site").prefetch_related("agents")}
     reasons = []
     for item in task.why:
         pool = pools.get(item.get("pool_id") or "")
+        if pool is not None and item["code"] == "agent_away":
+            said = [str(a.last_report.get("reason", "")) for a in pool.agents.all() if a.revoked_at is None]
+            if refusal := next(filter(None, said), ""):
+                item = {**item, "sentence": f"its agent takes no new work: {refusal}"}
         reasons.append({**item, "pool": pool.name if pool else None, "site": pool.site.name if pool else None})
     pause = Pause.objects.filter(pk=1).exclude(reason="").first()
     if not reasons:

@@ -325,12 +325,14 @@ def _facts_note(agent: Agent, request: wire.SyncRequest, *, force: bool) -> None
         agent.environments = [e.model_dump(mode="json") for e in request.environments]
         fields.append("environments")
     newest = max(request.sync_seq, int(agent.last_report.get("sync_seq", -1))) if not fields else request.sync_seq
-    report: dict[str, Any] = {"session": request.session_id, "sync_seq": newest}
+    # What this sync does not speak of stands as it was: only some carry the capacity.
+    report: dict[str, Any] = {**agent.last_report, "session": request.session_id, "sync_seq": newest}
     report["link"], measured = _link_note(agent, request)
     if request.capacity is not None:
         report |= request.capacity.model_dump(mode="json")
     stale = agent.last_sync_at is None or (now - agent.last_sync_at).total_seconds() > 1
-    if fields or stale or force or measured or agent.last_report.get("accepting") != report.get("accepting"):
+    news = agent.last_report.get("reason") != report.get("reason")
+    if fields or stale or force or measured or news:
         agent.last_sync_at = now
         agent.last_report = report
         agent.save(update_fields=[*fields, "last_sync_at", "last_report"])

@@ -10,6 +10,7 @@ import logging
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.request import RawPostDataException
 from drf_standardized_errors.formatter import flatten_errors
@@ -22,6 +23,7 @@ from fubini.common.errors import (
     FubiniError,
     Invalid,
     NotFound,
+    StorageFull,
     TooManyRequests,
     Unauthenticated,
 )
@@ -92,11 +94,22 @@ def as_fubini(error: Exception) -> FubiniError:
     if isinstance(error, exceptions.Throttled):
         wait_s = int(getattr(error, "wait", None) or 1)
         return TooManyRequests(f"The limit is reached; it frees in about {wait_s} s.", retry_after_s=wait_s)
+    if isinstance(error, OperationalError) and is_full(error):
+        return StorageFull(
+            "The database's disk is full; nothing of this request was kept.",
+            next_step="Have an administrator free room on it, then send the request again.",
+        )
     if isinstance(error, RequestDataTooBig):
         return TooLarge()
     if isinstance(error, SuspiciousOperation | RawPostDataException):
         return Malformed()
     return Internal("The request id leads the administrators to the cause.")
+
+
+def is_full(error: OperationalError) -> bool:
+    """Does a database say that its disk is full? SQLite says so in words, PostgreSQL by its class 53100."""
+    cause = error.__cause__
+    return "disk is full" in str(error) or getattr(cause, "sqlstate", None) == "53100"
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:

@@ -62,7 +62,9 @@ async def test_a_full_disk_is_waited_out_and_nothing_is_lost(tmp_path: Path, mon
     journal = Journal(tmp_path / "j.db")
     [pages] = journal._db.execute("pragma page_count").fetchone()
     journal._db.execute(f"pragma max_page_count = {pages}")
-    journal.keep(make_offer("a", "x" * 50_000), "boot")
+    journal.keep(make_offer("small", "x" * 50_000), "boot")
+    await asyncio.wait_for(journal.flushed(), 5)  # what is owed still fits: that is what the reserve is for
+    journal.keep(make_offer("a", "x" * journal_module.RESERVE_BYTES), "boot")
     waiting = asyncio.ensure_future(journal.flushed())
     await asyncio.sleep(0.3)
     assert not waiting.done(), "acknowledged what is not on disk"
@@ -72,7 +74,7 @@ async def test_a_full_disk_is_waited_out_and_nothing_is_lost(tmp_path: Path, mon
     await asyncio.wait_for(waiting, 5)
     await journal.flushed()
     assert journal.problem == ""
-    assert {row.offer.attempt_id for row in journal.load()} == {"a", "b"}
+    assert {row.offer.attempt_id for row in journal.load()} == {"small", "a", "b"}
     await journal.close()
 
 

@@ -162,7 +162,7 @@ def status() -> None:
     if found.get("paused"):
         print(f"  {output.paint('paused', 'yellow')}            {output.plain(found['paused'])}")
     for agent in found.get("agents", []):
-        state = " (draining)" if agent.get("draining") else ""
+        state = " (draining)" if agent.get("draining") else " (takes no new work)" if agent.get("refuses") else ""
         print(f"  agent {agent['site']}/{agent['name']}  heard {age(agent.get('sync_age_ms'), 'never')}{state}")
     for row in processes:
         what = "runs" if row["running"] else output.paint("is gone", "red")

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fubini.datasets.errors import BlobMismatch, BlobNotFound, BlobTooLarge, StorageFull, StoreMisconfigured
+from fubini.common.errors import StorageFull
+from fubini.datasets.errors import BlobMismatch, BlobNotFound, BlobTooLarge, StoreMisconfigured
 from fubini.datasets.store import Store
 
 

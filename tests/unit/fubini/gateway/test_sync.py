@@ -8,6 +8,8 @@ import pytest
 
 from fubini.common import clock
 from fubini.dispatch.expiry import leases_expire
+from fubini.dispatch.loop import Loop
+from fubini.dispatch.selectors import platform_status, task_why
 from fubini.gateway.services import sync_handle
 from fubini.ledger.models import Account, Hold
 from fubini.ledger.services import ledger_check
@@ -243,3 +245,21 @@ def test_figures_that_cannot_be_are_not_taken_in(place: Place, lie: tuple[int, i
     sync(place, link=link(*lie))
     place.site.refresh_from_db()
     assert place.site.link_bytes_per_s is None
+
+
+def test_a_sync_that_does_not_speak_of_room_leaves_the_refusal_standing(place: Place, task: Task) -> None:
+    full = wire.Capacity(accepting=False, reason="the disk of /work has 3 bytes left")
+    sync(place, capacity=full)
+    sync(place, seq=2, reports=(report(make_attempt(task, place), "running"),))
+    place.agent.refresh_from_db()
+    assert place.agent.last_report["accepting"] is False
+    waits = make_task(make_run(make_project()))
+    Loop().cycle()
+    waits.refresh_from_db()
+    why = task_why(waits)
+    assert why.code == "agent_away"
+    assert "the disk of /work has 3 bytes left" in why.sentence
+    assert any("takes no new work: the disk of /work" in p for p in platform_status().problems)
+    sync(place, seq=3, capacity=wire.Capacity())
+    place.agent.refresh_from_db()
+    assert place.agent.last_report["accepting"] is True

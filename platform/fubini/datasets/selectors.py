@@ -84,11 +84,13 @@ class _Memory:
 
 
 _memory = _Memory()
+_digests: dict[tuple[str, str, str], str] = {}  # (project, key, path inside it) -> content digest
 
 
 def memory_clear() -> None:
     """Forget resolved keys; for tests and after data was removed."""
     _memory.clear()
+    _digests.clear()
 
 
 # --- lists ---
@@ -221,6 +223,51 @@ def artifacts_resolve(project_id: str, keys: Iterable[str]) -> dict[str, Resolve
             _memory.put(project_id, pk, manifest)
             found[pk] = Resolved(pk, manifest)
     return found
+
+
+def content_digests(project_id: str, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """(key, path inside it) -> a digest of what lies there; what does not exist is left out.
+
+    Equal digests mean equal files. A version of a dataset is known by its own digest and the path, so that its list of
+    files, which may be long, is not read. An artifact never changes under its key, so its digest is remembered.
+    """
+    found: dict[tuple[str, str], str] = {}
+    missing: dict[str, list[str]] = {}
+    for key, sub_path in wanted:
+        kept = _digests.get((project_id, key, sub_path))
+        if kept is not None:
+            found[key, sub_path] = kept
+        else:
+            missing.setdefault(key, []).append(sub_path)
+    if not missing:
+        return found
+    versions = {k: p for k in missing if k.startswith("dataset/") and (p := _version_place(project_id, k))}
+    for key, (name, number) in versions.items():
+        rows = DatasetVersion.objects.filter(dataset__project_id=project_id, dataset__name=name, number=number)
+        digest = rows.values_list("digest", flat=True).first()
+        if digest is not None:
+            found.update({(key, path): f"{digest}/{path.strip('/')}" for path in missing[key]})
+    for key, resolved in artifacts_resolve(project_id, [k for k in missing if not k.startswith("dataset/")]).items():
+        for path in missing[key]:
+            try:
+                found[key, path] = resolved_below(resolved, path).manifest.digest()
+            except DataNotFound:
+                continue
+    for (key, path), digest in found.items():
+        if not key.startswith("dataset/"):
+            _digests[project_id, key, path] = digest
+    while len(_digests) > REMEMBERED * 4:
+        _digests.pop(next(iter(_digests)), None)
+    return found
+
+
+def _version_place(project_id: str, key: str) -> tuple[str, int] | None:
+    """The name and number of the dataset version a key means now."""
+    name, at, version = key.removeprefix("dataset/").partition("@")
+    if at:
+        return (name, int(version)) if version.isascii() and version.isdigit() and len(version) < 10 else None
+    known = claims_known(project_id, [name]).get(name)
+    return _version_place(project_id, known) if known and "@" in known else None
 
 
 def resolved_below(resolved: Resolved, sub_path: str) -> Resolved:

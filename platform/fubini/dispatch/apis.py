@@ -42,6 +42,8 @@ class QuoteViews(ApiViews):
             objective=body["objective"],
             priority=body["priority"],
             library=library_of(project.pk),
+            reuse=body["reuse"],
+            name=body["name"],
         )
         return self.reply(found)
 

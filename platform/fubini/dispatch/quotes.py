@@ -8,7 +8,7 @@ depends on a result has no upper bound: then `bounded` is False and the high end
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db.models import Count
@@ -28,6 +28,7 @@ from fubini.runs.engine import Rehearsal
 from fubini.runs.importing import spec_mapped
 from fubini.runs.models import Run, RunManifest, Task
 from fubini.runs.registry import engine_of
+from fubini.runs.reuse.plan import ReusePlan, reuse_plan
 from fubini.sites.models import Pool
 from fubini_scheduler.quote import PoolQuote
 from fubini_scheduler.quote import quote as core_quote
@@ -75,6 +76,7 @@ class QuoteView:
     available_micros: int | None
     rows: list[StepRange] = field(default_factory=list)
     warnings: list[dict[str, Any]] = field(default_factory=list)
+    reuse: ReusePlan | None = None
 
 
 def quote(
@@ -86,8 +88,10 @@ def quote(
     priority: str = "normal",
     library: Sequence[Mapping[str, Any]] = (),
     engine: str = "embedded",
+    reuse: str = "",
+    name: str = "",
 ) -> QuoteView:
-    """What submitting `text` would cost and take.
+    """What submitting `text` would cost and take; with `reuse`, of what would then still run.
 
     Raises:
         ManifestInvalid: it could not be submitted; the same findings as a submit.
@@ -114,12 +118,15 @@ def quote(
         created_at_ms=clock.now_ms(),
         job_number=0,
     )
-    rehearsal = shell.rehearse(run, document, library)
     warnings = [finding_json(f) for f in report.findings if f.severity != "error"]
-    return rehearsal_price(
-        run, rehearsal, earlier=_earlier_counts(project, text), warnings=warnings,
-        rules=rules_from(project.import_rules),
-    )  # fmt: skip
+    rules = rules_from(project.import_rules)
+    if reuse:
+        plan, rehearsal = reuse_plan(
+            project=project, text=text, reuse=reuse, name=name, parameters=given, library=library, engine=engine
+        )
+        return replace(rehearsal_price(run, rehearsal, warnings=warnings, rules=rules), reuse=plan)
+    rehearsal = shell.rehearse(run, document, library)
+    return rehearsal_price(run, rehearsal, earlier=_earlier_counts(project, text), warnings=warnings, rules=rules)
 
 
 def rehearsal_price(

@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from fubini.pipelines.serializers import FindingOut, ManifestText, ParameterValues
 from fubini.rest.serializers import BodySerializer, QuerySerializer, ReplySerializer
+from fubini.runs.serializers import ReusePlanOut
 from fubini.runs.services import OBJECTIVES, PRIORITIES
 
 
@@ -19,6 +20,10 @@ class QuoteAsk(BodySerializer):
     parameters = ParameterValues(default=dict)
     objective = serializers.ChoiceField(choices=OBJECTIVES, allow_blank=True, default="")
     priority = serializers.ChoiceField(choices=PRIORITIES, default="normal")
+    name = serializers.CharField(max_length=120, allow_blank=True, default="", help_text="The run's name, as in a submit.")
+    reuse = serializers.CharField(
+        max_length=64, allow_blank=True, default="", help_text="As in a submit: `any`, or a run's id."
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("manifest" in attrs) == ("pipeline" in attrs):
@@ -59,6 +64,7 @@ class QuoteOut(ReplySerializer):
     available_micros = serializers.IntegerField(allow_null=True, help_text="What the project can still set aside.")
     rows = StepRangeOut(many=True)
     warnings = FindingOut(many=True)
+    reuse = ReusePlanOut(allow_null=True, help_text="What would be reused; null when that was not asked for.")
 
 
 class AdviceOut(ReplySerializer):

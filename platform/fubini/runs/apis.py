@@ -24,6 +24,7 @@ from fubini.runs import selectors, services, signals
 from fubini.runs import serializers as shape
 from fubini.runs.logs import LogPart, log_read, log_streams, text_cut
 from fubini.runs.models import Attempt, Run, RunManifest, Task
+from fubini.runs.reuse.plan import reuse_listing, reuse_plan
 from fubini.runs.transitions import ATTEMPT_ENDED
 
 POLL_S: Final = 0.25
@@ -58,6 +59,17 @@ class RunViews(ApiViews):
         body = self.body
         project = project_get(self.principal, body["project"], "run.submit")
         version, text = run_source(project, body)
+        library = library_of(project.pk)
+        plan = None
+        if body["reuse"]:
+            plan, _ = reuse_plan(
+                project=project,
+                text=text,
+                reuse=body["reuse"],
+                name=body["name"],
+                parameters=body["parameters"],
+                library=library,
+            )
         run = services.run_submit(
             project=project,
             text=text,
@@ -69,7 +81,8 @@ class RunViews(ApiViews):
             objective=body["objective"],
             priority=body["priority"],
             pipeline_version=version,
-            library=library_of(project.pk),
+            library=library,
+            reuse=plan,
         )
         return self._detail(run.pk, headers={"Location": f"/api/v1/runs/{run.pk}"})
 
@@ -115,6 +128,12 @@ class RunViews(ApiViews):
                 "parameters": [parameter_json(p) for p in report.parameters],
             }
         )
+
+    @operation("What a run reuses of earlier ones.", reply=shape.RunReuseOut)
+    def reuse(self, request: Request, id: str) -> Response:
+        """What it was told at its submit, and what it took over and ran so far, each with why."""
+        run = run_visible(self.principal, id)
+        return self.reply({"planned": (run.reuse or {}).get("plan"), "now": reuse_listing(run)})
 
     @operation("How many nodes of each template are in which phase.", reply=shape.NodeCountOut, many=True, paged=False)
     def summary(self, request: Request, id: str) -> Response:
@@ -222,22 +241,28 @@ class NodeViews(ApiViews):
     @operation("A run's nodes, in the order they were made.", query=shape.NodeFilter, reply=shape.NodeOut, many=True)
     def list(self, request: Request, id: str) -> Response:
         wanted = self.params
+        run = run_visible(self.principal, id)
         rows = selectors.nodes_of(
-            run_visible(self.principal, id),
+            run,
             phases=wanted.get("phase", ()),
             types=wanted.get("type", ()),
             template=wanted.get("template", ""),
             search=wanted.get("search", ""),
             boundary=wanted.get("boundary"),
         )
-        return self.page(rows, ("id",))
+        pages = CursorPages()
+        found = pages.paginate(rows, request, ("id",))
+        context = self.get_serializer_context() | {"reused": selectors.reused_of(run, [n.node_id for n in found])}
+        return pages.reply(shape.NodeOut(found, many=True, context=context).data)
 
     @operation("One node.", reply=shape.NodeOut)
     def retrieve(self, request: Request, id: str, node: str) -> Response:
-        row = selectors.nodes_of(run_visible(self.principal, id)).filter(node_id=node).first()
+        run = run_visible(self.principal, id)
+        row = selectors.nodes_of(run).filter(node_id=node).first()
         if row is None:
             raise NotFound("The run has no such node.")
-        return self.reply(row)
+        context = self.get_serializer_context() | {"reused": selectors.reused_of(run, [node])}
+        return Response(shape.NodeOut(row, context=context).data)
 
 
 class TaskViews(ApiViews):

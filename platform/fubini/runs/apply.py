@@ -30,6 +30,7 @@ from fubini.runs.engine import (
 from fubini.runs.importing import spec_mapped
 from fubini.runs.models import Attempt, Run, RunNode, RunPlace, RunTimer, Task
 from fubini.runs.pins import spec_pin
+from fubini.runs.reuse.lookup import keyed_of, tasks_reuse
 from fubini.runs.transitions import ATTEMPT_LIVE, agents_wake, run_move, tasks_create, tasks_move
 
 RUN_STATE = {
@@ -217,23 +218,27 @@ def _tasks_open(run: Run, opened: Sequence[OpenTask], at_ms: int, rules: ImportR
         else Task.objects.filter(run=run).values_list("node_id", "generation")
     )
     known = len(run.datasets)
+    new = [c for c in opened if (c.node_id, c.generation) not in there]
+    specs = [_spec(run, spec_mapped(c.spec, rules)) for c in new]
     tasks = [
         Task(
             run=run,
             project_id=run.project_id,
             node_id=command.node_id,
             generation=command.generation,
-            template=command.spec.template,
-            spec=to_json(_spec(run, spec_mapped(command.spec, rules))),
-            priority=_priority(command.spec) or run.priority,
+            template=spec.template,
+            spec=to_json(spec),
+            priority=_priority(spec) or run.priority,
             submitted_by=run.submitted_by,
             queued_at_ms=at_ms,
+            reuse_key=keyed.key,
         )
-        for command in opened
-        if (command.node_id, command.generation) not in there
+        for command, spec, keyed in zip(new, specs, keyed_of(run.project_id, specs), strict=True)
     ]
     tasks_create(tasks, at_ms=at_ms)
     run.steps_total += len(tasks)
+    if run.reuse is not None:
+        tasks_reuse(run, tasks, at_ms=at_ms)
     run.save(update_fields=["steps_total", "datasets"] if len(run.datasets) != known else ["steps_total"])
 
 

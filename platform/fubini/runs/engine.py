@@ -10,7 +10,7 @@ A *leaf* is a pod-like node; each leaf in one generation is one platform task, `
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NewType
@@ -585,9 +585,19 @@ class RunContext:
     max_depth: int = 100
 
 
+# What a rehearsed leaf that was not really looked up leaves: a value that reads as an empty list and can be told from any
+# other, and keys that name nothing. A leaf that shows either depends on a result that is not known yet.
+UNKNOWN_VALUE = "[\t \t\t \t]"
+UNKNOWN_KEY = "rehearsal/"
+
+# Answers for leaves about to open in a rehearsal, each its node's name and specification: what came of it, or None where
+# that is not known.
+Foresight = Callable[[Sequence[tuple[str, TaskSpec]]], Sequence[LeafOutcome | None]]
+
+
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """Leaves by template, each with how many there were; `open_ended` when results could make more.
+    """Leaves by template that have no answer, each with how many there were; `open_ended` when results could make more.
 
     `refused` says why a rehearsed signal does not fit the run; then there are no leaves.
     """

@@ -37,6 +37,8 @@ class Run(models.Model):
     steps_total = models.PositiveIntegerField(default=0)
     steps_done = models.PositiveIntegerField(default=0)
     steps_failed = models.PositiveIntegerField(default=0)
+    steps_reused = models.PositiveIntegerField(default=0)  # of those done: taken over from another run
+    saved_micros = models.BigIntegerField(default=0)  # what those had cost when they ran
     created_at_ms = models.BigIntegerField(db_index=True)
     started_at_ms = models.BigIntegerField(null=True)
     finished_at_ms = models.BigIntegerField(null=True)
@@ -45,6 +47,7 @@ class Run(models.Model):
     engine_failures = models.PositiveSmallIntegerField(default=0)
     version = models.PositiveIntegerField(default=1)
     resubmit_of = models.CharField(max_length=32, blank=True, default="")
+    reuse = models.JSONField(null=True)  # {"mode": any | run, "run": id, "plan": what a submit was told}; None = off
     deleted_at_ms = models.BigIntegerField(null=True)
 
     class Meta:
@@ -162,6 +165,8 @@ class Task(models.Model):
     outcome = models.JSONField(null=True)
     queued_at_ms = models.BigIntegerField()
     finished_at_ms = models.BigIntegerField(null=True)
+    reuse_key = models.CharField(max_length=43, blank=True, default="")  # see `runs.reuse.keys`; "" = never reused
+    reuse = models.JSONField(null=True)  # {"from": {...}}: its result is another step's; {"why": ...}: it runs all the same
     engine_seen = models.BooleanField(default=True)  # False: the engine has not been told of the latest move
 
     class Meta:
@@ -173,6 +178,7 @@ class Task(models.Model):
                 name="task_live",
             ),
             models.Index(fields=["engine_seen"], condition=models.Q(engine_seen=False), name="task_unseen"),
+            models.Index(fields=["project_id", "reuse_key"], condition=~models.Q(reuse_key=""), name="task_reuse"),
         ]
 
 

@@ -11,7 +11,7 @@ from django.utils.module_loading import import_string
 from fubini.common.options import option_group
 from fubini.manifests.findings import Report
 from fubini.manifests.import_rules import NO_RULES, ImportRules
-from fubini.runs.engine import Event, Rehearsal, Signal
+from fubini.runs.engine import Event, Foresight, Rehearsal, Signal
 from fubini.runs.models import Run
 
 
@@ -35,8 +35,17 @@ class EngineShell(Protocol):
         judged.
         """
 
-    def rehearse(self, run: Run, document: Mapping[str, Any], library: Sequence[Mapping[str, Any]]) -> Rehearsal:
-        """Which leaves a run of `document` would open if every step succeeded at once; writes nothing."""
+    def rehearse(
+        self,
+        run: Run,
+        document: Mapping[str, Any],
+        library: Sequence[Mapping[str, Any]],
+        answer: Foresight | None = None,
+    ) -> Rehearsal:
+        """Which leaves a run of `document` would open if every step succeeded at once; writes nothing.
+
+        Leaves `answer` knows the end of are not among them; what follows from such an end is.
+        """
 
     def rehearse_signal(self, run: Run, signal: Signal) -> Rehearsal:
         """Which leaves the run would still open after `signal`, as it stands in the rows; writes nothing.

@@ -18,7 +18,7 @@ from fubini.runs.models import Attempt, Run, RunLabel, RunManifest, RunNode, Run
 ProjectIds = Collection[str] | QuerySet[Any]
 LABELS_MAX: Final = 10
 # What a list shows: the engine's own state and the quote may be large and are never listed.
-_LISTED: Final = ("engine_state", "quote", "outputs", "parameters")
+_LISTED: Final = ("engine_state", "quote", "outputs", "parameters", "reuse")
 
 
 def runs_of(
@@ -172,6 +172,14 @@ def task_get(project_ids: ProjectIds, task_id: str) -> Task | None:
 def _with_attempts(rows: QuerySet[Task]) -> QuerySet[Task]:
     attempts = attempts_joined(Attempt.objects.order_by("number"))
     return rows.prefetch_related(Prefetch("attempts", queryset=attempts, to_attr="attempt_rows"))
+
+
+def reused_of(run: Run, node_ids: Iterable[str]) -> dict[tuple[str, int], dict[str, Any]]:
+    """(node id, generation) -> where its result comes from, for those taken over from another run."""
+    if not run.steps_reused:
+        return {}
+    rows = Task.objects.filter(run=run, node_id__in=list(node_ids), reuse__has_key="from")
+    return {(t.node_id, t.generation): (t.reuse or {})["from"] for t in rows.only("node_id", "generation", "reuse")}
 
 
 def node_names(run_id: str, node_ids: Iterable[str]) -> dict[str, str]:

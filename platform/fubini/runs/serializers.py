@@ -66,6 +66,12 @@ class RunSubmit(BodySerializer):
     max_cost_micros = big(min_value=0, max_value=COST_MAX, allow_null=True, required=False)
     objective = serializers.ChoiceField(choices=OBJECTIVES, allow_blank=True, default="")
     priority = serializers.ChoiceField(choices=PRIORITIES, default="normal")
+    reuse = serializers.CharField(
+        max_length=64,
+        allow_blank=True,
+        default="",
+        help_text="Take over the results of finished steps with the same inputs: `any` of the project, or a run's id.",
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("manifest" in attrs) == ("pipeline" in attrs):
@@ -150,6 +156,8 @@ class RunOut(ReplySerializer):
     steps_total = serializers.IntegerField()
     steps_done = serializers.IntegerField()
     steps_failed = serializers.IntegerField()
+    steps_reused = serializers.IntegerField(help_text="Of those done: taken over from an earlier run.")
+    saved_micros = serializers.IntegerField(help_text="What those had cost when they ran.")
     created_at_ms = serializers.IntegerField()
     started_at_ms = serializers.IntegerField(allow_null=True)
     finished_at_ms = serializers.IntegerField(allow_null=True)
@@ -195,6 +203,58 @@ class RunDetail(RunOut):
         return [dict(GenerationOut(g).data) for g in generations_of(row)]
 
 
+class ReuseExampleOut(ReplySerializer):
+    name = serializers.CharField()
+    why = serializers.CharField()
+    job_number = serializers.IntegerField(allow_null=True, help_text="Of the run the result comes from.")
+    node_name = serializers.CharField()
+
+
+class ReuseRowOut(ReplySerializer):
+    template = serializers.CharField()
+    verdict = serializers.ChoiceField(
+        choices=["reused", "runs", "later"], help_text="later: decided when its inputs are known."
+    )
+    count = serializers.IntegerField()
+    saved_micros = serializers.IntegerField()
+    saved_ms = serializers.IntegerField()
+    examples = ReuseExampleOut(many=True)
+
+
+class ReusePlanOut(ReplySerializer):
+    """What is reused, what runs and why, and the money saved."""
+
+    mode = serializers.CharField(help_text="any or run; empty: nothing is reused.")
+    run_id = serializers.CharField()
+    reused = serializers.IntegerField()
+    runs = serializers.IntegerField()
+    later = serializers.IntegerField()
+    saved_micros = serializers.IntegerField(help_text="What the reused steps cost when they ran.")
+    saved_ms = serializers.IntegerField()
+    open_ended = serializers.BooleanField(help_text="How many steps there are depends on results.")
+    rows = ReuseRowOut(many=True)
+
+
+class RunReuseOut(ReplySerializer):
+    """A run's reuse: what it was told at its submit, and what came of it so far."""
+
+    planned = ReusePlanOut(allow_null=True)
+    now = ReusePlanOut()
+
+
+class ReusedOut(ReplySerializer):
+    """Where a node's result comes from."""
+
+    run = serializers.CharField()
+    job_number = serializers.IntegerField()
+    run_name = serializers.CharField()
+    node = serializers.CharField()
+    node_name = serializers.CharField()
+    task = serializers.CharField()
+    attempt = serializers.CharField()
+    cost_micros = serializers.IntegerField(help_text="What it cost when it ran.")
+
+
 class ManifestOut(ReplySerializer):
     text = serializers.CharField()
     warnings = FindingOut(many=True)
@@ -230,6 +290,12 @@ class NodeOut(ReplySerializer):
     daemoned = serializers.SerializerMethodField(help_text="It goes on beside what follows it.")
     started_at_ms = serializers.IntegerField(allow_null=True)
     finished_at_ms = serializers.IntegerField(allow_null=True)
+    reused_from = serializers.SerializerMethodField(help_text="The step of another run whose result it is, or null.")
+
+    @extend_schema_field(ReusedOut(allow_null=True))
+    def get_reused_from(self, row: Any) -> dict[str, Any] | None:
+        came = self.context.get("reused", {}).get((row.node_id, row.generation))
+        return None if came is None else dict(ReusedOut(came).data)
 
     @extend_schema_field(serializers.DictField(allow_null=True))
     def get_template_ref(self, row: Any) -> dict[str, Any] | None:

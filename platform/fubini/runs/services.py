@@ -22,6 +22,7 @@ from fubini.pipelines.models import PipelineVersion
 from fubini.projects.models import Project
 from fubini.runs.models import JobCounter, Run, RunLabel, RunManifest
 from fubini.runs.pins import claims_of, pinned
+from fubini.runs.reuse.plan import ReusePlan
 from fubini.runs.transitions import RUN, RUN_ENDED
 
 NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,118}[a-z0-9])?")
@@ -46,8 +47,11 @@ def run_submit(
     library: Sequence[Mapping[str, Any]] = (),
     resubmit_of: str = "",
     engine: str = "embedded",
+    reuse: ReusePlan | None = None,
 ) -> Run:
     """Accept a run. Once this commits it is never lost.
+
+    With `reuse`, steps take the results of finished ones over (`runs.reuse`); the plan is kept as it was told.
 
     Raises:
         ManifestInvalid: with every finding, each with path and line.
@@ -88,6 +92,7 @@ def run_submit(
         max_cost_micros=max_cost_micros if max_cost_micros is not None else project.default_max_cost_micros,
         created_at_ms=at_ms,
         resubmit_of=resubmit_of,
+        reuse={"mode": reuse.mode, "run": reuse.run_id, "plan": reuse.to_json()} if reuse is not None else None,
     )
     rows_create(RUN, [run], at_ms=at_ms, actor=actor, data=lambda r: {"name": r.name})
     RunManifest.objects.create(

@@ -27,7 +27,7 @@ RUN = Entity(
 TASK = Entity(
     "task",
     legal_moves(
-        "blocked -> queued cancelled ; queued -> blocked placed failed cancelled ;"
+        "blocked -> queued cancelled ; queued -> blocked placed succeeded failed cancelled ;"
         " placed -> queued running succeeded failed cancelled ; running -> queued succeeded failed cancelled"
     ),
     lambda t: (t.project_id, t.run_id, t.generation),

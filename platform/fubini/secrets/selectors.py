@@ -25,6 +25,15 @@ def secrets_known(project_id: str) -> dict[str, frozenset[str]]:
     return {name: frozenset(keys) for name, keys in found.items()}
 
 
+def secret_versions(project_id: str, names: Iterable[str]) -> dict[str, tuple[tuple[str, int, int], ...]]:
+    """Name -> (key, row, version) of each key: another triple whenever a value was set, and never a value."""
+    found: dict[str, list[tuple[str, int, int]]] = defaultdict(list)
+    rows = SecretValue.objects.filter(secret__project_id=project_id, secret__name__in=sorted(set(names)))
+    for name, key, row, version in rows.order_by("key").values_list("secret__name", "key", "pk", "version"):
+        found[name].append((key, row, version))
+    return {name: tuple(keys) for name, keys in found.items()}
+
+
 def secret_values(project_id: str, names: Iterable[str]) -> dict[str, dict[str, bytes]]:
     """Name -> key -> value, opened. Only whoever delivers to a step or signs a fetch asks for it.
 

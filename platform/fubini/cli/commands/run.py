@@ -98,17 +98,26 @@ def run_submit(
     key: Annotated[str, typer.Option(help="An idempotency key: the same key never makes a second run.")] = "",
     wait: Annotated[bool, typer.Option("--wait", "-w", help="Until it has ended; the exit code tells how.")] = False,
     timeout: Annotated[float | None, typer.Option(help="With --wait: give up after so many seconds (exit 7).")] = None,
+    reuse: Annotated[
+        str, typer.Option(metavar="RUN|any", help="Take over finished steps with the same inputs, of a run or any.")
+    ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and quote, submit nothing.")] = False,
 ) -> None:
     """Submit a run. Once this has printed its id, nothing that happens later loses it."""
     source = source_of(file, pipeline)
     client = connect()
     body = {"project": client.project, **source, "parameters": parameters_of(parameter)}
-    body |= {"objective": objective, "priority": priority}
+    body |= {"objective": objective, "priority": priority, "name": name}
+    if reuse:
+        body["reuse"] = reuse if reuse == "any" else find(client, reuse)["id"]
     if dry_run:
         quote_show(client.send("POST", "/quotes", body=body))
         return
-    body |= {"name": name, "labels": labels_of(label)}
+    if reuse and not OPTIONS.json:
+        found = client.send("POST", "/quotes", body=body)
+        output.note(reuse_text(found["reuse"]))
+        output.note(quote_line(found))
+    body |= {"labels": labels_of(label)}
     if max_cost:
         body["max_cost_micros"] = amount(max_cost)
     chosen = key or new_key()  # made before the first send: whatever is lost on the way, there is one run
@@ -127,6 +136,25 @@ def run_submit(
         return
     output.note(f"submitted {run['name']} as job {run['job_number']} ({run['id']})")
     _follow(client, run, timeout)
+
+
+def reuse_text(plan: dict[str, Any]) -> str:
+    """What is reused, what runs and why, and the money saved."""
+    rows = [
+        [
+            row["template"] if n == 0 else " ",
+            row["verdict"] if n == 0 else " ",
+            row["count"] if n == 0 else " ",
+            output.money(row["saved_micros"]) if n == 0 and row["verdict"] == "reused" else " ",
+            f"{e['name']}: {e['why']}" + (f" (job {e['job_number']})" if e["job_number"] else ""),
+        ]
+        for row in plan["rows"]
+        for n, e in enumerate(row["examples"])
+    ]
+    counts = f"{plan['reused']} reused, {plan['runs']} run, {plan['later']} decided when their inputs are known"
+    more = "; how many more there are depends on results" if plan["open_ended"] else ""
+    saved = f"saved: {output.money(plan['saved_micros'])} and {output.duration(plan['saved_ms'] / 1000)} of run time"
+    return f"{output.table(rows, ['STEP', 'REUSE', 'COUNT', 'SAVED', 'WHY'])}\n{counts}{more}\n{saved}"
 
 
 def _follow(client: Client, run: dict[str, Any], timeout: float | None) -> None:
@@ -207,6 +235,16 @@ def run_list(
     output.rows_out(rows, RUN_COLUMNS, empty="no runs: fubini run submit FILE")
 
 
+def reused_text(run: dict[str, Any]) -> str:
+    if not run["steps_reused"]:
+        return ""
+    return f"{run['steps_reused']} steps of earlier runs, which had cost {output.money(run['saved_micros'])}"
+
+
+def from_text(came: dict[str, Any] | None) -> str:
+    return f"reused from {came['node_name']} of job {came['job_number']}" if came else ""
+
+
 def generation_text(found: dict[str, Any]) -> str:
     """A retry: who, and what it changed."""
     changes = ", ".join(f"{k} {v}" for k, v in found["changes"].items())
@@ -218,6 +256,7 @@ def run_get(
     ref: Ref,
     nodes: Annotated[bool, typer.Option("--nodes", help="Every node.")] = False,
     costs: Annotated[bool, typer.Option("--costs", help="What each kind of step cost, and where.")] = False,
+    reuse: Annotated[bool, typer.Option("--reuse", help="What it took over from earlier runs, and why not more.")] = False,
 ) -> None:
     """A run: how it stands, stage by stage."""
     client = connect()
@@ -229,6 +268,8 @@ def run_get(
         extra["nodes"] = list(client.pages(f"{base}/nodes"))
     if costs:
         extra["costs"] = client.get(f"{base}/costs")["rows"]
+    if reuse:
+        extra["reuse"] = client.get(f"{base}/reuse")["now"]
     if OPTIONS.json:
         output.print_json({**run, **extra})
         return
@@ -247,6 +288,7 @@ def run_get(
             ("time", output.duration(seconds_of(run))),
             ("steps", f"{run['steps_done']} of {run['steps_total']}, {run['steps_failed']} failed"),
             ("cost", costs_text(run)),
+            ("reused", reused_text(run)),
             ("labels", ", ".join(f"{k}={v}" for k, v in run["labels"].items())),
             ("parameters", ", ".join(f"{k}={v}" for k, v in run["parameters"].items())),
             ("datasets", ", ".join(sorted(run["datasets"].values()))),
@@ -265,9 +307,12 @@ def run_get(
             ("TYPE", lambda n: n["type"]),
             ("PHASE", lambda n: n["phase"]),
             ("TEMPLATE", lambda n: n["template_name"]),
-            ("MESSAGE", lambda n: n["message"]),
+            ("MESSAGE", lambda n: n["message"] or from_text(n["reused_from"])),
         ]
         output.rows_out(extra["nodes"], node_columns)
+    if reuse:
+        print()
+        print(reuse_text(extra["reuse"]))
     if costs:
         print()
         cost_columns: list[tuple[str, Any]] = [
@@ -405,6 +450,8 @@ def quote_show(found: dict[str, Any]) -> None:
     if found["available_micros"] is not None:
         print(f"the project can set aside {output.money(found['available_micros'])}")
     print(f"basis: {found['basis']}")
+    if found["reuse"]:
+        print(reuse_text(found["reuse"]))
     if not found["feasible"]:
         print(output.paint("some step fits no pool", "red"))
     for warning in found["warnings"]:

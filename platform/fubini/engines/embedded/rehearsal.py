@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fubini.engines import embedded
 from fubini.runs.engine import (
+    UNKNOWN_KEY,
+    UNKNOWN_VALUE,
     Event,
+    Foresight,
     LeafDone,
     LeafOutcome,
     LeafRunning,
@@ -35,34 +38,38 @@ MAX_LEAVES = 20_000
 BY_RESULT = re.compile(r"\{\{=?[^}]*\b(steps|tasks)\b[^}]*\boutputs\b")
 
 
-def rehearse(document: Mapping[str, Any], context: RunContext) -> Rehearsal:
+def rehearse(document: Mapping[str, Any], context: RunContext, answer: Foresight | None = None) -> Rehearsal:
     """Run `document` on paper from its start; at most `MAX_LEAVES` leaves are walked."""
-    return rehearse_on(embedded.State.new(dict(document), context), Start(context.created_ms), document)
+    return rehearse_on(embedded.State.new(dict(document), context), Start(context.created_ms), document, answer)
 
 
-def rehearse_on(state: embedded.State, first: Event, document: Mapping[str, Any]) -> Rehearsal:
-    """Go on on paper from `state` with `first`; the state is used up."""
+def rehearse_on(
+    state: embedded.State, first: Event, document: Mapping[str, Any], answer: Foresight | None = None
+) -> Rehearsal:
+    """Go on on paper from `state` with `first`; the state is used up.
+
+    Leaves open in waves, so that `answer` is asked for many at once.
+    """
     at_ms = first.at_ms
     queue: list[Event] = [first]
+    wave: list[OpenTask] = []
     counts: dict[str, tuple[TaskSpec, int]] = {}
     opened = 0
     while queue and opened < MAX_LEAVES:
         step: Step = embedded.advance(state, queue.pop())
         if step.refused:
             return Rehearsal((), open_ended=False, refused=step.refused)
+        found = [c for c in step.commands if isinstance(c, OpenTask)]
+        opened += len(found)
+        wave += found
         for command in step.commands:
-            if isinstance(command, OpenTask):
-                opened += 1
-                spec, count = counts.get(command.spec.template, (command.spec, 0))
-                counts[command.spec.template] = (spec, count + 1)
-                if command.spec.daemon:
-                    queue.append(LeafRunning(at_ms, command.node_id, command.generation, address="127.0.0.1"))
-                else:
-                    queue.append(LeafDone(at_ms, command.node_id, command.generation, _good(command)))
-            elif isinstance(command, LockRequest):
+            if isinstance(command, LockRequest):
                 queue.append(LockGranted(at_ms, command.holder, command.generation))
             elif isinstance(command, MemoLookup):
                 queue.append(MemoAnswer(at_ms, command.node_id, command.generation, None))
+        if not queue and wave:
+            queue = _ends(state, wave, answer, counts, at_ms)[::-1]
+            wave = []
         for timer in step.timers:
             if timer.at_ms is not None and not queue:
                 at_ms = max(at_ms, timer.at_ms)
@@ -70,14 +77,40 @@ def rehearse_on(state: embedded.State, first: Event, document: Mapping[str, Any]
     return Rehearsal(tuple(counts.values()), open_ended=_depends_on_results(document) or opened >= MAX_LEAVES)
 
 
-def _good(command: OpenTask) -> LeafOutcome:
+def _ends(
+    state: embedded.State,
+    wave: Sequence[OpenTask],
+    answer: Foresight | None,
+    counts: dict[str, tuple[TaskSpec, int]],
+    at_ms: int,
+) -> list[Event]:
+    """How the leaves of a wave end; those without an answer are counted."""
+    names = [node.name if (node := state.nodes.get(c.node_id)) is not None else "" for c in wave]
+    answers = answer([(n, c.spec) for n, c in zip(names, wave, strict=True)]) if answer else [None] * len(wave)
+    events: list[Event] = []
+    for command, known in zip(wave, answers, strict=True):
+        if known is None:
+            spec, count = counts.get(command.spec.template, (command.spec, 0))
+            counts[command.spec.template] = (spec, count + 1)
+        if known is None and command.spec.daemon:
+            events.append(LeafRunning(at_ms, command.node_id, command.generation, address="127.0.0.1"))
+        else:
+            outcome = known or _good(command, answer is None)
+            events.append(LeafDone(at_ms, command.node_id, command.generation, outcome))
+    return events
+
+
+def _good(command: OpenTask, guess: bool) -> LeafOutcome:
+    """Success with outputs nobody knows; with `guess` a default stands for a value."""
     spec = command.spec
     return LeafOutcome(
         kind=OutcomeKind.EXITED,
         exit_code=0,
-        result="[]" if spec.capture_result else None,
-        parameters={p.name: p.default if p.default is not None else "[]" for p in spec.parameters_out},
-        artifacts={a.name: f"rehearsal/{command.node_id}/{command.generation}/{a.name}" for a in spec.artifacts_out},
+        result=UNKNOWN_VALUE if spec.capture_result else None,
+        parameters={
+            p.name: p.default if guess and p.default is not None else UNKNOWN_VALUE for p in spec.parameters_out
+        },
+        artifacts={a.name: f"{UNKNOWN_KEY}{command.node_id}/{command.generation}/{a.name}" for a in spec.artifacts_out},
         containers={c.name: 0 for c in spec.containers},
     )
 

@@ -18,7 +18,7 @@ from fubini.manifests.check import check_manifest
 from fubini.manifests.findings import Report
 from fubini.manifests.import_rules import NO_RULES, ImportRules, rules_from
 from fubini.runs.apply import node_record, step_apply, steps_merge
-from fubini.runs.engine import Event, NodePhase, Rehearsal, RunContext, RunRecord, Signal
+from fubini.runs.engine import Event, Foresight, NodePhase, Rehearsal, RunContext, RunRecord, Signal
 from fubini.runs.models import Run, RunManifest, RunNode
 
 CACHED_RUNS = 256
@@ -58,8 +58,14 @@ class EmbeddedShell:
             secrets=secrets,
         )
 
-    def rehearse(self, run: Run, document: Mapping[str, Any], library: Sequence[Mapping[str, Any]]) -> Rehearsal:
-        return rehearse(document, context_of(run, library))
+    def rehearse(
+        self,
+        run: Run,
+        document: Mapping[str, Any],
+        library: Sequence[Mapping[str, Any]],
+        answer: Foresight | None = None,
+    ) -> Rehearsal:
+        return rehearse(document, context_of(run, library), answer)
 
     def rehearse_signal(self, run: Run, signal: Signal) -> Rehearsal:
         manifest = RunManifest.objects.get(run=run)

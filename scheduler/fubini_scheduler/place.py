@@ -256,7 +256,7 @@ class Placing:
         """A queued pool: the site's own estimate, and our own entries beyond what the place runs at once."""
         pool = candidate.pool
         behind = max(0, pool.ours + 1 - candidate.parallel)
-        return pool.pool.wait_estimate_s * 1000 + behind * candidate.run_ms // candidate.parallel
+        return (pool.pool.wait_estimate_s or 0) * 1000 + behind * candidate.run_ms // candidate.parallel
 
     def _affords_all(self, lane: Lane) -> bool:
         left = self._admission.left_micros(lane)

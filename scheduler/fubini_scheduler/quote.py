@@ -95,7 +95,7 @@ def _in_candidate(
     opening = opening_of(candidate, capacity, now_ms)
     wait_ms = 0 if opening is None else opening.at_ms - now_ms
     if candidate.queued:
-        wait_ms += candidate.pool.pool.wait_estimate_s * 1000
+        wait_ms += (candidate.pool.pool.wait_estimate_s or 0) * 1000
     waves = -(-count // candidate.parallel)
     return PoolQuote(
         pool_id=candidate.pool.pool.id,

@@ -106,6 +106,9 @@ class PoolOut(ReplySerializer):
     site_id = serializers.CharField()
     name = serializers.CharField()
     kind = serializers.CharField()
+    queue_depth = serializers.SerializerMethodField(help_text="Others' entries waiting there; null: see `queue_unknown`.")
+    queue_wait_s = serializers.SerializerMethodField(help_text="What the site says a new entry waits; null: not known.")
+    queue_unknown = serializers.SerializerMethodField(help_text="Why the queue's figures are not known; empty if they are.")
     max_running = serializers.IntegerField(allow_null=True)
     max_walltime_s = serializers.IntegerField(allow_null=True)
     labels = serializers.DictField()
@@ -120,6 +123,17 @@ class PoolOut(ReplySerializer):
     agents = PoolAgentOut(many=True, source="live_agents")
     projects = serializers.SerializerMethodField(help_text="Slugs of those it is kept for; empty: open to all.")
     price = serializers.SerializerMethodField(help_text="The rates that apply now; null: free.")
+
+    def get_queue_depth(self, pool: Any) -> int | None:
+        return None
+
+    def get_queue_wait_s(self, pool: Any) -> int | None:
+        return None
+
+    def get_queue_unknown(self, pool: Any) -> str:
+        if pool.kind == Pool.Kind.OWNED:
+            return "Fubini fills this pool's slots itself; nothing queues at the site."
+        return "No agent of this pool reports its site's queue."
 
     def get_bandwidth_bytes_per_s(self, pool: Any) -> int | None:
         return link_bytes_per_s(pool)

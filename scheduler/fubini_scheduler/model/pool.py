@@ -113,8 +113,10 @@ class Pool:
     max_running: int | None = None  # slot limit over all our attempts in the pool, waiting at the site or running
     running_elsewhere: int = 0  # slots taken by things that are not in `Snapshot.allocations`
     max_walltime_s: int | None = None
-    depth: int = 0  # queued: others' entries waiting at the site, for explanations
-    wait_estimate_s: int = 0  # queued: how long the site says a new entry waits; owned pools' waits are computed
+    # Queued pools: others' entries waiting at the site, and how long the site says a new one waits. None: it does not say;
+    # then only our own entries are counted, so its waits are lower bounds. Owned pools' waits are computed.
+    depth: int | None = None
+    wait_estimate_s: int | None = None
     images: frozenset[str] | None = None  # image names it can run; None = any
     private_root: bool = True  # can give a step its own root, so absolute output paths work
     container_groups: bool = True  # can run several commands of one task at once

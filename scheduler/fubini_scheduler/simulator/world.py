@@ -181,7 +181,7 @@ class _World:
         if self._pools[placement.pool_id].kind is PoolKind.OWNED:
             self._start(live, staged_ms)
         else:
-            delay_ms = self._pools[placement.pool_id].wait_estimate_s * 1000
+            delay_ms = (self._pools[placement.pool_id].wait_estimate_s or 0) * 1000
             self._heap.at(max(staged_ms, now_ms + delay_ms), lambda: self._enter_site_queue(live))
 
     def _hold(self, task: TaskRequest, micros: int) -> None:

@@ -108,7 +108,6 @@ NEEDS: dict[str, Need] = {
         "control groups that this user may make (cpu and memory)",
         _control_groups,
         "run the tests as root, or in a unit with Delegate=cpu memory and DelegateSubgroup=tests",
-        exempt=True,  # a container decides it, not a package
     ),
     "small disk": Need("the right to mount a small disk", _small_disk, "run the tests as root"),
     "shaped link": Need(

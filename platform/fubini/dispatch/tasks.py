@@ -55,21 +55,23 @@ def reconcile() -> dict[str, int]:
 
 @shared_task(name="fubini.retention", ignore_result=True)  # type: ignore[untyped-decorator]
 def retention() -> dict[str, int]:
-    """Let go of what is past its time: events and logs of ended runs, bytes of deleted ones, dead keys and tokens."""
-    days = option("RETENTION_DAYS")
+    """Let go of what is past its time: events, logs and artifacts of ended runs, bytes of deleted ones, dead keys."""
     now = clock.now()
-    before_ms = clock.to_ms(now - timedelta(days=days))
     done: dict[str, int] = {}
     done["idempotency_keys"] = _delete(
         IdempotencyKey.objects.filter(created_at__lt=now - timedelta(hours=IDEMPOTENCY_HOURS))
     )
     done["join_tokens"] = _delete(JoinToken.objects.filter(expires_at__lt=now - timedelta(days=FORGOTTEN_TOKEN_DAYS)))
-    dead = Q(revoked_at__lt=now - timedelta(days=days)) | Q(expires_at__lt=now - timedelta(days=days))
-    done["tokens"] = _delete(Token.objects.filter(dead))
-    if days > 0:
-        done["events"] = _events_expire(before_ms)
+    long_ago = now - timedelta(days=FORGOTTEN_TOKEN_DAYS)
+    done["tokens"] = _delete(Token.objects.filter(Q(revoked_at__lt=long_ago) | Q(expires_at__lt=long_ago)))
+    if days := option("RETENTION_EVENTS_DAYS"):
+        done["events"] = _events_expire(clock.to_ms(now - timedelta(days=days)))
+    if days := option("RETENTION_LOGS_DAYS"):
         done["logs"] = logs_expire(keep_days=days)
-    gone = Run.objects.filter(deleted_at_ms__isnull=False, pk=OuterRef("run_id"))
+    past = Q(deleted_at_ms__isnull=False)
+    if days := option("RETENTION_ARTIFACTS_DAYS"):
+        past |= Q(state__in=RUN_ENDED, finished_at_ms__lt=clock.to_ms(now - timedelta(days=days)))
+    gone = Run.objects.filter(past, pk=OuterRef("run_id"))
     runs = list(
         Artifact.objects.annotate(deleted=Exists(gone))
         .filter(deleted=True)

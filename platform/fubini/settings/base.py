@@ -154,7 +154,9 @@ FUBINI: dict[str, Any] = {
     "LEASE_S": ENV.lease_s,
     # Local first: work overflows to a less local site when the local ones would start it later than this.
     "POLICY": {"burst_wait_s": ENV.burst_wait_s},
-    "RETENTION_DAYS": ENV.retention_days,
+    # How long events, logs and artifacts of ended runs are kept, in days; 0: for ever.
+    **{f"RETENTION_{kind}_DAYS": days for kind, days in ENV.retention_days.items()},
+    "BLOB_GRACE_S": ENV.blob_grace_hours * 3600,
     # An attempt nobody reports on for this long after its lease ended is lost and its task runs again.
     "UNKNOWN_WINDOW_S": 30,
     "MAX_INFRA_ATTEMPTS": 5,

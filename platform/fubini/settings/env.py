@@ -34,7 +34,8 @@ class Env:
     secret_key: str
     secrets_keys: tuple[str, ...]
     lease_s: int
-    retention_days: int
+    retention_days: dict[str, int]  # of events, logs, artifacts; 0: for ever
+    blob_grace_hours: int
     log_level: str
     burst_wait_s: int
 
@@ -58,6 +59,7 @@ def read_env() -> Env:
     """Read and check the environment once, at import of the settings."""
     env = environ.Env()
     home = default_home()
+    days = env.int("FUBINI_RETENTION_DAYS", default=90)
     return Env(
         home=home,
         debug=env.bool("FUBINI_DEBUG", default=False),
@@ -69,7 +71,12 @@ def read_env() -> Env:
         secret_key=secret_key_of(home),
         secrets_keys=tuple(env.list("FUBINI_SECRETS_KEYS", default=[])),
         lease_s=env.int("FUBINI_LEASE_S", default=30),
-        retention_days=env.int("FUBINI_RETENTION_DAYS", default=90),
+        retention_days={
+            "EVENTS": env.int("FUBINI_RETENTION_EVENTS_DAYS", default=days),
+            "LOGS": env.int("FUBINI_RETENTION_LOGS_DAYS", default=days),
+            "ARTIFACTS": env.int("FUBINI_RETENTION_ARTIFACTS_DAYS", default=0),
+        },
+        blob_grace_hours=env.int("FUBINI_BLOB_GRACE_HOURS", default=24),
         log_level=env.str("FUBINI_LOG_LEVEL", default="INFO"),
         burst_wait_s=env.int("FUBINI_BURST_WAIT_S", default=10),
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from fubini.common import bell, clock
+from fubini.datasets.models import Artifact
 from fubini.dispatch.tasks import reconcile, retention
 from fubini.events.models import Event
 from fubini.rest.models import IdempotencyKey
@@ -80,3 +82,27 @@ def test_idempotency_keys_are_kept_for_a_day() -> None:
     assert retention()["idempotency_keys"] == 1
     assert [k.key for k in IdempotencyKey.objects.all()] == ["young"]
     assert retention()["idempotency_keys"] == 0
+
+
+def test_artifacts_are_kept_for_ever_unless_a_time_is_set_and_then_only_of_ended_runs(settings: Any) -> None:
+    project = make_project(budget_micros=0)
+    old = clock.to_ms(clock.now() - timedelta(days=10))
+    ended = make_run(project, state="succeeded", phase="Succeeded", finished_at_ms=old)
+    young = make_run(project, state="failed", phase="Failed", finished_at_ms=clock.now_ms())
+    going = make_run(project)
+    for run in (ended, young, going):
+        Artifact.objects.create(
+            key=f"{run.pk}/n/0/o", project_id=project.pk, run_id=run.pk, node_id="n", generation=0, name="o",
+            attempt_id="a", entries=[], size_bytes=0, created_at_ms=old,
+        )  # fmt: skip
+    assert retention()["artifacts"] == 0
+    settings.FUBINI = {**settings.FUBINI, "RETENTION_ARTIFACTS_DAYS": 5}
+    assert retention()["artifacts"] == 1
+    assert set(Artifact.objects.values_list("run_id", flat=True)) == {young.pk, going.pk}
+
+
+def test_events_are_kept_for_ever_where_their_retention_is_zero(settings: Any) -> None:
+    settings.FUBINI = {**settings.FUBINI, "RETENTION_EVENTS_DAYS": 0}
+    Event.objects.create(topic="run", kind="run.x", entity_id="e", at_ms=0)
+    assert "events" not in retention()
+    assert Event.objects.filter(kind="run.x").exists()

@@ -15,6 +15,7 @@ from itertools import islice
 from typing import Any, Final
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from fubini.common import clock
 from fubini.common.bulk import rows_insert, rows_update
@@ -298,11 +299,15 @@ def _unknown_blob(manifest: Manifest, known: Mapping[str, int]) -> str:
 
 
 @transaction.atomic
-def artifacts_delete(*, run_ids: Iterable[str]) -> int:
-    """Remove the artifacts of runs that are gone; their bytes go with the next collection. Returns how many."""
+def artifacts_delete(*, run_ids: Iterable[str], keep: QuerySet[Any] | None = None) -> int:
+    """Remove the artifacts of runs that are gone; their bytes go with the next collection. Returns how many.
+
+    `keep` has the keys of those that something else still names.
+    """
     ids, gone = list(run_ids), 0
     for at in range(0, len(ids), IN_MAX):
-        gone += Artifact.objects.filter(run_id__in=ids[at : at + IN_MAX]).delete()[0]
+        doomed = Artifact.objects.filter(run_id__in=ids[at : at + IN_MAX])
+        gone += (doomed.exclude(key__in=keep) if keep is not None else doomed).delete()[0]
     transaction.on_commit(memory_clear)
     return gone
 

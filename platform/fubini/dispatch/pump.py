@@ -22,13 +22,15 @@ from fubini.runs.engine import (
     LeafDone,
     LeafOutcome,
     LeafRunning,
+    LockGranted,
     NodeId,
     OutcomeKind,
     SignalKind,
     Start,
     Tick,
 )
-from fubini.runs.models import Run, RunSignal, RunTimer, Task
+from fubini.runs.locks import run_locks_release
+from fubini.runs.models import LockClaim, Run, RunSignal, RunTimer, Task
 from fubini.runs.registry import engine_of
 from fubini.runs.signals import signal_event
 from fubini.runs.transitions import RUN_ENDED, TASK_LIVE, run_move, tasks_move
@@ -47,6 +49,7 @@ class _Inbox:
     signals: list[RunSignal] = field(default_factory=list)
     timers: list[RunTimer] = field(default_factory=list)
     tasks: list[Task] = field(default_factory=list)
+    grants: list[LockClaim] = field(default_factory=list)
     is_new: bool = False
 
 
@@ -69,6 +72,8 @@ def engines_pump() -> int:
     )
     for task in unheard.order_by("finished_at_ms", "id")[:EVENTS_A_PASS]:
         boxes[task.run_id].tasks.append(task)
+    for claim in LockClaim.objects.filter(heard=False).order_by("id")[:EVENTS_A_PASS]:
+        boxes[claim.run_id].grants.append(claim)
     return sum(_feed_one(run_id, box) for run_id, box in boxes.items())
 
 
@@ -118,6 +123,8 @@ def _events_of(run: Run, box: _Inbox) -> list[Event]:
             events.append(LeafDone(now, node, task.generation, outcome))
         elif task.state == "cancelled":
             events.append(LeafDone(now, node, task.generation, LeafOutcome(kind=OutcomeKind.CANCELLED)))
+    wishes = {claim.claim: claim for claim in box.grants}
+    events += [LockGranted(now, NodeId(claim.node_id), claim.generation) for claim in wishes.values()]
     events += [Tick(now, timer.key) for timer in box.timers]
     return events
 
@@ -130,6 +137,8 @@ def _mark_heard(box: _Inbox) -> None:
         # Only the very ticks that were fed: the engine may have set the same key anew.
         for timer in box.timers:
             RunTimer.objects.filter(pk=timer.pk, at_ms=timer.at_ms).delete()
+    if box.grants:
+        LockClaim.objects.filter(pk__in=[c.pk for c in box.grants]).update(heard=True)
     by_state: dict[str, list[str]] = defaultdict(list)
     for task in box.tasks:
         by_state[task.state].append(task.pk)
@@ -159,6 +168,7 @@ def _count_failure(run_id: str, box: _Inbox) -> None:
             )
         tasks_move(list(Task.objects.filter(run=run, state__in=TASK_LIVE)), "cancelled", at_ms=at_ms)
         Task.objects.filter(run=run).update(engine_seen=True)
+        run_locks_release(run=run, at_ms=at_ms)
         run.engine_failures = 0
         run.save(update_fields=["engine_failures"])
         _mark_heard(box)

@@ -20,7 +20,8 @@ from fubini.datasets.services import artifacts_delete, blobs_collect_garbage
 from fubini.events.models import Event
 from fubini.rest.models import IdempotencyKey
 from fubini.runs.logs import logs_delete, logs_expire
-from fubini.runs.models import Lease, Run, RunSignal, RunTimer, Task
+from fubini.runs.memos import entries_expire
+from fubini.runs.models import Lease, LockClaim, MemoArtifact, Run, RunSignal, RunTimer, Task
 from fubini.runs.transitions import RUN_ENDED
 from fubini.sites.models import JoinToken
 
@@ -39,6 +40,7 @@ def reconcile() -> dict[str, int]:
         or RunSignal.objects.filter(handled_at_ms=None, at_ms__lte=before).exists()
         or Run.objects.filter(state="pending", engine_version=0, created_at_ms__lte=before).exists()
         or RunTimer.objects.filter(at_ms__lte=before).exists()
+        or LockClaim.objects.filter(heard=False, held_at_ms__lte=before).exists()
     )
     if unheard:
         bell.ring("dispatch")
@@ -71,14 +73,16 @@ def retention() -> dict[str, int]:
     past = Q(deleted_at_ms__isnull=False)
     if days := option("RETENTION_ARTIFACTS_DAYS"):
         past |= Q(state__in=RUN_ENDED, finished_at_ms__lt=clock.to_ms(now - timedelta(days=days)))
+        done["memo_entries"] = entries_expire(before_ms=clock.to_ms(now - timedelta(days=days)))
     gone = Run.objects.filter(past, pk=OuterRef("run_id"))
+    kept = MemoArtifact.objects.filter(key=OuterRef("key"))
     runs = list(
-        Artifact.objects.annotate(deleted=Exists(gone))
-        .filter(deleted=True)
+        Artifact.objects.annotate(deleted=Exists(gone), kept=Exists(kept))
+        .filter(deleted=True, kept=False)
         .values_list("run_id", flat=True)
         .distinct()[:SLICE]
     )
-    done["artifacts"] = artifacts_delete(run_ids=runs) if runs else 0
+    done["artifacts"] = artifacts_delete(run_ids=runs, keep=MemoArtifact.objects.values("key")) if runs else 0
     logs_delete(
         Run.objects.filter(deleted_at_ms__isnull=False).order_by("-deleted_at_ms").values_list("pk", flat=True)[:SLICE]
     )

@@ -6,7 +6,7 @@ library. A template is found by name in its own base, by `templateRef` in anothe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -128,6 +128,29 @@ def parameter_config_map(document: dict[str, Any]) -> bool:
     """Has the ConfigMap the label without which parameters may not come from it?"""
     labels = mapping(mapping(document.get("metadata")).get("labels"))
     return labels.get(_PARAMETER_LABEL[0]) == _PARAMETER_LABEL[1]
+
+
+def referred(document: Mapping[str, Any], library: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The library without the ConfigMaps that neither the manifest nor a template of the library can mean."""
+    names, any_name = set[str](), False
+    stack: list[Any] = [document, *(entry for entry in library if entry.get("kind") != "ConfigMap")]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, Mapping):
+            for key, inner in value.items():
+                if key in ("configMapKeyRef", "configMapRef", "configMap") and isinstance(inner, Mapping):
+                    name = text(inner.get("name"))
+                    any_name = any_name or "{{" in name
+                    names.add(name)
+                else:
+                    stack.append(inner)
+        elif isinstance(value, list):
+            stack.extend(value)
+    return [
+        entry
+        for entry in library
+        if any_name or entry.get("kind") != "ConfigMap" or text(mapping(entry.get("metadata")).get("name")) in names
+    ]
 
 
 def has_location(artifact: dict[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""Pipelines: named manifests with immutable versions."""
+"""Pipelines: named manifests with immutable versions; ConfigMaps: small settings that manifests refer to by name."""
 
 from __future__ import annotations
 
@@ -37,3 +37,20 @@ class PipelineVersion(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["pipeline", "number"], name="pipeline_version_once")]
+
+
+class ConfigMap(models.Model):
+    """A project's ConfigMap, as manifests mean one: parameters' values, sizes of semaphores. `version` rises by each change."""
+
+    id = IdField()
+    project = models.ForeignKey("fubini_projects.Project", on_delete=models.CASCADE, related_name="config_maps")
+    name = models.CharField(max_length=253)
+    labels = models.JSONField(default=dict)
+    data = models.JSONField(default=dict)
+    version = models.PositiveIntegerField(default=1)
+    created_at_ms = models.BigIntegerField()
+    changed_at_ms = models.BigIntegerField()
+    changed_by = models.CharField(max_length=80, blank=True, default="")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "name"], name="config_map_once")]

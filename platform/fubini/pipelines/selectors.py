@@ -1,4 +1,4 @@
-"""Reads on pipelines, and the templates a project's manifests may refer to."""
+"""Reads on pipelines and ConfigMaps, and what a project's manifests may refer to."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import F, QuerySet
 
 from fubini.manifests.load import load
-from fubini.pipelines.models import Pipeline, PipelineVersion
+from fubini.pipelines.models import ConfigMap, Pipeline, PipelineVersion
 
 TEMPLATE_KINDS = ("WorkflowTemplate", "ClusterWorkflowTemplate")
 ProjectIds = Collection[str] | QuerySet[Any]
@@ -42,15 +42,16 @@ def version_get(pipeline: Pipeline, number: int | None = None) -> PipelineVersio
 
 
 def library_of(project_id: str) -> list[dict[str, Any]]:
-    """The newest version of each stored WorkflowTemplate and ClusterWorkflowTemplate, parsed, for `templateRef`.
+    """The newest version of each stored WorkflowTemplate and ClusterWorkflowTemplate, parsed, then the ConfigMaps.
 
-    In order of pipeline name. Shared objects: callers do not change them.
+    In order of name. Shared objects: callers do not change them.
     """
-    return [document for _, document in library_rows(project_id)]
+    maps = ConfigMap.objects.filter(project_id=project_id).order_by("name")
+    return [*(document for _, document in library_rows(project_id)), *(manifest_of(row) for row in maps)]
 
 
 def library_rows(project_id: str) -> list[tuple[str, dict[str, Any]]]:
-    """`library_of` with the pipeline's id beside each."""
+    """The templates of `library_of` with the pipeline's id beside each."""
     rows = PipelineVersion.objects.filter(
         pipeline__project_id=project_id, kind__in=TEMPLATE_KINDS, number=F("pipeline__version")
     ).order_by("pipeline__name")
@@ -62,3 +63,30 @@ def _parsed(digest: str, text: str) -> dict[str, Any]:
     document = load(text).document
     assert document is not None, f"pipeline version {digest} was stored unchecked"
     return document
+
+
+# --- ConfigMaps ---
+
+
+def config_maps_of(project_ids: ProjectIds) -> QuerySet[ConfigMap]:
+    return ConfigMap.objects.filter(project_id__in=project_ids).select_related("project")
+
+
+def manifest_of(row: ConfigMap) -> dict[str, Any]:
+    """A ConfigMap as the manifest it stands for."""
+    metadata = {"name": row.name, "labels": row.labels}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": row.data}
+
+
+def config_map_manifest(project_id: str, name: str) -> dict[str, Any] | None:
+    """The ConfigMap of that name as it is now."""
+    row = ConfigMap.objects.filter(project_id=project_id, name=name).first()
+    return manifest_of(row) if row is not None else None
+
+
+def config_map_data(project_id: str, name: str) -> dict[str, str] | None:
+    """What stands in the ConfigMap of that name now."""
+    found: dict[str, str] | None = (
+        ConfigMap.objects.filter(project_id=project_id, name=name).values_list("data", flat=True).first()
+    )
+    return found

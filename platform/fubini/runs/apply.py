@@ -128,6 +128,10 @@ def node_row(run: Run, node: NodeRecord) -> RunNode:
         extra["template_scope"] = node.template_scope
     if node.node_flag:
         extra["node_flag"] = dict(node.node_flag)
+    if node.memoization:
+        extra["memoization"] = dict(node.memoization)
+    if node.waiting_for:
+        extra["waiting_for"] = node.waiting_for
     if node.private:
         extra["private"] = dict(node.private)
     return RunNode(
@@ -168,6 +172,8 @@ def node_record(row: RunNode) -> NodeRecord:
         inputs=row.inputs,
         outputs=row.outputs,
         node_flag=row.extra.get("node_flag"),
+        memoization=row.extra.get("memoization"),
+        waiting_for=row.extra.get("waiting_for", ""),
         started_ms=row.started_at_ms,
         finished_ms=row.finished_at_ms,
         private=row.extra.get("private", {}),

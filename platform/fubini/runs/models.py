@@ -273,3 +273,81 @@ class Lease(models.Model):
                 fields=["agent_id", "state"], condition=models.Q(state__in=["granted", "held"]), name="lease_live"
             ),
         ]
+
+
+class Lock(models.Model):
+    """A mutex or semaphore of a project, named as Argo names it. Made when first asked for, or when given a size.
+
+    `size` is that of a database semaphore, set by people; of one whose size stands in a ConfigMap, the last that could
+    be read there.
+    """
+
+    id = IdField()
+    project = models.ForeignKey("fubini_projects.Project", on_delete=models.CASCADE, related_name="locks")
+    kind = models.CharField(max_length=10)  # Mutex | ConfigMap | Database
+    semaphore = models.BooleanField(default=False)
+    resource = models.CharField(max_length=400)
+    key = models.CharField(max_length=400, blank=True, default="")
+    size = models.PositiveIntegerField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "kind", "semaphore", "resource", "key"], name="lock_once")
+        ]
+
+
+class LockClaim(models.Model):
+    """One lock that a node, or a run itself (`node_id` ""), holds or waits for; the rows of one wish share `claim`.
+
+    `claim` sorts by the time of asking. `heard` is false while the engine has not been told of a grant.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    claim = models.CharField(max_length=32)
+    lock = models.ForeignKey(Lock, on_delete=models.CASCADE, related_name="claims")
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="lock_claims")
+    node_id = models.CharField(max_length=200, blank=True, default="")
+    generation = models.IntegerField(default=0)
+    position = models.PositiveSmallIntegerField(default=0)  # among the locks of its wish
+    priority = models.IntegerField(default=0)
+    created_at_ms = models.BigIntegerField()  # the run's
+    asked_at_ms = models.BigIntegerField()
+    held_at_ms = models.BigIntegerField(null=True)
+    heard = models.BooleanField(default=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "node_id", "lock"], name="lock_claim_once")]
+        indexes = [
+            models.Index(
+                fields=["lock", "-priority", "created_at_ms", "claim"],
+                condition=models.Q(held_at_ms=None),
+                name="lock_claim_queue",
+            ),
+            models.Index(fields=["claim"], name="lock_claim_claim"),
+            models.Index(fields=["heard"], condition=models.Q(heard=False), name="lock_claim_unheard"),
+        ]
+
+
+class MemoEntry(models.Model):
+    """A result kept under a cache's name and a key (`memoize`), for the project's later runs."""
+
+    id = IdField()
+    project = models.ForeignKey("fubini_projects.Project", on_delete=models.CASCADE, related_name="memo_entries")
+    cache = models.CharField(max_length=253)
+    key = models.CharField(max_length=1000)
+    outputs = models.JSONField(default=dict)
+    run_id = models.CharField(max_length=32)
+    node_id = models.CharField(max_length=200)
+    created_at_ms = models.BigIntegerField()
+    hit_at_ms = models.BigIntegerField()  # the last time it was found; at first when it was made
+    hits = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "cache", "key"], name="memo_entry_once")]
+
+
+class MemoArtifact(models.Model):
+    """An artifact that an entry names: it is kept as long as the entry, also when its run is deleted."""
+
+    entry = models.ForeignKey(MemoEntry, on_delete=models.CASCADE, related_name="artifacts")
+    key = models.CharField(max_length=500, db_index=True)

@@ -17,6 +17,7 @@ from fubini.common import bell, clock
 from fubini.common.errors import Conflict, Invalid
 from fubini.events.moves import rows_create
 from fubini.events.services import EventDraft, events_append
+from fubini.manifests.library import referred
 from fubini.pipelines.checking import finding_json, manifest_report, report_require
 from fubini.pipelines.models import PipelineVersion
 from fubini.projects.models import Project
@@ -99,7 +100,7 @@ def run_submit(
         run=run,
         text=text if isinstance(text, str) else text.decode(),
         document=document,
-        library=list(library),
+        library=referred(document, library),
         warnings=[finding_json(f) for f in report.findings if f.severity != "error"],
         import_rules=project.import_rules,
     )

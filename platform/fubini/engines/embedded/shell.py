@@ -6,7 +6,7 @@ that fails can leave it ahead of them (`forget`). Only the leading dispatch proc
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +17,9 @@ from fubini.engines.embedded.supported import SUPPORTED
 from fubini.manifests.check import check_manifest
 from fubini.manifests.findings import Report
 from fubini.manifests.import_rules import NO_RULES, ImportRules, rules_from
+from fubini.runs.answers import answers_to
 from fubini.runs.apply import node_record, step_apply, steps_merge
-from fubini.runs.engine import Event, Foresight, NodePhase, Rehearsal, RunContext, RunRecord, Signal
+from fubini.runs.engine import Event, Foresight, NodePhase, Rehearsal, RunContext, RunRecord, Signal, Step
 from fubini.runs.models import Run, RunManifest, RunNode
 
 CACHED_RUNS = 256
@@ -73,7 +74,12 @@ class EmbeddedShell:
 
     def feed(self, run: Run, events: Sequence[Event], *, at_ms: int) -> None:
         cached = self._load(run)
-        steps = [embedded.advance(cached.state, event) for event in events]
+        steps: list[Step] = []
+        todo = deque(events)
+        while todo:
+            steps.append(embedded.advance(cached.state, todo.popleft()))
+            for command in steps[-1].commands:
+                todo.extendleft(reversed(answers_to(run, command, at_ms=at_ms)))
         step_apply(run, steps_merge(steps), phases=cached.phases, at_ms=at_ms, rules=cached.rules)
         run.engine_version += 1
         run.save(update_fields=["engine_version"])

@@ -61,6 +61,13 @@ _PLACE = (
         for f in _EXPRESSION
     ),
 )
+_LOCKS = (
+    "mutexes[].name",
+    "mutexes[].database",
+    "semaphores[].configMapKeyRef.name",
+    "semaphores[].configMapKeyRef.key",
+    "semaphores[].database.key",
+)
 _RETRY = (
     "limit",
     "retryPolicy",
@@ -101,6 +108,8 @@ def _holder(start: str) -> Iterator[str]:
 def _template(start: str) -> Iterator[str]:
     yield from (f"{start}.{field}" for field in ("name", "parallelism", "failFast", "timeout", "activeDeadlineSeconds"))
     yield f"{start}.pendingTimeout"
+    yield from (f"{start}.memoize.{field}" for field in ("key", "maxAge", "cache.configMap.name"))
+    yield from (f"{start}.synchronization.{field}" for field in _LOCKS)
     yield f"{start}.annotations.*"
     yield f"{start}.metadata.annotations.*"
     yield f"{start}.metadata.labels.*"
@@ -138,6 +147,7 @@ def _paths() -> Iterator[str]:
     yield from (f"spec.{f}" for f in ("entrypoint", "onExit", "parallelism", "suspend", "activeDeadlineSeconds"))
     yield from (f"spec.{f}" for f in ("priority", "archiveLogs", "workflowTemplateRef.**"))
     yield from ("spec.podGC.**", "spec.ttlStrategy.**", "spec.volumeClaimGC.**")
+    yield from (f"spec.synchronization.{field}" for field in _LOCKS)
     yield "spec.podMetadata.annotations.*"
     yield "spec.podMetadata.labels.*"
     yield "spec.workflowMetadata.labels.*"

@@ -1,0 +1,156 @@
+"""Writes on ConfigMaps: set, change, delete. Rights are the caller's to check; sizes of semaphores follow within a second.
+
+Names, keys and sizes are Kubernetes' limits. A map made without labels is one for parameters, as Argo asks for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from django.db import transaction
+
+from fubini.common import bell, clock
+from fubini.common.errors import Conflict, Invalid, NotFound
+from fubini.events.services import EventDraft, events_append
+from fubini.pipelines.models import ConfigMap
+from fubini.projects.models import Project
+
+NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+KEY: Final = re.compile(r"[-._a-zA-Z0-9]{1,253}")
+LABEL: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_./]{0,251}[A-Za-z0-9])?")
+LABEL_VALUE_MAX: Final = 63
+LABELS_MAX: Final = 50
+DATA_MAX_BYTES: Final = 1 << 20  # all keys and values of one map
+MAPS_MAX: Final = 500  # of one project
+PARAMETERS: Final = {"workflows.argoproj.io/configmap-type": "Parameter"}
+
+
+@transaction.atomic
+def config_map_set(
+    *,
+    project: Project,
+    name: str,
+    actor: str,
+    data: Mapping[str, str] | None = None,
+    remove: Collection[str] = (),
+    labels: Mapping[str, str] | None = None,
+    replace: bool = False,
+    version: int | None = None,
+) -> tuple[ConfigMap, bool]:
+    """Make a ConfigMap, or change the keys named; (it, is it new).
+
+    Args:
+        replace: `data` is all there is afterwards.
+        version: change only if this is the version that stands.
+
+    Raises:
+        Invalid: a name, key, label or size that cannot be.
+        Conflict: another version stands.
+    """
+    row = ConfigMap.objects.select_for_update().filter(project=project, name=name).first()
+    at_ms = clock.now_ms()
+    if version is not None and (row.version if row is not None else 0) != version:
+        raise Conflict(
+            f"The ConfigMap {name[:80]!r} has version {row.version if row else 0}, not {version}.",
+            next_step="Read it again, then change it.",
+        )
+    made = row is None
+    if row is None:
+        _check_name(name)
+        if ConfigMap.objects.filter(project=project).count() >= MAPS_MAX:
+            raise Invalid(f"A project has at most {MAPS_MAX} ConfigMaps.", next_step="Delete one that is not used.")
+        row = ConfigMap(
+            project=project,
+            name=name,
+            labels=dict(PARAMETERS),
+            data={},
+            version=0,
+            created_at_ms=at_ms,
+            changed_at_ms=at_ms,
+        )
+    after = {} if replace else dict(row.data)
+    after.update(data or {})
+    for key in remove:
+        after.pop(key, None)
+    marks = dict(labels) if labels is not None else row.labels
+    if not made and after == row.data and marks == row.labels:
+        return row, False
+    _check_data(after)
+    _check_labels(marks)
+    changed = sorted(key for key in after.keys() | row.data.keys() if after.get(key) != row.data.get(key))
+    row.data, row.labels, row.version = after, marks, row.version + 1
+    row.changed_at_ms, row.changed_by = at_ms, actor
+    row.save()
+    _say(
+        row, "config_map.made" if made else "config_map.changed", actor, {"version": row.version, "keys": changed[:100]}
+    )
+    return row, made
+
+
+@transaction.atomic
+def config_map_delete(*, project: Project, name: str, actor: str) -> None:
+    """Remove a ConfigMap. Runs keep the values they were submitted with; semaphores keep the size they had.
+
+    Raises:
+        NotFound: there is none of that name.
+    """
+    row = ConfigMap.objects.select_for_update().filter(project=project, name=name).first()
+    if row is None:
+        raise NotFound(f"The project has no ConfigMap {name[:80]!r}.")
+    _say(row, "config_map.deleted", actor, {"version": row.version})
+    row.delete()
+
+
+def _check_name(name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise Invalid(
+            f"The ConfigMap name {name[:80]!r} is not usable.",
+            next_step="Use lower-case letters, digits, '-' and '.', at most 253, starting and ending with a letter or digit.",
+        )
+
+
+def _check_data(data: Mapping[str, str]) -> None:
+    size = 0
+    for key, value in data.items():
+        if not KEY.fullmatch(key):
+            raise Invalid(
+                f"The key {key[:80]!r} is not usable.",
+                next_step="Use letters, digits, '-', '_' and '.', at most 253.",
+            )
+        if "\x00" in value:
+            raise Invalid(f"The value of {key[:80]!r} has a NUL character.", next_step="Give text.")
+        size += len(key) + len(value.encode("utf-8", "surrogatepass"))
+    if size > DATA_MAX_BYTES:
+        raise Invalid(
+            f"The ConfigMap would have {size} bytes.", next_step=f"Keep it to {DATA_MAX_BYTES} bytes, or use a dataset."
+        )
+
+
+def _check_labels(labels: Mapping[str, str]) -> None:
+    if len(labels) > LABELS_MAX:
+        raise Invalid(f"{len(labels)} labels are too many.", next_step=f"Give at most {LABELS_MAX}.")
+    for key, value in labels.items():
+        if not LABEL.fullmatch(key) or len(value) > LABEL_VALUE_MAX or (value and not LABEL.fullmatch(value)):
+            raise Invalid(
+                f"The label {key[:80]!r} is not usable.",
+                next_step=f"Use letters, digits, '-', '_', '.' and '/'; a value has at most {LABEL_VALUE_MAX}.",
+            )
+
+
+def _say(row: ConfigMap, kind: str, actor: str, data: dict[str, Any]) -> None:
+    events_append(
+        [
+            EventDraft(
+                topic="config_map",
+                kind=kind,
+                entity_id=row.pk,
+                at_ms=clock.now_ms(),
+                project_id=row.project_id,
+                actor=actor,
+                data={"name": row.name, **data},
+            )
+        ]
+    )
+    transaction.on_commit(lambda: bell.ring("dispatch"))  # a semaphore's size may have changed

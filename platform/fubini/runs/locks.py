@@ -1,0 +1,218 @@
+"""Holders and waiters as rows: what a run's engine asks of locks, within the transaction that records its step.
+
+Only the leading dispatch process grants. A grant to another run is a row that its engine has not heard yet, so nothing
+is lost by a crash; what an ended run may have left behind is given back by `locks_tend`. The rules are `locktable`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+
+from fubini.common import bell
+from fubini.common.ids import new_id
+from fubini.pipelines.selectors import config_map_data
+from fubini.runs.engine import (
+    Event,
+    LockGranted,
+    LockKind,
+    LockName,
+    LockRefused,
+    LockRelease,
+    LockRequest,
+    LockWaiting,
+    NodeId,
+)
+from fubini.runs.locktable import no_size_message, obstacle, settle, size_in
+from fubini.runs.models import Lock, LockClaim, Run
+from fubini.runs.transitions import RUN_ENDED
+
+TENDED_A_PASS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class RowClaim:
+    """One wish, of one or several rows."""
+
+    id: str
+    run_id: str
+    node_id: str
+    generation: int
+    locks: tuple[LockName, ...]
+
+
+class RowQueues:
+    """The locks of one project for the length of a transaction (see `locktable.Queues`)."""
+
+    def __init__(self, project_id: str, namespace: str, at_ms: int) -> None:
+        self.project_id = project_id
+        self.namespace = namespace
+        self.at_ms = at_ms
+        self._rows: dict[LockName, Lock] = {}
+        self._first: dict[LockName, RowClaim | None] = {}
+        self._held: dict[LockName, int] = {}
+        self._sizes: dict[LockName, int] = {}
+
+    def row(self, name: LockName) -> Lock:
+        """The lock's row, locked against others until the transaction ends; made if need be."""
+        found = self._rows.get(name)
+        if found is None:
+            place: dict[str, Any] = {
+                "project_id": self.project_id,
+                "kind": name.kind.value,
+                "semaphore": name.semaphore,
+                "resource": name.resource,
+                "key": name.key,
+            }
+            Lock.objects.get_or_create(**place)
+            found = self._rows[name] = Lock.objects.select_for_update().get(**place)
+        return found
+
+    def name_of(self, lock: Lock) -> LockName:
+        return LockName(self.namespace, LockKind(lock.kind), lock.resource, lock.key, lock.semaphore)
+
+    def known_size(self, name: LockName) -> int | None:
+        """A semaphore's size, None where none was ever to be read."""
+        if not name.semaphore:
+            return 1
+        lock = self.row(name)
+        if name.kind is LockKind.CONFIG_MAP:
+            found = size_in(config_map_data(self.project_id, name.resource), name.key)
+            if found is not None and found != lock.size:
+                lock.size = found
+                lock.save(update_fields=["size"])
+        return lock.size
+
+    # `Queues`
+    def size(self, lock: LockName) -> int:
+        found = self._sizes.get(lock)
+        if found is None:
+            found = self._sizes[lock] = self.known_size(lock) or 0
+        return found
+
+    def held(self, lock: LockName) -> int:
+        found = self._held.get(lock)
+        if found is None:
+            rows = LockClaim.objects.filter(lock=self.row(lock), held_at_ms__isnull=False)
+            found = self._held[lock] = rows.count()
+        return found
+
+    def first(self, lock: LockName) -> RowClaim | None:
+        if lock not in self._first:
+            queue = LockClaim.objects.filter(lock=self.row(lock), held_at_ms=None)
+            row = queue.order_by("-priority", "created_at_ms", "claim").first()
+            self._first[lock] = self.claim_of(row) if row is not None else None
+        return self._first[lock]
+
+    def grant(self, claim: RowClaim) -> None:
+        LockClaim.objects.filter(claim=claim.id).update(held_at_ms=self.at_ms, heard=False)
+        self.forget(claim.locks)
+
+    # rows
+    def claim_of(self, row: LockClaim) -> RowClaim:
+        rows = LockClaim.objects.filter(claim=row.claim).select_related("lock").order_by("position")
+        return RowClaim(row.claim, row.run_id, row.node_id, row.generation, tuple(self.name_of(r.lock) for r in rows))
+
+    def forget(self, locks: Iterable[LockName]) -> None:
+        """The queues of these locks have changed."""
+        for lock in locks:
+            self._first.pop(lock, None)
+            self._held.pop(lock, None)
+
+    def settle(self, locks: Sequence[LockName], *, run_id: str = "") -> list[Event]:
+        """Give locks to all who may have them now; -> what the run at hand hears of it. Others hear of it later."""
+        granted = settle(self, locks)
+        own = [claim for claim in granted if claim.run_id == run_id]
+        LockClaim.objects.filter(claim__in=[claim.id for claim in own]).update(heard=True)
+        if len(own) < len(granted):
+            transaction.on_commit(lambda: bell.ring("dispatch"))
+        return [LockGranted(self.at_ms, NodeId(claim.node_id), claim.generation) for claim in own]
+
+
+def lock_request(*, run: Run, request: LockRequest, at_ms: int) -> list[Event]:
+    """Take locks for a node of a run, or queue for them; -> what its engine hears at once."""
+    queues = RowQueues(run.project_id, run.project.slug, at_ms)
+    holder, generation = request.holder, request.generation
+    known = LockClaim.objects.filter(run=run, node_id=holder)
+    row = known.filter(generation=generation).first()
+    heard: list[Event] = []
+    if row is None:
+        if known.exists():  # of an earlier generation: its engine has let go of it
+            heard = lock_release(run=run, release=LockRelease(holder, generation), at_ms=at_ms)
+        for lock in request.locks:
+            if queues.known_size(lock) is None:
+                return [LockRefused(at_ms, holder, generation, no_size_message(lock)), *heard]
+        claim = new_id()
+        LockClaim.objects.bulk_create(
+            [
+                LockClaim(
+                    claim=claim,
+                    lock=queues.row(lock),
+                    run=run,
+                    node_id=holder,
+                    generation=generation,
+                    position=position,
+                    priority=request.priority,
+                    created_at_ms=run.created_at_ms,
+                    asked_at_ms=at_ms,
+                )
+                for position, lock in enumerate(request.locks)
+            ]
+        )
+        queues.forget(request.locks)
+        heard += queues.settle(request.locks, run_id=run.pk)
+        mine = LockGranted(at_ms, holder, generation)
+        if mine in heard:
+            return [mine, *(event for event in heard if event != mine)]
+        row = known.filter(generation=generation).first()
+    assert row is not None, "a claim was just made"
+    wish = queues.claim_of(row)
+    if row.held_at_ms is not None:
+        LockClaim.objects.filter(claim=row.claim).update(heard=True)
+        return [LockGranted(at_ms, holder, generation), *heard]
+    found = obstacle(queues, wish)
+    assert found is not None, "settled, yet the first in every queue has not got its locks"
+    return [LockWaiting(at_ms, holder, generation, found[0].text, found[1]), *heard]
+
+
+def lock_release(*, run: Run, release: LockRelease, at_ms: int) -> list[Event]:
+    """Give back what a node of a run holds or waits for; -> what the run's other nodes get by that."""
+    return _release(run, list(LockClaim.objects.filter(run=run, node_id=release.holder)), at_ms)
+
+
+def run_locks_release(*, run: Run, at_ms: int) -> None:
+    """A run is over, however it came to that: it holds nothing and waits for nothing."""
+    _release(run, list(LockClaim.objects.filter(run=run)), at_ms, tell=False)
+
+
+def _release(run: Run, rows: Sequence[LockClaim], at_ms: int, *, tell: bool = True) -> list[Event]:
+    if not rows:
+        return []
+    queues = RowQueues(run.project_id, run.project.slug, at_ms)
+    locks = Lock.objects.filter(pk__in={row.lock_id for row in rows}).order_by("pk")
+    names = [queues.name_of(lock) for lock in locks]
+    for name in names:
+        queues.row(name)
+    LockClaim.objects.filter(pk__in=[row.pk for row in rows]).delete()
+    return queues.settle(names, run_id=run.pk if tell else "")
+
+
+def locks_tend(*, at_ms: int) -> int:
+    """Follow sizes that changed, and give back what ended runs still have; -> how many locks were looked at."""
+    ended = LockClaim.objects.filter(run__state__in=RUN_ENDED).values_list("run_id", flat=True).distinct()
+    for run_id in list(ended[:TENDED_A_PASS]):
+        with transaction.atomic():
+            run = Run.objects.select_for_update(of=("self",)).select_related("project").get(pk=run_id)
+            if run.state in RUN_ENDED:
+                run_locks_release(run=run, at_ms=at_ms)
+    waited = Lock.objects.filter(semaphore=True, claims__held_at_ms=None, claims__isnull=False).distinct()
+    looked = 0
+    for lock in waited.select_related("project").order_by("pk")[:TENDED_A_PASS]:
+        looked += 1
+        with transaction.atomic():
+            queues = RowQueues(lock.project_id, lock.project.slug, at_ms)
+            queues.settle([queues.name_of(lock)])
+    return looked

@@ -2,7 +2,7 @@
 
 A test says `@pytest.mark.needs("slurm")`. Where the probe fails it is skipped and the skip prints the command that would
 satisfy it. In continuous integration (`CI=true`) a missing need is a failure, except for what cannot be installed there:
-a GPU, a Kubernetes cluster, an Argo controller, and the recordings, which are no part of this repository.
+a GPU, a Kubernetes cluster, an Argo controller or its command, and the recordings, which are no part of this repository.
 """
 
 from __future__ import annotations
@@ -123,6 +123,12 @@ NEEDS: dict[str, Need] = {
     "node": Need("Node 20 and npm", _program("node", "npm"), "apt-get install nodejs npm"),
     "gpu": Need("a GPU", _gpu, "run on a machine that has one", exempt=True),
     "cluster": Need("a Kubernetes cluster", _cluster, "set KUBECONFIG to a cluster's file", exempt=True),
+    "argo-cli": Need(
+        "the argo command",
+        lambda: os.access(os.environ.get("ARGO_CLI", ""), os.X_OK),
+        "set ARGO_CLI to its binary",
+        exempt=True,  # no registry has it
+    ),
     "controller": Need(
         "an Argo controller",
         lambda: bool(os.environ.get("FUBINI_ARGO_URL")),

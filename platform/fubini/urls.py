@@ -18,6 +18,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/schema", SpectacularAPIView.as_view()),
     path("api/docs", SpectacularSwaggerView.as_view(url="/api/schema")),
     path("", include("fubini.gateway.urls")),
+    path("", include("fubini.compat.argo.urls")),
 ]
 
 handler400 = "fubini.rest.errors.bad_request"

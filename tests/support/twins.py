@@ -81,7 +81,7 @@ def make_twin() -> Twin:
     )  # fmt: skip
     token = Token.objects.get(project_id=project.pk)
     names = {
-        "projects": {"ref": project.slug, "username": house.users["viewer"].username, "id": token.pk},
+        "projects": {"ref": project.slug, "username": house.users["viewer"].username, "id": token.pk, "name": "s", "key": "k"},
         "datasets": {"id": dataset.pk, "number": "1"},
         "pipelines": {"id": pipeline.pk, "number": "1"},
         "crons": {"id": cron.pk},

@@ -32,9 +32,7 @@ class CronViews(ApiViews):
     def create(self, request: Request) -> Response:
         """A manifest with errors answers 422 with all of them; a name that is taken answers 409."""
         project = project_get(self.principal, self.body["project"], "cron.write")
-        row = services.cron_save(
-            project=project, text=self.body["manifest"], actor=self.principal.actor, fresh=True
-        )
+        row = services.cron_save(project=project, text=self.body["manifest"], actor=self.principal.actor, fresh=True)
         return self._one(row.pk, status=201, headers={"Location": f"/api/v1/crons/{row.pk}"})
 
     @operation("One schedule with its manifest.", reply=shape.CronText)

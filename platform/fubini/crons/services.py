@@ -52,15 +52,25 @@ def cron_save(*, project: Project, text: str, actor: str, cron: Cron | None = No
         Invalid: another name, or a condition that cannot be evaluated.
         CronExists: `fresh`, and there is one.
     """
-    report = manifest_report(text, library=library_of(project.pk), parameters={})
+    report = manifest_report(
+        text,
+        library=library_of(project.pk),
+        parameters={},
+        import_rules=project.import_rules,
+        project_id=project.pk,
+    )
     document = report_require(report, cron=True)
     name = str(document["metadata"]["name"])
     Project.objects.select_for_update().get(pk=project.pk)  # two saves of one name come one after the other
     found = Cron.objects.select_for_update().filter(project=project, name=name).first()
     if cron is not None and (found is None or found.pk != cron.pk):
-        raise Invalid(f"The manifest's name is {name!r}; this schedule is {cron.name!r}.", found=name, allowed=cron.name)
+        raise Invalid(
+            f"The manifest's name is {name!r}; this schedule is {cron.name!r}.", found=name, allowed=cron.name
+        )
     if found is not None and fresh:
-        raise CronExists(f"The project has a schedule {name!r} already.", next_step="Change that one, or take another name.")
+        raise CronExists(
+            f"The project has a schedule {name!r} already.", next_step="Change that one, or take another name."
+        )
     if found is None and Cron.objects.filter(project=project).count() >= CRONS_A_PROJECT:
         raise Conflict(f"The project has {CRONS_A_PROJECT} schedules, as many as it may.", next_step="Delete some.")
     now = clock.now_ms()
@@ -123,7 +133,9 @@ def cron_delete(*, cron: Cron, actor: str) -> None:
 def crons_pass(*, at_ms: int) -> int:
     """Settle ended runs and start what is due; how many ticks were decided. Safe to call from anywhere, at any time."""
     for cron_id in set(
-        CronTick.objects.filter(state="active", run__state__in=RUN_ENDED).values_list("cron_id", flat=True)[:CRONS_A_PASS]
+        CronTick.objects.filter(state="active", run__state__in=RUN_ENDED).values_list("cron_id", flat=True)[
+            :CRONS_A_PASS
+        ]
     ):
         _guarded(cron_id, at_ms, _settle)
     due = Cron.objects.filter(next_at_ms__lte=at_ms).order_by("next_at_ms", "id").values_list("pk", flat=True)

@@ -31,6 +31,7 @@ class RouteClass:
 # in practice under 2 times.
 ROUTE_CLASSES = (
     RouteClass(re.compile(r"/api/v1/(runs|lint|quotes|pipelines|crons)(/|$)"), 4 * MIB + 256 * KIB),
+    RouteClass(re.compile(r"/api/v1/((cron-)?workflows|(cluster-)?workflow-templates)(/|$)"), 4 * MIB + 256 * KIB),
     RouteClass(re.compile(r"/api/v1/datasets(/|$)"), 16 * MIB),
     # Uploads by token never come here: the objects' door streams them under its own limit.
     RouteClass(re.compile(r"/api/v1/blobs/"), 64 * MIB),

@@ -24,6 +24,7 @@ from fubini.projects.models import Project
 from fubini.runs.models import JobCounter, Run, RunLabel, RunManifest
 from fubini.runs.pins import claims_of, pinned
 from fubini.runs.reuse.plan import ReusePlan
+from fubini.runs.signals import run_cancel
 from fubini.runs.transitions import RUN, RUN_ENDED
 
 NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,118}[a-z0-9])?")
@@ -182,10 +183,19 @@ def run_update(
 
 
 @transaction.atomic
-def run_delete(*, run: Run, actor: str) -> None:
-    """Hide an ended run; its ledger entries stay, its logs and blobs go with the next retention pass."""
+def run_delete(*, run: Run, actor: str, cancel: bool = False) -> None:
+    """Hide an ended run; its ledger entries stay, its logs and blobs go with the next retention pass.
+
+    Args:
+        cancel: a run that goes on is cancelled and hidden at once; what its steps used until they end is settled.
+
+    Raises:
+        Conflict: it goes on, without `cancel`.
+    """
     run = Run.objects.select_for_update().get(pk=run.pk)
-    if run.state not in RUN_ENDED:
+    if cancel and run.state not in RUN_ENDED:
+        run_cancel(run=run, actor=actor)
+    elif run.state not in RUN_ENDED:
         raise Conflict(f"Run {run.name} is {run.state}.", next_step="Cancel it first: `fubini run cancel`.")
     at_ms = clock.now_ms()
     run.deleted_at_ms = at_ms

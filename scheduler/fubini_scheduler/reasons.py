@@ -61,27 +61,30 @@ SENTENCES: dict[ReasonCode, str] = {
     ReasonCode.PAUSED: "New work is paused everywhere: {reason}",
     ReasonCode.PROJECT_PAUSED: "The project is paused: {reason}",
     ReasonCode.PROJECT_UNKNOWN: "The project {project} is not known to the scheduler.",
-    ReasonCode.BUDGET: "The project's budget lacks {missing_micros} micros: {hold_micros} must be set aside, {available_micros} are left.",
-    ReasonCode.RUN_BUDGET: "The run's cost limit lacks {missing_micros} micros: {hold_micros} must be set aside, {available_micros} are left.",
+    ReasonCode.BUDGET: "The project's budget lacks {missing_micros:money}: {hold_micros:money} must be set aside, {available_micros:money} are left.",
+    ReasonCode.RUN_BUDGET: (
+        "The run's cost limit lacks {missing_micros:money}: {hold_micros:money} must be set aside, {available_micros:money} are"
+        " left."
+    ),
     ReasonCode.QUOTA_RUNNING: "The project runs {running} tasks and may run {limit} at once.",
-    ReasonCode.QUOTA_CPU: "The project uses {used} milli-cores and may use {limit}; this needs {needed}.",
+    ReasonCode.QUOTA_CPU: "The project uses {used:cores} cores and may use {limit:cores}; this needs {needed:cores}.",
     ReasonCode.CYCLE_LIMIT: "The cycle placed as many tasks as it may ({limit}); the next one goes on.",
     ReasonCode.WAITS_FOR_POOL: "Waits about {wait_s} s for this pool, which is better than starting elsewhere now.",
-    ReasonCode.POOL_SLOTS: "All {limit} slots of the pool are taken.",
+    ReasonCode.POOL_SLOTS: "All slots of the pool are taken ({limit}).",
     ReasonCode.NODES_BUSY: "No node has enough room now; {busy} is what is short.",
     ReasonCode.MACHINE_BUSY: "The machine under the pool is full; {busy} is what is short.",
     ReasonCode.RESERVED: "The room is set aside for {for_task}, which starts in about {start_s} s.",
     ReasonCode.LOCAL_FIRST: "More local pools start it in about {wait_s} s; overflow opens above {burst_wait_s} s.",
-    ReasonCode.BURST_PRICE: "Overflow here costs {price_micros} micros; at most {limit_micros} are allowed.",
-    ReasonCode.SCORED_WORSE: "Could start it now for {price_micros} micros, but another pool serves the objective better.",
+    ReasonCode.BURST_PRICE: "Overflow here costs {price_micros:money}; at most {limit_micros:money} is allowed.",
+    ReasonCode.SCORED_WORSE: "Could start it now for {price_micros:money}, but another pool serves the objective better.",
     ReasonCode.POOL_PAUSED: "The pool is paused: {reason}",
     ReasonCode.AGENT_AWAY: "No agent of the pool has been heard from lately.",
     ReasonCode.AVOIDED: "An earlier attempt failed here through no fault of the step; other places are tried first.",
     ReasonCode.POOL_NOT_ALLOWED: "The project may not use this pool.",
     ReasonCode.WALLTIME: "Asks for {needed} s; the pool allows {limit} s.",
-    ReasonCode.CPU_TOO_LARGE: "Asks for {needed} milli-cores a node; the largest node has {limit}.",
-    ReasonCode.MEMORY_TOO_LARGE: "Asks for {needed} bytes of memory a node; the largest node has {limit}.",
-    ReasonCode.DISK_TOO_LARGE: "Asks for {needed} bytes of disk a node; the largest node has {limit}.",
+    ReasonCode.CPU_TOO_LARGE: "Asks for {needed:cores} cores a node; the largest node has {limit:cores}.",
+    ReasonCode.MEMORY_TOO_LARGE: "Asks for {needed:size} of memory a node; the largest node has {limit:size}.",
+    ReasonCode.DISK_TOO_LARGE: "Asks for {needed:size} of disk a node; the largest node has {limit:size}.",
     ReasonCode.DEVICES: "Asks for {needed} x {device} a node; a node has {limit}.",
     ReasonCode.GANG_TOO_LARGE: "Asks for {needed} nodes at once; the node group has {limit}.",
     ReasonCode.MACHINE_TOO_SMALL: "Asks for more than the machine under the pool has at all; {busy} is what is short.",
@@ -131,4 +134,24 @@ class Reason:
     @property
     def sentence(self) -> str:
         """The reason in English, with its figures."""
-        return SENTENCES[self.code].format_map(dict(self.data))
+        shown = {name: _Figure(value) if isinstance(value, int) else value for name, value in self.data}
+        return SENTENCES[self.code].format_map(shown)
+
+
+class _Figure(int):
+    """An integer that a sentence may show as people say it: `money` (of micros), `cores` (of milli-cores), `size` (of bytes)."""
+
+    def __format__(self, form: str) -> str:
+        if form == "money":
+            whole, part = divmod(abs(self), 1_000_000)
+            return f"{'-' if self < 0 else ''}{whole:,}.{f'{part:06d}'.rstrip('0').ljust(2, '0')}"
+        if form == "cores":
+            return f"{self / 1000:g}"
+        if form == "size":
+            amount, unit = float(self), "B"
+            for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+                if amount < 1024 or unit == "TiB":
+                    break
+                amount /= 1024
+            return f"{amount:.4g} {unit}"
+        return super().__format__(form)

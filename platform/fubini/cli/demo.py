@@ -217,7 +217,7 @@ def follow(client: Client, run_id: str) -> dict[str, Any]:
     while True:
         view = watch.look(client, run_id)
         busy = ", ".join(f"{s.name} {s.done}/{s.total}" for s in view.stages if s.running or s.waiting)
-        line = f"{busy or '-'} | at {view.places}" + (f" | {view.why}" if view.why else "")
+        line = f"{busy or '-'} | running: {view.places}" + (f" | {view.why}" if view.why else "")
         ended = view.run["state"] in watch.ENDED
         if (time.monotonic() - said_at > LINES_EVERY_S and line != said) or ended:
             run = view.run

@@ -71,7 +71,7 @@ def places(tasks: Iterable[Mapping[str, Any]]) -> str:
     counts: dict[str, int] = {}
     for task in tasks:
         counts[task["site"] or "?"] = counts.get(task["site"] or "?", 0) + 1
-    return ", ".join(f"{site} {count}" for site, count in sorted(counts.items())) or "nowhere"
+    return ", ".join(f"{site} {count}" for site, count in sorted(counts.items())) or "none"
 
 
 def head_line(run: Mapping[str, Any]) -> str:

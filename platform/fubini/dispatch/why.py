@@ -13,6 +13,7 @@ from fubini.common import clock
 from fubini.runs.models import Attempt, Task
 from fubini.runs.transitions import ATTEMPT_LIVE
 from fubini.sites.models import Pause, Pool
+from fubini_scheduler.reasons import Reason, ReasonCode
 
 NEXT_STEPS = {
     "budget": "Top up the project's budget, or cancel other runs that hold money.",
@@ -137,12 +138,9 @@ def _sentence(reason: dict[str, Any]) -> str:
     if reason.get("sentence"):
         place = f"{reason['pool']}: " if reason.get("pool") else ""
         return f"{place}{reason['sentence']}"
-    if reason["code"] in ("budget", "run_budget"):
-        whose = "project's budget" if reason["code"] == "budget" else "run's cost limit"
-        return (
-            f"The {whose} lacks {reason['missing_micros']} micros: {reason['hold_micros']} must be set aside, "
-            f"{reason['available_micros']} are left."
-        )
+    if reason["code"] in ("budget", "run_budget"):  # parked by a grant, which keeps the figures alone
+        figures = tuple((name, reason[name]) for name in ("missing_micros", "hold_micros", "available_micros"))
+        return Reason(ReasonCode(reason["code"]), None, figures).sentence
     return str(reason["code"])
 
 

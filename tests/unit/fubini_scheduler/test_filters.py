@@ -210,7 +210,7 @@ def test_every_code_has_a_sentence_and_a_place_in_the_order() -> None:
     assert set(SENTENCES) == set(RANK) == set(ReasonCode)
     assert set(WAITING_FOR.values()) == {"budget", "run_budget", "pause"}
     for code, template in SENTENCES.items():
-        figures = tuple((name, 7) for name in re.findall(r"{(\w+)}", template))
+        figures = tuple((name, 7) for name in re.findall(r"{(\w+)[:}]", template))
         assert "{" not in Reason(code, None, figures).sentence
 
 
@@ -240,3 +240,13 @@ def test_a_pool_that_cannot_serve_all_of_a_step_says_so(
 def test_a_step_bound_to_its_runs_place_goes_there() -> None:
     bound = make_task(only_pools=(PoolId("far"),), bound_to="far")
     assert where(plan(two_sites(tasks=(bound,)), Policy(), NOW_MS)) == {"task": "far"}
+
+
+def test_a_sentence_shows_figures_as_people_say_them_and_keeps_them_as_integers() -> None:
+    money = Reason(ReasonCode.BUDGET, None, (("missing_micros", 50_000), ("hold_micros", 2_100_000), ("available_micros", 0)))
+    assert money.sentence == "The project's budget lacks 0.05: 2.10 must be set aside, 0.00 are left."
+    assert money.figures["missing_micros"] == 50_000
+    memory = Reason(ReasonCode.MEMORY_TOO_LARGE, PoolId("p"), (("needed", 34_359_738_368), ("limit", 1_610_612_736)))
+    assert memory.sentence == "Asks for 32 GiB of memory a node; the largest node has 1.5 GiB."
+    cores = Reason(ReasonCode.CPU_TOO_LARGE, PoolId("p"), (("needed", 64_000), ("limit", 1500)))
+    assert cores.sentence == "Asks for 64 cores a node; the largest node has 1.5."

@@ -20,7 +20,7 @@ class Child:
     """One command in our care. Times are monotonic seconds unless named `_ms` (wall clock)."""
 
     __slots__ = (
-        "attempt_id", "ended_for", "fence", "grace_s", "held", "kill_at", "limit_at", "memory_bytes", "note", "peak_bytes",
+        "attempt_id", "containers", "ended_for", "fence", "grace_s", "held", "kill_at", "limit_at", "memory_bytes", "note", "peak_bytes",
         "pid", "private", "slots", "started", "started_ms", "starttime",
     )  # fmt: skip
 
@@ -38,6 +38,7 @@ class Child:
         self.memory_bytes = 0
         self.peak_bytes = 0
         self.ended_for = ""
+        self.containers: dict[str, int | None] | None = None  # exit code by name, None while it runs
         self.held = Held()
         self.slots: tuple[Slots, tuple[int, ...]] | None = None  # of the machine, given back at its end
         self.note: Any = None  # the agent's own, given back with everything we say of this command

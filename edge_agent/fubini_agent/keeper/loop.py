@@ -383,10 +383,30 @@ class Keeper:
         runner.inbox += raw
         if not runner.inbox.endswith(b"\n"):
             return
-        result = json.loads(runner.inbox)
-        runner.inbox = b""
+        lines, runner.inbox = runner.inbox.splitlines(), b""
+        for line in lines:
+            result = json.loads(line)
+            if "container" in result:
+                self._container(runner.child, str(result["container"]), result["code"])
+            else:
+                self._runner_done(runner, result, ended)
+
+    def _container(self, child: Child | None, name: str, code: int | None) -> None:
+        """One container of a step started (no code) or ended."""
+        if child is None:
+            return
+        if child.containers is None:
+            child.containers = {}
+        child.containers[name] = code
+        if code is not None:
+            record = {"id": child.attempt_id, "fence": child.fence, "name": name, "exit_code": code}
+            self.markers.add({"m": f"container:{name}", **record})
+
+    def _runner_done(self, runner: Runner, result: dict[str, Any], ended: list[dict[str, Any]]) -> None:
         child, runner.child = runner.child, None
         if child is not None:
+            if "containers" in result:
+                child.containers = result["containers"]
             self._blame_memory(child, int(result["status"]))
             ended.append(
                 self._exit_event(
@@ -532,7 +552,7 @@ class Keeper:
     @staticmethod
     def _exit_event(child: Child, kind: str, status: int, text: str, cpu_ms: int, peak_kb: int) -> dict[str, Any]:
         number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-        return {
+        event = {
             "ev": "exited",
             "id": child.attempt_id,
             "fence": child.fence,
@@ -548,6 +568,9 @@ class Keeper:
             "finished_ms": int(time.time() * 1000),
             "note": child.note,
         }
+        if child.containers is not None:  # those that still ran were killed with their init
+            event["containers"] = {n: 137 if code is None else code for n, code in child.containers.items()}
+        return event
 
     def _stop(self) -> None:
         """End everything and go. The attempts are `lost` unless the agent hears of their end."""

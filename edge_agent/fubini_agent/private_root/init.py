@@ -1,4 +1,8 @@
-"""Pid 1 of a pid namespace: runs one command after another, each in a root of its own."""
+"""Pid 1 of a pid namespace: runs one step after another, each in a root of its own.
+
+A step is one command, or several containers in one root (`Crew`); of those the keeper is told by a line each when they
+start and end, before the line that ends the step.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import os
 import resource
 import signal
 import socket
+import time
 
 from fubini_agent.private_root.commands import (
     EXEC_FAILED,
@@ -36,6 +41,8 @@ from fubini_agent.private_root.roots import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing itself is not imported: it would make the keeper larger
     from typing import Any
+
+    from fubini_agent.private_root.containers import Container, Containers
 
 
 def _write(path: str, text: bytes) -> None:
@@ -84,7 +91,8 @@ class Init:
             drop_privileges()
             self.base = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
             while True:
-                self.answer(self.run(self.next_request()))
+                request = self.next_request()
+                self.answer(Crew(self, request).run() if request.get("containers") else self.run(request))
         except (_Asked, BrokenPipeError):
             pass
         except BaseException as exc:
@@ -165,6 +173,130 @@ class Init:
             if fd >= 0:
                 os.close(fd)
         enter_mounts(self.base)
+
+
+class Crew:
+    """The containers of one step, in the namespace of `init`. See `containers.Containers` for who runs when."""
+
+    def __init__(self, init: Init, request: dict[str, Any]) -> None:
+        self.init = init
+        self.request = request
+        self.spools: dict[str, tuple[int, int]] = {}
+        self.commands: dict[str, Command] = {}
+        self.cpu_s, self.peak_kb = 0.0, 0
+        self.told: set[str] = set()
+
+    def run(self) -> dict[str, Any]:
+        """All of them from start to end; afterwards the namespace is empty and we are in our base again."""
+        # Before the root changes, and only where there are containers: every other step's init stays smaller.
+        from fubini_agent.private_root.containers import Container, Containers
+
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED_FOR)
+        try:
+            try:
+                members = [Container.from_request(part) for part in self.request["containers"]]
+                crew = Containers(members, float(self.request.get("grace_s", 10.0)))
+                plan = RootPlan.from_request(self.request["root"])
+                for part in self.request["containers"]:
+                    command = Command.from_request(part)
+                    self.commands[str(part["name"])] = command
+                    self.spools[str(part["name"])] = (open_spool(command.stdout), open_spool(command.stderr))
+                unshare_mounts()
+                build(plan)
+            except (SetupError, OSError, KeyError, TypeError, ValueError) as exc:
+                return _failed(SETUP_FAILED, str(exc))
+            self.work(crew)
+            self.empty()
+            return {
+                "kind": EXITED,
+                "status": crew.code() << 8,
+                "text": next((member.text for member in members if member.text), "")[:1000],
+                "cpu_ms": int(self.cpu_s * 1000),
+                "peak_kb": self.peak_kb,
+                "containers": crew.codes(),
+            }
+        finally:
+            for pair in self.spools.values():
+                for fd in pair:
+                    os.close(fd)
+            self.init._leave(-1, -1)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+    def work(self, crew: Containers) -> None:
+        while True:
+            now = time.monotonic()
+            for member in crew.to_start(now):
+                self.start(crew, member)
+            for member, number in crew.to_signal(time.monotonic()):
+                _signal_group(member.pid, number)
+            for name, code in crew.codes().items():
+                if name not in self.told:
+                    self.told.add(name)
+                    self.init.answer({"container": name, "code": code})
+            if crew.over:
+                return
+            self.wait(crew)
+
+    def start(self, crew: Containers, member: Container) -> None:
+        command = self.commands[member.name]
+        stdout, stderr = self.spools[member.name]
+        child: int | str
+        try:
+            enter_cwd(command)
+            child = spawn_command(command, stdout, stderr)
+        except (OSError, ValueError) as exc:
+            child = f"cannot start in {command.cwd!r}: {getattr(exc, 'strerror', None) or exc}"
+        if isinstance(child, str):
+            os.write(stderr, (child + "\n").encode("utf-8", "replace"))
+            crew.refused(member, child)
+        else:
+            crew.started(member, child)
+            self.init.answer({"container": member.name, "code": None})
+
+    def wait(self, crew: Containers) -> None:
+        """Until a process ends, the step is to be ended, or something is due."""
+        due_s = crew.due_s(time.monotonic())
+        found = signal.sigwaitinfo(_WAITED_FOR) if due_s is None else signal.sigtimedwait(_WAITED_FOR, due_s)
+        if found is not None and found.si_signo == signal.SIGTERM:
+            _pass_on(signal.SIGTERM, None)
+            crew.stop()
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            self.count(usage)
+            if crew.ended(pid, status, time.monotonic()) is not None:
+                _signal_group(pid, signal.SIGKILL)  # what the container left behind
+
+    def count(self, usage: resource.struct_rusage) -> None:
+        self.cpu_s += usage.ru_utime + usage.ru_stime
+        self.peak_kb = max(self.peak_kb, usage.ru_maxrss)
+
+    def empty(self) -> None:
+        """Whatever is left in the namespace ends."""
+        while True:
+            try:
+                os.kill(-1, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            try:
+                self.count(os.wait4(-1, 0)[2])
+            except ChildProcessError:
+                return
+
+
+_WAITED_FOR = {signal.SIGCHLD, signal.SIGTERM}
+
+
+def _signal_group(pid: int, number: int) -> None:
+    """A container and what it started in its own session's group."""
+    try:
+        os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass
 
 
 def _pass_on(_number: int, _frame: object) -> None:

@@ -53,10 +53,14 @@ class RootPlan:
     `binds` are (host path, path inside): read-only, directories or files, missing host paths are left out.
     `links` are (path inside, target), `dirs` are made inside, empty; both are already in a skeleton. `overlays` are
     (host directory, upper, work, path inside): directories of the host into which the step's own files must fall.
+    `shared` are (host directory, path below it, path inside): writable, and other steps may write there at the same time,
+    so no link in it is followed; what is missing of the path below is made.
     `late_binds` come last: this step's own read-only inputs.
     """
 
-    __slots__ = ("binds", "dev_dir", "dirs", "late_binds", "links", "overlays", "proc_dir", "root", "upper", "work")
+    __slots__ = (
+        "binds", "dev_dir", "dirs", "late_binds", "links", "overlays", "proc_dir", "root", "shared", "upper", "work",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -71,6 +75,7 @@ class RootPlan:
         dirs: list[str] | None = None,
         overlays: list[tuple[str, str, str, str]] | None = None,
         late_binds: list[tuple[str, str]] | None = None,
+        shared: list[tuple[str, str, str]] | None = None,
     ) -> None:
         self.root = root
         self.binds = binds
@@ -82,6 +87,7 @@ class RootPlan:
         self.proc_dir = proc_dir
         self.overlays = overlays or []
         self.late_binds = late_binds or []
+        self.shared = shared or []
 
     @classmethod
     def from_request(cls, plan: dict[str, Any]) -> RootPlan:
@@ -99,6 +105,7 @@ class RootPlan:
                 (str(low), str(up), str(work), str(inside)) for low, up, work, inside in plan.get("overlays", ())
             ],
             late_binds=[(str(host), str(inside)) for host, inside in plan.get("late_binds", ())],
+            shared=[(str(host), str(below), str(inside)) for host, below, inside in plan.get("shared", ())],
         )
 
 
@@ -254,6 +261,8 @@ def build(plan: RootPlan) -> None:
         for path in _hidden:
             if path.startswith(lower + "/"):  # an overlay shows the directory without what is mounted on it
                 mount("/dev/null", root + path, None, MS_BIND)
+    for host, below, inside in plan.shared:
+        _share(host, below, _mount_point(root, inside, True))
     for host, inside in plan.late_binds:
         bound = _bind(host, root, inside)
         if bound is None:
@@ -262,6 +271,32 @@ def build(plan: RootPlan) -> None:
             remount_read_only(bound)
     os.chdir(root)
     pivot_here()
+
+
+def _share(host: str, below: str, mount_point: str) -> None:
+    """Bind `below` of a directory that other steps write to, walking it by descriptors and never through a link.
+
+    Raises:
+        SetupError, OSError: something on the way is no directory.
+    """
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    fd = os.open(host, flags)
+    try:
+        for part in below.split("/"):
+            if not part:
+                continue
+            try:
+                os.mkdir(part, 0o755, dir_fd=fd)
+            except FileExistsError:
+                pass
+            following = os.open(part, flags, dir_fd=fd)
+            os.close(fd)
+            fd = following
+        os.fchdir(fd)
+        mount(".", mount_point, None, MS_BIND)
+        mount_setattr(mount_point, True, MOUNT_ATTR_NOSUID, 0)
+    finally:
+        os.close(fd)
 
 
 def _plain_skeleton(root: str, plan: RootPlan) -> None:

@@ -35,6 +35,7 @@ class Keeper:
         (folder / "proc").mkdir(exist_ok=True)
         self.binds = binds
         self.overlays: list[list[str]] = []
+        self.shared: list[list[str]] = []
         self.process = subprocess.Popen([sys.executable, "-I", "-S", "-c", START, str(EDGE_AGENT), str(folder)])
         self.connect()
 
@@ -77,6 +78,7 @@ class Keeper:
                 "root": str(self.folder / "root"), "upper": str(top / "upper"), "work": str(top / "work"),
                 "binds": self.binds, "dev_dir": str(self.folder / "dev"), "proc_dir": str(self.folder / "proc"),
                 "dev_nodes": private_root.device_nodes([]), "userns": os.geteuid() != 0, "overlays": self.overlays,
+                "shared": self.shared,
             }  # fmt: skip
         self.send(request)
 
@@ -295,3 +297,138 @@ def test_it_imports_nothing_heavy() -> None:
         [sys.executable, "-I", "-S", "-c", code, str(EDGE_AGENT)], capture_output=True, text=True, check=True
     )
     assert not {"asyncio", "typing", "pydantic", "httpx", "subprocess", "logging"} & set(done.stdout.split())
+
+
+# --- several containers -------------------------------------------------------------------------------------------
+
+
+def _containers(keeper: Keeper, name: str, *parts: dict[str, Any], **more: Any) -> dict[str, Any]:
+    top = keeper.folder.parent / name
+    listed = [
+        {
+            "env": {"PATH": "/usr/bin:/bin"}, "cwd": "/", "kind": "main", **part,
+            "stdout": str(top / f"{part['name']}.out"), "stderr": str(top / f"{part['name']}.err"),
+        }
+        for part in parts
+    ]  # fmt: skip
+    return keeper.start(name, "true", containers=listed, **more)
+
+
+def test_containers_share_one_root_and_run_in_order_with_a_marker_each(keeper: Keeper, tmp_path: Path) -> None:
+    _containers(
+        keeper,
+        "a",
+        {"name": "first", "kind": "init", "argv": ["sh", "-c", "echo 1 >> /tmp/log"]},
+        {"name": "main", "argv": ["sh", "-c", "echo 3 >> /tmp/log; cat /tmp/log"], "after": ["warm"]},
+        {"name": "warm", "argv": ["sh", "-c", "echo 2 >> /tmp/log"]},
+    )
+    ended = keeper.event()
+    assert (ended["exit_code"], ended["containers"]) == (0, {"first": 0, "main": 0, "warm": 0})
+    assert (tmp_path / "a" / "main.out").read_text() == "1\n2\n3\n"
+    codes = [(record["name"], record["exit_code"]) for record in keeper.markers() if record["m"].startswith("container:")]
+    assert codes == [("first", 0), ("warm", 0), ("main", 0)]
+
+
+def test_a_container_runs_again_in_the_same_root(keeper: Keeper) -> None:
+    script = "echo x >> /tmp/tries; [ $(wc -l < /tmp/tries) -ge 3 ]"
+    _containers(keeper, "a", {"name": "main", "argv": ["sh", "-c", script], "runs": 3, "delay_s": 0.01})
+    assert keeper.event()["containers"] == {"main": 0}
+
+
+def test_a_sidecar_is_there_before_main_and_ended_after_it(keeper: Keeper) -> None:
+    mark = _mark()
+    ready = "until [ -e /tmp/ready ]; do sleep 0.01; done"
+    _containers(
+        keeper,
+        "a",
+        {"name": "main", "argv": ["sh", "-c", ready]},
+        {"name": "side", "kind": "sidecar", "argv": ["sh", "-c", f"touch /tmp/ready; exec sleep {mark}"]},
+    )
+    assert keeper.event()["containers"] == {"main": 0, "side": 143}
+    assert gone(mark)
+
+
+def test_a_deaf_sidecar_is_killed_after_the_grace(keeper: Keeper) -> None:
+    mark = _mark()
+    deaf = f"trap '' TERM; touch /tmp/ready; while :; do sleep {mark}; done"
+    _containers(
+        keeper,
+        "a",
+        {"name": "main", "argv": ["sh", "-c", "until [ -e /tmp/ready ]; do sleep 0.01; done"]},
+        {"name": "side", "kind": "sidecar", "argv": ["sh", "-c", deaf]},
+        grace_s=0.1,
+    )
+    assert keeper.event()["containers"] == {"main": 0, "side": 137}
+    assert gone(mark)
+
+
+def test_an_end_ends_all_containers_and_starts_no_other(keeper: Keeper, tmp_path: Path) -> None:
+    mark = _mark()
+    _containers(
+        keeper,
+        "a",
+        {"name": "main", "argv": ["sh", "-c", f"touch /tmp/up; exec sleep {mark}"], "runs": 5},
+        {"name": "next", "argv": ["touch", "/tmp/never"], "after": ["main"]},
+        {"name": "side", "kind": "sidecar", "argv": ["sleep", mark]},
+    )
+    _until(lambda: (tmp_path / "a" / "upper" / "tmp" / "up").exists())
+    keeper.send({"op": "end", "id": "a", "fence": 1, "grace_s": 5})
+    ended = keeper.event()
+    assert (ended["ended_for"], ended["containers"]) == ("asked", {"main": 143, "side": 143})
+    assert gone(mark)
+    assert not (tmp_path / "a" / "upper" / "tmp" / "never").exists()
+
+
+def test_containers_that_outlive_the_grace_are_killed_and_said_to_be(keeper: Keeper, tmp_path: Path) -> None:
+    mark = _mark()
+    deaf = f"trap '' TERM; touch /tmp/up; while :; do sleep {mark}; done"
+    _containers(keeper, "a", {"name": "one", "argv": ["true"]}, {"name": "main", "argv": ["sh", "-c", deaf]})
+    _until(lambda: (tmp_path / "a" / "upper" / "tmp" / "up").exists())
+    keeper.send({"op": "end", "id": "a", "fence": 1, "grace_s": 0.1})
+    assert keeper.event()["containers"] == {"one": 0, "main": 137}
+    assert gone(mark)
+
+
+def test_an_init_runs_plain_commands_again_after_containers(keeper: Keeper) -> None:
+    _containers(keeper, "a", {"name": "main", "argv": ["sh", "-c", "exit 3"]})
+    assert (keeper.event()["exit_code"]) == 3
+    first = keeper.start("b", "sh", "-c", "exit 4")
+    assert (first["ev"], keeper.event()["exit_code"]) == ("started", 4)
+    keeper.start("c", "sleep", "60")
+    keeper.send({"op": "end", "id": "c", "fence": 1, "grace_s": 5})
+    assert keeper.event()["signal"] == signal.SIGTERM
+
+
+def test_a_killed_keeper_takes_all_containers_along(keeper: Keeper, tmp_path: Path) -> None:
+    mark = _mark()
+    parts = [{"name": name, "argv": ["sh", "-c", f"touch /tmp/{name}; exec sleep {mark}"]} for name in ("main", "b")]
+    _containers(keeper, "a", *parts)
+    _until(lambda: all((tmp_path / "a" / "upper" / "tmp" / name).exists() for name in ("main", "b")))
+    keeper.process.kill()
+    assert gone(mark)
+
+
+def test_a_shared_directory_is_written_by_two_steps_and_no_link_in_it_is_followed(
+    keeper: Keeper, tmp_path: Path
+) -> None:
+    disk, outside = tmp_path / "disk", tmp_path / "outside"
+    disk.mkdir()
+    outside.mkdir()
+    keeper.shared = [[str(disk), "sub/deep", "/w"]]
+    keeper.start("a", "sh", "-c", "echo a > /w/from-a")
+    assert keeper.event()["exit_code"] == 0
+    assert (disk / "sub" / "deep" / "from-a").read_text() == "a\n"
+    keeper.start("b", "sh", "-c", "cat /w/from-a && echo b > /w/from-b")
+    assert keeper.event()["exit_code"] == 0
+    (disk / "trap").symlink_to(outside)
+    keeper.shared = [[str(disk), "trap", "/w"]]
+    keeper.start("c", "sh", "-c", "echo c > /w/from-c")
+    assert keeper.event()["kind"] == "setup_failed"
+    assert not list(outside.iterdir())
+
+
+def _until(holds: Any) -> None:
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

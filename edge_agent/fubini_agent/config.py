@@ -88,6 +88,7 @@ class SiteFile(_Strict):
     allow_on_slurm_host: bool = False
     acts_as: str = "service"
     work_dir: str = ""  # "" = inside the state folder
+    disks_dir: str = ""  # of runs' disks; "" = inside the state folder
     wait_s: float = Field(default=20.0, gt=0, le=60)
     offer: OfferSetting = Field(default_factory=OfferSetting)
     cache: CacheSetting = Field(default_factory=CacheSetting)

@@ -115,6 +115,8 @@ def host_facts(state_path: Path, site: SiteFile, private_root: bool) -> HostFact
             for device in devices(site)
         ),
         private_root=private_root,
+        container_groups=private_root,
+        run_disks=private_root,
         cgroups=groups_found().usable,
         kernel=platform.release(),
         python=platform.python_version(),

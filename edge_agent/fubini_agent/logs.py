@@ -1,4 +1,4 @@
-"""Ship what steps print: by offset, in the background, with a limit a stream.
+"""Ship what steps print: by offset, in the background, with a limit a stream; each container of a step has its own two.
 
 The spool files are the buffer, so nothing is held in memory and a restart or an outage loses nothing: the platform's
 reply says from which byte to go on. Past the limit a stream is closed with a mark that tells how many bytes were left
@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 from fubini_agent.errors import AgentError, Permanent, Transient
 from fubini_agent.masking import Masker
+from fubini_agent.staging.layout import Layout
 from fubini_agent.transport import Backoff, Transport
 from fubini_protocol.v1.messages import LeaseOffer, LogChunk, LogsRequest, Stream
 
@@ -26,6 +27,7 @@ INTERVAL_S = 0.25
 CHUNK_BYTES = 256 * 1024
 REQUEST_BYTES = 2 * 1024 * 1024
 SPOOL_SLACK_BYTES = 64 * 1024 * 1024
+_STREAMS = (Stream.STDOUT, Stream.STDERR)
 
 
 @dataclass
@@ -33,6 +35,7 @@ class _Spool:
     """One stream of one attempt. `cut_bytes` were removed from the file's middle to save the disk."""
 
     offer: LeaseOffer
+    container: str
     stream: Stream
     path: Path
     limit: int
@@ -52,34 +55,44 @@ class LogShipper:
         self.maskers = maskers if maskers is not None else {}
         self.agent_id = agent_id
         self.session_id = session_id
-        self._spools: dict[tuple[str, Stream], _Spool] = {}
+        self._spools: dict[tuple[str, str, Stream], _Spool] = {}  # by attempt, container, stream
+        self._containers: dict[str, list[str]] = {}  # by attempt; "" stands for its principal
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
 
-    def follow(self, offer: LeaseOffer, stdout: Path, stderr: Path) -> None:
-        """Ship an attempt's streams from now on."""
-        for stream, path in ((Stream.STDOUT, stdout), (Stream.STDERR, stderr)):
-            key = (offer.attempt_id, stream)
-            if key not in self._spools:
-                self._spools[key] = _Spool(offer, stream, path, max(0, offer.spec.log_max_bytes))
+    def follow(self, offer: LeaseOffer, layout: Layout) -> None:
+        """Ship the streams of all an attempt's containers from now on."""
+        others = [part.name for part in offer.spec.containers if part.name != offer.spec.principal]
+        self._containers[offer.attempt_id] = ["", *others]
+        for container in self._containers[offer.attempt_id]:
+            for stream, path in zip(_STREAMS, layout.spools(container)):
+                key = (offer.attempt_id, container, stream)
+                if key not in self._spools:
+                    limit = max(0, offer.spec.log_max_bytes)
+                    self._spools[key] = _Spool(offer, container, stream, path, limit)
+
+    def _keys(self, attempt_id: str) -> list[tuple[str, str, Stream]]:
+        names = self._containers.get(attempt_id, ())
+        keys = [(attempt_id, name, stream) for name in names for stream in _STREAMS]
+        return [key for key in keys if key in self._spools]
 
     def ended(self, attempt_id: str) -> None:
         """The command is over: what is there now is all there will be."""
-        for stream in (Stream.STDOUT, Stream.STDERR):
-            spool = self._spools.get((attempt_id, stream))
-            if spool is not None:
-                spool.ended = True
-                if _size(spool.path) == 0:
-                    del self._spools[(attempt_id, stream)]  # the common case: nothing was printed
+        for key in self._keys(attempt_id):
+            spool = self._spools[key]
+            spool.ended = True
+            if _size(spool.path) == 0:
+                del self._spools[key]  # the common case: nothing was printed
 
     def forget(self, attempt_id: str) -> None:
-        for stream in (Stream.STDOUT, Stream.STDERR):
-            self._spools.pop((attempt_id, stream), None)
+        for key in self._keys(attempt_id):
+            del self._spools[key]
+        self._containers.pop(attempt_id, None)
 
     def is_done(self, attempt_id: str) -> bool:
         """Whether all its output was shipped, so that its files may go."""
-        return not any((attempt_id, stream) in self._spools for stream in (Stream.STDOUT, Stream.STDERR))
+        return not self._keys(attempt_id)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -127,27 +140,27 @@ class LogShipper:
             # One chunk the platform cannot take must not stop the others: this batch is given up.
             _log.error("a batch of logs was refused and is dropped: %s", exc)
             for chunk in chunks:
-                self._moved(chunk.attempt_id, chunk.stream, chunk.offset + len(chunk.content()))
+                self._moved((chunk.attempt_id, chunk.container, chunk.stream), chunk.offset + len(chunk.content()))
             return True
-        answered = {(item.attempt_id, item.stream): item for item in reply.next}
+        answered = {(item.attempt_id, item.container, item.stream): item for item in reply.next}
         progressed = False
         for chunk in chunks:
-            item = answered.get((chunk.attempt_id, chunk.stream))
-            target = self._spools.get((chunk.attempt_id, chunk.stream))
+            key = (chunk.attempt_id, chunk.container, chunk.stream)
+            item, target = answered.get(key), self._spools.get(key)
             if item is None or target is None:
                 continue
             progressed = progressed or item.offset != target.offset or item.closed
             target.closed = target.closed or item.closed or chunk.truncated
-            self._moved(chunk.attempt_id, chunk.stream, item.offset)
+            self._moved(key, item.offset)
         return progressed
 
-    def _moved(self, attempt_id: str, stream: Stream, offset: int) -> None:
-        spool = self._spools.get((attempt_id, stream))
+    def _moved(self, key: tuple[str, str, Stream], offset: int) -> None:
+        spool = self._spools.get(key)
         if spool is None:
             return
         spool.offset = max(0, offset)
         if spool.ended and (spool.closed or spool.offset >= _size(spool.path)):
-            del self._spools[(attempt_id, stream)]
+            del self._spools[key]
 
     def _next(self, spool: _Spool) -> LogChunk | None:
         if spool.closed:
@@ -208,6 +221,7 @@ class LogShipper:
             truncated=truncated,
             skipped_bytes=skipped_bytes,
             eof=eof,
+            container=spool.container,
         )
 
     @staticmethod

@@ -202,7 +202,7 @@ class Agent:
         for restored in await self.driver.recover(found, self.boot_id):
             layout = self.driver.layouts.get(restored.offer.attempt_id)
             if layout is not None:
-                self.logs.follow(restored.offer, layout.stdout, layout.stderr)
+                self.logs.follow(restored.offer, layout)
                 if restored.pid is None:
                     self.logs.ended(restored.offer.attempt_id)
             if restored.report is not None:
@@ -252,7 +252,7 @@ class Agent:
         self.machine.provenance.setdefault(attempt.offer.spec.image, self._provenance(attempt.offer.spec.image))
         layout = self.driver.layouts.get(instruction.attempt_id)
         if layout is not None:
-            self.logs.follow(attempt.offer, layout.stdout, layout.stderr)
+            self.logs.follow(attempt.offer, layout)
         self.driver.launch(instruction.attempt_id, instruction.devices)
 
     def _provenance(self, image: str) -> Provenance:
@@ -275,6 +275,7 @@ class Agent:
             self._sent.discard(key)
         self.logs.ended(attempt_id)
         if self.logs.is_done(attempt_id):
+            self.logs.forget(attempt_id)
             self.driver.discard(attempt_id)
         else:
             self._lingering[attempt_id] = time.monotonic() + LOG_GRACE_S
@@ -441,6 +442,7 @@ class Agent:
             host=self.host if first else None,
             offer=self.offer if first else None,
             environments=self.environments.records() if first else None,
+            disks=() if reports else tuple(self.driver.disks.ids()),
         )
 
     def _link_use(self) -> Optional[LinkUse]:
@@ -488,6 +490,8 @@ class Agent:
                 self._sent.discard((verdict.attempt_id, verdict.sequence))
             self.post(VerdictGiven(verdict.attempt_id, verdict.sequence, verdict.verdict, verdict.reason))
         self.post(DrainOrdered(reply.drain))
+        if reply.drop_disks:
+            self.driver.drop_disks(reply.drop_disks)
         for extension in reply.extend:
             self.post(LeaseExtended(extension.attempt_id, extension.fence, extension.expires_in_s))
         for order in reply.cancel:

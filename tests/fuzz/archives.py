@@ -24,6 +24,7 @@ from fubini_agent.errors import StepFault
 from fubini_agent.private_root import remove_tree
 from fubini_agent.staging import inputs, names
 from fubini_agent.staging.cache import Cache
+from fubini_agent.staging.disks import Disks
 from fubini_agent.staging.layout import Layout
 from fubini_agent.staging.outputs import size_check, walk
 from fubini_agent.transport import Transport
@@ -161,13 +162,14 @@ def _manifest(rng: random.Random, folder: Path, result: FuzzResult, cache: Cache
     )
     layout = Layout(folder / "attempt", private=True, bound=("/usr",))
     layout.make()
+    disks = Disks(folder / "disks")
     before = {child.name for child in folder.iterdir()}
 
     async def stage() -> None:
         transport = Transport("http://127.0.0.1:9")
         try:
             inputs.plan_paths(layout, spec)
-            await asyncio.wait_for(inputs.Stager(cache, transport, 1000).stage(layout, spec), 0.3)
+            await asyncio.wait_for(inputs.Stager(cache, transport, 1000, disks).stage(layout, spec), 0.3)
         finally:
             await transport.close()
 

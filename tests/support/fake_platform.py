@@ -66,6 +66,8 @@ class FakePlatform:
         self.leases: dict[str, Lease] = {}
         self.blobs: dict[str, bytes] = {}
         self.logs: dict[tuple[str, str], bytearray] = defaultdict(bytearray)
+        self.disks: tuple[str, ...] = ()  # as the agent said last
+        self.drop_disks: set[str] = set()
         self.log_marks: dict[tuple[str, str], int] = {}
         self.joins: list[JoinRequest] = []
         self.syncs: list[SyncRequest] = []
@@ -379,6 +381,8 @@ class FakePlatform:
         self.sync_count += 1
         if self.keep_syncs:
             self.syncs.append(request)
+        if not request.reports:
+            self.disks = request.disks
         held = {attempt.attempt_id: attempt for attempt in request.held}
         reported = {report.attempt_id for report in request.reports}
         for attempt_id, lease in self.leases.items():
@@ -424,12 +428,14 @@ class FakePlatform:
                 if held_.attempt_id in self.leases
             ),
             drain=self.drain,
+            drop_disks=tuple(self.drop_disks),
         )
 
     def _logs(self, request: LogsRequest) -> bytes:
         answers = []
         for chunk in request.chunks:
-            key = (chunk.attempt_id, chunk.stream.value)
+            container = f"{chunk.container}/" if chunk.container else ""
+            key = (chunk.attempt_id, f"{container}{chunk.stream.value}")
             have = self.logs[key]
             content = chunk.content()
             if chunk.offset == len(have):
@@ -438,7 +444,14 @@ class FakePlatform:
                 self.violations.append(f"log {key}: a hole before byte {chunk.offset}")
             if chunk.truncated:
                 self.log_marks[key] = chunk.skipped_bytes
-            answers.append(NextOffset(attempt_id=chunk.attempt_id, stream=Stream(chunk.stream), offset=len(have)))
+            answers.append(
+                NextOffset(
+                    attempt_id=chunk.attempt_id,
+                    stream=Stream(chunk.stream),
+                    offset=len(have),
+                    container=chunk.container,
+                )
+            )
         return LogsReply(next=tuple(answers)).to_json()
 
 

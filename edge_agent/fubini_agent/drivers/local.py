@@ -13,7 +13,6 @@ import dataclasses
 import hashlib
 import json
 import logging
-import os
 import re
 import shutil
 import subprocess
@@ -27,15 +26,17 @@ import fubini_agent
 from fubini_agent import private_root
 from fubini_agent.config import DeviceSetting, SiteFile, StateFolder
 from fubini_agent.drivers.keeper_link import KeeperLink
+from fubini_agent.drivers.requests import Requests, bindable, env_binds, images_of
 from fubini_agent.drivers.secrets_desk import SecretsDesk
-from fubini_agent.environments import Environments, HostEnvironment
+from fubini_agent.environments import Environments
 from fubini_agent.errors import AgentError, StepFault
 from fubini_agent.journal import Journalled
 from fubini_agent.masking import Masker
 from fubini_agent.room import free_and_reserve, tree_bytes
-from fubini_agent.staging import inputs, names
+from fubini_agent.staging import inputs
 from fubini_agent.staging.cache import Cache
-from fubini_agent.staging.layout import Layout, Overlay
+from fubini_agent.staging.disks import Disks
+from fubini_agent.staging.layout import Layout, Overlay, Share
 from fubini_agent.staging.outputs import Collector
 from fubini_agent.state import (
     CommandEnded,
@@ -56,8 +57,6 @@ _log = logging.getLogger("fubini_agent.local")
 #: A step that asked for no disk and wrote more than this is to blame for a full disk itself.
 OWN_FILES_BYTES = 256 << 20
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,80}\Z")
-#: The only variables of the agent's own that a step sees.
-_PASSED_ON = ("TZ", "LANG")
 _PROBE = "import sys, json; sys.path.insert(0, sys.argv[1]); from fubini_agent.private_root import probe; print(json.dumps(probe(sys.argv[2])))"
 
 
@@ -109,7 +108,8 @@ class LocalDriver:
         self.devices = {device.name: device for device in devices}
         self.cache = cache
         self.post = post
-        self.stager = inputs.Stager(cache, transport, site.cache.copy_max_bytes)
+        self.disks = Disks(Path(site.disks_dir) if site.disks_dir else folder.path / "disks")
+        self.stager = inputs.Stager(cache, transport, site.cache.copy_max_bytes, self.disks)
         self.collector = Collector(cache, transport)
         self.link = KeeperLink(folder.keeper, self._on_keeper, self._on_keeper_lost)
         self.work = Path(site.work_dir) if site.work_dir else folder.path / "attempts"
@@ -121,18 +121,25 @@ class LocalDriver:
         self._launched: dict[str, dict[str, Any]] = {}  # asked of the keeper, end not heard yet
         self._trash: list[Path] = []
         self._forgets: list[str] = []  # ends the keeper need not remember any more
-        self._shown: dict[str, list[tuple[str, str]]] = {}
         self._reconnecting: Optional[asyncio.Task[None]] = None
         self._closing = False
         self._base_binds: list[tuple[str, str]] = []
         self._links: list[tuple[str, str]] = []
-        self._dev_nodes = private_root.device_nodes([])
         self._prepare()
+        self.requests = Requests(
+            folder.keeper,
+            site,
+            userns=support.userns,
+            overlay=support.overlay,
+            devices=self.devices,
+            binds=self._base_binds,
+            links=self._links,
+        )
 
     def _prepare(self) -> None:
         self.work.mkdir(mode=0o700, parents=True, exist_ok=True)
         keeper = self.folder.keeper
-        extra = [(path, path) for path in self.environments.all_binds() if _bindable(path)]
+        extra = [(path, path) for path in self.environments.all_binds() if bindable(path)]
         self._base_binds, self._links = private_root.host_binds([])
         private_root.prepare_dev_dir(str(keeper / "dev"))
         for device in self.devices.values():
@@ -154,7 +161,7 @@ class LocalDriver:
             self.post(CommandRefused(attempt_id, "its work directory is gone"))
             return
         try:
-            request = self._start_request(offer, layout, devices)
+            request = self.requests.start(offer, layout, devices, self.environments, self.secrets)
         except StepFault as fault:
             self.post(InputsFailed(attempt_id, fault.kind, fault.cause, str(fault)))
             return
@@ -224,8 +231,12 @@ class LocalDriver:
         self.post(InputsReady(attempt_id, moved, int((time.monotonic() - began) * 1000)))
 
     def _check(self, spec: ExecSpec) -> None:
-        if not spec.argv and spec.source is None:
-            raise StepFault(OutcomeKind.INPUT_ERROR, Cause.USER, "the step has neither a command nor a script")
+        for part in spec.containers or (spec,):
+            if not part.argv and part.source is None:
+                raise StepFault(OutcomeKind.INPUT_ERROR, Cause.USER, "the step has neither a command nor a script")
+        if spec.containers and not self.support.ok:
+            text = f"has several containers, and this host cannot give a step its own root ({self.support.why})"
+            raise StepFault(OutcomeKind.PLATFORM, Cause.SITE, text)
         if spec.run_as not in ("", "service", self.site.acts_as):
             text = f"asks to run as {spec.run_as!r}, this agent acts as {self.site.acts_as!r}"
             raise StepFault(OutcomeKind.PLATFORM, Cause.SITE, text)
@@ -233,7 +244,8 @@ class LocalDriver:
             raise StepFault(
                 OutcomeKind.PLATFORM, Cause.SITE, "its work mode is newer than this agent: update the agent"
             )
-        self.environments.for_image(spec.image)
+        for image in images_of(spec):
+            self.environments.for_image(image)
         if spec.work_mode is WorkMode.PRIVATE and not self.support.ok:
             absolute = [path for path in _paths(spec) if path.startswith("/")]
             if absolute:
@@ -259,7 +271,8 @@ class LocalDriver:
         private = spec.work_mode is WorkMode.PRIVATE and self.support.ok
         if not private:
             return Layout(top, private=False, cwd=spec.working_dir or str(top / "upper"))
-        binds = self._base_binds + self._env_binds(self._environment(spec))
+        shown = [pair for image in images_of(spec) for pair in env_binds(self.environments.for_image(image))]
+        binds = self._base_binds + list(dict.fromkeys(shown))
         return Layout(
             top,
             private=True,
@@ -269,114 +282,7 @@ class LocalDriver:
             overlay_supported=self.support.overlay,
         )
 
-    def _env_binds(self, environment: HostEnvironment) -> list[tuple[str, str]]:
-        if environment.image not in self._shown:
-            self._shown[environment.image] = [(path, path) for path in environment.binds if _bindable(path)]
-        return self._shown[environment.image]
-
-    def _environment(self, spec: ExecSpec) -> HostEnvironment:
-        return self.environments.for_image(spec.image)
-
     # --- starting -------------------------------------------------------------------------------------------------
-
-    def _start_request(
-        self, offer: LeaseOffer, layout: Layout, devices: tuple[tuple[str, tuple[int, ...]], ...]
-    ) -> dict[str, Any]:
-        spec = offer.spec
-        environment = self._environment(spec)
-        argv = list(spec.argv)
-        if spec.source is not None:
-            argv.append(private_root.SCRIPT_PATH if layout.private else str(layout.top / "script"))
-        limits = [limit for limit in (spec.deadline_s, spec.walltime_s) if limit is not None]
-        request: dict[str, Any] = {
-            "op": "start",
-            "id": offer.attempt_id,
-            "fence": offer.fence,
-            "argv": argv,
-            "env": self._env(offer, environment, layout, devices),
-            "cwd": layout.cwd,
-            "make_cwd": layout.private,
-            "stdout": str(layout.stdout),
-            "stderr": str(layout.stderr),
-            "memory_bytes": spec.memory_bytes,
-            "cpu_millis": spec.cpu_millis,
-            "grace_s": spec.grace_s,
-            "limit_s": min(limits) if limits else None,
-            "note": {
-                "top": str(layout.top),
-                "private": layout.private,
-                "devices": devices,
-                "overlays": [[over.inside, str(over.upper), str(over.work)] for over in layout.overlays],
-            },
-        }
-        machine = self.site.machine
-        if machine.slots:
-            request["slots"] = {
-                "folder": machine.slots_dir,
-                "count": machine.slots,
-                "take": -(-spec.cpu_millis // 1000),
-            }
-        if layout.private:
-            request["root"] = self._root(layout, environment, devices)
-        return request
-
-    def _root(
-        self, layout: Layout, environment: HostEnvironment, devices: tuple[tuple[str, tuple[int, ...]], ...]
-    ) -> dict[str, Any]:
-        keeper = self.folder.keeper
-        nodes = []
-        for name, indices in devices:
-            known = self.devices[name].nodes
-            nodes += [known[index] for index in indices if index < len(known)]
-        plan: dict[str, Any] = {
-            "binds": self._base_binds + self._env_binds(environment),
-            "dev_dir": str(keeper / "dev"),
-            "dev_nodes": self._dev_nodes,
-            "proc_dir": str(keeper / "proc"),
-            "userns": self.support.userns,
-            "overlays": [[over.inside, str(over.upper), str(over.work), over.inside] for over in layout.overlays],
-            "late_binds": layout.binds + [(node, node) for node in nodes],
-        }
-        if self.support.overlay:
-            plan.update(root=str(keeper / "root"), upper=str(layout.upper), work=str(layout.top / "work"))
-        else:
-            plan.update(root=str(layout.upper), links=self._links, dirs=private_root.PRIVATE_DIRS)
-        return plan
-
-    def _env(
-        self,
-        offer: LeaseOffer,
-        environment: HostEnvironment,
-        layout: Layout,
-        devices: tuple[tuple[str, tuple[int, ...]], ...],
-    ) -> dict[str, str]:
-        """An allow-list: nothing of the agent's own environment but the time zone and language."""
-        spec = offer.spec
-        home = ("/root" if os.geteuid() == 0 else "/home") if layout.private else str(layout.top / "upper")
-        env = {
-            "PATH": environment.path,
-            "HOME": home,
-            "TMPDIR": "/tmp" if layout.private else str(layout.top / "upper"),
-            "LANG": "C.UTF-8",
-            "OMP_NUM_THREADS": str(max(1, spec.cpu_millis // 1000)),
-            "FUBINI_TASK_ID": offer.task_id,
-            "FUBINI_ATTEMPT_ID": offer.attempt_id,
-            "FUBINI_FENCE": str(offer.fence),
-            "FUBINI_RUN": spec.run,
-            "FUBINI_CPU_MILLIS": str(spec.cpu_millis),
-        }
-        for name in _PASSED_ON:
-            if name in os.environ:
-                env[name] = os.environ[name]
-        env.update(environment.env)
-        if devices:
-            env["FUBINI_DEVICES"] = " ".join(f"{name}={','.join(map(str, indices))}" for name, indices in devices)
-        if any(device.name == "nvidia.com/gpu" for device in self.devices.values()):
-            granted = dict(devices).get("nvidia.com/gpu", ())
-            env["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, granted))
-        env.update(self.secrets.env(offer.attempt_id))
-        env.update(dict(spec.env))
-        return env
 
     # --- collecting -----------------------------------------------------------------------------------------------
 
@@ -531,6 +437,7 @@ class LocalDriver:
                 self.secrets.over(attempt_id, layout)
         keep = {layout.top.name for layout in self.layouts.values()}
         self._trash += [path for path in self.work.iterdir() if path.name not in keep]
+        self._trash += self.disks.leftovers()
         return restored
 
     def _restore_layout(self, offer: LeaseOffer, note: Optional[dict[str, Any]]) -> None:
@@ -542,6 +449,10 @@ class LocalDriver:
             layout = Layout(Path(note["top"]), private=True, links=dict(self._links))
         layout.private = bool(note["private"])
         layout.overlays = [Overlay(inside, Path(upper), Path(work)) for inside, upper, work in note["overlays"]]
+        layout.shares = [
+            Share(Path(host), below, inside, bool(read_only), bool(foreign))
+            for host, below, inside, read_only, foreign in note.get("shares", ())
+        ]
         self.layouts[offer.attempt_id] = layout
         self.secrets.take_up(offer)
 
@@ -554,6 +465,11 @@ class LocalDriver:
         trash, self._trash = self._trash, []
         if trash:
             await asyncio.get_running_loop().run_in_executor(None, _remove, trash)
+
+    def drop_disks(self, disk_ids: tuple[str, ...]) -> None:
+        """Remove disks that nobody needs any more, except those of attempts that are still here."""
+        used = {volume.disk for offer in self._offers.values() for volume in offer.spec.volumes}
+        self._trash += self.disks.drop(disk_ids, used)
 
     async def stop_steps(self) -> None:
         """End every command and the keeper itself."""
@@ -592,6 +508,7 @@ def exit_of(record: dict[str, Any]) -> CommandExit:
         wall_ms=int(record["wall_ms"]),
         started_ms=int(record["started_ms"]),
         finished_ms=int(record["finished_ms"]),
+        containers={str(name): int(code) for name, code in (record.get("containers") or {}).items()},
     )
 
 
@@ -609,11 +526,6 @@ def _masked(collected: OutputsCollected, masker: Masker, spec: ExecSpec) -> Outp
         result = masker.text(result, cut=len(result.encode("utf-8", "replace")) >= spec.result_max_bytes)
     parameters = {name: masker.text(value) for name, value in collected.parameters.items()}
     return dataclasses.replace(collected, result=result, parameters=parameters, error=masker.text(collected.error))
-
-
-def _bindable(path: str) -> bool:
-    """Not already seen through /usr or another host directory."""
-    return os.path.exists(path) and not any(names.is_below(path, folder) for folder in private_root.HOST_DIRS)
 
 
 def _remove(paths: list[Path]) -> None:

@@ -53,8 +53,8 @@ class RootPlan:
     `binds` are (host path, path inside): read-only, directories or files, missing host paths are left out.
     `links` are (path inside, target), `dirs` are made inside, empty; both are already in a skeleton. `overlays` are
     (host directory, upper, work, path inside): directories of the host into which the step's own files must fall.
-    `shared` are (host directory, path below it, path inside): writable, and other steps may write there at the same time,
-    so no link in it is followed; what is missing of the path below is made.
+    `shared` are (host directory, path below it, path inside, read-only): other steps may write there at the same time, so
+    no link in it is followed; what is missing of the path below is made.
     `late_binds` come last: this step's own read-only inputs.
     """
 
@@ -75,7 +75,7 @@ class RootPlan:
         dirs: list[str] | None = None,
         overlays: list[tuple[str, str, str, str]] | None = None,
         late_binds: list[tuple[str, str]] | None = None,
-        shared: list[tuple[str, str, str]] | None = None,
+        shared: list[tuple[str, str, str, bool]] | None = None,
     ) -> None:
         self.root = root
         self.binds = binds
@@ -105,7 +105,10 @@ class RootPlan:
                 (str(low), str(up), str(work), str(inside)) for low, up, work, inside in plan.get("overlays", ())
             ],
             late_binds=[(str(host), str(inside)) for host, inside in plan.get("late_binds", ())],
-            shared=[(str(host), str(below), str(inside)) for host, below, inside in plan.get("shared", ())],
+            shared=[
+                (str(host), str(below), str(inside), bool(read_only))
+                for host, below, inside, read_only in plan.get("shared", ())
+            ],
         )
 
 
@@ -261,8 +264,8 @@ def build(plan: RootPlan) -> None:
         for path in _hidden:
             if path.startswith(lower + "/"):  # an overlay shows the directory without what is mounted on it
                 mount("/dev/null", root + path, None, MS_BIND)
-    for host, below, inside in plan.shared:
-        _share(host, below, _mount_point(root, inside, True))
+    for host, below, inside, read_only in plan.shared:
+        _share(host, below, _mount_point(root, inside, True), read_only)
     for host, inside in plan.late_binds:
         bound = _bind(host, root, inside)
         if bound is None:
@@ -273,7 +276,7 @@ def build(plan: RootPlan) -> None:
     pivot_here()
 
 
-def _share(host: str, below: str, mount_point: str) -> None:
+def _share(host: str, below: str, mount_point: str, read_only: bool) -> None:
     """Bind `below` of a directory that other steps write to, walking it by descriptors and never through a link.
 
     Raises:
@@ -294,7 +297,9 @@ def _share(host: str, below: str, mount_point: str) -> None:
             fd = following
         os.fchdir(fd)
         mount(".", mount_point, None, MS_BIND)
-        mount_setattr(mount_point, True, MOUNT_ATTR_NOSUID, 0)
+        bits = MOUNT_ATTR_NOSUID | (MOUNT_ATTR_RDONLY if read_only else 0)
+        if not mount_setattr(mount_point, True, bits, 0) and read_only:
+            remount_read_only(mount_point)
     finally:
         os.close(fd)
 

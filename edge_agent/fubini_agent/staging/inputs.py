@@ -7,6 +7,7 @@ read-only mounts of the cache. Every name is checked before the first byte moves
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,8 @@ from fubini_agent import private_root
 from fubini_agent.errors import Permanent, StepFault, Transient
 from fubini_agent.staging import names
 from fubini_agent.staging.cache import Cache
-from fubini_agent.staging.layout import Layout
+from fubini_agent.staging.disks import Disks
+from fubini_agent.staging.layout import Layout, Share
 from fubini_agent.transport import Backoff, Transport
 from fubini_protocol.v1.messages import Cause, Entry, ExecSpec, InputArtifact, OutcomeKind
 
@@ -42,6 +44,8 @@ def plan_paths(layout: Layout, spec: ExecSpec) -> None:
         for volume in spec.volumes:
             layout.claim(volume.mount_path)
             _check_entries(volume.entries)
+            if volume.sub_path:
+                names.entry_path_check(volume.sub_path)
         written = [output.path for output in spec.artifacts_out] + [output.path for output in spec.parameters_out]
         for path in [*spec.secret_mounts, *written]:
             layout.claim(path)
@@ -62,8 +66,9 @@ def is_single(entries: Sequence[Entry]) -> bool:
 class Stager:
     """Stages the inputs of attempts through one cache."""
 
-    def __init__(self, cache: Cache, transport: Transport, copy_max_bytes: int) -> None:
+    def __init__(self, cache: Cache, transport: Transport, copy_max_bytes: int, disks: Disks) -> None:
         self.cache = cache
+        self.disks = disks
         self.transport = transport
         self.copy_max_bytes = copy_max_bytes
 
@@ -75,11 +80,14 @@ class Stager:
         """
         moved = await self._fetch_all(spec)
         try:
+            self._share(layout, spec)
             for artifact in spec.artifacts_in:
                 await self._artifact(layout, artifact)
             for index, volume in enumerate(spec.volumes):
                 if volume.entries is None:
-                    layout.make_parents(volume.mount_path).mkdir(mode=0o755, exist_ok=True)
+                    inside = layout.inside(volume.mount_path)
+                    if not any(share.inside == inside for share in layout.shares):
+                        layout.make_parents(volume.mount_path).mkdir(mode=0o755, exist_ok=True)
                 else:
                     await self._tree(
                         layout, f"volume{index}", volume.mount_path, volume.entries, volume.read_only, None, True
@@ -96,6 +104,29 @@ class Stager:
                 OutcomeKind.INPUT_ERROR, cause, f"an input could not be put in place: {exc.strerror or exc}"
             ) from exc
         return moved
+
+    def _share(self, layout: Layout, spec: ExecSpec) -> None:
+        """Disks of the run, and scratch that is seen at several paths or only in part.
+
+        Raises:
+            BadName: one disk would be mounted inside another.
+        """
+        plain = [volume for volume in spec.volumes if volume.entries is None]
+        for volume in plain:
+            inside = layout.inside(volume.mount_path)
+            if volume.disk:
+                host = self.disks.path(volume.disk)
+            elif volume.sub_path or sum(v.name == volume.name and not v.disk for v in plain) > 1:
+                name = hashlib.sha256(volume.name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+                host = layout.top / f"scratch-{name}"
+                host.mkdir(mode=0o755, exist_ok=True)
+            else:
+                continue
+            around = next((s for s in layout.shares if s.foreign and names.is_below(inside, s.inside)), None)
+            if around is not None:
+                text = f"path {names.shown(volume.mount_path)} lies in the shared disk at {around.inside}"
+                raise names.BadName(f"{text}: mount it elsewhere")
+            layout.shares.append(Share(host, volume.sub_path, inside, volume.read_only, foreign=bool(volume.disk)))
 
     async def _fetch_all(self, spec: ExecSpec) -> int:
         moved = 0

@@ -10,6 +10,7 @@ in the kernel, and resolves links the way the step saw them, so nothing outside 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import posixpath
 import stat
@@ -32,6 +33,17 @@ class Overlay:
     work: Path
 
 
+@dataclass(frozen=True)
+class Share:
+    """A host directory that is not this attempt's alone, or is seen at two paths: `below` of `host` shows at `inside`."""
+
+    host: Path
+    below: str
+    inside: str
+    read_only: bool = False
+    foreign: bool = False  # other attempts write there, too
+
+
 @dataclass
 class Layout:
     """Paths of one attempt. `top` is its directory, never used before and never again."""
@@ -45,6 +57,7 @@ class Layout:
     overlay_supported: bool = True
     #: read-only binds for this attempt: (host path, inside path)
     binds: list[tuple[str, str]] = field(default_factory=list)
+    shares: list[Share] = field(default_factory=list)
 
     @property
     def upper(self) -> Path:
@@ -57,6 +70,13 @@ class Layout:
     @property
     def stderr(self) -> Path:
         return self.top / "stderr"
+
+    def spools(self, container: str = "") -> tuple[Path, Path]:
+        """Where a container's standard output and error go; "" is the one that stands for the step."""
+        if not container:
+            return self.stdout, self.stderr
+        name = hashlib.sha256(container.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        return self.top / f"{name}.stdout", self.top / f"{name}.stderr"
 
     def make(self) -> None:
         """Create the directory.
@@ -95,7 +115,7 @@ class Layout:
             BadName: the path is not usable, or this kernel cannot overlay it.
         """
         full = self.inside(path)
-        if not self.private:
+        if not self.private or self._share(full) is not None:
             return
         for bound in self.bound:
             if not names.is_below(full, bound):
@@ -117,15 +137,33 @@ class Layout:
             self.overlays.append(overlay)
             return
 
+    def _share(self, full: str) -> Share | None:
+        """The share a path lies in; of nested ones the innermost."""
+        found = [share for share in self.shares if names.is_below(full, share.inside)]
+        return max(found, key=lambda share: len(share.inside)) if found else None
+
     def host_path(self, path: str) -> Path:
-        """Where a file the step will see at `path` must be put before it starts."""
+        """Where a file the step will see at `path` must be put before it starts.
+
+        Raises:
+            BadName: others write there, so what lies on the way cannot be trusted; or as `inside`.
+        """
         full = self.inside(path)
+        share = self._share(full)
+        if share is not None and share.foreign:
+            raise names.BadName(
+                f"path {names.shown(path)} lies in the shared disk at {share.inside}: put inputs elsewhere"
+            )
         base, rest = self._base(full)
         return base / rest if rest else base
 
     def _base(self, full: str) -> tuple[Path, str]:
         if not self.private:
             return Path("/"), full[1:]
+        share = self._share(full)
+        if share is not None:
+            rest = full[len(share.inside) :].lstrip("/")
+            return share.host, "/".join(part for part in (share.below, rest) if part)
         for overlay in self.overlays:
             if names.is_below(full, overlay.inside):
                 return overlay.upper, full[len(overlay.inside) :].lstrip("/")
@@ -169,13 +207,22 @@ class Layout:
         """One pass; a path to go on with when a link was met."""
         base, rest = self._base(full)
         parts = [part for part in rest.split("/") if part]
-        inside = full[: len(full) - len(rest)].rstrip("/")
+        share = self._share(full) if self.private else None
+        hidden = len([part for part in share.below.split("/") if part]) if share is not None else 0
+        inside = share.inside if share is not None else full[: len(full) - len(rest)].rstrip("/")
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         descriptor = os.open(base, flags | os.O_DIRECTORY)
         try:
             for index, part in enumerate(parts):
                 info = os.stat(part, dir_fd=descriptor, follow_symlinks=False)
                 remaining = parts[index + 1 :]
+                if index < hidden:  # above what the step sees: no link there means anything to it
+                    if not stat.S_ISDIR(info.st_mode):
+                        raise FileNotFoundError(full)
+                    following = os.open(part, flags | os.O_DIRECTORY, dir_fd=descriptor)
+                    os.close(descriptor)
+                    descriptor = following
+                    continue
                 if stat.S_ISLNK(info.st_mode):
                     target = os.readlink(part, dir_fd=descriptor)
                     joined = posixpath.join(inside or "/", target, *remaining)

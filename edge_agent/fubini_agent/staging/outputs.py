@@ -242,7 +242,8 @@ class Collector:
             loop = asyncio.get_running_loop()
             digest, size = await loop.run_in_executor(None, hash_descriptor, file.descriptor)
         moved = await self._upload(spec, digest, size, file.descriptor)
-        if layout.private and file.info.st_nlink == 1:
+        # A file that other attempts write to must not become the cache's: linking shares its content for ever.
+        if layout.private and file.info.st_nlink == 1 and not any(share.foreign for share in layout.shares):
             self.cache.offer(digest, size, file.descriptor)
         mode = stat.S_IMODE(file.info.st_mode) & 0o777
         return Entry(path=file.path, size=size, sha256=digest, mode=mode), moved

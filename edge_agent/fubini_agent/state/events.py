@@ -32,6 +32,7 @@ class CommandExit:
     wall_ms: int = 0
     started_ms: int = 0
     finished_ms: int = 0
+    containers: Mapping[str, int] = field(default_factory=dict)  # exit codes, of a step that has several
 
 
 @dataclass(frozen=True)

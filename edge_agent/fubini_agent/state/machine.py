@@ -52,6 +52,7 @@ from fubini_agent.state.events import (
 from fubini_protocol.v1.messages import (
     AttemptState,
     Cause,
+    ContainerKind,
     HeldAttempt,
     LeaseOffer,
     Outcome,
@@ -92,6 +93,16 @@ _WIRE = {
 _SEQUENCE = {AttemptState.STAGING: 1, AttemptState.SUBMITTED: 2, AttemptState.RUNNING: 3, AttemptState.FINISHING: 4}
 TERMINAL_SEQUENCE = 9
 _HOLDS_CAPACITY = frozenset({Phase.LAUNCHING, Phase.RUNNING})
+
+
+#: How sidecars end when we end them.
+_ENDED_BY_US = frozenset({0, 137, 143})
+
+
+def _sidecar_failed(offer: LeaseOffer, exit_: CommandExit) -> bool:
+    """Whether one ended by itself with a failure: then the attempt failed, though its outputs are there."""
+    sidecars = {part.name for part in offer.spec.containers if part.kind is ContainerKind.SIDECAR}
+    return any(code not in _ENDED_BY_US for name, code in exit_.containers.items() if name in sidecars)
 
 
 @dataclass(frozen=True)
@@ -332,6 +343,8 @@ class Machine:
             state, cause, error, kind = AttemptState.FAILED, Cause.NODE, event.host_fault, OutcomeKind.PLATFORM
         elif exit_.exit_code:
             state, cause, error = AttemptState.FAILED, Cause.USER, event.error
+        elif not event.error and _sidecar_failed(attempt.offer, exit_):
+            state, cause = AttemptState.FAILED, Cause.USER
         elif event.error:
             state, cause, error, kind = AttemptState.FAILED, event.cause, event.error, event.error_kind
         outcome = Outcome(
@@ -345,6 +358,7 @@ class Machine:
             started_ms=exit_.started_ms,
             finished_ms=exit_.finished_ms,
             usage=usage,
+            container_codes=dict(exit_.containers),
         )
         self._send(attempt, state, now, out, cause=cause, outcome=outcome, reason=error)
 
@@ -370,6 +384,7 @@ class Machine:
             started_ms=exit_.started_ms if exit_ else attempt.started_ms,
             finished_ms=exit_.finished_ms if exit_ else None,
             usage=self._usage(attempt),
+            container_codes=dict(exit_.containers) if exit_ else {},
         )
 
     def _fail(

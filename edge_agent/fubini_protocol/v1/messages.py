@@ -118,6 +118,13 @@ class Stream(WireEnum):
     UNKNOWN = "unknown"
 
 
+class ContainerKind(WireEnum):
+    INIT = "init"  # one after the other, before all others
+    MAIN = "main"
+    SIDECAR = "sidecar"  # beside the main ones, ended after them
+    UNKNOWN = "unknown"
+
+
 class VerdictKind(WireEnum):
     ACCEPTED = "accepted"
     ALREADY_ACCEPTED = "already_accepted"
@@ -163,6 +170,8 @@ class HostFacts(Message):
     disk_bytes: int = 0
     devices: tuple[Device, ...] = ()
     private_root: bool = False  # the kernel lets us give each step its own root
+    container_groups: bool = False  # runs `ExecSpec.containers`
+    run_disks: bool = False  # keeps `Volume.disk`
     cgroups: bool = False
     kernel: str = ""
     python: str = ""
@@ -249,12 +258,37 @@ class OutputParameter(Message):
 
 
 class Volume(Message):
-    """A dataset (`entries`) or an empty scratch directory (`entries` is None) at `mount_path`."""
+    """A dataset (`entries`), a directory kept between attempts (`disk`, its id), or else empty scratch, at `mount_path`.
+
+    `sub_path` picks a directory inside a disk or scratch, made when it is missing; two mounts of one scratch `name` show
+    the same directory. A disk is made when an attempt first names it and lives until `SyncReply.drop_disks` says its id.
+    """
 
     name: str = ""
     mount_path: str
     read_only: bool = False
     entries: Optional[tuple[Entry, ...]] = None
+    disk: str = ""
+    sub_path: str = ""
+
+
+class Container(Message):
+    """One command of an attempt that has several. They share the attempt's root, artifacts and volumes.
+
+    A main one starts when all in `after` have ended with 0, is not run (code 64) when one of them failed, and is run
+    `runs` times at most until it ends with 0, `delay_s` apart.
+    """
+
+    name: str
+    kind: ContainerKind = ContainerKind.MAIN
+    image: str = ""
+    argv: tuple[str, ...] = ()
+    source: Optional[str] = None
+    env: Pairs = ()
+    working_dir: str = ""
+    after: tuple[str, ...] = ()
+    runs: int = 1
+    delay_s: float = 0.0
 
 
 class BlobAccess(Message):
@@ -305,6 +339,9 @@ class ExecSpec(Message):
     upload: Optional[BlobAccess] = None
     download: Optional[BlobAccess] = None
     labels: dict[str, str] = Field(default_factory=dict)
+    #: Empty = one command. Else all commands; `argv`, `image` and so on repeat `principal`, whose output is the result.
+    containers: tuple[Container, ...] = ()
+    principal: str = ""
 
 
 class LeaseOffer(Message):
@@ -369,6 +406,7 @@ class Outcome(Message):
     started_ms: Optional[int] = None
     finished_ms: Optional[int] = None
     usage: Usage = Field(default_factory=Usage)
+    container_codes: dict[str, int] = Field(default_factory=dict)  # exit codes, of an attempt that has several
 
 
 class Provenance(Message):
@@ -450,6 +488,7 @@ class SyncRequest(Message):
     host: Optional[HostFacts] = None  # with the first sync of a session, and when it changed
     offer: Optional[Offer] = None
     environments: Optional[tuple[Environment, ...]] = None
+    disks: tuple[str, ...] = ()  # all that are kept here, with a sync that carries no reports
 
 
 class Verdict(Message):
@@ -481,6 +520,7 @@ class SyncReply(Message):
     forget: tuple[str, ...] = ()  # attempts the platform does not know: stop and drop them, report nothing
     drain: bool = False
     next_sync_s: Optional[float] = None
+    drop_disks: tuple[str, ...] = ()  # nobody needs them any more
     cache_resync: bool = False  # the platform lost track: send the full cache next time
     message: str = ""
 
@@ -510,6 +550,7 @@ class LogChunk(Message):
     truncated: bool = False
     skipped_bytes: int = 0
     eof: bool = False
+    container: str = ""  # "" = the attempt's only command, or its principal
 
     @classmethod
     def of(
@@ -524,6 +565,7 @@ class LogChunk(Message):
         truncated: bool = False,
         skipped_bytes: int = 0,
         eof: bool = False,
+        container: str = "",
     ) -> LogChunk:
         """A chunk with `content` as text where it is valid UTF-8, else as base64; either way no byte is changed."""
         try:
@@ -541,6 +583,7 @@ class LogChunk(Message):
             truncated=truncated,
             skipped_bytes=skipped_bytes,
             eof=eof,
+            container=container,
         )
 
     def content(self) -> bytes:
@@ -572,6 +615,7 @@ class NextOffset(Message):
     stream: Stream
     offset: int
     closed: bool = False
+    container: str = ""
 
 
 class LogsReply(Message):

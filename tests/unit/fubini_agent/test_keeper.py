@@ -35,7 +35,7 @@ class Keeper:
         (folder / "proc").mkdir(exist_ok=True)
         self.binds = binds
         self.overlays: list[list[str]] = []
-        self.shared: list[list[str]] = []
+        self.shared: list[list[Any]] = []
         self.process = subprocess.Popen([sys.executable, "-I", "-S", "-c", START, str(EDGE_AGENT), str(folder)])
         self.connect()
 
@@ -389,12 +389,13 @@ def test_containers_that_outlive_the_grace_are_killed_and_said_to_be(keeper: Kee
     assert gone(mark)
 
 
-def test_an_init_runs_plain_commands_again_after_containers(keeper: Keeper) -> None:
+def test_an_init_runs_plain_commands_again_after_containers(keeper: Keeper, tmp_path: Path) -> None:
     _containers(keeper, "a", {"name": "main", "argv": ["sh", "-c", "exit 3"]})
     assert (keeper.event()["exit_code"]) == 3
     first = keeper.start("b", "sh", "-c", "exit 4")
     assert (first["ev"], keeper.event()["exit_code"]) == ("started", 4)
-    keeper.start("c", "sleep", "60")
+    keeper.start("c", "sh", "-c", "touch /tmp/up; exec sleep 60")
+    _until(lambda: (tmp_path / "c" / "upper" / "tmp" / "up").exists())
     keeper.send({"op": "end", "id": "c", "fence": 1, "grace_s": 5})
     assert keeper.event()["signal"] == signal.SIGTERM
 
@@ -414,14 +415,14 @@ def test_a_shared_directory_is_written_by_two_steps_and_no_link_in_it_is_followe
     disk, outside = tmp_path / "disk", tmp_path / "outside"
     disk.mkdir()
     outside.mkdir()
-    keeper.shared = [[str(disk), "sub/deep", "/w"]]
+    keeper.shared = [[str(disk), "sub/deep", "/w", False]]
     keeper.start("a", "sh", "-c", "echo a > /w/from-a")
     assert keeper.event()["exit_code"] == 0
     assert (disk / "sub" / "deep" / "from-a").read_text() == "a\n"
     keeper.start("b", "sh", "-c", "cat /w/from-a && echo b > /w/from-b")
     assert keeper.event()["exit_code"] == 0
     (disk / "trap").symlink_to(outside)
-    keeper.shared = [[str(disk), "trap", "/w"]]
+    keeper.shared = [[str(disk), "trap", "/w", False]]
     keeper.start("c", "sh", "-c", "echo c > /w/from-c")
     assert keeper.event()["kind"] == "setup_failed"
     assert not list(outside.iterdir())

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery
+from celery.signals import worker_ready, worker_shutting_down
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fubini.settings.dev")
 
@@ -34,6 +35,17 @@ app.conf.update(
         "retention": {"task": "fubini.retention", "schedule": 600.0, "options": {"expires": 600.0}},
     },
 )
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]
+def _performer_start(**_: Any) -> None:
+    """A worker also does what the platform itself does on the network; see `dispatch.performer`."""
+    from fubini.dispatch.performer import Performer
+
+    performer = Performer()
+    performer.start()
+    # Celery holds receivers weakly; this one keeps the performer for as long as the worker lives.
+    worker_shutting_down.connect(lambda **_: performer.stop(), weak=False)
 
 
 def main() -> int:

@@ -62,6 +62,35 @@ class Artifact(models.Model):
     entries = models.JSONField()
     size_bytes = models.BigIntegerField()
     created_at_ms = models.BigIntegerField()
+    provenance = models.JSONField(null=True)  # of a fetched one: where from, its revision there, sha256, when
+
+
+class Fetch(models.Model):
+    """Bytes the platform brings in for a run, once, under `key`: planned -> moving -> verified | failed.
+
+    A moving one belongs to `holder` until `held_until_ms`; after that whoever comes first takes it up again.
+    """
+
+    id = IdField()
+    key = models.CharField(max_length=500, unique=True)  # that of the artifact it becomes
+    project_id = models.CharField(max_length=32)
+    run_id = models.CharField(max_length=32, db_index=True)
+    name = models.CharField(max_length=128)
+    source = models.JSONField()  # runs.engine.RemoteSource: names of secrets, never their values
+    state = models.CharField(max_length=10, default="planned")
+    tries = models.PositiveSmallIntegerField(default=0)
+    not_before_ms = models.BigIntegerField(default=0)
+    holder = models.CharField(max_length=32, blank=True, default="")
+    held_until_ms = models.BigIntegerField(default=0)
+    size_bytes = models.BigIntegerField(default=0)
+    planned_at_ms = models.BigIntegerField()
+    ended_at_ms = models.BigIntegerField(null=True)
+    error = models.CharField(max_length=600, blank=True, default="")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["state"], condition=models.Q(state__in=["planned", "moving"]), name="fetch_open")
+        ]
 
 
 class Replica(models.Model):

@@ -174,6 +174,9 @@ class ArtifactOut(ReplySerializer):
     attempt_id = serializers.CharField()
     size_bytes = serializers.IntegerField()
     created_at_ms = serializers.IntegerField()
+    provenance = serializers.JSONField(
+        allow_null=True, help_text="Of one the platform fetched: where from, its revision there, sha256 and when."
+    )
 
 
 def entries_out(entries: Sequence[Entry], *, project_id: str, links: bool, base: str) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -183,6 +183,14 @@ class Store:
                 writer.write(piece)
             return writer.commit()
 
+    def keep(self, pieces: Iterable[bytes], *, max_bytes: int) -> tuple[str, int]:
+        """Write bytes whose hash is not known before; (digest, size)."""
+        with BlobWriter(self, "", max_bytes) as writer:
+            for piece in pieces:
+                writer.write(piece)
+            size = writer.commit()
+            return writer.digest, size
+
     def delete(self, digest: str) -> None:
         """Remove an object; nothing happens when it is not here."""
         with contextlib.suppress(FileNotFoundError):
@@ -228,7 +236,10 @@ class Store:
 
 
 class BlobWriter:
-    """Bytes on their way in: hashed and counted as they come, published by `commit` if they are what they claim."""
+    """Bytes on their way in: hashed and counted as they come, published by `commit` if they are what they claim.
+
+    With `digest` "" nothing is claimed; `commit` sets it.
+    """
 
     def __init__(self, store: Store, digest: str, max_bytes: int) -> None:
         self.digest = digest
@@ -277,6 +288,7 @@ class BlobWriter:
             BlobMismatch: the bytes hash to something else; they are dropped.
         """
         found = self._sha.hexdigest()
+        self.digest = self.digest or found
         if found != self.digest:
             raise BlobMismatch(
                 f"{self.size_bytes} bytes came with sha256 {found}, they were sent as {self.digest}.",

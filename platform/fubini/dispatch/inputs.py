@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from fubini.common.errors import FubiniError
+from fubini.datasets.models import Fetch
 from fubini.datasets.selectors import Resolved, artifacts_resolve, claim_key, resolved_below
 from fubini.runs.engine import TaskSpec
 
@@ -35,7 +36,7 @@ def inputs_of(project_id: str, spec: TaskSpec) -> Inputs:
     for name, (key, sub_path) in wanted.items():
         try:
             if key not in found:
-                raise FubiniError(f"there is no data {key!r} in this project")
+                raise FubiniError(_missing(key))
             inputs.artifacts[name] = resolved_below(found[key], sub_path)
         except FubiniError as error:
             if name not in optional:
@@ -50,3 +51,12 @@ def inputs_of(project_id: str, spec: TaskSpec) -> Inputs:
         except FubiniError as error:
             inputs.problems.append(f"volume {volume.name} failed to load: {error.detail}")
     return inputs
+
+
+def _missing(key: str) -> str:
+    """Why a key means nothing: nobody made it, or it could not be fetched."""
+    if key.startswith("remote/"):
+        error = Fetch.objects.filter(key=key, state="failed").values_list("error", flat=True).first()
+        if error:
+            return error
+    return f"there is no data {key!r} in this project"

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fubini.common import clock
+from fubini.datasets.models import Fetch
 from fubini.runs.models import Attempt, Task
+from fubini.runs.remote import fetches_waited_for
 from fubini.runs.transitions import ATTEMPT_LIVE
 from fubini.sites.models import Pause, Pool
 from fubini_scheduler.reasons import Reason, ReasonCode
@@ -18,6 +20,7 @@ from fubini_scheduler.reasons import Reason, ReasonCode
 NEXT_STEPS = {
     "budget": "Top up the project's budget, or cancel other runs that hold money.",
     "run_budget": "Raise the run's limit: fubini run update RUN --max-cost AMOUNT.",
+    "fetch": "Nothing to do: it starts when the data is here; what cannot be fetched ends it with the reason.",
     "paused": "An administrator resumes it: fubini unpause.",
     "project_paused": "A maintainer resumes the project: fubini unpause --project NAME.",
     "pool_paused": "Wait until the pool is resumed, or let the step run elsewhere.",
@@ -102,6 +105,8 @@ def _plain(task: Task, sentence: str, placement: dict[str, Any] | None = None) -
 
 
 def _waiting(task: Task) -> Why:
+    if task.state == "blocked" and (coming := fetches_waited_for(task)):
+        return _fetching(task, coming)
     pools = {p.pk: p for p in Pool.objects.select_related("site").prefetch_related("agents")}
     reasons = []
     for item in task.why:
@@ -131,6 +136,30 @@ def _waiting(task: Task) -> Why:
         NEXT_STEPS.get(first["code"], ""),
         list(task.waiting_for),
         reasons,
+    )
+
+
+def _fetching(task: Task, coming: list[Fetch]) -> Why:
+    first = coming[0]
+    where = str(first.source.get("bucket") or first.source.get("url", "")).partition("?")[0].rpartition("@")[2]
+    moving = f"fetching it, try {first.tries}" if first.state == "moving" else "about to fetch it"
+    wrong = f" The last try: {first.error}." if first.error else ""
+    more = f" {len(coming) - 1} more are on their way." if len(coming) > 1 else ""
+    text = f"It waits for the artifact {first.name!r} from {where[:120]}; the platform is {moving}.{wrong}{more}"
+    return Why(
+        task.pk,
+        task.node_id,
+        task.template,
+        task.state,
+        text,
+        "fetch",
+        first.planned_at_ms,
+        NEXT_STEPS["fetch"],
+        list(task.waiting_for),
+        [
+            {"code": "fetch", "pool": None, "site": None, "sentence": f"{f.name}: {f.state}", "tries": f.tries}
+            for f in coming[:20]
+        ],
     )
 
 

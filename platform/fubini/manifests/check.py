@@ -19,6 +19,7 @@ from fubini.manifests.hints import add_hints
 from fubini.manifests.import_rules import NO_RULES, ImportRules
 from fubini.manifests.library import Library
 from fubini.manifests.load import Path, load, path_text
+from fubini.manifests.remote import check_remote
 from fubini.manifests.secrets import Known, check_secrets
 from fubini.manifests.semantics import Semantics
 from fubini.manifests.structure import check_structure
@@ -76,6 +77,7 @@ def check_manifest(
     _given(source, declared, given)
     check_values(source, forms, {p.name: p.value for p in declared if p.value is not None})
     add_hints(source, semantics)
+    check_remote(source, spec, ("spec",))
     if secrets is not None:
         check_secrets(source, spec, ("spec",), secrets)
         for other, paths in semantics.reached_in_library().items():

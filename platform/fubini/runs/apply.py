@@ -30,6 +30,7 @@ from fubini.runs.engine import (
 from fubini.runs.importing import spec_mapped
 from fubini.runs.models import Attempt, Run, RunNode, RunPlace, RunTimer, Task
 from fubini.runs.pins import spec_pin
+from fubini.runs.remote import WAITING, remote_keys, remote_plan
 from fubini.runs.reuse.lookup import keyed_of, tasks_reuse
 from fubini.runs.transitions import ATTEMPT_LIVE, agents_wake, run_move, tasks_create, tasks_move
 
@@ -226,6 +227,7 @@ def _tasks_open(run: Run, opened: Sequence[OpenTask], at_ms: int, rules: ImportR
     known = len(run.datasets)
     new = [c for c in opened if (c.node_id, c.generation) not in there]
     specs = [_spec(run, spec_mapped(c.spec, rules)) for c in new]
+    coming = remote_plan(run, specs, at_ms=at_ms)
     tasks = [
         Task(
             run=run,
@@ -238,6 +240,7 @@ def _tasks_open(run: Run, opened: Sequence[OpenTask], at_ms: int, rules: ImportR
             submitted_by=run.submitted_by,
             queued_at_ms=at_ms,
             reuse_key=keyed.key,
+            **({"state": "blocked", "waiting_for": [WAITING]} if coming and remote_keys(spec) & coming else {}),
         )
         for command, spec, keyed in zip(new, specs, keyed_of(run.project_id, specs), strict=True)
     ]

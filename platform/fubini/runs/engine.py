@@ -53,11 +53,57 @@ FULFILLED = frozenset({NodePhase.SUCCEEDED, NodePhase.SKIPPED, NodePhase.FAILED,
 
 
 @dataclass(frozen=True, slots=True)
+class SecretRef:
+    """One key of one of the project's secrets: names only, the value never passes through here."""
+
+    name: str
+    key: str
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HttpHeader:
+    """A header; its value is that of `secret` where there is one."""
+
+    name: str
+    value: str = ""
+    secret: SecretRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteSource:
+    """Where the platform fetches an input artifact from.
+
+    `kind` is http (`url`), git (`url` is the repository) or s3 (`url` is ``host[:port]``). `archive`: "" unpacks a
+    gzipped tar where it is one, as Argo does; none, tar and zip say it. `user` and `password` are basic credentials, or
+    S3's access and secret key; `token` is S3's session token.
+    """
+
+    kind: str
+    url: str
+    headers: tuple[HttpHeader, ...] = ()
+    revision: str = ""
+    branch: str = ""
+    depth: int = 0
+    refspecs: tuple[str, ...] = ()
+    single_branch: bool = False
+    bucket: str = ""
+    key: str = ""
+    region: str = ""
+    insecure: bool = False
+    user: SecretRef | None = None
+    password: SecretRef | None = None
+    token: SecretRef | None = None
+    archive: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ArtifactInput:
     """One file or directory a leaf reads.
 
     Exactly one of `key`, `raw` is set, or neither when `optional` and absent. `key` is the logical artifact key
-    (``<run>/<node_id>/<generation>/<name>`` or ``dataset/<name>@<version>``); `sub_path` picks inside it.
+    (``<run>/<node_id>/<generation>/<name>`` or ``dataset/<name>@<version>``); `sub_path` picks inside it. With `remote`
+    the platform fetches it under that key, once a run, before the leaf is queued.
     """
 
     name: str
@@ -67,6 +113,7 @@ class ArtifactInput:
     raw: str | None = None
     optional: bool = False
     mode: int | None = None
+    remote: RemoteSource | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +149,6 @@ class VolumeMount:
     read_only: bool = False
     sub_path: str = ""
     disk: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class SecretRef:
-    """One key of one of the project's secrets: names only, the value never passes through here."""
-
-    name: str
-    key: str
-    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)

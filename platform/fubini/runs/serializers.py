@@ -382,7 +382,7 @@ class TaskFilter(QuerySerializer):
     state = CommaList(TASK_STATES, required=False)
     template = serializers.CharField(required=False, max_length=256)
     node = serializers.CharField(required=False, max_length=200, help_text="A node's id.")
-    waiting_for = serializers.ChoiceField(choices=["budget", "run_budget", "user", "approval", "pause"], required=False)
+    waiting_for = serializers.ChoiceField(choices=["budget", "run_budget", "user", "approval", "pause", "fetch"], required=False)
 
 
 class TaskOut(ReplySerializer):

@@ -157,6 +157,10 @@ FUBINI: dict[str, Any] = {
     # How long events, logs and artifacts of ended runs are kept, in days; 0: for ever.
     **{f"RETENTION_{kind}_DAYS": days for kind, days in ENV.retention_days.items()},
     "BLOB_GRACE_S": ENV.blob_grace_hours * 3600,
+    # Where the platform may go for a manifest: schemes, and host:port pairs that may be private (see fubini.remote.guard).
+    "REMOTE": {"allow": ENV.remote_allow, "schemes": ENV.remote_schemes},
+    "REMOTE_MAX_BYTES": ENV.remote_max_bytes,
+    "REMOTE_TIMEOUT_S": ENV.remote_timeout_s,
     # An attempt nobody reports on for this long after its lease ended is lost and its task runs again.
     "UNKNOWN_WINDOW_S": 30,
     "MAX_INFRA_ATTEMPTS": 5,
@@ -194,4 +198,6 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": ENV.log_level},
+    # They log whole URLs, whose queries may hold tokens.
+    "loggers": {"httpx": {"level": "WARNING"}, "httpcore": {"level": "WARNING"}},
 }

@@ -38,6 +38,10 @@ class Env:
     blob_grace_hours: int
     log_level: str
     burst_wait_s: int
+    remote_allow: tuple[str, ...]
+    remote_schemes: tuple[str, ...]
+    remote_max_bytes: int
+    remote_timeout_s: int
 
 
 def default_home() -> Path:
@@ -79,4 +83,8 @@ def read_env() -> Env:
         blob_grace_hours=env.int("FUBINI_BLOB_GRACE_HOURS", default=24),
         log_level=env.str("FUBINI_LOG_LEVEL", default="INFO"),
         burst_wait_s=env.int("FUBINI_BURST_WAIT_S", default=10),
+        remote_allow=tuple(env.list("FUBINI_REMOTE_ALLOW", default=[])),
+        remote_schemes=tuple(env.list("FUBINI_REMOTE_SCHEMES", default=["https", "http"])),
+        remote_max_bytes=env.int("FUBINI_REMOTE_MAX_BYTES", default=10 * 1024**3),
+        remote_timeout_s=env.int("FUBINI_REMOTE_TIMEOUT_S", default=900),
     )

@@ -9,6 +9,7 @@ from fubini.engines.embedded import changes, containers, podpatch
 from fubini.engines.embedded.environment import Environment
 from fubini.engines.embedded.process import EngineError, Processed, replace, restore, walk
 from fubini.engines.embedded.program import any_string
+from fubini.engines.embedded.remote import remote_key, remote_source
 from fubini.engines.embedded.scope import VariableScope
 from fubini.engines.embedded.secrets import secret_env, secret_files
 from fubini.engines.embedded.tree import Node
@@ -166,7 +167,8 @@ def task_spec(
     annotations = _annotations(state, processed)
     walltime = annotations.get("walltime")
     required, preferred = placement(state, processed, patch)
-    inputs = tuple(_artifact_input(processed.leaf(artifact)) for artifact in processed.artifacts)
+    prefix = state.context.artifact_prefix
+    inputs = tuple(_artifact_input(processed.leaf(artifact), prefix) for artifact in processed.artifacts)
     outputs = processed.leaf(template.outputs) if template.outputs else {}
     return TaskSpec(
         template=template.name,
@@ -213,11 +215,14 @@ def captured(call: Call) -> bool:
     return name in boundary.frame.template.captured
 
 
-def _artifact_input(artifact: Mapping[str, Any]) -> ArtifactInput:
+def _artifact_input(artifact: Mapping[str, Any], prefix: str) -> ArtifactInput:
     key = artifact.get("key")
+    remote = remote_source(artifact) if key is None else None
     stored = artifact.get("s3")
     if key is None and isinstance(stored, Mapping):
         key = stored.get("key")
+    if remote is not None:
+        key = remote_key(prefix, remote)
     raw = (artifact.get("raw") or {}).get("data") if isinstance(artifact.get("raw"), Mapping) else None
     mode = artifact.get("mode")
     return ArtifactInput(
@@ -228,6 +233,7 @@ def _artifact_input(artifact: Mapping[str, Any]) -> ArtifactInput:
         raw=raw,
         optional=bool(artifact.get("optional")),
         mode=int(mode) if mode is not None else None,
+        remote=remote,
     )
 
 

@@ -17,6 +17,23 @@ _PARAMETER = ("name", "value", "default", "description", "enum", "globalName")
 _SOURCE = ("default", "path", "parameter", "expression", "supplied", "configMapKeyRef.**")
 _ARTIFACT = ("name", "path", "raw.data", "optional", "from", "fromExpression", "subPath", "mode", "globalName")
 _STORED = ("archive.**", "s3.key", "deleted")
+_SECRET = ("name", "key", "optional")
+# Where an input artifact may be fetched from; what of it needs an identity of the cluster's own is not here.
+_FETCHED = (
+    "http.url",
+    "http.headers[].name",
+    "http.headers[].value",
+    *(f"http.auth.basicAuth.usernameSecret.{field}" for field in _SECRET),
+    *(f"http.auth.basicAuth.passwordSecret.{field}" for field in _SECRET),
+    *(f"git.{field}" for field in ("repo", "revision", "branch", "depth", "fetch", "singleBranch")),
+    *(f"git.{field}" for field in ("disableSubmodules", "insecureSkipTLS")),
+    *(f"git.usernameSecret.{field}" for field in _SECRET),
+    *(f"git.passwordSecret.{field}" for field in _SECRET),
+    *(f"s3.{field}" for field in ("endpoint", "bucket", "region", "insecure")),
+    *(f"s3.accessKeySecret.{field}" for field in _SECRET),
+    *(f"s3.secretKeySecret.{field}" for field in _SECRET),
+    *(f"s3.sessionTokenSecret.{field}" for field in _SECRET),
+)
 _HOOK = ("template", "templateRef.**", "expression")
 _MOUNT = ("name", "mountPath", "readOnly", "subPath")
 _RESOURCES = ("requests.*", "limits.*")
@@ -92,6 +109,7 @@ def _hooks(start: str) -> Iterator[str]:
     for field in _HOOK:
         yield f"{start}.hooks.*.{field}"
     yield from _io(f"{start}.hooks.*.arguments")
+    yield from (f"{start}.hooks.*.arguments.artifacts[].{field}" for field in _FETCHED)
 
 
 def _holder(start: str) -> Iterator[str]:
@@ -102,6 +120,7 @@ def _holder(start: str) -> Iterator[str]:
     yield f"{start}.continueOn.error"
     yield f"{start}.continueOn.failed"
     yield from _io(f"{start}.arguments")
+    yield from (f"{start}.arguments.artifacts[].{field}" for field in _FETCHED)
     yield from _hooks(start)
 
 
@@ -114,6 +133,7 @@ def _template(start: str) -> Iterator[str]:
     yield f"{start}.metadata.annotations.*"
     yield f"{start}.metadata.labels.*"
     yield from _io(f"{start}.inputs")
+    yield from (f"{start}.inputs.artifacts[].{field}" for field in _FETCHED)
     yield from _io(f"{start}.outputs")
     for field in _CONTAINER:
         yield f"{start}.container.{field}"
@@ -153,6 +173,7 @@ def _paths() -> Iterator[str]:
     yield "spec.workflowMetadata.labels.*"
     yield "spec.workflowMetadata.annotations.*"
     yield from _io("spec.arguments")
+    yield from (f"spec.arguments.artifacts[].{field}" for field in _FETCHED)
     yield from _hooks("spec")
     yield from (f"spec.retryStrategy.{field}" for field in _RETRY)
     yield from (f"spec.volumes[].{field}" for field in _VOLUME)

@@ -1,0 +1,115 @@
+"""The worker's second job: what the platform itself does for runs on the network, in a few threads of the worker process.
+
+Rows say what is to be done; a bell says "look now", and may be lost. Taking a row is a compare-and-set with a hold that is
+renewed while the thread lives, so any number of workers may run, and a killed one's work is taken up again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from django.db import close_old_connections, connection
+
+from fubini.common import bell, clock
+from fubini.common.errors import FubiniError
+from fubini.datasets.fetches import fetch_failed, fetch_take, fetch_verified, fetches_hold, holder_new
+from fubini.datasets.models import Fetch
+from fubini.dispatch.fetching import fetch_perform
+from fubini.remote.guard import RemoteError
+from fubini.runs.remote import remote_release
+
+log = logging.getLogger(__name__)
+AT_ONCE: Final = 4
+POLL_S: Final = 2.0
+
+
+class Performer:
+    """Use `start` and `stop`, or `turn` for one pass in the caller's thread (tests)."""
+
+    def __init__(self, at_once: int = AT_ONCE) -> None:
+        self.holder = holder_new()
+        self.at_once = at_once
+        self._working: set[str] = set()
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="performer", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        bell.ring("remote")
+
+    def _run(self) -> None:
+        with bell.Bell("remote") as mine, ThreadPoolExecutor(self.at_once, thread_name_prefix="performer") as pool:
+            while not self._stopping.is_set():
+                try:
+                    mine.drain()
+                    self._hold()
+                    while len(self._working) < self.at_once and (fetch := self._take()) is not None:
+                        pool.submit(self._work, fetch)
+                except Exception:
+                    log.exception("the performer could not look for work; going on")
+                close_old_connections()
+                mine.wait(POLL_S)
+
+    def turn(self) -> int:
+        """Do all there is to do now, in this thread; how many fetches."""
+        done = 0
+        while (fetch := self._take()) is not None:
+            self._perform(fetch)
+            done += 1
+        return done
+
+    def _take(self) -> Fetch | None:
+        fetch = fetch_take(holder=self.holder, at_ms=clock.now_ms())
+        if fetch is not None:
+            with self._lock:
+                self._working.add(fetch.pk)
+        return fetch
+
+    def _hold(self) -> None:
+        with self._lock:
+            ids = list(self._working)
+        if ids:
+            fetches_hold(holder=self.holder, ids=ids, at_ms=clock.now_ms())
+
+    def _work(self, fetch: Fetch) -> None:
+        try:
+            self._perform(fetch)
+        except Exception:
+            log.exception("fetch %s could not be recorded; it is taken up again", fetch.pk)
+        finally:
+            connection.close()
+            bell.ring("remote")
+
+    def _perform(self, fetch: Fetch) -> None:
+        try:
+            ended = self._outcome(fetch)
+        finally:
+            with self._lock:
+                self._working.discard(fetch.pk)
+        if ended:
+            remote_release(fetch.run_id, at_ms=clock.now_ms())
+
+    def _outcome(self, fetch: Fetch) -> bool:
+        """Fetch and record; True when the fetch has ended."""
+        failure: dict[str, Any]
+        try:
+            fetched = fetch_perform(fetch)
+            return fetch_verified(
+                fetch=fetch, entries=fetched.entries, provenance=fetched.provenance, at_ms=clock.now_ms()
+            )
+        except RemoteError as error:
+            failure = {"error": error.message, "again": error.again}
+        except FubiniError as error:
+            failure = {"error": error.detail, "again": error.http_status >= 500}
+        except Exception as error:  # one poisoned source must not stop the others
+            log.exception("fetch %s failed", fetch.pk)
+            failure = {"error": f"the platform could not fetch it ({type(error).__name__})", "again": True}
+        return fetch_failed(fetch=fetch, at_ms=clock.now_ms(), **failure)

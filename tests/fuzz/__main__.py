@@ -26,6 +26,7 @@ from tests.fuzz.common import FuzzResult, new_seed  # noqa: E402
 # name, module, count in continuous integration, count at night
 FUZZERS: list[tuple[str, str, int, int]] = [
     ("manifests", "tests.fuzz.manifests", 5_000, 100_000),
+    ("expressions", "tests.fuzz.expressions", 5_000, 100_000),
     ("dags", "tests.fuzz.dags", 500, 5_000),
     ("artifact_names", "tests.fuzz.artifact_names", 3_000, 30_000),
     ("archives", "tests.fuzz.archives", 200, 2_000),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import random
 import resource
+import signal
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -92,6 +94,29 @@ def measured() -> Iterator[Cost]:
     finally:
         cost.cpu_s = time.process_time() - started
         cost.memory_bytes = peak_memory_bytes() - before
+
+
+class TookTooLong(Exception):
+    """An input did not end; it is given up so that the others still run."""
+
+
+@contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    """Give up on a block after so many seconds, where signals can be had (the main thread); elsewhere without effect."""
+
+    def give_up(number: int, frame: object) -> None:
+        raise TookTooLong(f"no end after {seconds:.0f} s")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def main(run: Callable[[int, int], FuzzResult], default_count: int) -> int:

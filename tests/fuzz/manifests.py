@@ -22,10 +22,11 @@ from fubini.manifests.check import check_manifest
 from fubini.manifests.findings import MAX_FINDINGS, Report
 from fubini.manifests.load import MAX_TEXT_BYTES
 from fubini.manifests.supported import SupportedFields
-from tests.fuzz.common import FuzzResult, main, measured
+from tests.fuzz.common import FuzzResult, deadline, main, measured
 
 NAME = "manifests"
 MAX_CPU_S = 1.0
+MAX_WALL_S = 20.0
 MAX_MEMORY_BYTES = 200 * 1024 * 1024
 SUPPORTED = SupportedFields(
     {
@@ -93,7 +94,8 @@ def _judge(
     report: Report | None = None
     with measured() as cost:
         try:
-            report = check_manifest(text, supported=SUPPORTED, library=library, parameters=parameters)
+            with deadline(MAX_WALL_S):
+                report = check_manifest(text, supported=SUPPORTED, library=library, parameters=parameters)
         except Exception:
             result.fail(f"{where}: raised {traceback.format_exc(limit=-4)}")
     if report is None:

@@ -106,7 +106,7 @@ class Depends:
             return expr.evaluate_bool(node, scope, logic)
         except LanguageError as error:
             message = f"unable to evaluate expression '{logic}': {error.message}"
-            raise LanguageError(message, error.position) from None
+            raise LanguageError(message) from None  # its place is in `logic`, not in the text
 
 
 def of_dependencies(names: Sequence[str], continue_on: Mapping[str, ContinueOn] | None = None) -> Depends:

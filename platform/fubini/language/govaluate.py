@@ -13,11 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
-from functools import lru_cache
 from typing import Any
 
 from fubini.language import gojson, regex
-from fubini.language.errors import LanguageError
+from fubini.language.errors import LanguageError, LimitError
+from fubini.language.remembered import remembered
 
 MAX_LENGTH = 65_536
 MAX_DEPTH = 100
@@ -192,6 +192,8 @@ def _number(text: str, start: int) -> tuple[Token, int]:
     if text.startswith("0x", start):
         digits, at, _ = _read(text, start + 2, lambda c: c.lower() in "0123456789abcdef", spaces=False)
         try:
+            if len(digits.lstrip("0")) > 16:
+                raise ValueError("beyond 64 bits")
             return Token(Kind.NUMERIC, float(int(digits, 16)), start), at
         except ValueError:
             raise LanguageError(f"Unable to parse hex value '{digits}' to uint64\n", start) from None
@@ -330,7 +332,10 @@ class Condition:
         Raises:
             LanguageError: operands do not fit their operator.
         """
-        return None if self._root is None else _evaluate(self._root)
+        try:
+            return None if self._root is None else _evaluate(self._root)
+        except RecursionError:
+            raise LimitError("the condition has too many parts", 0) from None
 
 
 class _Planner:
@@ -380,7 +385,7 @@ class _Planner:
             self.depth -= 1
 
 
-@lru_cache(maxsize=4096)
+@remembered(texts=4_096, longest=500)
 def parse(text: str) -> Condition:
     """Parse one condition whose tags are already replaced.
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final, Protocol
 
 from fubini.language import expr, gojson
 from fubini.language.errors import LanguageError
 from fubini.language.expr import tree
+from fubini.language.remembered import remembered
 
 OPEN: Final = "{{"
 CLOSE: Final = "}}"
@@ -74,7 +74,7 @@ class Tag:
     expression: str | None
 
 
-@lru_cache(maxsize=16_384)
+@remembered(texts=16_384, longest=2_000)
 def split(text: str) -> tuple[str | Tag, ...]:
     """The literal and tag parts of a text, in order."""
     parts: list[str | Tag] = []
@@ -252,12 +252,12 @@ def _failed(error: LanguageError, text: str) -> SubstitutionError:
     return SubstitutionError(f"failed to evaluate expression: {error.located(text)}", error.position)
 
 
-@lru_cache(maxsize=4096)
+@remembered(texts=1_024, longest=500)
 def _identifiers(text: str) -> tuple[str, ...]:
     return tuple(expr.identifiers(expr.parse(text)))
 
 
-@lru_cache(maxsize=4096)
+@remembered(texts=1_024, longest=500)
 def words(text: str) -> frozenset[str]:
     """Every name and text constant in an expression, paths split at dots: what a lazy scope must provide."""
     found: set[str] = set()

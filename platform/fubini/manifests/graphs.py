@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MAX_LOOP_ITEMS = 50_000
 _FIELD_NAME = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*\Z")
-_RESULT = re.compile(r"([a-zA-Z0-9][-a-zA-Z0-9]*?)\.([A-Z][a-zA-Z]+)")
+_RESULT = re.compile(r"(?<![-a-zA-Z0-9])([a-zA-Z0-9][-a-zA-Z0-9]*?)\.([A-Z][a-zA-Z]+)")
 
 
 def check_steps(semantics: Semantics, template: Template, scope: Scope, severity: Severity) -> Check:

@@ -16,8 +16,8 @@ from typing import Any
 from fubini.language import gojson
 from fubini.language.errors import LanguageError, LimitError
 from fubini.language.expr import tree
-from fubini.language.expr.evaluate import MAX_ELEMENTS, MAX_TEXT, Runtime, _kind, equal, is_number
-from fubini.language.expr.sprig import SPRIG
+from fubini.language.expr.evaluate import MAX_ELEMENTS, MAX_TEXT, Runtime, _kind, is_number
+from fubini.language.expr.sprig import SPRIG, replaced
 
 
 def call(run: Runtime, node: tree.Builtin) -> Any:
@@ -329,10 +329,7 @@ def _split_after(text: Any, separator: Any, limit: Any = -1) -> list[str]:
 
 
 def _replace(text: Any, old: Any, new: Any, count: Any = -1) -> str:
-    out = _text(text).replace(_text(old), _text(new), int(count))
-    if len(out) > MAX_TEXT:
-        raise LimitError(f"a text longer than {MAX_TEXT} characters")
-    return out
+    return replaced(_text(text), _text(old), _text(new), int(count))
 
 
 def _repeat(text: Any, count: Any) -> str:
@@ -405,18 +402,21 @@ def _from_pairs(value: Any) -> dict[Any, Any]:
 
 
 def _uniq(values: Any) -> list[Any]:
-    out: list[Any] = []
-    simple: set[Any] = set()
+    seen: dict[Any, Any] = {}
     for value in _list(values):
-        if isinstance(value, str):
-            if value not in simple:
-                simple.add(value)
-                out.append(value)
-        elif not any(equal(value, other) for other in out):
-            out.append(value)
-        if len(out) > 10_000:
-            raise LimitError("uniq over more than 10000 different elements")
-    return out
+        seen.setdefault(_identity(value), value)
+    return list(seen.values())
+
+
+def _identity(value: Any) -> Any:
+    """Something hashable that is the same for values that are `equal`."""
+    if is_number(value):
+        return "number", value
+    if isinstance(value, list):
+        return "array", tuple(_identity(part) for part in value)
+    if isinstance(value, Mapping):
+        return "map", frozenset((key, _identity(part)) for key, part in value.items())
+    return type(value), value
 
 
 def _concat(*values: Any) -> list[Any]:
@@ -451,12 +451,17 @@ def _indented(value: Any, depth: int) -> str:
     if depth > gojson.MAX_DEPTH:
         raise LimitError("a value nested too deeply")
     pad, end = "\n" + "  " * (depth + 1), "\n" + "  " * depth
+    parts: list[str]
     if isinstance(value, Mapping) and value:
         parts = [f"{gojson.dump_string(str(k))}: {_indented(value[k], depth + 1)}" for k in sorted(value)]
-        return "{" + pad + ("," + pad).join(parts) + end + "}"
-    if isinstance(value, list) and value:
-        return "[" + pad + ("," + pad).join(_indented(v, depth + 1) for v in value) + end + "]"
-    return gojson.dumps(value)
+    elif isinstance(value, list) and value:
+        parts = [_indented(part, depth + 1) for part in value]
+    else:
+        return gojson.dumps(value)
+    if sum(map(len, parts)) + len(parts) * len(pad) > MAX_TEXT:
+        raise LimitError(f"a text longer than {MAX_TEXT} characters")
+    left, right = "{}" if isinstance(value, Mapping) else "[]"
+    return left + pad + ("," + pad).join(parts) + end + right
 
 
 def _from_json(text: Any) -> Any:

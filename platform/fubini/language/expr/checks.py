@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fubini.language.errors import LanguageError
+from fubini.language.errors import LanguageError, LimitError
 from fubini.language.expr import tree
 from fubini.language.expr.parser import BUILTINS
 
@@ -18,9 +18,12 @@ def identifiers(node: tree.Node) -> list[str]:
     A base name stays even where its path is guarded, as Argo counts them.
     """
     guarded: set[int] = set()
-    _guard(node, guarded)
     found: dict[str, None] = {}
-    _collect(node, guarded, found, frozenset())
+    try:
+        _guard(node, guarded)
+        _collect(node, guarded, found, frozenset())
+    except RecursionError:
+        raise LimitError("the expression is nested too deeply", node.position) from None
     return list(found)
 
 
@@ -91,7 +94,10 @@ def compile_check(node: tree.Node, scope: Mapping[str, Any]) -> None:
     Raises:
         LanguageError: the first problem, with its position.
     """
-    _type_of(node, scope, {}, 0)
+    try:
+        _type_of(node, scope, {}, 0)
+    except RecursionError:
+        raise LimitError("the expression is nested too deeply", node.position) from None
 
 
 def _value_type(value: Any) -> str:

@@ -1,7 +1,9 @@
 """Syntax tree + scope -> value.
 
 Values are Python's None, bool, int, float, str, list, dict; an int is a 64-bit Go int. Bounded by a step count and
-by the size of what an expression may build, so that any text ends within a second.
+by the size of what an expression may build, so that any text ends within a second. Lists and maps share their parts,
+so what counts is their *weight*: how much they would be written out, each part as often as it stands in them. Whoever
+walks a value (equality, JSON, text) then needs no bound of his own.
 """
 
 from __future__ import annotations
@@ -18,6 +20,9 @@ from fubini.language.expr import tree
 MAX_STEPS = 200_000
 MAX_TEXT = 4_000_000
 MAX_ELEMENTS = 100_000
+MAX_WEIGHT = 8_000_000  # of one value; an element weighs PART, a text its characters besides
+MAX_BUILT = 32_000_000  # of all lists and maps of one evaluation, without what they hold
+PART = 16
 
 Function = Callable[..., Any]
 
@@ -31,12 +36,42 @@ class Runtime:
         self.names: dict[str, Any] = {}
         self.elements: list[dict[str, Any]] = []
         self.steps = 0
+        self.built = 0
+        self.weights: dict[int, tuple[Any, int]] = {}  # by identity; the value is kept so that it stays the same
 
     def run(self, node: tree.Node) -> Any:
         self.steps += 1
         if self.steps > MAX_STEPS:
             raise LimitError(f"the expression takes more than {MAX_STEPS} steps", node.position)
-        return _HANDLERS[type(node)](self, node)
+        value = _HANDLERS[type(node)](self, node)
+        if type(node) in _BUILDERS and isinstance(value, (list, dict)) and id(value) not in self.weights:
+            self.built += PART * len(value)
+            if self.built > MAX_BUILT or self.weight(value) > MAX_WEIGHT:
+                raise LimitError("the expression builds too much: its lists and maps are too large", node.position)
+        return value
+
+    def weight(self, value: Any) -> int:
+        """How large a value is when it is written out; exact up to the limit."""
+        if isinstance(value, str):
+            return PART + len(value)
+        if not isinstance(value, (list, Mapping)):
+            return PART
+        known = self.weights.get(id(value))
+        if known is not None:
+            return known[1]
+        total = PART
+        if isinstance(value, Mapping):
+            for key, part in value.items():
+                total += len(str(key)) + self.weight(part)
+                if total > MAX_WEIGHT:
+                    break
+        else:
+            for part in value:
+                total += self.weight(part)
+                if total > MAX_WEIGHT:
+                    break
+        self.weights[id(value)] = (value, total)
+        return total
 
     def spend(self, steps: int, position: int) -> None:
         """Charge work that a built-in does at once."""
@@ -427,3 +462,6 @@ _HANDLERS: dict[type[tree.Node], Callable[[Runtime, Any], Any]] = {
     tree.Unary: _unary,
     tree.Binary: _binary,
 }
+
+# The nodes that make new lists and maps; the others hand on what is there.
+_BUILDERS = frozenset({tree.Array, tree.Map, tree.Builtin, tree.Call, tree.Binary, tree.Slice})

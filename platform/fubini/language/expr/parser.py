@@ -5,11 +5,10 @@ Source: the language definition of expr-lang 1.17 (operators, precedences, predi
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from fubini.language.errors import LanguageError, LimitError
 from fubini.language.expr import tree
 from fubini.language.expr.lexer import Token, tokenize
+from fubini.language.remembered import remembered
 
 MAX_DEPTH = 120
 MAX_NODES = 10_000
@@ -58,7 +57,7 @@ PLAIN = {
 BUILTINS = PREDICATES | PLAIN
 
 
-@lru_cache(maxsize=4096)
+@remembered(texts=1_024, longest=500)
 def parse(text: str) -> tree.Node:
     """The syntax tree of one expression.
 

@@ -71,6 +71,16 @@ def _bounded(text: str) -> str:
     return text
 
 
+def replaced(text: str, old: str, new: str, count: int = -1) -> str:
+    """`str.replace` that knows how long its result is before it makes it."""
+    places = text.count(old)
+    if count >= 0:
+        places = min(places, count)
+    if len(text) + places * (len(new) - len(old)) > _MAX_TEXT:
+        raise LimitError(f"a text longer than {_MAX_TEXT} characters")
+    return text.replace(old, new, count)
+
+
 def _trunc(count: Any, text: Any) -> str:
     n, body = _i(count), _s(text)
     if n < 0 and len(body) + n > 0:
@@ -144,7 +154,7 @@ def _split(separator: Any, text: Any) -> dict[str, str]:
 
 def _indent(count: Any, text: Any) -> str:
     pad = _repeat(count, " ")
-    return _bounded(pad + _s(text).replace("\n", "\n" + pad))
+    return _bounded(pad + replaced(_s(text), "\n", "\n" + pad))
 
 
 def _plural(one: Any, many: Any, count: Any) -> str:
@@ -313,12 +323,22 @@ def _regex_find_all(pattern: Any, text: Any, count: Any) -> list[str]:
 
 def _regex_replace(pattern: Any, text: Any, replacement: Any) -> str:
     expand = re.sub(r"\$\{?(\w+)\}?", r"\\g<\1>", _s(replacement).replace("\\", "\\\\"))
-    return _bounded(_pattern(pattern).sub(expand, _s(text)[:5_000]))
+    return _substituted(pattern, text, expand, len(expand))
 
 
 def _regex_replace_literal(pattern: Any, text: Any, replacement: Any) -> str:
     literal = _s(replacement)
-    return _bounded(_pattern(pattern).sub(lambda _: literal, _s(text)[:5_000]))
+    return _substituted(pattern, text, lambda _: literal, len(literal))
+
+
+def _substituted(pattern: Any, text: Any, by: str | Callable[[re.Match[str]], str], length: int) -> str:
+    """`re.sub` whose result is bounded before it is made: a group is written at most once for each two characters of
+    the replacement, and all matches together are no longer than the text."""
+    searched = _s(text)[:5_000]
+    matches = sum(1 for _ in _pattern(pattern).finditer(searched))
+    if length * (matches + len(searched)) > 2 * _MAX_TEXT:
+        raise LimitError(f"a text longer than {_MAX_TEXT} characters")
+    return _bounded(_pattern(pattern).sub(by, searched))
 
 
 def _regex_split(pattern: Any, text: Any, count: Any) -> list[str]:
@@ -372,7 +392,7 @@ _TABLE: dict[str, Callable[..., Any]] = {
     "contains": lambda p, t: _s(p) in _s(t),
     "hasPrefix": lambda p, t: _s(t).startswith(_s(p)),
     "hasSuffix": lambda p, t: _s(t).endswith(_s(p)),
-    "replace": lambda old, new, t: _bounded(_s(t).replace(_s(old), _s(new))),
+    "replace": lambda old, new, t: replaced(_s(t), _s(old), _s(new)),
     "plural": _plural,
     "quote": _quote,
     "squote": _squote,

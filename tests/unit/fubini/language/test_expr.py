@@ -104,6 +104,19 @@ HOSTILE = [
     "2 ** 2 ** 2 ** 2 ** 2 ** 2 ** 2",
     "[" * 5000,
     "sprig.until(100000000)",
+    "1" + "+1" * 4_000,
+    "inputs" + ".a" * 9_000,
+    "replace(repeat('x', 50000), 'x', repeat('x', 50000))",
+    "sprig.replace('x', repeat('x', 50000), repeat('x', 50000))",
+    "sprig.indent(3000000, repeat('\\n', 3000000))",
+    "sprig.regexReplaceAllLiteral('x', repeat('x', 5000), repeat('y', 3000000))",
+    "uniq(map(1..50000, {[#]}))",
+    "string(reduce(1..200, [#acc, #acc], 1))",
+    "reduce(1..200, [#acc, #acc], 1) == reduce(1..200, [#acc, #acc], 1)",
+    "sprig.deepEqual(reduce(1..60, [#acc, #acc], 1), 1)",
+    "toJSON(map(1..5000, {repeat('x', 50000)}))",
+    "toJSON(reduce(1..190, [#acc], 1..90000))",
+    "reduce(1..1000, len(1..90000))",
 ]
 
 
@@ -115,6 +128,18 @@ def test_hostile_expressions_end_within_a_second(text: str) -> None:
     except LanguageError as error:
         assert error.message
     assert time.process_time() - begin < 1.0
+
+
+def test_lists_that_share_their_parts_count_as_they_are_written_out() -> None:
+    assert value("len(string(reduce(1..10, [#acc, #acc], 1)))") > 2**10
+    with pytest.raises(LimitError, match="builds too much"):
+        value("reduce(1..200, {{'a': #acc, 'b': #acc}}, 1)")
+
+
+def test_uniq_tells_elements_apart_as_equality_does() -> None:
+    assert value("uniq([1, 1.0, '1', true, [1], [1.0], {'a': 1}, {'a': 1}, nil, nil, 1])") == [
+        1, "1", True, [1], {"a": 1}, None,
+    ]  # fmt: skip
 
 
 def test_a_range_beyond_the_limit_is_named() -> None:

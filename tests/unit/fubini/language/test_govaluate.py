@@ -50,6 +50,8 @@ REFUSED = {
     "text against number": ("1 < a", "cannot be used with the comparator '<'"),
     "a function": ("f(1) == 1", "Undefined function f"),
     "a field": ("a.b == 1", "Unable to access unexported field 'b'"),
+    "a number beyond 64 bits": ("0x" + "F" * 17 + " == 1", "Unable to parse hex value"),
+    "thousands of parts": ("1 == 1" + " && 1 == 1" * 5_000, "too many parts"),
     "a bad pattern": ("'a' =~ '('", "error parsing regexp"),
 }
 

@@ -98,3 +98,10 @@ def test_parse_finds_open_tags_and_bad_expressions_with_their_place() -> None:
 
 def test_longer_names_win_when_names_are_nested() -> None:
     assert tags.expand({"a": 1, "a.b": 2, "c.d": 3}) == {"a": {"b": 2}, "c": {"d": 3}}
+
+
+def test_long_texts_are_read_anew_and_short_ones_are_remembered() -> None:
+    short, long = "{{a}} " * 10, "{{a}} " * 1_000
+    assert tags.split(short) is tags.split(short)
+    assert tags.split(long) is not tags.split(long)
+    assert tags.split(long) == tags.split(long)

@@ -6,9 +6,10 @@ import random
 
 import pytest
 
+from fubini.language.errors import LanguageError
 from fubini.manifests import check as check_module
 from fubini.manifests.findings import Finding, Report
-from tests.fuzz import dags, manifests
+from tests.fuzz import dags, expressions, manifests
 from tests.fuzz.common import FuzzResult
 from tests.unit.fubini.manifests.build import check
 
@@ -30,6 +31,34 @@ def test_a_few_hostile_manifests_pass_and_are_repeatable() -> None:
     assert first.failures == []
     assert first.inputs == 150
     assert first.outcomes == second.outcomes
+
+
+def test_a_few_hostile_expressions_pass_and_are_repeatable() -> None:
+    first, second = expressions.run(200, 7, first=1000), expressions.run(200, 7, first=1000)
+    assert first.failures == []
+    assert first.inputs == 200
+    assert first.outcomes == second.outcomes
+    for language in expressions.LANGUAGES:
+        assert first.outcomes[f"{language}: read"] and first.outcomes[f"{language}: refused"]
+
+
+def test_the_oracle_of_expressions_sees_planted_faults(monkeypatch: pytest.MonkeyPatch) -> None:
+    def planted(text: str) -> object:
+        if text == "raise":
+            raise KeyError("planted")
+        if text == "place":
+            raise LanguageError("planted", 99)
+        if text == "hang":
+            while True:
+                pass
+        return f"the environment says {expressions.CANARY}"
+
+    monkeypatch.setattr(expressions, "MAX_WALL_S", 0.2)
+    monkeypatch.setitem(expressions.LANGUAGES, "expr", (planted, expressions.LANGUAGES["expr"][1]))
+    for text, want in (("raise", "KeyError"), ("place", "an error at 99"), ("hang", "no end after"), ("x", "environment")):
+        result = FuzzResult("expressions", 1)
+        expressions._judge(result, "expr", text, "planted", twice=False)
+        assert any(want in failure for failure in result.failures), (text, result.failures)
 
 
 def test_a_few_graph_shapes_pass() -> None:

@@ -44,6 +44,7 @@ LEFT_OUT = ("/api/v1/logout", "/api/v1/events", "/api/v1/tasks/{id}/logs")
 SHARES = {"coverage": 0.3, "fuzzing": 0.55, "stateful": 0.15}
 EVERY_OPERATION = 100  # calls, where the count allows it
 SHOWN_CALLS = 40_000
+FILL_TURNS = 12
 
 
 @dataclass(slots=True)
@@ -143,13 +144,21 @@ def _config(place: Server, role: str, phase: str, examples: int, seed: int) -> A
 
 
 def _phase(
-    place: Server, role: str, phase: str, budget: int, seed: int, result: FuzzResult, calls: Counter[str]
+    place: Server,
+    role: str,
+    phase: str,
+    budget: int,
+    seed: int,
+    result: FuzzResult,
+    calls: Counter[str],
+    only: set[str] | None = None,
 ) -> None:
     import schemathesis
     from schemathesis.engine import events, from_schema
 
     loaded = schemathesis.openapi.from_dict(place.schema, config=_config(place, role, phase, 10, seed))
     labels = sorted(op.ok().label for op in loaded.get_all_operations() if _wanted(op.ok().path))
+    labels = [label for label in labels if only is None or label in only]
     rng = random.Random(seed)
     if phase == "coverage":  # it is systematic and long: as many operations as the budget lasts for
         rng.shuffle(labels)
@@ -225,6 +234,18 @@ def _take(recorder: Any, role: str, phase: str, seed: int, result: FuzzResult, c
     return len(recorder.interactions)
 
 
+def _fill_up(place: Server, count: int, seed: int, result: FuzzResult, calls: Counter[str]) -> None:
+    """Fuzz on, first those operations that a phase had soon exhausted, until each has its calls and all were made."""
+    for turn in range(1, FILL_TURNS + 1):
+        short = {label for label, made in calls.items() if made < EVERY_OPERATION}
+        lacking = sum(EVERY_OPERATION - calls[label] for label in short) or count - result.inputs
+        if lacking <= 0:
+            return
+        for number, role in enumerate(ROLES):
+            ask = max(len(ROLES), lacking // len(ROLES))
+            _phase(place, role, "fuzzing", ask, seed + 100 * turn + number, result, calls, short or None)
+
+
 def run(count: int, seed: int) -> FuzzResult:
     """About `count` calls, a third as each role."""
     result = FuzzResult("rest", seed)
@@ -233,6 +254,8 @@ def run(count: int, seed: int) -> FuzzResult:
         for number, role in enumerate(ROLES):
             for phase, share in SHARES.items():
                 _phase(place, role, phase, int(count / len(ROLES) * share), seed + number, result, calls)
+        if count >= SHOWN_CALLS:
+            _fill_up(place, count, seed, result, calls)
         with contextlib.suppress(OSError), urllib.request.urlopen(f"{place.url}/healthz", timeout=5) as answer:
             if answer.status == 200:
                 result.outcomes["alive at the end"] += 1

@@ -18,7 +18,7 @@ class CommaListSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyp
         if choices is None:
             return {"type": "string"}
         one = "|".join(re.escape(choice) for choice in choices)
-        return {"type": "string", "pattern": f"^({one})(,({one}))*$"}
+        return {"type": "string", "pattern": f"^(({one})(,({one}))*)?$"}
 
 
 _PROBLEM = {

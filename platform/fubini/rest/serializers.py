@@ -136,7 +136,9 @@ class CommaList(serializers.Field):  # type: ignore[type-arg]
         self.choices = list(choices) if choices is not None else None
 
     def to_internal_value(self, data: Any) -> list[str]:
-        parts = [p for p in str(data).split(",") if p]
+        parts = str(data).split(",") if data != "" else []  # an empty filter, as forms send it, asks for nothing
+        if self.choices is None:
+            parts = [part for part in parts if part]
         for part in parts:
             if self.choices is not None and part not in self.choices:
                 raise serializers.ValidationError(

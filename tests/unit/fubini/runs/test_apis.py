@@ -349,10 +349,10 @@ def test_tasks_are_filtered_and_show_what_they_wait_for(house: House, place: Pla
     assert [t["node_id"] for t in api.get(f"runs/{run.pk}/tasks?state=placed").json()["results"]] == ["n-2"]
     assert api.get(f"runs/{run.pk}/tasks?node=n-2").json()["results"][0]["attempt_state"] == "leased"
     why = api.get(f"tasks/{waits.pk}/why").json()
-    assert why["code"] == "budget" and "7 micros" in why["sentence"] and why["next_step"]
+    assert why["code"] == "budget" and "lacks 0.000007" in why["sentence"] and why["next_step"]
     whole = api.get(f"runs/{run.pk}/why").json()
     assert (whole["waiting"], whole["running"]) == (1, 1)
-    assert whole["groups"][0]["tasks"] == 1 and "7 micros" in whole["sentence"]
+    assert whole["groups"][0]["tasks"] == 1 and "lacks 0.000007" in whole["sentence"]
 
 
 def test_a_log_is_read_on_by_offset_and_ends_with_its_attempt(house: House, place: Place) -> None:
@@ -471,3 +471,16 @@ def test_another_projects_run_answers_not_found_on_every_route(house: House, pla
 def test_an_id_that_is_none_answers_not_found(house: House, ref: str) -> None:
     for path in (f"runs/{ref}", f"tasks/{ref}", f"runs/{ref}/nodes", f"datasets/{ref}", f"pipelines/{ref}"):
         assert house.api["viewer"].get(path).status_code == 404, path
+
+
+@pytest.mark.parametrize(
+    ("query", "want"),
+    [
+        pytest.param("state=", 200, id="an empty filter asks for nothing, as forms send it"),
+        pytest.param("state=failed,error", 200, id="several"),
+        pytest.param("state=failed,", 422, id="nothing behind a comma"),
+        pytest.param("state=faild", 422, id="a word that is none"),
+    ],
+)
+def test_a_list_in_a_filter_is_empty_or_of_known_words(house: House, query: str, want: int) -> None:
+    assert house.api["viewer"].get(f"runs?{query}").status_code == want

@@ -21,6 +21,7 @@ from fubini.gateway.specs import exec_specs
 from fubini.runs.engine import LeafOutcome, OutcomeKind
 from fubini.runs.models import Attempt, Lease
 from fubini.runs.results import AttemptEnd, artifact_key, attempts_end
+from fubini.runs.selectors import disks_done
 from fubini.runs.transitions import ATTEMPT_ENDED, ATTEMPT_LIVE, attempts_move, leases_move, tasks_move
 from fubini.sites.models import Agent
 from fubini.sites.services import link_measured
@@ -57,7 +58,10 @@ def _sync_once(agent: Agent, request: wire.SyncRequest) -> wire.SyncReply:
         )
     reply, grew = _compare(agent, request, at_ms)
     _facts_note(agent, request, force=grew)
-    return reply.model_copy(update={"verdicts": tuple(verdicts), "server_time_ms": at_ms, "drain": agent.draining})
+    said = {"verdicts": tuple(verdicts), "server_time_ms": at_ms, "drain": agent.draining}
+    if request.disks:
+        said["drop_disks"] = tuple(disks_done(request.disks))
+    return reply.model_copy(update=said)
 
 
 def sync_poll(agent: Agent, request: wire.SyncRequest) -> wire.SyncReply:
@@ -182,6 +186,7 @@ def _end_of(attempt: Attempt, report: wire.Report, at_ms: int) -> AttemptEnd:
             artifacts={name: artifact_key(attempt.task, name) for name in artifacts},
             started_ms=outcome.started_ms,
             finished_ms=outcome.finished_ms,
+            containers=outcome.container_codes,
         )
     elif final:
         leaf = LeafOutcome(

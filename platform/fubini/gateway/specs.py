@@ -9,7 +9,7 @@ from fubini.datasets.selectors import Resolved
 from fubini.datasets.services import blob_url, upload_grant
 from fubini.dispatch.inputs import Inputs, inputs_of
 from fubini.runs.codec import spec_of
-from fubini.runs.engine import ArtifactInput, TaskSpec
+from fubini.runs.engine import ArtifactInput, ContainerKind, ContainerSpec, TaskSpec
 from fubini.runs.models import Attempt
 from fubini.sites.models import Agent
 from fubini_protocol.v1 import messages as wire
@@ -57,6 +57,8 @@ def exec_spec(attempt: Attempt, spec: TaskSpec) -> wire.ExecSpec:
                 entries=_entries(attempt, inputs.volumes[v.claim, v.sub_path])
                 if (v.claim, v.sub_path) in inputs.volumes
                 else None,
+                disk=disk_id(attempt.run_id, v.disk) if v.disk else "",
+                sub_path="" if v.claim else v.sub_path,
             )
             for v in spec.volumes
         ),
@@ -72,7 +74,35 @@ def exec_spec(attempt: Attempt, spec: TaskSpec) -> wire.ExecSpec:
         walltime_s=spec.walltime_s if attempt.placement.get("walltime_given") else None,
         log_max_bytes=option("LOG_MAX_BYTES"),
         upload=wire.BlobAccess(url=base, token=token, expires_in_s=LINK_S) if base else None,
+        containers=tuple(_container(c) for c in spec.containers),
+        principal=_principal(spec) if spec.containers else "",
     )
+
+
+def disk_id(run_id: str, name: str) -> str:
+    """What a disk of a run is called on the wire; `runs.selectors.disks_done` takes it apart."""
+    return f"{run_id}.{name}"
+
+
+def _container(container: ContainerSpec) -> wire.Container:
+    return wire.Container(
+        name=container.name,
+        kind=wire.ContainerKind(container.kind.value),
+        image=container.image,
+        argv=container.argv,
+        source=container.source,
+        env=container.env,
+        working_dir=container.working_dir,
+        after=container.dependencies,
+        runs=container.runs,
+        delay_s=container.delay_ms / 1000,
+    )
+
+
+def _principal(spec: TaskSpec) -> str:
+    """The container whose output is the result: ``main``, or the last main one of a set."""
+    mains = [c.name for c in spec.containers if c.kind is ContainerKind.MAIN]
+    return "main" if "main" in mains else mains[-1]
 
 
 def _artifact(attempt: Attempt, artifact: ArtifactInput, inputs: Inputs) -> wire.InputArtifact:

@@ -1,6 +1,7 @@
 """What steps print: one file an attempt and stream, appended by offset, capped, with its gaps on record.
 
-Decides where logs live (`<state folder>/logs/<run>/<attempt>.<stream>.log`; names are made of our own ids only) and
+Decides where logs live (`<state folder>/logs/<run>/<attempt>.<stream>.log`, and `<attempt>.<container>.<stream>.log` for the
+other containers of a step that has several; names are made of our own ids and of checked container names) and
 that appending is idempotent: bytes that are there already are skipped, bytes that would leave a hole are not taken and
 the sender is told where to go on. Offsets of senders count every byte the step printed; offsets of readers count
 the bytes kept. A gap (bytes that never come: the stream's limit) is recorded beside the file, never silently closed.
@@ -28,6 +29,7 @@ STREAMS: Final = ("main", "stdout", "stderr")
 READ_MAX_BYTES: Final = 1024 * 1024
 TAIL_BYTES: Final = 16 * 1024
 _ID: Final = re.compile(r"[0-9a-f]{32}")
+_CONTAINER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +77,23 @@ class _Notes:
 
 
 def log_append(
-    attempt: Attempt, offset: int, data: bytes, *, stream: str = "main", skipped_bytes: int = 0, eof: bool = False
+    attempt: Attempt,
+    offset: int,
+    data: bytes,
+    *,
+    stream: str = "main",
+    container: str = "",
+    skipped_bytes: int = 0,
+    eof: bool = False,
 ) -> LogAck:
     """Take bytes of an attempt's stream, from `offset` of all the step printed on.
 
     Args:
+        container: which one of a step's several; "" is the one that stands for the step.
         skipped_bytes: that many bytes behind `data` will never be sent.
         eof: the stream ends behind them.
     """
-    path = _path(attempt.run_id, attempt.pk, stream)
+    path = _path(attempt.run_id, attempt.pk, stream, container)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
@@ -123,10 +133,16 @@ def _append(handle: int, path: Path, offset: int, data: bytes, skipped: int, eof
 
 
 def log_read(
-    run_id: str, attempt_id: str, *, stream: str = "main", offset: int = 0, limit: int = READ_MAX_BYTES
+    run_id: str,
+    attempt_id: str,
+    *,
+    stream: str = "main",
+    container: str = "",
+    offset: int = 0,
+    limit: int = READ_MAX_BYTES,
 ) -> LogPart:
     """At most `limit` kept bytes from `offset` on; none when there are none (yet)."""
-    path = _path(run_id, attempt_id, stream)
+    path = _path(run_id, attempt_id, stream, container)
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
@@ -141,9 +157,21 @@ def log_read(
     return LogPart(stream, start, data, size, notes.eof and ends >= size, gaps)
 
 
-def log_streams(run_id: str, attempt_id: str) -> list[str]:
-    """The streams an attempt has written to."""
-    return [s for s in STREAMS if _path(run_id, attempt_id, s).is_file()]
+def log_streams(run_id: str, attempt_id: str, container: str = "") -> list[str]:
+    """The streams an attempt, or one of its containers, has written to."""
+    return [s for s in STREAMS if _path(run_id, attempt_id, s, container).is_file()]
+
+
+def log_containers(run_id: str, attempt_id: str) -> list[str]:
+    """The containers, beside the one that stands for the step, that have written anything; sorted."""
+    if not _ID.fullmatch(attempt_id):
+        raise ValueError("a log is named by an attempt's id")
+    return sorted({path.name.split(".")[1] for path in _folder(run_id).glob(f"{attempt_id}.*.*.log")})
+
+
+def container_is_plain(container: str) -> bool:
+    """Whether a container's name can name a log."""
+    return not container or _CONTAINER.fullmatch(container) is not None
 
 
 def log_tail(run_id: str, attempt_id: str, *, lines: int = 20) -> list[str]:
@@ -204,10 +232,10 @@ def _folder(run_id: str) -> Path:
     return Path(settings.FUBINI_HOME) / "logs" / run_id
 
 
-def _path(run_id: str, attempt_id: str, stream: str) -> Path:
-    if not _ID.fullmatch(attempt_id) or stream not in STREAMS:
-        raise ValueError("a log is named by an attempt's id and a known stream")
-    return _folder(run_id) / f"{attempt_id}.{stream}.log"
+def _path(run_id: str, attempt_id: str, stream: str, container: str = "") -> Path:
+    if not _ID.fullmatch(attempt_id) or stream not in STREAMS or not container_is_plain(container):
+        raise ValueError("a log is named by an attempt's id, a known stream and a container's name")
+    return _folder(run_id) / ".".join([attempt_id, *([container] if container else ()), stream, "log"])
 
 
 def _notes_read(path: Path) -> _Notes:

@@ -13,7 +13,7 @@ from fubini.common import clock
 from fubini.datasets.models import Artifact
 from fubini.events.models import Event
 from fubini.ledger.selectors import HoldView, holds_of_run
-from fubini.runs.models import Attempt, Run, RunLabel, RunManifest, RunNode, RunSignal, Task
+from fubini.runs.models import Attempt, Run, RunLabel, RunManifest, RunNode, RunPlace, RunSignal, Task
 
 ProjectIds = Collection[str] | QuerySet[Any]
 LABELS_MAX: Final = 10
@@ -338,3 +338,16 @@ def costs_by_attempt(attempts: Iterable[Attempt], holds: Mapping[str, HoldView])
     """Put each attempt's hold beside it as `hold_view`."""
     for attempt in attempts:
         attempt.hold_view = holds.get(attempt.pk)  # type: ignore[attr-defined]
+
+
+def disks_done(disk_ids: Sequence[str]) -> list[str]:
+    """Of the disks an agent keeps (``<run id>.<name>``), those nobody needs: their run is gone, or has given them up.
+
+    A run that has ended and may be retried keeps its disks as long as it is itself kept.
+    """
+    by_run: dict[str, list[str]] = {}
+    for disk_id in disk_ids:
+        by_run.setdefault(disk_id.partition(".")[0], []).append(disk_id)
+    kept = set(Run.objects.filter(pk__in=by_run, deleted_at_ms=None).values_list("pk", flat=True))
+    kept -= set(RunPlace.objects.filter(run_id__in=kept, disks_done=True).values_list("run_id", flat=True))
+    return [disk_id for run_id, found in by_run.items() if run_id not in kept for disk_id in found]

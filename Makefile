@@ -11,20 +11,27 @@ export OMP_NUM_THREADS ?= 1
 # Without byte code every process would compile half a million lines at its start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup setup-dev setup-science up down demo test lint format contracts fuzz fuzz-long bench-engine bench-steps \
+.PHONY: help setup setup-dev setup-science web check-codegen e2e up down demo test lint format contracts fuzz fuzz-long bench-engine bench-steps \
 	argo-conformance argo-run-sample faults check-openapi lock clean
 
 help: ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
 
-setup: ## the environments (.venv, .venv-science); does nothing when they are as the locks say
+setup: ## the environments (.venv, .venv-science) and the pages; does nothing when they are as the locks say
 	@$(PYTHON) tools/setup_env.py dev science
+	@$(PYTHON) tools/build_web.py --optional
 
 setup-dev:
 	@$(PYTHON) tools/setup_env.py dev
 
 setup-science:
 	@$(PYTHON) tools/setup_env.py science
+
+web: ## build the pages (frontend/dist); does nothing when they are as their sources say
+	@$(PYTHON) tools/build_web.py
+
+check-codegen: web ## the pages' types are the published schema's, and their own tests pass
+	@cd frontend && npm run -s codegen && git diff --exit-code --stat -- src/api/generated && npm run -s test
 
 up: setup ## start Fubini in the background; prints its URL and a login (ARGS="--port N")
 	@$(BIN)/fubini up --detach $(ARGS)
@@ -34,6 +41,9 @@ down: setup-dev ## stop what `make up` started
 
 demo: setup ## the concurrent-learning kit on three local sites, start to finish
 	@$(BIN)/fubini demo --json-to build/demo.json $(ARGS)
+
+e2e: setup web ## the pages in a real browser, in both languages; screenshots in build/e2e
+	@$(RUN) -m pytest tests/e2e $(ARGS)
 
 test: setup ## the whole test suite
 	@$(RUN) -m pytest $(ARGS)

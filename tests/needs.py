@@ -120,6 +120,7 @@ NEEDS: dict[str, Need] = {
     "redis": Need("a Redis server's program", _program("redis-server"), "apt-get install redis-server"),
     "slurm": Need("Slurm's programs", _program("slurmctld", "sbatch"), "apt-get install slurm-wlm"),
     "browser": Need("a browser", _program("chromium"), "apt-get install chromium"),
+    "pages": Need("the built pages", lambda: (ROOT / "frontend" / "dist" / "index.html").exists(), "make web"),
     "node": Need("Node 20 and npm", _program("node", "npm"), "apt-get install nodejs npm"),
     "gpu": Need("a GPU", _gpu, "run on a machine that has one", exempt=True),
     "cluster": Need("a Kubernetes cluster", _cluster, "set KUBECONFIG to a cluster's file", exempt=True),

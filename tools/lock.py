@@ -21,6 +21,7 @@ LOCKS: dict[str, list[str]] = {
     "science": ["requirements/science.in"],
     "tools": ["requirements/tools.in"],
     "peers": ["requirements/peers.in"],
+    "node": ["requirements/node.in"],
 }
 
 

@@ -10,7 +10,7 @@ library only, because nothing else is there yet.
 proxy only pip knows), pip does it more slowly. Index, links and certificates are whatever pip is told by its
 environment or configuration; nothing here names one.
 
-    tools/setup_env.py [dev] [science] [peers]
+    tools/setup_env.py [dev] [science] [peers] [node]
 """
 
 from __future__ import annotations
@@ -81,6 +81,7 @@ ENVIRONMENTS = {
     "dev": Environment("dev", ".venv", "dev.lock", editable=True),
     "science": Environment("science", ".venv-science", "science.lock", compiled=True),
     "peers": Environment("peers", ".venv-peers", "peers.lock"),
+    "node": Environment("node", ".venv-node", "node.lock"),
 }
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from fubini.dispatch.health import healthz, readyz
 from fubini.projects.streams import events
+from fubini.rest.pages import page
 
 API = ("accounts", "audit", "projects", "sites", "ledger", "datasets", "secrets", "pipelines", "runs", "crons", "dispatch")
 
@@ -19,6 +20,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/docs", SpectacularSwaggerView.as_view(url="/api/schema")),
     path("", include("fubini.gateway.urls")),
     path("", include("fubini.compat.argo.urls")),
+    re_path(r"^(?!(?:agent|api|artifact-files|artifacts|input-artifacts|static)(?:/|$))(?P<path>.*)$", page),
 ]
 
 handler400 = "fubini.rest.errors.bad_request"

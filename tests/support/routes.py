@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls.resolvers import RoutePattern
 
 from fubini.compat.argo.urls import WORDS
 
@@ -42,7 +43,7 @@ def _walk(patterns: list[URLPattern | URLResolver], prefix: str) -> list[Route]:
         path = prefix + re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", str(entry.pattern))
         if isinstance(entry, URLResolver):
             found += _walk(entry.url_patterns, path)
-        else:
+        elif isinstance(entry.pattern, RoutePattern):  # a regular expression serves the pages, at any other address
             actions = getattr(entry.callback, "actions", None)
             methods = tuple(sorted(m.upper() for m in actions if m != "head")) if actions else ("GET",)
             if actions and set(actions) == {"head", "put"}:

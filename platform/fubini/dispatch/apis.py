@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from fubini.dispatch import retries
 from fubini.dispatch import serializers as shape
+from fubini.dispatch.overview import overview_of
 from fubini.dispatch.selectors import platform_status, quote, task_why
 from fubini.dispatch.why import NEXT_STEPS, Why
 from fubini.pipelines.selectors import library_of
@@ -70,6 +71,14 @@ class RetryViews(ApiViews):
 def given(body: dict[str, Any]) -> dict[str, Any]:
     """What a body really says."""
     return {name: value for name, value in body.items() if value not in (None, "", False, {})}
+
+
+class OverviewViews(ApiViews):
+    """``/projects/{ref}/overview``."""
+
+    @operation("A project at a glance: what its home page shows.", reply=shape.OverviewOut)
+    def retrieve(self, request: Request, ref: str) -> Response:
+        return self.reply(overview_of(project_get(self.principal, ref)))
 
 
 class StatusViews(ApiViews):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from django.urls import path
 
-from fubini.dispatch.apis import QuoteViews, RetryViews, StatusViews, WhyViews
+from fubini.dispatch.apis import OverviewViews, QuoteViews, RetryViews, StatusViews, WhyViews
 
 urlpatterns = [
+    path("projects/<str:ref>/overview", OverviewViews.as_view({"get": "retrieve"})),
     path("status", StatusViews.as_view({"get": "retrieve"})),
     path("quotes", QuoteViews.as_view({"post": "create"})),
     path("runs/<str:id>/retry", RetryViews.as_view({"post": "create"})),

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Max, Min, Q, QuerySet, Sum
+from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from fubini.ledger.models import Account, Hold, LedgerEntry, LedgerTransaction
 
+DAY_MS = 86_400_000
 KINDS = ("topup", "withdraw", "hold", "extend", "settle", "release")
 
 
@@ -132,6 +133,19 @@ def costs_by_run(project_id: str) -> QuerySet[Any]:
         )
     )
     return found  # type: ignore[no-any-return]
+
+
+def spent_by_day(project_id: str, *, from_ms: int) -> dict[int, int]:
+    """What was spent a day from `from_ms` on: days since the epoch (UTC) -> micros."""
+    rows = (
+        LedgerEntry.objects.filter(
+            account__owner=_owner(project_id), account__kind="spent", transaction__at_ms__gte=from_ms
+        )
+        .annotate(day=F("transaction__at_ms") / DAY_MS)
+        .values_list("day")
+        .annotate(total=Sum("amount_micros"))
+    )
+    return dict(rows)
 
 
 def held_by_run(run_ids: Iterable[str]) -> dict[str, int]:

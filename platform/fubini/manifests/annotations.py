@@ -25,6 +25,7 @@ PREFIX = "fubini.dev/"
 PRIORITIES = ("interactive", "normal", "opportunistic")
 OBJECTIVES = ("fastest", "cheapest", "balanced")
 PLACES = ("accelerator", "site", "pool", "region")
+LANGUAGES = frozenset({"en", "zh"})
 FORM_KEYS = ("type", "unit", "range", "choices", "help", "title", "required", "dataset", "default", "step", "multiline")
 FORM_TYPES = ("text", "number", "integer", "boolean", "choice", "dataset", "file", "date", "list", "json")
 MAX_FORM_CHARS = 16_384
@@ -248,10 +249,18 @@ def _form_problem(form: Mapping[str, Any]) -> tuple[str, Any, str] | tuple[str, 
         choices = form["choices"]
         if not isinstance(choices, list) or not choices or not all(isinstance(c, str | int | float) for c in choices):
             return "The form's choices are not a list.", choices, "a list of words or numbers"
-    for key in ("unit", "help", "title"):
-        if key in form and not isinstance(form[key], str):
-            return f"The form's {key} is not text.", form[key], "text"
+    if not isinstance(form.get("unit", ""), str):
+        return "The form's unit is not text.", form["unit"], "text"
+    for key in ("help", "title"):
+        text = form.get(key, "")
+        if not isinstance(text, str) and not _translated(text):
+            return f"The form's {key} is not text.", text, "text, or {en: text, zh: text}"
     return None
+
+
+def _translated(text: Any) -> bool:
+    """The same text by language."""
+    return isinstance(text, dict) and bool(text) and set(text) <= LANGUAGES and all(isinstance(t, str) for t in text.values())
 
 
 def _finite(value: Any) -> bool:

@@ -22,6 +22,7 @@ from fubini.rest.pagination import CursorPages
 from fubini.rest.views import ApiViews, etag_of, operation
 from fubini.runs import selectors, services, signals
 from fubini.runs import serializers as shape
+from fubini.runs.graph import graph_of
 from fubini.runs.logs import LogPart, log_read, log_streams, text_cut
 from fubini.runs.models import Attempt, Run, RunManifest, Task
 from fubini.runs.reuse.plan import reuse_listing, reuse_plan
@@ -138,6 +139,11 @@ class RunViews(ApiViews):
     @operation("How many nodes of each template are in which phase.", reply=shape.NodeCountOut, many=True, paged=False)
     def summary(self, request: Request, id: str) -> Response:
         return self.reply(selectors.nodes_summary(run_visible(self.principal, id)))
+
+    @operation("A run's tree, lean enough to draw it whole.", reply=shape.GraphOut)
+    def graph(self, request: Request, id: str) -> Response:
+        """Where each leaf ran, when, and what it cost; at most 5,000 nodes, `counts` are of all."""
+        return self.reply(graph_of(run_visible(self.principal, id)))
 
     @operation("A run's events, oldest first.", query=shape.EventFilter, reply=shape.EventOut, many=True)
     def events(self, request: Request, id: str) -> Response:

@@ -318,6 +318,40 @@ class NodeCountOut(ReplySerializer):
     finished_at_ms = serializers.IntegerField(allow_null=True)
 
 
+class GraphNodeOut(ReplySerializer):
+    """A node as a picture needs it; the columns from `task` on are a leaf's."""
+
+    id = serializers.CharField()
+    name = serializers.CharField()
+    type = serializers.ChoiceField(choices=[kind.value for kind in NodeType])
+    phase = serializers.ChoiceField(choices=PHASES)
+    template = serializers.CharField()
+    boundary = serializers.CharField()
+    parents = serializers.ListField(child=serializers.CharField())
+    message = serializers.CharField()
+    started_at_ms = serializers.IntegerField(allow_null=True)
+    finished_at_ms = serializers.IntegerField(allow_null=True)
+    task = serializers.CharField(help_text="The task's id; empty where the node is no leaf.")
+    task_state = serializers.ChoiceField(choices=["", *TASK_STATES])
+    queued_at_ms = serializers.IntegerField(allow_null=True)
+    waits_for = serializers.CharField(help_text="The binding reason's code while it waits.")
+    attempts = serializers.IntegerField()
+    site = serializers.CharField()
+    pool = serializers.CharField()
+    simulated = serializers.BooleanField(help_text="The accelerator class there is declared, not real.")
+    leased_at_ms = serializers.IntegerField(allow_null=True, help_text="Of the newest attempt.")
+    running_at_ms = serializers.IntegerField(allow_null=True)
+    ended_at_ms = serializers.IntegerField(allow_null=True)
+    charged_micros = serializers.IntegerField(help_text="Of all attempts.")
+
+
+class GraphOut(ReplySerializer):
+    total = serializers.IntegerField(help_text="Nodes of the tree.")
+    truncated = serializers.BooleanField(help_text="True: `nodes` has only the first; `counts` tell the rest.")
+    counts = NodeCountOut(many=True)
+    nodes = GraphNodeOut(many=True)
+
+
 # --- tasks and attempts ---
 
 

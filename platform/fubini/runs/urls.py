@@ -7,7 +7,7 @@ from django.urls import path
 from fubini.runs.apis import AttemptViews, NodeViews, RunViews, SignalViews, TaskViews
 
 _SIGNALS = ("cancel", "stop", "terminate", "suspend", "resume", "resubmit")
-_PARTS = ("manifest", "summary", "events", "artifacts", "outputs", "costs", "transfers", "reuse")
+_PARTS = ("manifest", "summary", "graph", "events", "artifacts", "outputs", "costs", "transfers", "reuse")
 
 urlpatterns = [
     path("runs", RunViews.as_view({"get": "list", "post": "create"})),

@@ -98,9 +98,8 @@ USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = ENV.home / "static"
 # The built pages are served at `/`; a checkout that never built them serves the plain one.
-_pages = [root / "frontend" / name for root in [checkout()] if root for name in ("dist", "public")]
+_pages = [root / "frontend" / name for root in [checkout()] if root for name in ("dist", "plain")]
 WHITENOISE_ROOT = next((page for page in _pages if (page / "index.html").is_file()), None)
-WHITENOISE_INDEX_FILE = True
 WHITENOISE_USE_FINDERS = True
 
 REST_FRAMEWORK = {

@@ -72,6 +72,7 @@ def form(text: str, value: str = "5") -> str:
         "{type: number, unit: eV, range: [0, 10], help: Energy}",
         "{choices: [5, 6]}",
         "{range: [null, 9]}",
+        "{type: integer, title: {en: Size, zh: 大小}, help: {en: How many, zh: 多少}}",
     ],
 )
 def test_a_good_form_is_reported_with_its_parameter(text: str) -> None:
@@ -82,7 +83,8 @@ def test_a_good_form_is_reported_with_its_parameter(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["[1]", "{type: numbr}", "{range: [1]}", "{range: [9, 1]}", "{colour: red}", "{choices: []}", "{help: 5}", "{type: [}",
+    ["{help: {fr: Combien}}", "{help: {en: 5}}", "{title: {}}",
+     "[1]", "{type: numbr}", "{range: [1]}", "{range: [9, 1]}", "{colour: red}", "{choices: []}", "{help: 5}", "{type: [}",
      "{a: &a 1, b: *a}", "!!python/none x", "{range: [.nan, 1]}"],
 )  # fmt: skip
 def test_a_bad_form_is_refused(text: str) -> None:

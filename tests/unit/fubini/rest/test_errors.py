@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_an_address_that_does_not_exist_is_a_problem_document() -> None:
-    problem_of(Api().get("/nothing/here"), 404, "not_found")
+    problem_of(Api().get("/static/here"), 404, "not_found")
     problem_of(Api().get("/api/v1/projects/"), 404, "not_found")
 
 

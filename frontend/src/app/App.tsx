@@ -1,0 +1,80 @@
+// What is around every page: theme, queries, who is signed in, which project; and the addresses there are.
+
+import { MantineProvider, createTheme } from "@mantine/core";
+import { Notifications } from "@mantine/notifications";
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { lazy } from "react";
+import { createBrowserRouter, RouterProvider } from "react-router";
+import { isTransient } from "@/api/problem";
+import { PageError } from "@/components/ErrorNote";
+import { Shell } from "./Shell";
+
+const theme = createTheme({
+  primaryColor: "blue",
+  primaryShade: { light: 7, dark: 5 },
+  defaultRadius: "md",
+  fontFamily: "system-ui, -apple-system, 'Segoe UI', 'Noto Sans', 'PingFang SC', 'Microsoft YaHei', sans-serif",
+  fontFamilyMonospace: "ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace",
+});
+
+const client = new QueryClient({
+  defaultOptions: {
+    queries: {
+      // What passes by itself is asked again, ever more slowly; what is wrong is said at once.
+      retry: (count, error) => isTransient(error) && count < 8,
+      retryDelay: (count) => Math.min(15_000, 500 * 2 ** count) * (0.75 + Math.random() / 2),
+      refetchOnWindowFocus: true,
+      staleTime: 5_000,
+    },
+  },
+});
+
+const page = (load: () => Promise<Record<string, React.ComponentType>>, name: string) =>
+  lazy(async () => ({ default: (await load())[name]! }));
+
+const Home = page(() => import("@/pages/Home"), "Home");
+const Runs = page(() => import("@/pages/Runs"), "Runs");
+const Run = page(() => import("@/pages/Run"), "Run");
+const Launch = page(() => import("@/pages/Launch"), "Launch");
+const Pipelines = page(() => import("@/pages/Pipelines"), "Pipelines");
+const Pipeline = page(() => import("@/pages/Pipeline"), "Pipeline");
+const Data = page(() => import("@/pages/Data"), "Data");
+const Pools = page(() => import("@/pages/Pools"), "Pools");
+const Project = page(() => import("@/pages/Project"), "Project");
+const NotFound = page(() => import("@/pages/NotFound"), "NotFound");
+
+const router = createBrowserRouter([
+  {
+    element: <Shell />,
+    errorElement: <PageError />,
+    children: [
+      {
+        errorElement: <PageError />,
+        children: [
+          { path: "/", element: <Home /> },
+          { path: "/runs", element: <Runs /> },
+          { path: "/runs/:id", element: <Run /> },
+          { path: "/runs/:id/:tab", element: <Run /> },
+          { path: "/launch", element: <Launch /> },
+          { path: "/pipelines", element: <Pipelines /> },
+          { path: "/pipelines/:id", element: <Pipeline /> },
+          { path: "/data", element: <Data /> },
+          { path: "/pools", element: <Pools /> },
+          { path: "/project", element: <Project /> },
+          { path: "*", element: <NotFound /> },
+        ],
+      },
+    ],
+  },
+]);
+
+export function App() {
+  return (
+    <MantineProvider theme={theme} defaultColorScheme="auto">
+      <QueryClientProvider client={client}>
+        <Notifications position="bottom-right" />
+        <RouterProvider router={router} />
+      </QueryClientProvider>
+    </MantineProvider>
+  );
+}

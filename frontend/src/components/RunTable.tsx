@@ -1,0 +1,54 @@
+import { Anchor, Group, Table, Text } from "@mantine/core";
+import { useTranslation } from "react-i18next";
+import { Link } from "react-router";
+import type { Schemas } from "@/api/client";
+import { money, plain } from "@/lib/format";
+import { RunMark, Steps, Took, When } from "./parts";
+
+export function RunTable({ runs }: { runs: Schemas["RunOut"][] }) {
+  const { t } = useTranslation();
+  return (
+    <Table.ScrollContainer minWidth={720}>
+      <Table highlightOnHover verticalSpacing={6}>
+        <Table.Thead>
+          <Table.Tr>
+            {(["number", "name", "state", "steps", "cost", "took", "submitted", "by"] as const).map((key) => (
+              <Table.Th key={key}>{t(`runs.${key}`)}</Table.Th>
+            ))}
+          </Table.Tr>
+        </Table.Thead>
+        <Table.Tbody>
+          {runs.map((run) => (
+            <Table.Tr key={run.id}>
+              <Table.Td>{run.job_number}</Table.Td>
+              <Table.Td maw={360}>
+                <Anchor component={Link} to={`/runs/${run.id}`} size="sm" style={{ overflowWrap: "anywhere" }}>
+                  {plain(run.name)}
+                </Anchor>
+              </Table.Td>
+              <Table.Td>
+                <RunMark state={run.state} suspended={run.suspended} />
+              </Table.Td>
+              <Table.Td>
+                <Group gap="xs" wrap="nowrap">
+                  <Steps done={run.steps_done} failed={run.steps_failed} total={run.steps_total} label={t("run.done", { done: run.steps_done, total: run.steps_total })} />
+                  <Text size="xs" c="dimmed" style={{ whiteSpace: "nowrap" }}>
+                    {run.steps_done}/{run.steps_total}
+                  </Text>
+                </Group>
+              </Table.Td>
+              <Table.Td>{money(run.settled_micros)}</Table.Td>
+              <Table.Td style={{ whiteSpace: "nowrap" }}>
+                <Took from={run.started_at_ms} to={run.finished_at_ms} />
+              </Table.Td>
+              <Table.Td style={{ whiteSpace: "nowrap" }}>
+                <When ms={run.created_at_ms} />
+              </Table.Td>
+              <Table.Td>{plain(run.submitted_by.replace(/^user:/, ""))}</Table.Td>
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+    </Table.ScrollContainer>
+  );
+}

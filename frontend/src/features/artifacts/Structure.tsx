@@ -1,0 +1,111 @@
+// Atoms as shaded discs on a canvas, turned by mouse or keys. No WebGL: it works on any machine and in any browser test.
+
+import { Group, Slider, Text } from "@mantine/core";
+import { useEffect, useMemo, useRef, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { bonds, colourOf, radiusOf, type Frame } from "./structure";
+
+export function Structure({ frames }: { frames: Frame[] }) {
+  const { t } = useTranslation();
+  const [index, setIndex] = useState(0);
+  const [turn, setTurn] = useState({ yaw: 0.6, pitch: 0.4, zoom: 1 });
+  const frame = frames[Math.min(index, frames.length - 1)] ?? [];
+  const lines = useMemo(() => bonds(frame), [frame]);
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const drag = useRef<{ x: number; y: number } | null>(null);
+  useEffect(() => {
+    if (canvas.current) paint(canvas.current, frame, lines, turn);
+  }, [frame, lines, turn]);
+  const rotate = (yaw: number, pitch: number) => setTurn((old) => ({ ...old, yaw: old.yaw + yaw, pitch: old.pitch + pitch }));
+  const onKey = (event: React.KeyboardEvent) => {
+    const moves: Record<string, () => void> = {
+      ArrowLeft: () => rotate(-0.15, 0),
+      ArrowRight: () => rotate(0.15, 0),
+      ArrowUp: () => rotate(0, -0.15),
+      ArrowDown: () => rotate(0, 0.15),
+      "+": () => setTurn((old) => ({ ...old, zoom: old.zoom * 1.15 })),
+      "-": () => setTurn((old) => ({ ...old, zoom: old.zoom / 1.15 })),
+    };
+    const move = moves[event.key];
+    if (!move) return;
+    event.preventDefault();
+    move();
+  };
+  const words = t("artifacts.structure", { atoms: frame.length, frame: index + 1, frames: frames.length });
+  return (
+    <div>
+      <canvas
+        ref={canvas}
+        width={720}
+        height={440}
+        tabIndex={0}
+        role="img"
+        aria-label={`${words}. ${t("artifacts.rotate")}`}
+        data-atoms={frame.length}
+        style={{ width: "100%", maxWidth: 720, background: "#f6f7f9", borderRadius: 8, touchAction: "none", cursor: "grab" }}
+        onKeyDown={onKey}
+        onPointerDown={(e) => {
+          e.currentTarget.setPointerCapture(e.pointerId);
+          drag.current = { x: e.clientX, y: e.clientY };
+        }}
+        onPointerMove={(e) => {
+          if (!drag.current) return;
+          rotate((e.clientX - drag.current.x) * 0.01, (e.clientY - drag.current.y) * 0.01);
+          drag.current = { x: e.clientX, y: e.clientY };
+        }}
+        onPointerUp={() => (drag.current = null)}
+      />
+      <Group gap="md" mt={4}>
+        <Text size="xs" c="dimmed">{words}</Text>
+        {frames.length > 1 && <Slider w={240} size="sm" min={0} max={frames.length - 1} value={index} onChange={setIndex} label={(v) => v + 1} thumbLabel={words} />}
+      </Group>
+    </div>
+  );
+}
+
+function paint(element: HTMLCanvasElement, frame: Frame, lines: [number, number][], turn: { yaw: number; pitch: number; zoom: number }): void {
+  const c = element.getContext("2d");
+  if (!c || frame.length === 0) return;
+  c.clearRect(0, 0, element.width, element.height);
+  const mid = (axis: "x" | "y" | "z") => frame.reduce((sum, atom) => sum + atom[axis], 0) / frame.length;
+  const [mx, my, mz] = [mid("x"), mid("y"), mid("z")];
+  const reach = Math.max(1.5, ...frame.slice(0, 20_000).map((a) => Math.hypot(a.x - mx, a.y - my, a.z - mz) + radiusOf(a.element)));
+  const scale = (Math.min(element.width, element.height) / 2 / reach) * 0.9 * turn.zoom;
+  const [cy, sy, cp, sp] = [Math.cos(turn.yaw), Math.sin(turn.yaw), Math.cos(turn.pitch), Math.sin(turn.pitch)];
+  const at = frame.map((atom) => {
+    const [x, y, z] = [atom.x - mx, atom.y - my, atom.z - mz];
+    const x1 = cy * x + sy * z;
+    const z1 = -sy * x + cy * z;
+    return { x: element.width / 2 + x1 * scale, y: element.height / 2 - (cp * y - sp * z1) * scale, depth: sp * y + cp * z1, atom };
+  });
+  type Item = { depth: number; draw: () => void };
+  const items: Item[] = at.map((point) => ({
+    depth: point.depth,
+    draw: () => {
+      const r = Math.max(2, radiusOf(point.atom.element) * 0.55 * scale);
+      const shade = c.createRadialGradient(point.x - r / 3, point.y - r / 3, r / 10, point.x, point.y, r);
+      shade.addColorStop(0, "#ffffff");
+      shade.addColorStop(0.35, colourOf(point.atom.element));
+      shade.addColorStop(1, "#22262c");
+      c.fillStyle = shade;
+      c.beginPath();
+      c.arc(point.x, point.y, r, 0, 2 * Math.PI);
+      c.fill();
+    },
+  }));
+  for (const [i, j] of lines) {
+    const [a, b] = [at[i]!, at[j]!];
+    items.push({
+      depth: (a.depth + b.depth) / 2,
+      draw: () => {
+        c.strokeStyle = "#8b929c";
+        c.lineWidth = Math.max(1.5, 0.16 * scale);
+        c.beginPath();
+        c.moveTo(a.x, a.y);
+        c.lineTo(b.x, b.y);
+        c.stroke();
+      },
+    });
+  }
+  items.sort((a, b) => a.depth - b.depth).forEach((item) => item.draw());
+}

@@ -1,0 +1,36 @@
+// An edit that was not sent yet, kept in this browser until it is: a reload or an ended session loses nothing.
+
+export interface Draft {
+  pipeline: string;
+  manifest: string;
+  parameters: Record<string, string>;
+  name: string;
+  objective: string;
+  priority: string;
+  maxCost: string;
+}
+
+export const EMPTY: Draft = { pipeline: "", manifest: "", parameters: {}, name: "", objective: "", priority: "normal", maxCost: "" };
+
+const key = (project: string) => `fubini.draft.${project}`;
+
+export function loadDraft(project: string, storage: Pick<Storage, "getItem"> = sessionStorage): Draft | null {
+  try {
+    const found: unknown = JSON.parse(storage.getItem(key(project)) ?? "null");
+    return found !== null && typeof found === "object" ? { ...EMPTY, ...(found as Partial<Draft>) } : null;
+  } catch {
+    return null;
+  }
+}
+
+export function saveDraft(project: string, draft: Draft): void {
+  try {
+    sessionStorage.setItem(key(project), JSON.stringify(draft));
+  } catch {
+    // A full storage loses only the safety net, not what is on the page.
+  }
+}
+
+export function dropDraft(project: string): void {
+  sessionStorage.removeItem(key(project));
+}

@@ -1,0 +1,131 @@
+// What a run's steps left: final ones first, each with its files, a preview and a download.
+
+import { Anchor, Badge, Button, Group, Loader, Paper, Stack, Text } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { lazy, Suspense, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { api, bodyOf } from "@/api/client";
+import { ErrorNote } from "@/components/ErrorNote";
+import { Card, Loaded, More } from "@/components/parts";
+import type { GraphNode } from "@/features/graph/layout";
+import { plain, size } from "@/lib/format";
+import { useRunArtifacts, useRunOutputs } from "@/queries";
+
+const Preview = lazy(async () => ({ default: (await import("@/features/artifacts/Preview")).Preview }));
+
+export function Artifacts({ run, names }: { run: string; names: GraphNode[] }) {
+  const { t } = useTranslation();
+  const outputs = useRunOutputs(run);
+  const all = useRunArtifacts(run);
+  const nameOf = new Map(names.map((n) => [n.id, n.name]));
+  const rows = all.data?.pages.flatMap((page) => page.results) ?? [];
+  return (
+    <Stack>
+      <Loaded query={outputs}>
+        {(data) => (
+          <>
+            {data.parameters.length > 0 && (
+              <Card title={t("run.outputs")}>
+                {data.parameters.map((p) => (
+                  <Text key={p.name} size="sm" style={{ overflowWrap: "anywhere" }}>
+                    <b>{plain(p.name)}</b> {plain(p.value ?? "")}
+                  </Text>
+                ))}
+              </Card>
+            )}
+            {data.artifacts.map((a) => (
+              <One key={a.key} storeKey={a.key} name={a.name} bytes={a.size_bytes} from={a.display_name} open={data.artifacts.length <= 4} />
+            ))}
+          </>
+        )}
+      </Loaded>
+      {all.isError && <ErrorNote error={all.error} again={() => void all.refetch()} />}
+      <Card title={t("run.artifacts")}>
+        {all.isSuccess && rows.length === 0 && <Text size="sm">{t("artifacts.none")}</Text>}
+        <Stack gap="xs">
+          {rows.map((row) => (
+            <One key={row.key} storeKey={row.key} name={row.name} bytes={row.size_bytes} from={nameOf.get(row.node_id) ?? row.node_id} />
+          ))}
+          <More query={all} />
+        </Stack>
+      </Card>
+    </Stack>
+  );
+}
+
+export function NodeArtifacts({ run, node }: { run: string; node: string }) {
+  const { t } = useTranslation();
+  const found = useRunArtifacts(run, node);
+  const rows = found.data?.pages.flatMap((page) => page.results) ?? [];
+  if (rows.length === 0) return null;
+  return (
+    <div>
+      <Text size="sm" fw={600}>{t("run.artifacts")}</Text>
+      <Stack gap="xs">
+        {rows.map((row) => <One key={row.key} storeKey={row.key} name={row.name} bytes={row.size_bytes} />)}
+        <More query={found} />
+      </Stack>
+    </div>
+  );
+}
+
+/** The address of an artifact's route below `/api/v1/artifacts/`. */
+function addressOf(key: string): string {
+  return `/api/v1/artifacts/${key.split("/").map(encodeURIComponent).join("/")}`;
+}
+
+function One({ storeKey, name, bytes, from, open = false }: { storeKey: string; name: string; bytes: number; from?: string; open?: boolean }) {
+  const { t } = useTranslation();
+  const [shown, setShown] = useState(open);
+  return (
+    <Paper withBorder p="xs">
+      <Group justify="space-between" gap="xs">
+        <Group gap="xs">
+          <Text size="sm" fw={600} style={{ overflowWrap: "anywhere" }}>{plain(name)}</Text>
+          <Text size="xs" c="dimmed">{size(bytes)}{from ? `, ${t("artifacts.from", { step: plain(from) })}` : ""}</Text>
+        </Group>
+        <Button size="compact-xs" variant="default" aria-expanded={shown} onClick={() => setShown(!shown)}>{t("artifacts.preview")}</Button>
+      </Group>
+      {shown && <Files storeKey={storeKey} name={name} />}
+    </Paper>
+  );
+}
+
+function Files({ storeKey, name }: { storeKey: string; name: string }) {
+  const { t } = useTranslation();
+  const [chosen, setChosen] = useState("");
+  const [run = "", node = "", generation = "", ...rest] = storeKey.split("/");
+  const files = useQuery({
+    queryKey: ["files", storeKey],
+    queryFn: () => bodyOf(api.GET("/api/v1/artifacts/{run}/{node}/{generation}/{name}/files", { params: { path: { run, node, generation: Number(generation), name: rest.join("/") }, query: { limit: 200 } } })),
+    staleTime: Infinity,
+  });
+  return (
+    <Loaded query={files}>
+      {(data) => {
+        const entry = data.entries.find((e) => e.path === chosen) ?? data.entries[0];
+        if (!entry) return <Text size="sm">{t("app.none")}</Text>;
+        const fileName = entry.path === "" ? name : entry.path.split("/").pop()!;
+        const url = `${addressOf(storeKey)}/content?path=${encodeURIComponent(entry.path)}`;
+        return (
+          <Stack gap="xs" mt="xs">
+            {data.entries.length > 1 && (
+              <Group gap={4}>
+                {data.entries.slice(0, 60).map((e) => (
+                  <Badge key={e.path} component="button" variant={e === entry ? "filled" : "outline"} tt="none" style={{ cursor: "pointer" }} onClick={() => setChosen(e.path)}>
+                    {plain(e.path)}
+                  </Badge>
+                ))}
+                {data.files > 60 && <Text size="xs">{t("artifacts.files", { count: data.files })}</Text>}
+              </Group>
+            )}
+            <Suspense fallback={<Loader size="sm" />}>
+              <Preview url={url} name={fileName} bytes={entry.size} />
+            </Suspense>
+            <Anchor href={url} download={fileName} size="xs">{t("artifacts.download")}</Anchor>
+          </Stack>
+        );
+      }}
+    </Loaded>
+  );
+}

@@ -1,0 +1,170 @@
+// One node: how it stands and why, where it ran and what else was considered, its log, what went in and came out.
+
+import { Accordion, ActionIcon, Alert, Badge, Code, Group, Paper, Stack, Table, Text, Title } from "@mantine/core";
+import { IconX } from "@tabler/icons-react";
+import { useTranslation } from "react-i18next";
+import type { Schemas } from "@/api/client";
+import { ErrorNote } from "@/components/ErrorNote";
+import { Figure, Loaded, PhaseMark, Simulated, TaskMark } from "@/components/parts";
+import type { GraphNode } from "@/features/graph/layout";
+import { LogView } from "@/features/logs/LogView";
+import { TaskWhy } from "@/features/why/TaskWhy";
+import { duration, money, plain, size } from "@/lib/format";
+import type { TaskState } from "@/lib/states";
+import { useNode, useTask } from "@/queries";
+import { NodeArtifacts } from "./Artifacts";
+
+export function StepPanel({ run, node, onClose }: { run: string; node: GraphNode; onClose: () => void }) {
+  const { t } = useTranslation();
+  const waits = node.task_state === "queued" || node.task_state === "blocked";
+  return (
+    <Paper withBorder p="md" component="section" aria-label={`${t("step.title")} ${plain(node.name)}`}>
+      <Stack gap="sm">
+        <Group justify="space-between" wrap="nowrap" align="flex-start">
+          <Title order={3} size="h5" style={{ overflowWrap: "anywhere" }}>{plain(node.name)}</Title>
+          <ActionIcon variant="subtle" color="gray" aria-label={t("app.close")} onClick={onClose}><IconX size={16} /></ActionIcon>
+        </Group>
+        <Group gap="xs">
+          <PhaseMark phase={node.phase} />
+          {node.task_state !== "" && waits && <TaskMark state={node.task_state as TaskState} />}
+          <Badge variant="outline" color="gray" tt="none">{node.type}</Badge>
+          {node.template !== "" && <Text size="sm" c="dimmed">{t("step.template")}: {plain(node.template)}</Text>}
+        </Group>
+        {node.message !== "" && <Alert color={node.phase === "Failed" || node.phase === "Error" ? "red" : "gray"} p="xs">{plain(node.message)}</Alert>}
+        {node.task === "" ? <Text size="sm" c="dimmed">{t("step.notLeaf")}</Text> : <Leaf run={run} node={node} waits={waits} />}
+        <Values run={run} node={node} />
+      </Stack>
+    </Paper>
+  );
+}
+
+function Leaf({ run, node, waits }: { run: string; node: GraphNode; waits: boolean }) {
+  const { t } = useTranslation();
+  const task = useTask(run, node.task);
+  return (
+    <>
+      {waits && <TaskWhy run={run} task={node.task} />}
+      {task.isError && <ErrorNote error={task.error} />}
+      <Group gap="lg">
+        {node.queued_at_ms !== null && node.running_at_ms !== null && <Figure label={t("step.waited")} value={duration(node.running_at_ms - node.queued_at_ms)} />}
+        {node.running_at_ms !== null && node.finished_at_ms !== null && <Figure label={t("step.ran")} value={duration(node.finished_at_ms - node.running_at_ms)} />}
+        <Figure label={t("step.charged")} value={money(node.charged_micros)} />
+      </Group>
+      <Accordion multiple defaultValue={node.attempts > 0 ? ["logs"] : []} variant="contained">
+        {node.attempts > 0 && (
+          <Accordion.Item value="logs">
+            <Accordion.Control>{t("step.logs")}</Accordion.Control>
+            <Accordion.Panel><LogView task={node.task} /></Accordion.Panel>
+          </Accordion.Item>
+        )}
+        {task.data && task.data.attempt_list.length > 0 && (
+          <Accordion.Item value="where">
+            <Accordion.Control>{t("step.where")}</Accordion.Control>
+            <Accordion.Panel>
+              <Stack gap="md">{[...task.data.attempt_list].reverse().map((attempt) => <Attempt key={attempt.id} attempt={attempt} />)}</Stack>
+            </Accordion.Panel>
+          </Accordion.Item>
+        )}
+      </Accordion>
+    </>
+  );
+}
+
+interface Considered {
+  pool?: string;
+  pool_id?: string;
+  finish_s?: number;
+  wait_s?: number;
+  price_micros?: number;
+  bytes_to_move?: number;
+  reason?: string;
+  code?: string;
+  sentence?: string;
+}
+
+function Attempt({ attempt }: { attempt: Schemas["AttemptOut"] }) {
+  const { t } = useTranslation();
+  const placement = (attempt.placement ?? {}) as { sentence?: string; why?: string; considered?: Considered[] };
+  const considered = Array.isArray(placement.considered) ? placement.considered : [];
+  return (
+    <Stack gap={4}>
+      <Group gap="xs">
+        <Text size="sm" fw={600}>{attempt.number}. {plain(attempt.pool)} · {plain(attempt.site)}</Text>
+        {attempt.simulated && <Simulated />}
+        <Text size="sm">{t(`state.${attempt.state}`)}</Text>
+        {attempt.exit_code !== null && <Text size="sm" c="dimmed">{t("step.exit", { code: attempt.exit_code })}</Text>}
+        {attempt.cause !== "" && <Badge size="sm" color="red" variant="light" tt="none">{attempt.cause}</Badge>}
+        {attempt.payer === "site" && <Badge size="sm" color="teal" variant="light" tt="none">{t("step.payerSite")}</Badge>}
+      </Group>
+      {attempt.message !== "" && <Text size="sm">{plain(attempt.message)}</Text>}
+      <Text size="xs" c="dimmed">
+        {t("step.cpu")} {duration(attempt.cpu_ms)}, {t("step.peak")} {attempt.peak_memory_bytes === null ? "–" : size(attempt.peak_memory_bytes)}, {t("step.charged")} {money(attempt.charged_micros)}
+      </Text>
+      {(placement.sentence ?? placement.why) && <Text size="sm">{plain(placement.sentence ?? placement.why ?? "")}</Text>}
+      {considered.length > 0 && (
+        <Table fz="xs" withTableBorder>
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th>{t("step.considered")}</Table.Th>
+              <Table.Th>{t("step.finish")}</Table.Th>
+              <Table.Th>{t("step.price")}</Table.Th>
+              <Table.Th>{t("step.bytes")}</Table.Th>
+              <Table.Th />
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {considered.map((c, i) => (
+              <Table.Tr key={i}>
+                <Table.Td>{plain(c.pool ?? "")}</Table.Td>
+                <Table.Td>{c.finish_s === undefined ? "" : duration(c.finish_s * 1000)}</Table.Td>
+                <Table.Td>{c.price_micros === undefined ? "" : money(c.price_micros)}</Table.Td>
+                <Table.Td>{c.bytes_to_move === undefined ? "" : size(c.bytes_to_move)}</Table.Td>
+                <Table.Td>{plain(c.sentence ?? (c.code ? t(`reason.${c.code}`, { defaultValue: c.code }) : "") ?? "")}</Table.Td>
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      )}
+    </Stack>
+  );
+}
+
+interface Parameters {
+  parameters?: { name: string; value?: string }[];
+  result?: string;
+  exitCode?: string;
+}
+
+function Values({ run, node }: { run: string; node: GraphNode }) {
+  const { t } = useTranslation();
+  const found = useNode(run, node.id);
+  return (
+    <Loaded query={found}>
+      {(data) => (
+        <Stack gap="xs">
+          {(["inputs", "outputs"] as const).map((side) => {
+            const values = (data[side] ?? {}) as Parameters;
+            const rows = [...(values.parameters ?? []).map((p) => [p.name, p.value ?? ""] as const), ...(values.result ? ([["result", values.result]] as const) : []), ...(values.exitCode ? ([["exitCode", values.exitCode]] as const) : [])];
+            if (rows.length === 0) return null;
+            return (
+              <div key={side}>
+                <Text size="sm" fw={600}>{t(`step.${side}`)}</Text>
+                <Table fz="xs" withTableBorder layout="fixed">
+                  <Table.Tbody>
+                    {rows.map(([name, value]) => (
+                      <Table.Tr key={name}>
+                        <Table.Th w="35%" style={{ overflowWrap: "anywhere" }}>{plain(name)}</Table.Th>
+                        <Table.Td><Code style={{ overflowWrap: "anywhere", whiteSpace: "pre-wrap" }}>{plain(value).slice(0, 2000)}</Code></Table.Td>
+                      </Table.Tr>
+                    ))}
+                  </Table.Tbody>
+                </Table>
+              </div>
+            );
+          })}
+          <NodeArtifacts run={run} node={node.id} />
+        </Stack>
+      )}
+    </Loaded>
+  );
+}

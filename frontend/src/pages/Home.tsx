@@ -1,0 +1,113 @@
+// What a scientist wants to know first: what waits and why, what is left of the money, are the pools well.
+
+import { Alert, Anchor, Button, Group, Progress, SimpleGrid, Stack, Table, Text } from "@mantine/core";
+import { useTranslation } from "react-i18next";
+import { Link } from "react-router";
+import { useProject } from "@/app/project";
+import { Card, Empty, Figure, Loaded, Page, RunMark, Simulated } from "@/components/parts";
+import { RunTable } from "@/components/RunTable";
+import { DayBars } from "@/components/DayBars";
+import { ago, cores, duration, money, plain } from "@/lib/format";
+import { useNow } from "@/lib/useNow";
+import { useOverview } from "@/queries";
+
+const SILENT_MS = 60_000;
+
+export function Home() {
+  const { t, i18n } = useTranslation();
+  const project = useProject();
+  const overview = useOverview(project);
+  const now = useNow(true);
+  return (
+    <Page title={t("home.title")}>
+      <Loaded query={overview}>
+        {(data) => (
+          <Stack gap="md">
+            {data.paused !== "" && <Alert color="yellow">{t("home.paused", { reason: plain(data.paused) })}</Alert>}
+            <SimpleGrid cols={{ base: 1, md: 2, xl: 3 }}>
+              <Card title={t("home.budget")} aside={<Anchor component={Link} to="/project" size="sm">{t("nav.project")}</Anchor>}>
+                <Group gap="xl">
+                  <Figure label={t("home.left")} value={money(data.budget.budget_micros)} />
+                  <Figure label={t("home.held")} value={money(data.budget.held_micros)} />
+                  <Figure label={t("home.spent")} value={money(data.budget.spent_micros)} />
+                  <Figure label={t("home.week")} value={money(data.spent_week_micros)} />
+                </Group>
+                <Progress.Root size="lg" mt="sm" aria-hidden>
+                  <Progress.Section value={part(data.budget.spent_micros, data.budget.granted_micros)} color="gray" />
+                  <Progress.Section value={part(data.budget.held_micros, data.budget.granted_micros)} color="yellow" />
+                  <Progress.Section value={part(data.budget.budget_micros, data.budget.granted_micros)} color="green" />
+                </Progress.Root>
+              </Card>
+              <Card title={t("home.days")}>
+                <DayBars days={data.days} />
+              </Card>
+              <Card title={t("home.pools")} aside={<Anchor component={Link} to="/pools" size="sm">{t("nav.pools")}</Anchor>}>
+                <Stack gap="xs">
+                  {data.pools.map((pool) => (
+                    <div key={pool.id}>
+                      <Group justify="space-between" gap="xs">
+                        <Group gap={6}>
+                          <Text size="sm" fw={500}>
+                            {plain(pool.name)}
+                          </Text>
+                          {pool.simulated && <Simulated />}
+                        </Group>
+                        <Text size="xs" c={pool.sync_age_ms === null || pool.sync_age_ms > SILENT_MS ? "red" : "dimmed"}>
+                          {pool.paused_reason !== ""
+                            ? t("pools.paused", { reason: plain(pool.paused_reason) })
+                            : pool.sync_age_ms === null
+                              ? t("home.neverSeen")
+                              : pool.sync_age_ms > SILENT_MS
+                                ? t("home.silent", { time: duration(pool.sync_age_ms) })
+                                : t("home.cores", { used: cores(pool.used_cpu_millis), capacity: cores(pool.capacity_cpu_millis) })}
+                        </Text>
+                      </Group>
+                      <Progress value={part(pool.used_cpu_millis, pool.capacity_cpu_millis)} size="sm" aria-label={plain(pool.name)} />
+                    </div>
+                  ))}
+                  {data.pools.length === 0 && <Text size="sm">{t("pools.none")}</Text>}
+                </Stack>
+              </Card>
+            </SimpleGrid>
+            <Card title={t("home.stuck")} aside={<Text size="sm" c="dimmed">{t("home.steps", { waiting: data.waiting, running: data.running })}</Text>}>
+              {data.attention.length === 0 ? (
+                <Text size="sm">{t("home.nothingWaits")}</Text>
+              ) : (
+                <Table.ScrollContainer minWidth={420}>
+                  <Table>
+                    <Table.Tbody>
+                      {data.attention.map(({ run, code, waiting, since_ms }) => (
+                        <Table.Tr key={run.id}>
+                          <Table.Td>
+                            <Anchor component={Link} to={`/runs/${run.id}`} size="sm">
+                              {plain(run.name)}
+                            </Anchor>
+                          </Table.Td>
+                          <Table.Td>
+                            <RunMark state={run.state} suspended={run.suspended} />
+                          </Table.Td>
+                          <Table.Td>{waiting > 0 && t("home.waitingSteps", { count: waiting })}</Table.Td>
+                          <Table.Td>{code !== "" && t(`reason.${code}`, { defaultValue: code })}</Table.Td>
+                          <Table.Td>{since_ms !== null && t("home.since", { when: ago(since_ms, now, i18n.language) })}</Table.Td>
+                        </Table.Tr>
+                      ))}
+                    </Table.Tbody>
+                  </Table>
+                </Table.ScrollContainer>
+              )}
+            </Card>
+            <Card title={t("home.recent")} aside={<Anchor component={Link} to="/runs" size="sm">{t("nav.runs")}</Anchor>}>
+              {data.recent.length === 0 ? (
+                <Empty title={t("home.empty")} action={<Button component={Link} to="/launch" size="xs">{t("home.firstRun")}</Button>} />
+              ) : (
+                <RunTable runs={data.recent} />
+              )}
+            </Card>
+          </Stack>
+        )}
+      </Loaded>
+    </Page>
+  );
+}
+
+const part = (some: number, all: number) => (all > 0 ? Math.min(100, (100 * some) / all) : 0);

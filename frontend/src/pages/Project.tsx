@@ -1,0 +1,101 @@
+import { Anchor, Badge, Button, Group, SimpleGrid, Stack, Table, Text } from "@mantine/core";
+import { useTranslation } from "react-i18next";
+import { Link } from "react-router";
+import { useProject } from "@/app/project";
+import { DayBars } from "@/components/DayBars";
+import { ErrorNote } from "@/components/ErrorNote";
+import { Card, Figure, Loaded, More, Page, When } from "@/components/parts";
+import { money, plain } from "@/lib/format";
+import { useCostsByRun, useMembers, useOverview, useStatement } from "@/queries";
+
+export function Project() {
+  const { t } = useTranslation();
+  const project = useProject();
+  const overview = useOverview(project);
+  const members = useMembers(project);
+  const costs = useCostsByRun(project);
+  return (
+    <Page title={`${t("project.title")} ${project}`} actions={<Button size="xs" variant="default" component="a" href={`/api/v1/projects/${project}/ledger.csv`} download>{t("project.csv")}</Button>}>
+      <SimpleGrid cols={{ base: 1, lg: 2 }}>
+        <Card title={t("project.budget")}>
+          <Loaded query={overview}>
+            {(data) => (
+              <Stack>
+                <Group gap="xl">
+                  <Figure label={t("project.granted")} value={money(data.budget.granted_micros)} />
+                  <Figure label={t("home.left")} value={money(data.budget.budget_micros)} />
+                  <Figure label={t("home.held")} value={money(data.budget.held_micros)} />
+                  <Figure label={t("home.spent")} value={money(data.budget.spent_micros)} />
+                </Group>
+                <DayBars days={data.days} />
+              </Stack>
+            )}
+          </Loaded>
+        </Card>
+        <Card title={t("project.members")}>
+          <Loaded query={members}>
+            {(data) => (
+              <Table>
+                <Table.Tbody>
+                  {data.results.map((m) => (
+                    <Table.Tr key={m.username}>
+                      <Table.Td>{plain(m.username)}</Table.Td>
+                      <Table.Td>{plain(`${m.first_name} ${m.last_name}`)}</Table.Td>
+                      <Table.Td><Badge variant="light" tt="none">{m.role}</Badge></Table.Td>
+                    </Table.Tr>
+                  ))}
+                </Table.Tbody>
+              </Table>
+            )}
+          </Loaded>
+        </Card>
+        <Card title={t("project.byRun")}>
+          <Loaded query={costs}>
+            {(data) =>
+              data.results.length === 0 ? (
+                <Text size="sm">{t("project.noBookings")}</Text>
+              ) : (
+                <Table fz="sm">
+                  <Table.Tbody>
+                    {data.results.map((row) => (
+                      <Table.Tr key={row.run_id}>
+                        <Table.Td><Anchor component={Link} to={`/runs/${row.run_id}/cost`} size="sm">{plain(row.run_id)}</Anchor></Table.Td>
+                        <Table.Td>{money(row.spent_micros)}</Table.Td>
+                      </Table.Tr>
+                    ))}
+                  </Table.Tbody>
+                </Table>
+              )
+            }
+          </Loaded>
+        </Card>
+        <Statement project={project} />
+      </SimpleGrid>
+    </Page>
+  );
+}
+
+function Statement({ project }: { project: string }) {
+  const { t } = useTranslation();
+  const statement = useStatement(project);
+  const rows = statement.data?.pages.flatMap((page) => page.results) ?? [];
+  return (
+    <Card title={t("project.statement")}>
+      {statement.isError && <ErrorNote error={statement.error} again={() => void statement.refetch()} />}
+      {statement.isSuccess && rows.length === 0 && <Text size="sm">{t("project.noBookings")}</Text>}
+      <Table fz="xs">
+        <Table.Tbody>
+          {rows.map((line) => (
+            <Table.Tr key={line.id}>
+              <Table.Td style={{ whiteSpace: "nowrap" }}><When ms={line.at ? Date.parse(line.at) : null} /></Table.Td>
+              <Table.Td>{t(`project.kind_${line.kind}`, { defaultValue: line.kind })}</Table.Td>
+              <Table.Td ta="right">{money(line.budget_micros)}</Table.Td>
+              <Table.Td>{line.run_id && <Anchor component={Link} to={`/runs/${line.run_id}`} size="xs">{line.run_id.slice(-8)}</Anchor>}</Table.Td>
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+      <More query={statement} />
+    </Card>
+  );
+}

@@ -1,0 +1,318 @@
+// One hook a question or deed. Keys are [what, project or run, ...]; live events only say which keys are old.
+
+import { type QueryClient, keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { api, bodyOf, idempotencyKey, type Schemas } from "@/api/client";
+import type { LiveEvent } from "@/api/live";
+import type { RunState } from "@/lib/states";
+
+export interface RunFilter {
+  state?: RunState[];
+  search?: string;
+  ordering?: string;
+}
+
+export const keys = {
+  me: ["me"] as const,
+  projects: ["projects"] as const,
+  overview: (project: string) => ["overview", project] as const,
+  runs: (project: string) => ["runs", project] as const,
+  run: (run: string) => ["run", run] as const,
+  part: (run: string, part: string, ...more: string[]) => ["run", run, part, ...more] as const,
+};
+
+/** What an event makes old. Called at most twice a second with all that came meanwhile. */
+export function invalidate(client: QueryClient, project: string, events: LiveEvent[]): void {
+  const runs = new Set(events.map((e) => e.run_id).filter((id): id is string => Boolean(id)));
+  void client.invalidateQueries({ queryKey: keys.overview(project) });
+  if (events.some((e) => e.topic === "run")) void client.invalidateQueries({ queryKey: keys.runs(project) });
+  for (const run of runs) void client.invalidateQueries({ queryKey: keys.run(run) });
+}
+
+export function useMe() {
+  return useQuery({
+    queryKey: keys.me,
+    queryFn: () => bodyOf(api.GET("/api/v1/me")),
+    retry: false,
+    staleTime: 60_000,
+  });
+}
+
+export function useProjects(enabled: boolean) {
+  return useQuery({
+    queryKey: keys.projects,
+    queryFn: () => bodyOf(api.GET("/api/v1/projects", { params: { query: { page_size: 100 } } })),
+    enabled,
+    staleTime: 60_000,
+  });
+}
+
+export function useSignIn() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: async (body: { username: string; password: string }) => {
+      await api.GET("/api/v1/login"); // sets the CSRF cookie
+      return bodyOf(api.POST("/api/v1/login", { body }));
+    },
+    onSuccess: () => client.invalidateQueries(), // not reset: a page under an ended session keeps its unsent edit
+  });
+}
+
+export function useSignOut() {
+  const client = useQueryClient();
+  return useMutation({ mutationFn: () => api.POST("/api/v1/logout"), onSuccess: () => client.resetQueries() });
+}
+
+export function useOverview(project: string) {
+  return useQuery({
+    queryKey: keys.overview(project),
+    queryFn: () => bodyOf(api.GET("/api/v1/projects/{ref}/overview", { params: { path: { ref: project } } })),
+  });
+}
+
+export function useRuns(project: string, filter: RunFilter) {
+  return useInfiniteQuery({
+    queryKey: [...keys.runs(project), filter],
+    queryFn: ({ pageParam }) =>
+      bodyOf(
+        api.GET("/api/v1/runs", {
+          params: {
+            query: {
+              project,
+              page_size: 25,
+              ...(filter.state?.length ? { state: filter.state.join(",") as never } : {}),
+              ...(filter.search ? { search: filter.search } : {}),
+              ...(filter.ordering ? { ordering: filter.ordering as never } : {}),
+              ...(pageParam ? { cursor: pageParam } : {}),
+            },
+          },
+        }),
+      ),
+    initialPageParam: "",
+    getNextPageParam: (page) => cursorOf(page.next),
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** The cursor inside a page's `next` address; undefined on the last page. */
+export function cursorOf(next: string | null | undefined): string | undefined {
+  if (!next) return undefined;
+  return new URL(next, "http://page").searchParams.get("cursor") ?? undefined;
+}
+
+export function useRun(id: string) {
+  return useQuery({ queryKey: keys.run(id), queryFn: () => bodyOf(api.GET("/api/v1/runs/{id}", { params: { path: { id } } })), enabled: id !== "" });
+}
+
+export function useRunGraph(id: string) {
+  return useQuery({
+    queryKey: keys.part(id, "graph"),
+    queryFn: () => bodyOf(api.GET("/api/v1/runs/{id}/graph", { params: { path: { id } } })),
+    placeholderData: keepPreviousData,
+    structuralSharing: false, // thousands of rows: comparing them costs more than drawing them
+  });
+}
+
+export function useRunWhy(id: string, enabled = true) {
+  return useQuery({
+    queryKey: keys.part(id, "why"),
+    queryFn: () => bodyOf(api.GET("/api/v1/runs/{id}/why", { params: { path: { id } } })),
+    enabled,
+  });
+}
+
+export function useRunCosts(id: string) {
+  return useQuery({ queryKey: keys.part(id, "costs"), queryFn: () => bodyOf(api.GET("/api/v1/runs/{id}/costs", { params: { path: { id } } })) });
+}
+
+export function useRunManifest(id: string) {
+  return useQuery({
+    queryKey: keys.part(id, "manifest"),
+    queryFn: () => bodyOf(api.GET("/api/v1/runs/{id}/manifest", { params: { path: { id } } })),
+    staleTime: Infinity,
+    enabled: id !== "",
+  });
+}
+
+export function useRunOutputs(id: string) {
+  return useQuery({ queryKey: keys.part(id, "outputs"), queryFn: () => bodyOf(api.GET("/api/v1/runs/{id}/outputs", { params: { path: { id } } })) });
+}
+
+export function useRunArtifacts(id: string, node?: string) {
+  return useInfiniteQuery({
+    queryKey: keys.part(id, "artifacts", node ?? ""),
+    queryFn: ({ pageParam }) =>
+      bodyOf(
+        api.GET("/api/v1/runs/{id}/artifacts", {
+          params: { path: { id }, query: { page_size: 50, ...(node ? { node } : {}), ...(pageParam ? { cursor: pageParam } : {}) } },
+        }),
+      ),
+    initialPageParam: "",
+    getNextPageParam: (page) => cursorOf(page.next),
+  });
+}
+
+export function useRunEvents(id: string) {
+  return useInfiniteQuery({
+    queryKey: keys.part(id, "events"),
+    queryFn: ({ pageParam }) =>
+      bodyOf(api.GET("/api/v1/runs/{id}/events", { params: { path: { id }, query: { page_size: 100, ...(pageParam ? { cursor: pageParam } : {}) } } })),
+    initialPageParam: "",
+    getNextPageParam: (page) => cursorOf(page.next),
+  });
+}
+
+export function useNode(run: string, node: string) {
+  return useQuery({
+    queryKey: keys.part(run, "node", node),
+    queryFn: () => bodyOf(api.GET("/api/v1/runs/{id}/nodes/{node}", { params: { path: { id: run, node } } })),
+    enabled: node !== "",
+  });
+}
+
+export function useTask(run: string, task: string) {
+  return useQuery({
+    queryKey: keys.part(run, "task", task),
+    queryFn: () => bodyOf(api.GET("/api/v1/tasks/{id}", { params: { path: { id: task } } })),
+    enabled: task !== "",
+  });
+}
+
+export function useTaskWhy(run: string, task: string) {
+  return useQuery({
+    queryKey: keys.part(run, "task-why", task),
+    queryFn: () => bodyOf(api.GET("/api/v1/tasks/{id}/why", { params: { path: { id: task } } })),
+    enabled: task !== "",
+  });
+}
+
+type Deed = "cancel" | "stop" | "terminate" | "suspend" | "resume" | "retry" | "resubmit";
+
+export function useRunDeed(id: string) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: async (deed: Deed): Promise<Schemas["RunDetail"]> => {
+      const key = { "Idempotency-Key": idempotencyKey() };
+      return bodyOf(api.POST(`/api/v1/runs/{id}/${deed}` as "/api/v1/runs/{id}/cancel", { params: { path: { id } }, body: {} as never, headers: key }));
+    },
+    onSuccess: () => client.invalidateQueries({ queryKey: keys.run(id) }),
+  });
+}
+
+export function usePipelines(project: string) {
+  return useQuery({
+    queryKey: ["pipelines", project],
+    queryFn: () => bodyOf(api.GET("/api/v1/pipelines", { params: { query: { project, page_size: 100 } } })),
+  });
+}
+
+export function usePipeline(id: string) {
+  return useQuery({ queryKey: ["pipeline", id], queryFn: () => bodyOf(api.GET("/api/v1/pipelines/{id}", { params: { path: { id } } })), enabled: id !== "" });
+}
+
+export function usePipelineVersions(id: string) {
+  return useQuery({
+    queryKey: ["pipeline", id, "versions"],
+    queryFn: () => bodyOf(api.GET("/api/v1/pipelines/{id}/versions", { params: { path: { id }, query: { page_size: 50 } } })),
+    enabled: id !== "",
+  });
+}
+
+export function usePipelineVersion(id: string, number: number) {
+  return useQuery({
+    queryKey: ["pipeline", id, "version", number],
+    queryFn: () => bodyOf(api.GET("/api/v1/pipelines/{id}/versions/{number}", { params: { path: { id, number } } })),
+    enabled: id !== "" && number > 0,
+    staleTime: Infinity,
+  });
+}
+
+export function useLint(project: string, manifest: string) {
+  return useQuery({
+    queryKey: ["lint", project, manifest],
+    queryFn: () => bodyOf(api.POST("/api/v1/lint", { body: { project, manifest } as never })),
+    enabled: manifest.trim() !== "",
+    staleTime: 60_000,
+    placeholderData: keepPreviousData,
+    retry: false,
+  });
+}
+
+/** The generator counts what has a default as required; a client need not send it. */
+export type QuoteAsk = Pick<Schemas["QuoteAskRequest"], "project"> & Partial<Schemas["QuoteAskRequest"]>;
+
+export function useQuote(ask: QuoteAsk | null) {
+  return useQuery({
+    queryKey: ["quote", ask],
+    queryFn: () => bodyOf(api.POST("/api/v1/quotes", { body: ask as Schemas["QuoteAskRequest"] })),
+    enabled: ask !== null,
+    placeholderData: keepPreviousData,
+    retry: false,
+    staleTime: 15_000,
+  });
+}
+
+export function useSubmit() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: ({ body, key }: { body: Schemas["RunSubmitRequest"]; key: string }) =>
+      bodyOf(api.POST("/api/v1/runs", { body, headers: { "Idempotency-Key": key } })),
+    onSuccess: (run) => client.invalidateQueries({ queryKey: keys.runs(run.project) }),
+  });
+}
+
+export function useDatasets(project: string) {
+  return useQuery({
+    queryKey: ["datasets", project],
+    queryFn: () => bodyOf(api.GET("/api/v1/datasets", { params: { query: { project, page_size: 100 } } })),
+  });
+}
+
+export function useDatasetVersions(id: string) {
+  return useQuery({
+    queryKey: ["dataset", id, "versions"],
+    queryFn: () => bodyOf(api.GET("/api/v1/datasets/{id}/versions", { params: { path: { id }, query: { page_size: 50 } } })),
+    enabled: id !== "",
+  });
+}
+
+export function useDatasetFiles(id: string, number: number) {
+  return useQuery({
+    queryKey: ["dataset", id, "files", number],
+    queryFn: () => bodyOf(api.GET("/api/v1/datasets/{id}/versions/{number}/files", { params: { path: { id, number } } })),
+    enabled: id !== "" && number > 0,
+  });
+}
+
+export function usePools(project: string) {
+  return useQuery({
+    queryKey: ["pools", project],
+    queryFn: () => bodyOf(api.GET("/api/v1/pools", { params: { query: { project, page_size: 100 } } })),
+    refetchInterval: 10_000,
+  });
+}
+
+export function useMembers(project: string) {
+  return useQuery({
+    queryKey: ["members", project],
+    queryFn: () => bodyOf(api.GET("/api/v1/projects/{ref}/members", { params: { path: { ref: project }, query: { page_size: 100 } } })),
+  });
+}
+
+export function useStatement(project: string) {
+  return useInfiniteQuery({
+    queryKey: ["statement", project],
+    queryFn: ({ pageParam }) =>
+      bodyOf(
+        api.GET("/api/v1/projects/{ref}/ledger", { params: { path: { ref: project }, query: { page_size: 50, ...(pageParam ? { cursor: pageParam } : {}) } } }),
+      ),
+    initialPageParam: "",
+    getNextPageParam: (page) => cursorOf(page.next),
+  });
+}
+
+export function useCostsByRun(project: string) {
+  return useQuery({
+    queryKey: ["costs", project],
+    queryFn: () => bodyOf(api.GET("/api/v1/projects/{ref}/costs", { params: { path: { ref: project }, query: { page_size: 50 } } })),
+  });
+}

@@ -1,0 +1,84 @@
+"""A live Fubini with the built pages, and a real browser that looks at it; screenshots go to build/e2e."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.stack import ROOT, Stack, stack
+
+SHOTS = ROOT / "build" / "e2e"
+SETTLE_MS = 20_000
+
+
+@dataclass
+class Eyes:
+    """One page, and what went wrong on it unseen."""
+
+    page: Any
+    base: str
+    name: str
+    errors: list[str] = field(default_factory=list)
+
+    def go(self, path: str) -> None:
+        self.page.goto(self.base + path)
+
+    def look(self, what: str) -> None:
+        """Keep a picture."""
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=SHOTS / f"{self.name}-{what}.png")
+
+    def sign_in(self, password: str) -> None:
+        self.go("/")
+        self.page.locator("input[autocomplete=username]").fill("admin")
+        self.page.locator("input[autocomplete=current-password]").fill(password)
+        self.page.keyboard.press("Enter")
+        self.page.locator("nav a").first.wait_for(timeout=SETTLE_MS)
+
+
+@pytest.fixture(scope="session")
+def live() -> Iterator[Stack]:
+    with stack() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        # As root Chromium has no sandbox of its own; it only opens our pages on loopback here.
+        flags = ["--no-sandbox"] if os.geteuid() == 0 else []
+        found = play.chromium.launch(executable_path=shutil.which("chromium"), args=flags)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def eyes(browser: Any, live: Stack, request: pytest.FixtureRequest) -> Iterator[Callable[..., Eyes]]:
+    """Opens a page in a language and width; afterwards nothing may have gone wrong on it."""
+    opened: list[tuple[Any, Eyes]] = []
+
+    def open_page(language: str = "en-US", width: int = 1440, scheme: str = "light", signed_in: bool = True) -> Eyes:
+        context = browser.new_context(viewport={"width": width, "height": 900}, locale=language, color_scheme=scheme)
+        page = context.new_page()
+        page.set_default_timeout(SETTLE_MS)
+        name = request.node.name.replace("[", "-").replace("]", "").removeprefix("test_")
+        found = Eyes(page, live.url, name)
+        page.on("pageerror", lambda error: found.errors.append(str(error)))
+        page.on("console", lambda m: found.errors.append(m.text) if m.type == "error" and "401" not in m.text else None)
+        opened.append((context, found))
+        if signed_in:
+            found.sign_in(Path(live.home, "admin.password").read_text().strip())
+        return found
+
+    yield open_page
+    for context, found in opened:
+        context.close()
+        assert found.errors == [], found.errors

@@ -10,8 +10,9 @@ from fubini.common import clock
 from fubini.common.ids import new_id
 from fubini.crons.models import Cron
 from fubini.datasets.models import Artifact, Blob, Dataset, DatasetVersion
-from fubini.pipelines.models import Pipeline, PipelineVersion
-from fubini.runs.models import JobCounter, RunNode
+from fubini.pipelines.models import ConfigMap, Pipeline, PipelineVersion
+from fubini.runs.models import JobCounter, Lock, LockClaim, MemoEntry, RunNode
+from fubini.secrets.models import Secret, SecretValue
 from fubini.sites.models import JoinToken
 from tests.support.rest import Api, House, machine_of, make_house
 from tests.support.routes import Route
@@ -24,7 +25,7 @@ MANIFEST = (
 )
 
 # Routes whose rows belong to no project: to the asking person, or to the installation.
-NO_PROJECT = frozenset({"users", "tokens", "audit", "pause", "me", "login", "logout", "status"})
+NO_PROJECT = frozenset({"users", "tokens", "audit", "pause", "me", "login", "logout", "status", "secrets"})
 # Queries and bodies without which a request would be refused for its form, or could not name the project.
 QUERIES = {"content": "path=a.txt", "blobs": "project={project}", "events": "project={project}&wait=0"}
 BODIES: dict[str, dict[str, Any]] = {
@@ -80,8 +81,22 @@ def make_twin() -> Twin:
         considered_ms=0, created_at_ms=0, saved_by="test", suspended=True,
     )  # fmt: skip
     token = Token.objects.get(project_id=project.pk)
+    secret = Secret.objects.create(project=project, name="thing", created_by="test")
+    SecretValue.objects.create(secret=secret, key="thing", token="x", updated_by="test")
+    ConfigMap.objects.create(project=project, name="thing", data={"a": "1"}, created_at_ms=0, changed_at_ms=0)
+    lock = Lock.objects.create(project=project, kind="Database", semaphore=True, resource="thing", size=1)
+    LockClaim.objects.create(claim=new_id(), lock=lock, run=run, node_id="n1", created_at_ms=0, asked_at_ms=0)
+    MemoEntry.objects.create(
+        project=project, cache="thing", key="k", run_id=run.pk, node_id="n1", created_at_ms=0, hit_at_ms=0
+    )
     names = {
-        "projects": {"ref": project.slug, "username": house.users["viewer"].username, "id": token.pk, "name": "s", "key": "k"},
+        "projects": {
+            "ref": project.slug,
+            "username": house.users["viewer"].username,
+            "id": token.pk,
+            **dict.fromkeys(("name", "key", "cache"), "thing"),
+            "lock": lock.pk,
+        },
         "datasets": {"id": dataset.pk, "number": "1"},
         "pipelines": {"id": pipeline.pk, "number": "1"},
         "crons": {"id": cron.pk},
@@ -138,7 +153,7 @@ def _call(twin: Twin, route: Route, method: str, ref: str, key: str, named: bool
     values = {**twin.names.get(route.words[0], {})}
     if route.words[0] == "projects":
         values["ref"] = ref
-    absent = {name: "f" * 32 if name in {"ref", "id", "run", "username"} else v for name, v in values.items()}
+    absent = {name: "f" * 32 if name in {"ref", "id", "run", "username", "lock"} else v for name, v in values.items()}
     if route.words[0] == "blobs":
         absent = values  # the digest is of the bytes; the project is what is not there
     default = "" if named else "project={project}"

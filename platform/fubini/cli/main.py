@@ -26,6 +26,7 @@ from fubini.cli.commands import (
     places,
     run,
     secrets,
+    shared,
     signals,
 )
 from fubini.cli.config import OPTIONS
@@ -66,6 +67,7 @@ lint.add_to(app)
 crons.add_to(app)
 data.add_to(app)
 secrets.add_to(app)
+shared.add_to(app)
 places.add_to(app)
 imports.add_to(places.project_app)
 operate.add_to(app)

@@ -17,6 +17,7 @@ from fubini.pipelines.selectors import library_of
 from fubini.projects.authorize import project_get
 from fubini.rest.views import ApiViews, etag_of, operation
 from fubini.runs.apis import run_source, run_visible, task_visible
+from fubini.runs.lockviews import Wait, waits_of
 from fubini.runs.models import Run, Task
 from fubini.runs.serializers import RetryAsk, RunDetail
 
@@ -107,10 +108,12 @@ class WhyViews(ApiViews):
         count = sum(codes.values())
         running = Task.objects.filter(run=run, state__in=["placed", "running"]).count()
         groups = [_group(code, n, shown) for code, n in codes.most_common()]
+        waits = waits_of(run)
+        groups += [_lock_group(wait) for wait in waits]
         return self.reply(
             {
                 "state": run.state,
-                "sentence": _sentence(run, count, running, groups),
+                "sentence": _sentence(run, count + sum(len(w.waiting) for w in waits), running, groups),
                 "waiting": count,
                 "running": running,
                 "groups": groups,
@@ -127,6 +130,16 @@ def _group(code: str, tasks: int, shown: list[Why]) -> dict[str, Any]:
         "next_step": first.next_step if first else NEXT_STEPS.get(code, ""),
         "tasks": tasks,
         "since_ms": first.since_ms if first else None,
+    }
+
+
+def _lock_group(wait: Wait) -> dict[str, Any]:
+    return {
+        "code": "lock",
+        "sentence": wait.sentence,
+        "next_step": NEXT_STEPS["lock"],
+        "tasks": len(wait.waiting),
+        "since_ms": wait.since_ms,
     }
 
 

@@ -1,6 +1,6 @@
 """Writes on ConfigMaps: set, change, delete. Rights are the caller's to check; sizes of semaphores follow within a second.
 
-Names, keys and sizes are Kubernetes' limits. A map made without labels is one for parameters, as Argo asks for.
+Names and keys have Kubernetes' limits. A map made without labels is one for parameters, as Argo asks for.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ KEY: Final = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 LABEL: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_./]{0,251}[A-Za-z0-9])?")
 LABEL_VALUE_MAX: Final = 63
 LABELS_MAX: Final = 50
-DATA_MAX_BYTES: Final = 1 << 20  # all keys and values of one map
+DATA_MAX_BYTES: Final = 1 << 18  # all keys and values of one map; each run that refers to it keeps a copy
 MAPS_MAX: Final = 500  # of one project
 PARAMETERS: Final = {"workflows.argoproj.io/configmap-type": "Parameter"}
 

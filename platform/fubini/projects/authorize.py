@@ -38,7 +38,7 @@ ACTIONS: Mapping[str, Rule] = MappingProxyType(
             Role.VIEWER, "read",
             "project.read", "member.read", "budget.read", "ledger.read", "event.read", "dataset.read", "blob.read",
             "pipeline.read", "cron.read", "run.read", "task.read", "log.read", "artifact.read", "quote.read", "lint.read",
-            "secret.read",
+            "secret.read", "config.read",
         ),
         **_rules(
             Role.MEMBER, "write",
@@ -48,7 +48,7 @@ ACTIONS: Mapping[str, Rule] = MappingProxyType(
         **_rules(
             Role.MAINTAINER, "write",
             "project.update", "project.pause", "member.write", "token.read", "token.write", "dataset.delete",
-            "pipeline.delete", "cron.delete", "run.delete", "secret.write",
+            "pipeline.delete", "cron.delete", "run.delete", "secret.write", "config.write",
         ),
         **_rules(Role.OWNER, "write", "project.limits", "project.archive"),
     }

@@ -287,6 +287,8 @@ class NodeOut(ReplySerializer):
     outputs = serializers.JSONField(allow_null=True)
     template_ref = serializers.SerializerMethodField(help_text="Where the template is, when it is not in the manifest.")
     node_flag = serializers.SerializerMethodField(help_text="hooked: started by a hook; retried: a try of a Retry node.")
+    waiting_for = serializers.SerializerMethodField(help_text="The lock it waits for, as Argo names it; or empty.")
+    memoization = serializers.SerializerMethodField(help_text="{hit, key, cacheName} of a step with memoize, or null.")
     daemoned = serializers.SerializerMethodField(help_text="It goes on beside what follows it.")
     started_at_ms = serializers.IntegerField(allow_null=True)
     finished_at_ms = serializers.IntegerField(allow_null=True)
@@ -296,6 +298,13 @@ class NodeOut(ReplySerializer):
     def get_reused_from(self, row: Any) -> dict[str, Any] | None:
         came = self.context.get("reused", {}).get((row.node_id, row.generation))
         return None if came is None else dict(ReusedOut(came).data)
+
+    def get_waiting_for(self, row: Any) -> str:
+        return str(row.extra.get("waiting_for", ""))
+
+    @extend_schema_field(serializers.DictField(allow_null=True))
+    def get_memoization(self, row: Any) -> dict[str, Any] | None:
+        return row.extra.get("memoization")  # type: ignore[no-any-return]
 
     @extend_schema_field(serializers.DictField(allow_null=True))
     def get_template_ref(self, row: Any) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from fubini.runs.apis import AttemptViews, NodeViews, RunViews, SignalViews, TaskViews
+from fubini.runs.lock_apis import CacheViews, LockViews, SemaphoreViews
 
 _SIGNALS = ("cancel", "stop", "terminate", "suspend", "resume", "resubmit")
 _PARTS = ("manifest", "summary", "graph", "events", "artifacts", "outputs", "costs", "transfers", "reuse")
@@ -18,6 +19,11 @@ urlpatterns = [
     path("runs/<str:id>/nodes/<str:node>", NodeViews.as_view({"get": "retrieve"})),
     path("runs/<str:id>/tasks", TaskViews.as_view({"get": "list"})),
     path("runs/<str:id>/attempts", AttemptViews.as_view({"get": "list"})),
+    path("projects/<str:ref>/locks", LockViews.as_view({"get": "list"})),
+    path("projects/<str:ref>/locks/<str:lock>", LockViews.as_view({"get": "retrieve"})),
+    path("projects/<str:ref>/semaphores/<str:key>", SemaphoreViews.as_view({"put": "put", "delete": "destroy"})),
+    path("projects/<str:ref>/caches", CacheViews.as_view({"get": "list"})),
+    path("projects/<str:ref>/caches/<str:cache>", CacheViews.as_view({"get": "retrieve", "delete": "destroy"})),
     path("tasks/<str:id>", TaskViews.as_view({"get": "retrieve"})),
     path("tasks/<str:id>/logs", TaskViews.as_view({"get": "logs"})),
 ]

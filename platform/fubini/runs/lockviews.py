@@ -1,0 +1,147 @@
+"""Reads on locks: who holds, who waits, and what a run waits for, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from django.db.models import Count, F, Q, QuerySet
+
+from fubini.runs.engine import LockKind
+from fubini.runs.models import Lock, LockClaim, Run, RunNode
+
+SHOWN: Final = 100  # holders, and waiters, that one answer lists
+NAMED: Final = 3  # holders that a sentence names
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Who holds a lock or waits for it: a step of a run, or (with no node) the run itself."""
+
+    run_id: str
+    run_name: str
+    node_id: str
+    node_name: str
+    priority: int
+    asked_at_ms: int
+    held_at_ms: int | None
+
+    @property
+    def text(self) -> str:
+        return f"step {self.node_name} of run {self.run_name}" if self.node_id else f"run {self.run_name}"
+
+
+@dataclass(frozen=True, slots=True)
+class LockView:
+    """One lock with those who hold it and those who wait, first in the queue first; at most `SHOWN` of each."""
+
+    lock: Lock
+    holders: list[Party]
+    waiters: list[Party]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A lock that something of a run waits for."""
+
+    lock: str
+    since_ms: int
+    waiting: list[str]  # what of the run waits, by display name; "" the run itself
+    holders: list[Party] = field(default_factory=list)
+    ahead: int = 0  # wishes before the first of them in the queue
+
+    @property
+    def sentence(self) -> str:
+        who = (
+            "The run"
+            if "" in self.waiting
+            else f"Step {self.waiting[0]}" + (f" and {len(self.waiting) - 1} more" if len(self.waiting) > 1 else "")
+        )
+        text = f"{who} wait{'' if len(self.waiting) > 1 else 's'} for {self.lock}"
+        if self.holders:
+            text += ", held by " + ", ".join(party.text for party in self.holders[:NAMED])
+            if len(self.holders) > NAMED:
+                text += f" and {len(self.holders) - NAMED} more"
+        if self.ahead:
+            text += f"; {self.ahead} {'is' if self.ahead == 1 else 'are'} before it in the queue"
+        return f"{text}."
+
+
+def lock_words(lock: Lock) -> str:
+    """A lock as people say it: ``mutex beam``, ``semaphore limits/licences``."""
+    kind = "semaphore" if lock.semaphore else "mutex"
+    name = f"{lock.resource}/{lock.key}" if lock.kind == LockKind.CONFIG_MAP else lock.resource
+    return f"{kind} {name}"
+
+
+def locks_of(project_id: str) -> QuerySet[Lock]:
+    """A project's locks with the counts `held` and `waiting`."""
+    claims = {"held": Q(claims__held_at_ms__isnull=False), "waiting": Q(claims__isnull=False, claims__held_at_ms=None)}
+    return Lock.objects.filter(project_id=project_id).annotate(
+        **{k: Count("claims", filter=q) for k, q in claims.items()}
+    )
+
+
+def lock_view(lock: Lock) -> LockView:
+    """Who holds a lock and who waits for it."""
+    rows = LockClaim.objects.filter(lock=lock).select_related("run")
+    holders = list(rows.filter(held_at_ms__isnull=False).order_by("held_at_ms", "id")[:SHOWN])
+    waiters = list(_queue(rows)[:SHOWN])
+    return LockView(lock, _parties(holders), _parties(waiters))
+
+
+def waits_of(run: Run) -> list[Wait]:
+    """What a run waits for, lock by lock, those that are really full first."""
+    own = LockClaim.objects.filter(run=run, held_at_ms=None).select_related("lock")
+    by_lock: dict[str, list[LockClaim]] = {}
+    for row in own.order_by("asked_at_ms", "claim", "position")[: SHOWN * 10]:
+        by_lock.setdefault(row.lock_id, []).append(row)
+    names = _names([row for rows in by_lock.values() for row in rows])
+    found: list[Wait] = []
+    for rows in by_lock.values():
+        lock = rows[0].lock
+        held = LockClaim.objects.filter(lock=lock, held_at_ms__isnull=False).select_related("run")
+        first = _queue(LockClaim.objects.filter(lock=lock)).first()
+        ahead = 0
+        if first is not None and first.run_id != run.pk:
+            order = (rows[0].priority, rows[0].created_at_ms, rows[0].claim)
+            before = Q(priority__gt=order[0]) | Q(priority=order[0], created_at_ms__lt=order[1])
+            before |= Q(priority=order[0], created_at_ms=order[1], claim__lt=order[2])
+            ahead = LockClaim.objects.filter(before, lock=lock, held_at_ms=None).count()
+        found.append(
+            Wait(
+                lock_words(lock),
+                min(row.asked_at_ms for row in rows),
+                [names.get((row.run_id, row.node_id), "") for row in rows],
+                _parties(list(held.order_by("held_at_ms", "id")[:SHOWN])),
+                ahead,
+            )
+        )
+    return sorted(found, key=lambda wait: (not wait.holders, wait.since_ms))
+
+
+def _queue(rows: QuerySet[LockClaim]) -> QuerySet[LockClaim]:
+    return rows.filter(held_at_ms=None).order_by(F("priority").desc(), "created_at_ms", "claim")
+
+
+def _names(rows: list[LockClaim]) -> dict[tuple[str, str], str]:
+    """Display names of the nodes that claims are for."""
+    nodes = {row.node_id for row in rows if row.node_id}
+    found = RunNode.objects.filter(run_id__in={row.run_id for row in rows}, node_id__in=nodes)
+    return {(run_id, node): name for run_id, node, name in found.values_list("run_id", "node_id", "display_name")}
+
+
+def _parties(rows: list[LockClaim]) -> list[Party]:
+    names = _names(rows)
+    return [
+        Party(
+            row.run_id,
+            row.run.name,
+            row.node_id,
+            names.get((row.run_id, row.node_id), row.node_id),
+            row.priority,
+            row.asked_at_ms,
+            row.held_at_ms,
+        )
+        for row in rows
+    ]

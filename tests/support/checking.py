@@ -9,6 +9,7 @@ import pytest
 
 from fubini.manifests.check import check_manifest
 from fubini.manifests.findings import Report
+from fubini.manifests.graphs import MAX_ITEMS
 from fubini.manifests.import_rules import NO_RULES, ImportRules
 from fubini.manifests.supported import SupportedFields
 from fubini.runs.registry import engine_of
@@ -56,6 +57,7 @@ class CheckOnly:
         values_later: bool = False,
         rules: ImportRules = NO_RULES,
         secrets: Mapping[str, frozenset[str]] | None = None,
+        max_items: int = MAX_ITEMS,
     ) -> Report:
         return check_manifest(
             text,
@@ -65,6 +67,7 @@ class CheckOnly:
             values_later=values_later,
             rules=rules,
             secrets=secrets,
+            max_items=max_items,
         )
 
 

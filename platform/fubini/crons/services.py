@@ -57,6 +57,7 @@ def cron_save(*, project: Project, text: str, actor: str, cron: Cron | None = No
         library=library_of(project.pk),
         parameters={},
         import_rules=project.import_rules,
+        max_items=project.max_items,
         project_id=project.pk,
     )
     document = report_require(report, cron=True)

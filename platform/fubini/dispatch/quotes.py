@@ -104,6 +104,7 @@ def quote(
         parameters=given,
         engine=engine,
         import_rules=project.import_rules,
+        max_items=project.max_items,
         project_id=project.pk,
     )
     document = report_require(report)

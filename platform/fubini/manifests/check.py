@@ -15,6 +15,7 @@ from fubini.manifests.cluster_fields import cluster_field
 from fubini.manifests.context import Source, listing, mapping
 from fubini.manifests.crons import as_workflow, check_cron
 from fubini.manifests.findings import Collector, DeclaredParameter, Report, show
+from fubini.manifests.graphs import MAX_ITEMS
 from fubini.manifests.hints import add_hints
 from fubini.manifests.import_rules import NO_RULES, ImportRules
 from fubini.manifests.library import Library
@@ -38,6 +39,7 @@ def check_manifest(
     values_later: bool = False,
     rules: ImportRules = NO_RULES,
     secrets: Known | None = None,
+    max_items: int = MAX_ITEMS,
 ) -> Report:
     """Judge a manifest for one engine.
 
@@ -50,6 +52,7 @@ def check_manifest(
         values_later: parameters without a value are fine, because each run will give them.
         rules: the project's; the cluster-only fields it ignores are warnings.
         secrets: the project's secrets and their keys; None where they are not to be judged.
+        max_items: the longest loop the project runs.
 
     Returns:
         The report. Never raises for what is in the text.
@@ -66,7 +69,10 @@ def check_manifest(
         source = as_workflow(source)
     known = Library(library, collector)
     given = dict(parameters or {})
-    semantics = Semantics(source, known, given, submit=parameters is not None, values_later=values_later)
+    semantics = Semantics(
+        source, known, given, submit=parameters is not None, values_later=values_later,
+        max_items=max_items,
+    )  # fmt: skip
     spec = mapping(source.document.get("spec"))
     if not _affordable(source, spec):
         return Report(loaded.document, collector.result(), (), collector.truncated)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fubini.language import govaluate
 from fubini.language.errors import LanguageError
 from fubini.manifests.arguments import check_arguments
-from fubini.manifests.context import listing, mapping, text
+from fubini.manifests.context import Source, listing, mapping, text
 from fubini.manifests.dependencies import ITEM_RESULTS, RESULTS, Ancestry, find_cycle, in_order, names_in
 from fubini.manifests.findings import Severity, show
 from fubini.manifests.library import Template
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from fubini.manifests.references import Resolution
     from fubini.manifests.semantics import Check, Semantics
 
-MAX_LOOP_ITEMS = 50_000
+MAX_ITEMS = 50_000  # of one loop, where a project does not say otherwise
+MOST_ITEMS = 200_000  # what a project may say
 _FIELD_NAME = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*\Z")
 _RESULT = re.compile(r"(?<![-a-zA-Z0-9])([a-zA-Z0-9][-a-zA-Z0-9]*?)\.([A-Z][a-zA-Z]+)")
 
@@ -50,7 +51,7 @@ def check_steps(semantics: Semantics, template: Template, scope: Scope, severity
                 _bad_name(template, (*path, "name"), name, severity)
             places[name] = index
             node = scope.nodes[name] = Node(status=True, group=index)
-            _items(template, path, step, scope.names, severity)
+            _items(template, path, step, scope.names, severity, semantics.max_items)
             check_arguments(source, (*path, "arguments"), step.get("arguments"), values_later=False, severity=severity)
             resolved = semantics.references.resolve(template, path, step, severity)
             yield from _call(semantics, template, resolved, path, None)
@@ -173,7 +174,9 @@ def never_there(
         )  # fmt: skip
 
 
-def _items(template: Template, path: Path, step: dict[str, Any], names: set[str], severity: Severity) -> None:
+def _items(
+    template: Template, path: Path, step: dict[str, Any], names: set[str], severity: Severity, most: int
+) -> None:
     """Loops: at most one kind, within the limit; what {{item}} may be is added to `names`."""
     source = template.base.source
     items, parameter, sequence = step.get("withItems"), step.get("withParam"), step.get("withSequence")
@@ -194,8 +197,8 @@ def _items(template: Template, path: Path, step: dict[str, Any], names: set[str]
             else "Begin each item with '- '.",
         )  # fmt: skip
     if isinstance(items, list):
-        if len(items) > MAX_LOOP_ITEMS:
-            _too_many(template, (*path, "withItems"), len(items))
+        if len(items) > most:
+            too_many(template.base.source, (*path, "withItems"), len(items), most)
         keys: set[str] = set()
         for item in items:
             if isinstance(item, dict):
@@ -210,14 +213,17 @@ def _items(template: Template, path: Path, step: dict[str, Any], names: set[str]
     elif isinstance(sequence, dict):
         names.add("item")
         length = sequence_length(sequence)
-        if length is not None and length > MAX_LOOP_ITEMS:
-            _too_many(template, (*path, "withSequence"), length)
+        if length is not None and length > most:
+            too_many(template.base.source, (*path, "withSequence"), length, most)
 
 
-def _too_many(template: Template, path: Path, count: int) -> None:
-    template.base.source.error(
+def too_many(source: Source, path: Path, count: int, most: int) -> None:
+    """A loop beyond the project's limit, which can be raised up to ours."""
+    raised = "" if most >= MOST_ITEMS else f", or ask an administrator to raise the project's max_items (to {MOST_ITEMS:,} at most)"
+    source.error(
         "too-many-items", path, "The loop has too many items.", found=f"{count:,} items",
-        allowed=f"at most {MAX_LOOP_ITEMS:,}", help_text="Split the loop, or let each item do more.",
+        allowed=f"at most {most:,} (the project's max_items)",
+        help_text=f"Split the loop, let each item do more{raised}.",
     )  # fmt: skip
 
 
@@ -323,7 +329,7 @@ def _check_task(
     if task.get("hooks") is not None:
         scope.nodes[name].status = True
     extra = _inline_inputs(resolved)
-    _items(template, at, task, extra, severity)
+    _items(template, at, task, extra, severity, semantics.max_items)
     semantics.hooks(template, at, task, severity)
     judged: set[tuple[Path, str]] = set()
     for tag in semantics.tags(task, at):

@@ -18,7 +18,7 @@ from fubini.language.errors import LanguageError
 from fubini.manifests.context import Source, listing, mapping, text
 from fubini.manifests.dependencies import RESULTS, names_in
 from fubini.manifests.findings import show
-from fubini.manifests.graphs import MAX_LOOP_ITEMS
+from fubini.manifests.graphs import too_many
 from fubini.manifests.library import Template
 from fubini.manifests.load import Path
 from fubini.manifests.scope import ROOTS, Tag, tags_in, tags_of
@@ -214,11 +214,8 @@ class _Hints:
                 "not-a-list", path, "withParam is not a JSON list; the step will error.", found=show(written),
                 allowed='a JSON list, such as ["a", "b"]', help_text="Write JSON, or use withItems for a YAML list.",
             )  # fmt: skip
-        elif len(items) > MAX_LOOP_ITEMS:
-            self._source.error(
-                "too-many-items", path, "The loop has too many items.", found=f"{len(items):,} items",
-                allowed=f"at most {MAX_LOOP_ITEMS:,}", help_text="Split the loop, or let each item do more.",
-            )  # fmt: skip
+        elif len(items) > self._semantics.max_items:
+            too_many(self._source, path, len(items), self._semantics.max_items)
 
     def _arguments(self, template: Template, at: Path, step: dict[str, Any]) -> None:
         called = self._semantics.references.found(template, step)

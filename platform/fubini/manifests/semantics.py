@@ -55,14 +55,16 @@ class Semantics:
     """The check of one manifest. `values` are the parameter values a run would start with, where known."""
 
     def __init__(
-        self, source: Source, library: Library, values: Mapping[str, str], *, submit: bool, values_later: bool
-    ):
+        self, source: Source, library: Library, values: Mapping[str, str], *, submit: bool, values_later: bool,
+        max_items: int,
+    ):  # fmt: skip
         self.source = source
         self.library = library
         self.base = make_base(source, "local/")
         self.references = References(self.base, library, values)
         self.values = self.references.values
         self.submit = submit
+        self.max_items = max_items
         self.template_kind = source.kind in ("WorkflowTemplate", "ClusterWorkflowTemplate")
         self.values_later = values_later or (self.template_kind and not submit)
         self._referred_base: Base | None = None

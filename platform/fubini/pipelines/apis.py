@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from fubini.common.errors import NotFound
+from fubini.manifests.graphs import MAX_ITEMS
 from fubini.pipelines import selectors, services
 from fubini.pipelines import serializers as shape
 from fubini.pipelines.checking import finding_json, manifest_report, parameter_json
@@ -108,15 +109,18 @@ class LintViews(ApiViews):
         library: list[dict[str, Any]] = []
         rules: dict[str, Any] = {}
         project_id: str | None = None
+        max_items = MAX_ITEMS
         if "project" in body:
             project = project_get(self.principal, body["project"], "lint.read")
             library, rules, project_id = selectors.library_of(project.pk), project.import_rules, project.pk
+            max_items = project.max_items
         report = manifest_report(
             body["manifest"],
             library=library,
             parameters=body.get("parameters"),
             import_rules=rules,
             project_id=project_id,
+            max_items=max_items,
         )
         document = report.document if isinstance(report.document, dict) else {}
         metadata = document.get("metadata")

@@ -14,6 +14,7 @@ from django.utils.module_loading import import_string
 from fubini.common.errors import Invalid
 from fubini.common.options import option_group
 from fubini.manifests.findings import DeclaredParameter, Finding, Report
+from fubini.manifests.graphs import MAX_ITEMS
 from fubini.manifests.import_rules import rules_from
 from fubini.secrets.selectors import secrets_known
 
@@ -40,9 +41,10 @@ def manifest_report(
     engine: str = DEFAULT_ENGINE,
     import_rules: Mapping[str, Any] | None = None,
     project_id: str | None = None,
+    max_items: int = MAX_ITEMS,
 ) -> Report:
     """All findings at once. `import_rules` are a project's, as it stores them. Without `parameters`, values its runs
-    will give need not be there; with `project_id`, the secrets it names must be that project's."""
+    will give need not be there; with `project_id`, the secrets it names must be that project's; `max_items` is the project's longest loop."""
     shell = _shell(option_group("ENGINES")[engine])
     report: Report = shell.check(
         text,
@@ -51,6 +53,7 @@ def manifest_report(
         values_later=parameters is None,
         rules=rules_from(import_rules),
         secrets=secrets_known(project_id) if project_id is not None else None,
+        max_items=max_items,
     )
     return report
 

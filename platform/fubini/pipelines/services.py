@@ -41,7 +41,9 @@ def pipeline_save(
         Invalid: no usable name.
         Conflict: a template of that name exists in another pipeline of the project.
     """
-    report = manifest_report(text, library=library_of(project.pk), import_rules=project.import_rules)
+    report = manifest_report(
+        text, library=library_of(project.pk), import_rules=project.import_rules, max_items=project.max_items
+    )
     document = report_require(report)
     kind = str(document.get("kind"))
     own = _own_name(document)

@@ -120,7 +120,7 @@ class RunViews(ApiViews):
         kept = RunManifest.objects.get(run=run)
         report = manifest_report(
             kept.text, library=kept.library, parameters=run.parameters, engine=run.engine,
-            import_rules=kept.import_rules,
+            import_rules=kept.import_rules, max_items=run.project.max_items,
         )  # fmt: skip
         return self.reply(
             {

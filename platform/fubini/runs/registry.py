@@ -10,6 +10,7 @@ from django.utils.module_loading import import_string
 
 from fubini.common.options import option_group
 from fubini.manifests.findings import Report
+from fubini.manifests.graphs import MAX_ITEMS
 from fubini.manifests.import_rules import NO_RULES, ImportRules
 from fubini.runs.engine import Event, Foresight, Rehearsal, Signal
 from fubini.runs.models import Run
@@ -27,12 +28,13 @@ class EngineShell(Protocol):
         values_later: bool = False,
         rules: ImportRules = NO_RULES,
         secrets: Mapping[str, frozenset[str]] | None = None,
+        max_items: int = MAX_ITEMS,
     ) -> Report:
         """Is this a manifest the engine honours? All findings at once.
 
         `parameters` are None and `values_later` is set for a definition that is only stored. `rules` are the
         project's, for what only a cluster acts on; `secrets` the names and keys it has, None where they are not to be
-        judged.
+        judged; `max_items` is the longest loop it runs.
         """
 
     def rehearse(

@@ -66,6 +66,7 @@ def run_submit(
         parameters=given,
         engine=engine,
         import_rules=project.import_rules,
+        max_items=project.max_items,
         project_id=project.pk,
     )
     document = report_require(report)

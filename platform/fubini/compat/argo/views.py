@@ -216,6 +216,7 @@ def checked(
         library=library_of(project.pk),
         parameters=given,
         import_rules=project.import_rules,
+        max_items=project.max_items,
         project_id=None if stored else project.pk,
     )
     report_require(report, cron=manifest["kind"] == "CronWorkflow")

@@ -93,7 +93,7 @@ def _text(value: Any) -> str:
 def check_count(count: int, limit: int) -> None:
     """Refuse a loop that is too long before anything of it runs."""
     if count > limit:
-        raise LimitError(f"a loop of {count} items is refused: at most {limit} are run")
+        raise LimitError(f"a loop of {count} items is refused: at most {limit} are run (the project's max_items)")
 
 
 def parameter_items(text: str, limit: int) -> list[Item]:

@@ -16,6 +16,7 @@ from fubini.engines.embedded.rehearsal import rehearse, rehearse_on
 from fubini.engines.embedded.supported import SUPPORTED
 from fubini.manifests.check import check_manifest
 from fubini.manifests.findings import Report
+from fubini.manifests.graphs import MAX_ITEMS
 from fubini.manifests.import_rules import NO_RULES, ImportRules, rules_from
 from fubini.runs.answers import answers_to
 from fubini.runs.apply import node_record, step_apply, steps_merge
@@ -48,6 +49,7 @@ class EmbeddedShell:
         values_later: bool = False,
         rules: ImportRules = NO_RULES,
         secrets: Mapping[str, frozenset[str]] | None = None,
+        max_items: int = MAX_ITEMS,
     ) -> Report:
         return check_manifest(
             text,
@@ -57,6 +59,7 @@ class EmbeddedShell:
             values_later=values_later,
             rules=rules,
             secrets=secrets,
+            max_items=max_items,
         )
 
     def rehearse(

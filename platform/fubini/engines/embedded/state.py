@@ -184,7 +184,7 @@ class State:
             LimitReached: the run has as many nodes as it may have.
         """
         if len(self.nodes) >= self.context.max_nodes:
-            raise LimitReached(f"the run would have more than {self.context.max_nodes} nodes")
+            raise LimitReached(f"the run would have more than {self.context.max_nodes} nodes (the project's max_nodes)")
         id_ = self.find_id(name)
         if id_ in self.nodes:
             raise LimitReached(f"two nodes would have the name {name}")

@@ -418,7 +418,7 @@ def check_room(state: State, count: int) -> None:
     from fubini.engines.embedded.state import LimitReached
 
     if len(state.nodes) + count > state.context.max_nodes:
-        raise LimitReached(f"a loop of {count} items would take the run beyond {state.context.max_nodes} nodes")
+        raise LimitReached(f"a loop of {count} items would take the run beyond {state.context.max_nodes} nodes (the project's max_nodes)")
 
 
 def expand_holder(holder: Mapping[str, Any], items: list[expand.Item], scope: VariableScope) -> list[Mapping[str, Any]]:

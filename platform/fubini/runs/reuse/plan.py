@@ -114,6 +114,7 @@ def reuse_plan(
         parameters=given,
         engine=engine,
         import_rules=project.import_rules,
+        max_items=project.max_items,
         project_id=project.pk,
     )
     document = report_require(report)

@@ -18,7 +18,11 @@ from fubini.common.errors import FubiniError
 from fubini.datasets.fetches import fetch_failed, fetch_take, fetch_verified, fetches_hold, holder_new
 from fubini.datasets.models import Fetch
 from fubini.dispatch.fetching import fetch_perform
+from fubini.dispatch.inhouse import inhouse_perform
 from fubini.remote.guard import RemoteError
+from fubini.runs.engine import LeafOutcome, OutcomeKind
+from fubini.runs.inhouse import inhouse_end, inhouse_hold, inhouse_take
+from fubini.runs.models import Task
 from fubini.runs.remote import remote_release
 
 log = logging.getLogger(__name__)
@@ -32,7 +36,7 @@ class Performer:
     def __init__(self, at_once: int = AT_ONCE) -> None:
         self.holder = holder_new()
         self.at_once = at_once
-        self._working: set[str] = set()
+        self._working: dict[str, type] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -50,66 +54,82 @@ class Performer:
             while not self._stopping.is_set():
                 try:
                     mine.drain()
-                    self._hold()
-                    while len(self._working) < self.at_once and (fetch := self._take()) is not None:
-                        pool.submit(self._work, fetch)
+                    self._renew()
+                    while len(self._working) < self.at_once and (work := self._take()) is not None:
+                        pool.submit(self._work, work)
                 except Exception:
                     log.exception("the performer could not look for work; going on")
                 close_old_connections()
                 mine.wait(POLL_S)
 
     def turn(self) -> int:
-        """Do all there is to do now, in this thread; how many fetches."""
+        """Do all there is to do now, in this thread; how many pieces of work."""
         done = 0
-        while (fetch := self._take()) is not None:
-            self._perform(fetch)
+        while (work := self._take()) is not None:
+            self._perform(work)
             done += 1
         return done
 
-    def _take(self) -> Fetch | None:
-        fetch = fetch_take(holder=self.holder, at_ms=clock.now_ms())
-        if fetch is not None:
+    def _take(self) -> Fetch | Task | None:
+        """What waits; requests first, for they are short."""
+        at_ms = clock.now_ms()
+        work = inhouse_take(holder=self.holder, at_ms=at_ms) or fetch_take(holder=self.holder, at_ms=at_ms)
+        if work is not None:
             with self._lock:
-                self._working.add(fetch.pk)
-        return fetch
+                self._working[work.pk] = type(work)
+        return work
 
-    def _hold(self) -> None:
+    def _renew(self) -> None:
         with self._lock:
-            ids = list(self._working)
-        if ids:
-            fetches_hold(holder=self.holder, ids=ids, at_ms=clock.now_ms())
+            working = dict(self._working)
+        at_ms = clock.now_ms()
+        if working:
+            fetches_hold(holder=self.holder, ids=[pk for pk, kind in working.items() if kind is Fetch], at_ms=at_ms)
+            inhouse_hold(holder=self.holder, ids=[pk for pk, kind in working.items() if kind is Task], at_ms=at_ms)
 
-    def _work(self, fetch: Fetch) -> None:
+    def _work(self, work: Fetch | Task) -> None:
         try:
-            self._perform(fetch)
+            self._perform(work)
         except Exception:
-            log.exception("fetch %s could not be recorded; it is taken up again", fetch.pk)
+            log.exception("%s could not be recorded; it is taken up again", work.pk)
         finally:
             connection.close()
             bell.ring("remote")
 
-    def _perform(self, fetch: Fetch) -> None:
+    def _perform(self, work: Fetch | Task) -> None:
         try:
-            ended = self._outcome(fetch)
+            if isinstance(work, Task):
+                outcome = _performed(work)
+                inhouse_end(task=work, holder=self.holder, outcome=outcome, at_ms=clock.now_ms())
+                return
+            ended = _fetched(work)
         finally:
             with self._lock:
-                self._working.discard(fetch.pk)
+                self._working.pop(work.pk, None)
         if ended:
-            remote_release(fetch.run_id, at_ms=clock.now_ms())
+            remote_release(work.run_id, at_ms=clock.now_ms())
 
-    def _outcome(self, fetch: Fetch) -> bool:
-        """Fetch and record; True when the fetch has ended."""
-        failure: dict[str, Any]
-        try:
-            fetched = fetch_perform(fetch)
-            return fetch_verified(
-                fetch=fetch, entries=fetched.entries, provenance=fetched.provenance, at_ms=clock.now_ms()
-            )
-        except RemoteError as error:
-            failure = {"error": error.message, "again": error.again}
-        except FubiniError as error:
-            failure = {"error": error.detail, "again": error.http_status >= 500}
-        except Exception as error:  # one poisoned source must not stop the others
-            log.exception("fetch %s failed", fetch.pk)
-            failure = {"error": f"the platform could not fetch it ({type(error).__name__})", "again": True}
-        return fetch_failed(fetch=fetch, at_ms=clock.now_ms(), **failure)
+
+def _performed(task: Task) -> LeafOutcome:
+    try:
+        return inhouse_perform(task)
+    except Exception as error:  # one poisoned step must not stop the others
+        log.exception("task %s failed", task.pk)
+        text = f"the platform could not perform it ({type(error).__name__})"
+        return LeafOutcome(kind=OutcomeKind.PLATFORM, error=text)
+
+
+def _fetched(fetch: Fetch) -> bool:
+    """Fetch and record; True when the fetch has ended."""
+    failure: dict[str, Any]
+    try:
+        fetched = fetch_perform(fetch)
+        return fetch_verified(fetch=fetch, entries=fetched.entries, provenance=fetched.provenance, at_ms=clock.now_ms())
+    except RemoteError as error:
+        failure = {"error": error.message, "again": error.again}
+    except FubiniError as error:
+        failure = {"error": error.detail, "again": error.http_status >= 500}
+    except Exception as error:  # one poisoned source must not stop the others
+        log.exception("fetch %s failed", fetch.pk)
+        failure = {"error": f"the platform could not fetch it ({type(error).__name__})", "again": True}
+    return fetch_failed(fetch=fetch, at_ms=clock.now_ms(), **failure)

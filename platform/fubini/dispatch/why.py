@@ -11,6 +11,7 @@ from typing import Any
 
 from fubini.common import clock
 from fubini.datasets.models import Fetch
+from fubini.runs.inhouse import KINDS as INHOUSE
 from fubini.runs.models import Attempt, Task
 from fubini.runs.remote import fetches_waited_for
 from fubini.runs.transitions import ATTEMPT_LIVE
@@ -72,9 +73,16 @@ def task_why(task: Task) -> Why:
 
 
 def _explained(task: Task) -> Why:
+    if task.kind in INHOUSE and task.state in ("queued", "running"):
+        what = "makes the request" if task.kind == "http" else "makes the list"
+        when = "now" if task.state == "running" else "in a moment"
+        return _plain(task, f"The platform {what} itself, {when}; it is placed on no site.")
     if task.state in ("queued", "blocked"):
         return _waiting(task)
     attempt = Attempt.objects.filter(task=task).select_related("site", "pool", "agent").order_by("-number").first()
+    if attempt is None and task.kind in INHOUSE:
+        said = f": {(task.outcome or {}).get('error')}" if (task.outcome or {}).get("error") else ""
+        return _plain(task, f"The platform performed it itself; it {task.state}{said}."[:600])
     if attempt is None:
         return _plain(task, f"The step is {task.state} and was never started.")
     where = f"{attempt.pool.name} at {attempt.site.name}"

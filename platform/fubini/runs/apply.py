@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import transaction
 
+from fubini.common import bell
 from fubini.events.services import EventDraft, events_append
 from fubini.manifests.import_rules import NO_RULES, ImportRules
 from fubini.runs.codec import to_json
@@ -228,6 +229,8 @@ def _tasks_open(run: Run, opened: Sequence[OpenTask], at_ms: int, rules: ImportR
     new = [c for c in opened if (c.node_id, c.generation) not in there]
     specs = [_spec(run, spec_mapped(c.spec, rules)) for c in new]
     coming = remote_plan(run, specs, at_ms=at_ms)
+    if any(spec.http is not None or spec.listing is not None for spec in specs):
+        transaction.on_commit(lambda: bell.ring("remote"))
     tasks = [
         Task(
             run=run,
@@ -240,6 +243,7 @@ def _tasks_open(run: Run, opened: Sequence[OpenTask], at_ms: int, rules: ImportR
             submitted_by=run.submitted_by,
             queued_at_ms=at_ms,
             reuse_key=keyed.key,
+            kind="http" if spec.http is not None else "data" if spec.listing is not None else "exec",
             **({"state": "blocked", "waiting_for": [WAITING]} if coming and remote_keys(spec) & coming else {}),
         )
         for command, spec, keyed in zip(new, specs, keyed_of(run.project_id, specs), strict=True)

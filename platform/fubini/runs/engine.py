@@ -34,6 +34,10 @@ class NodeType(StrEnum):
     PLUGIN = "Plugin"
 
 
+#: Nodes that stand for a platform task.
+TASK_TYPES = frozenset({NodeType.POD, NodeType.HTTP})
+
+
 class NodePhase(StrEnum):
     """Argo's phases, of nodes and of the workflow."""
 
@@ -95,6 +99,29 @@ class RemoteSource:
     password: SecretRef | None = None
     token: SecretRef | None = None
     archive: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCall:
+    """A request the platform makes for an `http` template; its answer's body is the leaf's result."""
+
+    url: str
+    method: str = "GET"
+    headers: tuple[HttpHeader, ...] = ()
+    body: str = ""
+    body_base64: str = ""
+    insecure: bool = False
+    timeout_s: int = 30
+    success_condition: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The paths below `below` in what `key` means, put through `transformations` (expressions over ``data``)."""
+
+    key: str
+    below: str = ""
+    transformations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +284,7 @@ class TaskSpec:
     `containers` is empty for a leaf of one command. Otherwise it holds all of them in the order of the manifest, and
     `argv`, `image`, `env`, `secret_env`, `source` and `working_dir` repeat the one whose result counts (``main``, or a
     set's last).
+    With `http` or `listing` the platform performs the leaf itself, on no site, and the rest says nothing.
     A `daemon` is not waited for: it runs until it is cancelled. `beside_run`: it shares a disk or an address with
     other such leaves of its run, so all of them must run on one machine.
     """
@@ -283,6 +311,8 @@ class TaskSpec:
     containers: tuple[ContainerSpec, ...] = ()
     daemon: bool = False
     beside_run: bool = False
+    http: HttpCall | None = None
+    listing: Listing | None = None
     mapped: tuple[tuple[str, str, str], ...] = ()
 
 

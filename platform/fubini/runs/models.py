@@ -144,7 +144,7 @@ class Task(models.Model):
     project_id = models.CharField(max_length=32)
     node_id = models.CharField(max_length=200)
     generation = models.IntegerField(default=0)
-    kind = models.CharField(max_length=10, default="exec")  # exec | allocation
+    kind = models.CharField(max_length=10, default="exec")  # exec | allocation; http and data are performed by the platform itself
     group = models.CharField(max_length=64, blank=True, default="")
     index = models.IntegerField(null=True)
     template = models.CharField(max_length=256, blank=True, default="")
@@ -192,6 +192,14 @@ class RunPlace(models.Model):
     agent = models.ForeignKey("fubini_sites.Agent", on_delete=models.PROTECT, related_name="+")
     site = models.ForeignKey("fubini_sites.Site", on_delete=models.PROTECT, related_name="+")
     disks_done = models.BooleanField(default=False)
+
+
+class TaskHold(models.Model):
+    """Who of the platform's own workers performs a task of its kind, and until when it is theirs alone."""
+
+    task = models.OneToOneField(Task, primary_key=True, on_delete=models.CASCADE, related_name="hold")
+    holder = models.CharField(max_length=32)
+    held_until_ms = models.BigIntegerField()
 
 
 class TaskDependency(models.Model):

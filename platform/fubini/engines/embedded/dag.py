@@ -17,7 +17,7 @@ from fubini.engines.embedded.tree import FAILED, Node
 from fubini.language import govaluate
 from fubini.language.depends import TaskResults
 from fubini.language.errors import LanguageError
-from fubini.runs.engine import CancelTask, NodePhase, NodeType
+from fubini.runs.engine import TASK_TYPES, CancelTask, NodePhase, NodeType
 
 if TYPE_CHECKING:
     from fubini.engines.embedded.process import Processed
@@ -335,7 +335,7 @@ class DagFrame(Frame):
         try:
             return self.hook_runner.run(task.task or self.plan.tasks[name], node, name)
         except EngineError as error:
-            if not node.over and node.type is NodeType.POD:
+            if not node.over and node.type in TASK_TYPES:
                 self.state.command(CancelTask(node.id, node.generation, error.message))
             self.state.mark(node, NodePhase.ERROR, error.message, tell=False)
             if task.node is node:

@@ -319,6 +319,7 @@ def begin(state: State, call: Call, template: Template, processed: Processed, no
     """Make the node of a template whose arguments are in place, and start what runs inside."""
     from fubini.engines.embedded.containers import open_containers
     from fubini.engines.embedded.dag import DagFrame
+    from fubini.engines.embedded.inhouse import open_inhouse
     from fubini.engines.embedded.leaf import open_leaf
     from fubini.engines.embedded.steps import StepsFrame
     from fubini.engines.embedded.suspend import open_suspend
@@ -340,6 +341,10 @@ def begin(state: State, call: Call, template: Template, processed: Processed, no
     if kind == "suspend":
         node = node or node_of(state, call, NodeType.SUSPEND, NodePhase.PENDING, processed)
         failure = open_suspend(state, node, processed)
+    elif kind in ("http", "data"):
+        type_ = NodeType.HTTP if kind == "http" else NodeType.POD
+        node = node or node_of(state, call, type_, NodePhase.PENDING, processed)
+        failure = open_inhouse(state, node, processed)
     elif kind in ("container", "script", "containerSet"):
         if node is None:
             node = node_of(state, call, NodeType.POD, NodePhase.PENDING, processed)

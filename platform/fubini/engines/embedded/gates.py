@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from fubini.engines.embedded.state import State
 
 _CACHE_KEY = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*")
-_TYPES = {"steps": NodeType.STEPS, "dag": NodeType.DAG, "suspend": NodeType.SUSPEND}
+_TYPES = {"steps": NodeType.STEPS, "dag": NodeType.DAG, "suspend": NodeType.SUSPEND, "http": NodeType.HTTP}
 
 
 @dataclass(slots=True)

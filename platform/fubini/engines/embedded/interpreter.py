@@ -13,6 +13,7 @@ from fubini.engines.embedded.state import LimitReached, SignalRefused, State
 from fubini.engines.embedded.tree import Node
 from fubini.language.errors import LanguageError
 from fubini.runs.engine import (
+    TASK_TYPES,
     Answer,
     CancelTask,
     Event,
@@ -386,7 +387,7 @@ def end(state: State, phase: NodePhase, message: str) -> None:
         state.timer(DEADLINE_KEY, None)
     if state.active_pods:
         for node in state.nodes.values():
-            if node.type is NodeType.POD and node.phase in (NodePhase.PENDING, NodePhase.RUNNING):
+            if node.type in TASK_TYPES and node.phase in (NodePhase.PENDING, NodePhase.RUNNING):
                 state.command(CancelTask(node.id, node.generation, "the run has ended"))
     state.work.clear()
     state.late.clear()
@@ -398,7 +399,7 @@ def give_up(state: State, message: str) -> None:
     state.work.clear()
     state.late.clear()
     for node in list(state.nodes.values()):
-        if node.type is NodeType.POD and not node.over:
+        if node.type in TASK_TYPES and not node.over:
             state.command(CancelTask(node.id, node.generation, message))
             state.mark(node, NodePhase.FAILED, message, tell=False)
     for node in list(state.nodes.values()):
@@ -436,7 +437,7 @@ def deadline_passed(state: State) -> None:
     for node in list(state.nodes.values()):
         if node.fulfilled or node.on_exit:
             continue
-        if node.type is NodeType.POD:
+        if node.type in TASK_TYPES:
             if node.gate is None:
                 state.command(CancelTask(node.id, node.generation, DEADLINE_MESSAGE))
             state.mark(node, NodePhase.FAILED, DEADLINE_MESSAGE)

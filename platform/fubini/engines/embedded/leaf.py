@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from fubini.engines.embedded import changes, containers, podpatch
 from fubini.engines.embedded.environment import Environment
+from fubini.engines.embedded.inhouse import http_verdict
 from fubini.engines.embedded.process import EngineError, Processed, replace, restore, walk
 from fubini.engines.embedded.program import any_string
-from fubini.engines.embedded.remote import remote_key, remote_source
+from fubini.engines.embedded.remote import remote_key, remote_source, split_key
 from fubini.engines.embedded.scope import VariableScope
 from fubini.engines.embedded.secrets import secret_env, secret_files
 from fubini.engines.embedded.tree import Node
 from fubini.language import durations, tags
 from fubini.language.errors import LanguageError
 from fubini.runs.engine import (
+    TASK_TYPES,
     ArtifactInput,
     ArtifactOutput,
     CancelTask,
@@ -101,7 +103,7 @@ def pending_too_long(state: State, node: Node) -> None:
     node.watched = False
     if node.phase is not NodePhase.PENDING:
         return
-    if node.type is NodeType.POD and node.gate is None:
+    if node.type in TASK_TYPES and node.gate is None:
         state.command(CancelTask(node.id, node.generation, TIMED_OUT))
     state.mark(node, NodePhase.FAILED, TIMED_OUT, tell=False)
     owner = node.owner
@@ -216,11 +218,11 @@ def captured(call: Call) -> bool:
 
 
 def _artifact_input(artifact: Mapping[str, Any], prefix: str) -> ArtifactInput:
-    key = artifact.get("key")
+    key, below = artifact.get("key"), ""
     remote = remote_source(artifact) if key is None else None
     stored = artifact.get("s3")
     if key is None and isinstance(stored, Mapping):
-        key = stored.get("key")
+        key, below = split_key(stored.get("key") or "")
     if remote is not None:
         key = remote_key(prefix, remote)
     raw = (artifact.get("raw") or {}).get("data") if isinstance(artifact.get("raw"), Mapping) else None
@@ -229,7 +231,7 @@ def _artifact_input(artifact: Mapping[str, Any], prefix: str) -> ArtifactInput:
         name=artifact["name"],
         path=artifact.get("path") or "",
         key=key,
-        sub_path=artifact.get("subPath") or "",
+        sub_path="/".join(part for part in (below, artifact.get("subPath") or "") if part),
         raw=raw,
         optional=bool(artifact.get("optional")),
         mode=int(mode) if mode is not None else None,
@@ -373,7 +375,10 @@ def finish_leaf(state: State, node: Node, outcome: LeafOutcome) -> None:
     """Take over a leaf's outputs, phase and message. Whoever waited for a daemon has been told when it ran."""
     template = state.template_of(node)
     roles = containers.roles_of(template)
-    phase, message = verdict(outcome, roles, daemon=template is not None and template.is_daemon)
+    if node.type is NodeType.HTTP:
+        phase, message = http_verdict(outcome)
+    else:
+        phase, message = verdict(outcome, roles, daemon=template is not None and template.is_daemon)
     outputs = leaf_outputs(state, node, outcome, phase)
     code = containers.exit_code(outcome, roles)
     if outcome.kind is not OutcomeKind.INPUT_ERROR and code is not None:
@@ -396,6 +401,8 @@ def leaf_outputs(state: State, node: Node, outcome: LeafOutcome, phase: NodePhas
     out: dict[str, Any] = {}
     if outcome.result is not None:
         out["result"] = outcome.result
+    if node.type is NodeType.HTTP:
+        return out  # Argo's agent replaces whatever a template declares
     template = state.template_of(node)
     declared: Mapping[str, Any] = template.outputs if template is not None else {}
     if template is None or not (declared.get("parameters") or declared.get("artifacts")):

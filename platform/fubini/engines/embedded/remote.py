@@ -45,6 +45,14 @@ def remote_key(prefix: str, source: RemoteSource) -> str:
     return f"remote/{prefix}/{hashlib.sha256(text.encode()).hexdigest()[:40]}"
 
 
+def split_key(key: str) -> tuple[str, str]:
+    """A stored key and the path inside it, where a listing's item names both: ``dataset/x@1/a/b`` or
+    ``<run>/<node>/<generation>/<name>/a/b``."""
+    parts = key.split("/")
+    size = {"dataset": 2, "remote": 3}.get(parts[0], 4)
+    return "/".join(parts[:size]), "/".join(parts[size:])
+
+
 def headers_of(entries: Any) -> tuple[HttpHeader, ...]:
     """`headers` of an artifact or a request."""
     return tuple(

@@ -11,7 +11,7 @@ from fubini.engines.embedded.process import EngineError
 from fubini.engines.embedded.select import matcher
 from fubini.engines.embedded.state import SignalRefused, State
 from fubini.engines.embedded.tree import Node
-from fubini.runs.engine import CancelTask, NodePhase, NodeType, Signal, SignalKind
+from fubini.runs.engine import TASK_TYPES, CancelTask, NodePhase, NodeType, Signal, SignalKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,7 +70,7 @@ def shut_down(state: State, strategy: str) -> None:
             continue
         if node.gate is not None:
             state.mark(node, NodePhase.FAILED, message)
-        elif node.type is NodeType.POD:
+        elif node.type in TASK_TYPES:
             state.command(CancelTask(node.id, node.generation, message))
             state.mark(node, NodePhase.FAILED, f"workflow shutdown with strategy: {strategy}")
             containers.fail_containers(state, node, node.message)

@@ -34,6 +34,13 @@ _FETCHED = (
     *(f"s3.secretKeySecret.{field}" for field in _SECRET),
     *(f"s3.sessionTokenSecret.{field}" for field in _SECRET),
 )
+_REQUEST = (
+    *("url", "method", "body", "bodyFrom.bytes", "timeoutSeconds", "successCondition", "insecureSkipVerify"),
+    "headers[].name",
+    "headers[].value",
+    *(f"headers[].valueFrom.secretKeyRef.{field}" for field in _SECRET),
+)
+_DATA = ("source.artifactPaths.name", "source.artifactPaths.s3.key", "transformation[].expression")
 _HOOK = ("template", "templateRef.**", "expression")
 _MOUNT = ("name", "mountPath", "readOnly", "subPath")
 _RESOURCES = ("requests.*", "limits.*")
@@ -152,6 +159,8 @@ def _template(start: str) -> Iterator[str]:
     yield f"{start}.podSpecPatch"
     yield from (f"{start}.podResources.{field}" for field in _RESOURCES)
     yield f"{start}.suspend.duration"
+    yield from (f"{start}.http.{field}" for field in _REQUEST)
+    yield from (f"{start}.data.{field}" for field in _DATA)
     yield from _holder(f"{start}.steps[][]")
     yield from _holder(f"{start}.dag.tasks[]")
     yield from (f"{start}.dag.tasks[].{field}" for field in ("depends", "dependencies"))

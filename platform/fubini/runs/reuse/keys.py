@@ -38,6 +38,8 @@ KEYED: Final = frozenset(
         "beside_run",
         "secret_env",
         "secret_files",
+        "http",
+        "listing",
     }
 )
 IGNORED: Final = frozenset(
@@ -74,6 +76,8 @@ def parts_of(
     Raises:
         NoKey: something it reads is not known by content.
     """
+    if spec.http is not None or spec.listing is not None:
+        raise NoKey("the platform performs it itself, anew for each run")
     if spec.daemon:
         raise NoKey("it is a daemon: it runs as long as others need it")
     if spec.beside_run:

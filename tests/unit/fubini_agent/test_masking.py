@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from fubini_agent import logs
 from fubini_agent.logs import LogShipper
 from fubini_agent.masking import MIN_BYTES, Masker
+from fubini_agent.staging.layout import Layout
 from fubini_protocol.v1.messages import LeaseOffer
 
 VALUE = b"canary-P4ss/w\xc3\xb6rd"
@@ -71,10 +72,10 @@ def test_no_value_goes_out_however_the_step_writes_and_the_reader_reads(
     tmp_path_factory: object, pieces: list[bytes], writes: list[int], chunk: int
 ) -> None:
     folder: Path = tmp_path_factory.mktemp("spool")  # type: ignore[attr-defined]
-    path, printed = folder / "out", b"".join(pieces)
+    path, printed = folder / "stdout", b"".join(pieces)
     path.touch()
     shipper = LogShipper(None, "agent", "session", {"a": Masker([b"canary", b"canary-two"])})  # type: ignore[arg-type]
-    shipper.follow(offer(), path, folder / "err")
+    shipper.follow(offer(), Layout(folder, private=False))
     [spool] = [s for s in shipper._spools.values() if s.path == path]
     sent = b""
     normal, logs.CHUNK_BYTES = logs.CHUNK_BYTES, chunk
@@ -98,11 +99,11 @@ def test_no_value_goes_out_however_the_step_writes_and_the_reader_reads(
 
 
 def test_nothing_is_shipped_before_the_masker_is_known(tmp_path: Path) -> None:
-    (tmp_path / "out").write_bytes(b"canary")
+    (tmp_path / "stdout").write_bytes(b"canary")
     maskers: dict[str, Masker] = {}
     shipper = LogShipper(None, "agent", "session", maskers)  # type: ignore[arg-type]
-    shipper.follow(offer(), tmp_path / "out", tmp_path / "err")
-    [spool] = [s for s in shipper._spools.values() if s.path == tmp_path / "out"]
+    shipper.follow(offer(), Layout(tmp_path, private=False))
+    [spool] = [s for s in shipper._spools.values() if s.path == tmp_path / "stdout"]
     spool.ended = True
     assert shipper._next(spool) is None
     maskers["a"] = Masker([b"canary"])
@@ -112,10 +113,10 @@ def test_nothing_is_shipped_before_the_masker_is_known(tmp_path: Path) -> None:
 
 
 def test_a_value_across_the_limit_of_a_log_leaves_no_beginning(tmp_path: Path) -> None:
-    (tmp_path / "out").write_bytes(b"0123canary and much more")
+    (tmp_path / "stdout").write_bytes(b"0123canary and much more")
     shipper = LogShipper(None, "agent", "session", {"a": Masker([b"canary"])})  # type: ignore[arg-type]
-    shipper.follow(offer(log_max_bytes=7), tmp_path / "out", tmp_path / "err")
-    [spool] = [s for s in shipper._spools.values() if s.path == tmp_path / "out"]
+    shipper.follow(offer(log_max_bytes=7), Layout(tmp_path, private=False))
+    [spool] = [s for s in shipper._spools.values() if s.path == tmp_path / "stdout"]
     spool.ended = True
     part = shipper._next(spool)
     assert part is not None

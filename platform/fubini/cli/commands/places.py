@@ -198,7 +198,7 @@ def hardware_text(pool: Mapping[str, Any]) -> str:
     parts = []
     for group in pool["node_groups"]:
         cores = group["nodes"] * group["cpu_millis"] / 1000
-        text = f"{cores:g} cores, {output.size(group['nodes'] * group['memory_bytes'])}"
+        text = f"{cores:g} core{'' if cores == 1 else 's'}, {output.size(group['nodes'] * group['memory_bytes'])}"
         if group["accelerator"]:
             count = sum(group["devices"].values()) * group["nodes"]
             kind = group["accelerator"] + (" (simulated)" if group["simulated"] else "")

@@ -32,6 +32,7 @@ app.conf.update(
     timezone="UTC",
     beat_schedule={
         "reconcile": {"task": "fubini.reconcile", "schedule": 5.0, "options": {"expires": 5.0}},
+        "expire": {"task": "fubini.expire", "schedule": 10.0, "options": {"expires": 10.0}},
         "retention": {"task": "fubini.retention", "schedule": 600.0, "options": {"expires": 600.0}},
     },
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.db import transaction
@@ -25,6 +26,7 @@ from fubini.runs.engine import (
     LockGranted,
     NodeId,
     OutcomeKind,
+    Signal,
     SignalKind,
     Start,
     Tick,
@@ -85,7 +87,8 @@ def _feed_one(run_id: str, box: _Inbox) -> int:
             shell = engine_of(run.engine)
             events = _events_of(run, box)
             if events:
-                shell.feed(run, events, at_ms=clock.now_ms())
+                refused = shell.feed(run, events, at_ms=clock.now_ms())
+                _note_refusals(box, events, refused)
             _mark_heard(box)
             history_note([t for t in box.tasks if t.state == "succeeded"])
         if run.state in RUN_ENDED:
@@ -127,6 +130,14 @@ def _events_of(run: Run, box: _Inbox) -> list[Event]:
     events += [LockGranted(now, NodeId(claim.node_id), claim.generation) for claim in wishes.values()]
     events += [Tick(now, timer.key) for timer in box.timers]
     return events
+
+
+def _note_refusals(box: _Inbox, events: Sequence[Event], refused: Mapping[int, str]) -> None:
+    """Signals the engine could not carry out keep why."""
+    at = next((n for n, event in enumerate(events) if isinstance(event, Signal)), 0)
+    for n, row in enumerate(box.signals):
+        if at + n in refused:
+            RunSignal.objects.filter(pk=row.pk).update(refused=refused[at + n][:2000])
 
 
 def _mark_heard(box: _Inbox) -> None:

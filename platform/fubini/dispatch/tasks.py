@@ -22,6 +22,7 @@ from fubini.rest.models import IdempotencyKey
 from fubini.runs.logs import logs_delete, logs_expire
 from fubini.runs.memos import entries_expire
 from fubini.runs.models import Lease, LockClaim, MemoArtifact, Run, RunSignal, RunTimer, Task
+from fubini.runs.retention import retention_do
 from fubini.runs.transitions import RUN_ENDED
 from fubini.sites.models import JoinToken
 
@@ -53,6 +54,12 @@ def reconcile() -> dict[str, int]:
     for agent_id in agents:
         bell.ring("agents", agent_id)
     return {"dispatch": int(unheard), "agents": len(agents)}
+
+
+@shared_task(name="fubini.expire", ignore_result=True)  # type: ignore[untyped-decorator]
+def expire() -> dict[str, int]:
+    """Let go of runs and logs whose manifest set them a time that has come; one index look-up when there are none."""
+    return retention_do()
 
 
 @shared_task(name="fubini.retention", ignore_result=True)  # type: ignore[untyped-decorator]

@@ -28,14 +28,13 @@ _READ_AS = {
     "nodeSelector": "labels of our places",
     "matchExpressions[].key": "labels of our places",
     "artifacts[].s3.key": "a key in the project's own store",
-    "podGC": "nothing to clear: steps leave no pods",
-    "ttlStrategy": "retention of the run",
+    "podGC": "how long the logs of steps are kept",
+    "ttlStrategy": "how long the ended run is kept",
 }
 # What is accepted because it speaks only of Argo's own housekeeping.
 _HOUSEKEEPING = {
     "status": "written by the engine",
-    "spec.archiveLogs": "logs are always kept",
-    "spec.podGC": "steps leave no pods",
+    "spec.archiveLogs": "logs are kept, whatever podGC says",
     "spec.volumeClaimGC": "there are no claims to delete",
     "imagePullPolicy": "each site gets its images itself",
     "spec.priority": "fubini.dev/priority says how urgent a step is",

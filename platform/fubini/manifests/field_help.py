@@ -22,7 +22,7 @@ FIELD_HELP: dict[str, str] = {
     "WorkflowSpec.workflowTemplateRef": "Run the templates of a WorkflowTemplate instead of own ones.",
     "WorkflowSpec.volumes": "Datasets, shared disks and scratch space that containers may mount.",
     "WorkflowSpec.ttlStrategy": "How many seconds a finished run is kept.",
-    "WorkflowSpec.podGC": "When pods are deleted on a cluster.",
+    "WorkflowSpec.podGC": "When pods go on a cluster; here, when the logs of steps do.",
     "WorkflowSpec.retryStrategy": "How leaves are tried again when they fail.",
     "WorkflowSpec.nodeSelector": "Labels that a place must have for the run's steps.",
     "WorkflowSpec.affinity": "Conditions and preferences on where steps run.",

@@ -200,12 +200,13 @@ class SignalViews(ApiViews):
 
     @operation(
         "Stop a run: running steps end, exit handlers still run.",
-        body=shape.SignalAsk,
+        body=shape.StopAsk,
         reply=shape.RunDetail,
         status=202,
     )
     def stop(self, request: Request, id: str) -> Response:
-        return self._signal(id, "stop", "run.cancel", {})
+        """With a selector only the suspended nodes it picks end, as Failed, and the run goes on from there."""
+        return self._signal(id, "stop", "run.cancel", None)
 
     @operation("Terminate a run: everything ends.", body=shape.SignalAsk, reply=shape.RunDetail, status=202)
     def terminate(self, request: Request, id: str) -> Response:
@@ -219,11 +220,25 @@ class SignalViews(ApiViews):
     def resume(self, request: Request, id: str) -> Response:
         return self._signal(id, "resume", "run.signal", None)
 
+    @operation("Fill in suspended nodes of a run.", body=shape.SetAsk, reply=shape.RunDetail, status=202)
+    def set(self, request: Request, id: str) -> Response:
+        """Outputs, a message or a phase for the nodes the selector picks; without a phase they go on waiting."""
+        return self._signal(id, "set", "run.signal", None)
+
+    @operation("What people asked of a run, newest first.", reply=shape.SignalOut, many=True)
+    def signals(self, request: Request, id: str) -> Response:
+        """With who asked, and why the engine refused, where it did."""
+        return self.page(selectors.signals_of(run_visible(self.principal, id)), ("-id",))
+
     @operation("Submit a run's manifest again.", body=shape.ResubmitAsk, reply=shape.RunDetail, status=201)
     def resubmit(self, request: Request, id: str) -> Response:
         run = run_visible(self.principal, id, "run.resubmit")
         made = services.run_resubmit(
-            run=run, actor=self.principal.actor, parameters=self.body["parameters"], name=self.body["name"]
+            run=run,
+            actor=self.principal.actor,
+            parameters=self.body["parameters"],
+            name=self.body["name"],
+            memoized=self.body["memoized"],
         )
         return self._after(made, headers={"Location": f"/api/v1/runs/{made.pk}"})
 

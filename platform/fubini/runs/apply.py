@@ -32,6 +32,7 @@ from fubini.runs.importing import spec_mapped
 from fubini.runs.models import Attempt, Run, RunNode, RunPlace, RunTimer, Task
 from fubini.runs.pins import spec_pin
 from fubini.runs.remote import WAITING, remote_keys, remote_plan
+from fubini.runs.retention import retention_forget, retention_note
 from fubini.runs.reuse.lookup import keyed_of, tasks_reuse
 from fubini.runs.transitions import ATTEMPT_LIVE, agents_wake, run_move, tasks_create, tasks_move
 
@@ -308,12 +309,14 @@ def _run_write(run: Run, record: RunRecord, at_ms: int) -> None:
         run.finished_at_ms = at_ms
         fields.append("finished_at_ms")
         RunTimer.objects.filter(run=run).delete()
+        retention_note(run, record.keep, at_ms=at_ms)
     elif to not in ("pending", "running"):
         to = "running"  # the entry point has ended, an exit handler has not
     if to != run.state:
         if to == "running":
             run.started_at_ms = run.started_at_ms or at_ms
             run.finished_at_ms = None
+            retention_forget(run)
             if run.state != "pending":
                 run.generation += 1
             fields += ["started_at_ms", "finished_at_ms", "generation"]

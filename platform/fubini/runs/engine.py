@@ -383,6 +383,7 @@ class SignalKind(StrEnum):
     SUSPEND = "suspend"
     RESUME = "resume"  # of the run, or of the suspend nodes selected
     RETRY = "retry"  # failed/error -> running; raises the generation of the nodes run again
+    SET = "set"  # outputs, message or phase of the suspend nodes selected, which otherwise go on waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -411,6 +412,7 @@ class Signal:
     selector: str = ""
     outputs: Mapping[str, str] = field(default_factory=dict)
     message: str = ""
+    phase: str = ""  # of SET: Succeeded, Failed or Error ends the nodes
     restart_successful: bool = False
     parameters: Mapping[str, str] = field(default_factory=dict)
     change: Change = field(default_factory=Change)
@@ -505,6 +507,18 @@ class NodeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Keep:
+    """For how many seconds an ended run is kept (its ttlStrategy) and its steps' logs are (its podGC); None: no limit.
+
+    `logs_of_succeeded` limits the latter to steps that succeeded.
+    """
+
+    run_s: int | None = None
+    logs_s: int | None = None
+    logs_of_succeeded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """The run as a whole after an event; bounded in size, rewritten when it changed."""
 
@@ -515,6 +529,7 @@ class RunRecord:
     shutdown: str = ""  # "" | "Stop" | "Terminate"
     finished: bool = False
     drop_disks: bool = False  # what its volumeClaimTemplates made may go
+    keep: Keep | None = None  # once it has ended; None: as long as the installation keeps runs
     private: Mapping[str, Any] = field(default_factory=dict)
 
 

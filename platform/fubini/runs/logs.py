@@ -213,6 +213,17 @@ def logs_delete(run_ids: Iterable[str]) -> int:
     return gone
 
 
+def attempt_logs_delete(run_id: str, attempt_ids: Iterable[str]) -> int:
+    """Remove what some attempts of a run printed; how many had printed anything."""
+    folder, gone = _folder(run_id), 0
+    for attempt_id in attempt_ids:
+        found = list(folder.glob(f"{attempt_id}.*")) if _ID.fullmatch(attempt_id) else []
+        for path in found:
+            path.unlink(missing_ok=True)
+        gone += bool(found)
+    return gone
+
+
 def logs_expire(*, keep_days: int) -> int:
     """Remove logs nothing was written to for `keep_days`; how many runs."""
     root = Path(settings.FUBINI_HOME) / "logs"

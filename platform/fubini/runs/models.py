@@ -120,9 +120,22 @@ class RunTimer(models.Model):
         constraints = [models.UniqueConstraint(fields=["run", "key"], name="run_timer_once")]
 
 
-class RunSignal(models.Model):
-    """A person's action waiting for the engine: stop, terminate, suspend, resume, retry.
+class RunRetention(models.Model):
+    """What of an ended run goes at a time: the run itself, or its steps' logs. A retry takes the rows away."""
 
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="retention")
+    kind = models.CharField(max_length=4)  # run | logs
+    at_ms = models.BigIntegerField(db_index=True)
+    only_succeeded = models.BooleanField(default=False)  # of logs: those of steps that succeeded
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "kind"], name="run_retention_once")]
+
+
+class RunSignal(models.Model):
+    """A person's action waiting for the engine: stop, terminate, suspend, resume, set, retry.
+
+    `refused` is why the engine could not do it.
     A retry's row stays as the provenance of the generation it led to: what it changed, and what it was quoted at.
     """
 
@@ -132,6 +145,7 @@ class RunSignal(models.Model):
     actor = models.CharField(max_length=80)
     at_ms = models.BigIntegerField()
     handled_at_ms = models.BigIntegerField(null=True, db_index=True)
+    refused = models.TextField(blank=True, default="")
     generation = models.IntegerField(null=True)  # of a retry: the run's generation it leads to
     quote = models.JSONField(null=True)
 

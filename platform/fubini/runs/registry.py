@@ -55,8 +55,21 @@ class EngineShell(Protocol):
         The answer's `refused` is set where the signal does not fit the run.
         """
 
-    def feed(self, run: Run, events: Sequence[Event], *, at_ms: int) -> None:
-        """Advance a run by events and write what changed; the caller holds a transaction and the run's row."""
+    def seed(self, run: Run, source: Run, *, keys: Mapping[str, str], at_ms: int) -> Mapping[str, str]:
+        """Give `run`, which has no nodes, the tree of an ended run of the same manifest: to go on with by a retry.
+
+        Args:
+            keys: the artifact keys of the old run and what they are in the new one.
+
+        Returns:
+            The new node id of each old one that was carried over.
+        """
+
+    def feed(self, run: Run, events: Sequence[Event], *, at_ms: int) -> Mapping[int, str]:
+        """Advance a run by events and write what changed; the caller holds a transaction and the run's row.
+
+        The answer says of which events (by their place) the engine refused, and why.
+        """
 
     def forget(self, run_id: str) -> None:
         """Drop cached state of a run (its transaction was rolled back, or it ended)."""

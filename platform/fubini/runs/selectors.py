@@ -13,7 +13,7 @@ from fubini.common import clock
 from fubini.datasets.models import Artifact
 from fubini.events.models import Event
 from fubini.ledger.selectors import HoldView, holds_of_run
-from fubini.runs.models import Attempt, Run, RunLabel, RunManifest, RunNode, RunPlace, RunSignal, Task
+from fubini.runs.models import Attempt, Run, RunLabel, RunManifest, RunNode, RunPlace, RunRetention, RunSignal, Task
 
 ProjectIds = Collection[str] | QuerySet[Any]
 LABELS_MAX: Final = 10
@@ -75,13 +75,26 @@ def run_get(project_ids: ProjectIds, ref: str) -> Run | None:
     by = Q(pk=ref)
     if ref.isascii() and ref.isdigit() and len(ref) < 18:
         by |= Q(job_number=int(ref))
-    return rows.filter(by).select_related("project", "pipeline_version__pipeline").prefetch_related("labels").first()
+    joined = rows.filter(by).select_related("project", "pipeline_version__pipeline")
+    return joined.prefetch_related("labels").first()
 
 
 def warnings_of(run: Run) -> list[dict[str, Any]]:
     """What the check of the manifest found at submit and let pass."""
     kept = RunManifest.objects.filter(run=run).values_list("warnings", flat=True).first()
     return list(kept or ())
+
+
+def signals_of(run: Run) -> QuerySet[RunSignal]:
+    """What people asked of a run."""
+    return RunSignal.objects.filter(run=run)
+
+
+def retention_times(run: Run) -> dict[str, int]:
+    """What of an ended run goes when: run or logs -> milliseconds since the epoch."""
+    if run.finished_at_ms is None:
+        return {}
+    return dict(RunRetention.objects.filter(run=run).values_list("kind", "at_ms"))
 
 
 def generations_of(run: Run) -> list[RunSignal]:

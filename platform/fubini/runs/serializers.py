@@ -11,7 +11,7 @@ from fubini.pipelines.serializers import FindingOut, ManifestText, ParameterOut,
 from fubini.rest.serializers import BodySerializer, CommaList, QuerySerializer, ReplySerializer, big
 from fubini.runs.engine import NodePhase, NodeType
 from fubini.runs.logs import READ_MAX_BYTES, STREAMS, log_tail
-from fubini.runs.selectors import generations_of, warnings_of
+from fubini.runs.selectors import generations_of, retention_times, warnings_of
 from fubini.runs.services import OBJECTIVES, PRIORITIES
 
 RUN_STATES = ["pending", "running", "succeeded", "failed", "error"]
@@ -106,6 +106,36 @@ class ResumeAsk(BodySerializer):
     message = serializers.CharField(max_length=1000, allow_blank=True, default="")
 
 
+class StopAsk(BodySerializer):
+    selector = serializers.CharField(
+        max_length=1000, allow_blank=True, default="", help_text="End only these suspended nodes, as Failed."
+    )
+    message = serializers.CharField(max_length=1000, allow_blank=True, default="")
+
+
+class SetAsk(BodySerializer):
+    """At least one of `outputs`, `message` and `phase`."""
+
+    selector = serializers.CharField(max_length=1000, help_text="Which suspended nodes, such as displayName=approve.")
+    outputs = ParameterValues(default=dict, help_text="Values for supplied output parameters; the nodes go on waiting.")
+    message = serializers.CharField(max_length=1000, allow_blank=True, default="")
+    phase = serializers.ChoiceField(
+        choices=["Succeeded", "Failed", "Error"], allow_blank=True, default="", help_text="End the nodes so."
+    )
+
+
+class SignalOut(ReplySerializer):
+    """What a person asked of a run, and what became of it."""
+
+    id = serializers.IntegerField()
+    kind = serializers.CharField()
+    actor = serializers.CharField()
+    at_ms = serializers.IntegerField()
+    handled_at_ms = serializers.IntegerField(allow_null=True, help_text="null: the engine has not taken it up yet.")
+    refused = serializers.CharField(help_text="Why it could not be done; then nothing has changed.")
+    payload = serializers.JSONField(help_text="What was asked for.")
+
+
 class RetryAsk(BodySerializer):
     selector = serializers.CharField(
         max_length=1000,
@@ -122,6 +152,7 @@ class RetryAsk(BodySerializer):
 
 class ResubmitAsk(BodySerializer):
     parameters = ParameterValues(default=dict)
+    memoized = serializers.BooleanField(default=False, help_text="Do not run again what succeeded; the run must have failed.")
     name = serializers.CharField(max_length=120, allow_blank=True, default="")
 
 
@@ -190,11 +221,19 @@ class RunDetail(RunOut):
     outputs = serializers.JSONField(allow_null=True, help_text="The global outputs, in Argo's shape.")
     quote = serializers.JSONField(allow_null=True)
     warnings = serializers.SerializerMethodField(help_text="What the check of its manifest found and let pass.")
+    delete_at_ms = serializers.SerializerMethodField(help_text="When its ttlStrategy deletes it; null: never.")
+    logs_delete_at_ms = serializers.SerializerMethodField(help_text="When its podGC deletes logs of steps; null: never.")
     generations = serializers.SerializerMethodField(help_text="Its retries, oldest first: who, when, what they changed.")
 
     @extend_schema_field(FindingOut(many=True))
     def get_warnings(self, row: Any) -> list[dict[str, Any]]:
         return warnings_of(row)
+
+    def get_delete_at_ms(self, row: Any) -> int | None:
+        return retention_times(row).get("run")
+
+    def get_logs_delete_at_ms(self, row: Any) -> int | None:
+        return retention_times(row).get("logs")
 
     @extend_schema_field(GenerationOut(many=True))
     def get_generations(self, row: Any) -> list[dict[str, Any]]:

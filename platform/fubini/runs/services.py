@@ -13,6 +13,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 
+from fubini.audit.services import audit_append
 from fubini.common import bell, clock
 from fubini.common.errors import Conflict, Invalid
 from fubini.events.moves import rows_create
@@ -21,6 +22,7 @@ from fubini.manifests.library import referred
 from fubini.pipelines.checking import finding_json, manifest_report, report_require
 from fubini.pipelines.models import PipelineVersion
 from fubini.projects.models import Project
+from fubini.runs.memoized import run_carry_over
 from fubini.runs.models import JobCounter, Run, RunLabel, RunManifest
 from fubini.runs.pins import claims_of, pinned
 from fubini.runs.reuse.plan import ReusePlan
@@ -111,10 +113,24 @@ def run_submit(
     return run
 
 
-def run_resubmit(*, run: Run, actor: str, parameters: Mapping[str, str] | None = None, name: str = "") -> Run:
-    """The same manifest again as a new run, with other parameters where given."""
+@transaction.atomic
+def run_resubmit(
+    *, run: Run, actor: str, parameters: Mapping[str, str] | None = None, name: str = "", memoized: bool = False
+) -> Run:
+    """The same manifest again as a new run, with other parameters where given.
+
+    With `memoized`, steps that succeeded are not run again; the run must have failed then.
+
+    Raises:
+        Conflict: it has not failed, or what a step left is not there any more.
+    """
+    if memoized and run.state not in ("failed", "error"):
+        raise Conflict(
+            f"Run {run.name} is {run.state}: workflow must be Failed/Error to resubmit in memoized mode.",
+            next_step="Resubmit it without `memoized`; or submit its manifest with `reuse`.",
+        )
     kept = RunManifest.objects.get(run=run)
-    return run_submit(
+    made = run_submit(
         project=run.project,
         text=kept.text,
         actor=actor,
@@ -129,6 +145,16 @@ def run_resubmit(*, run: Run, actor: str, parameters: Mapping[str, str] | None =
         resubmit_of=run.pk,
         engine=run.engine,
     )
+    if memoized:
+        run_carry_over(run=made, source=run, actor=actor, at_ms=clock.now_ms())
+    audit_append(
+        actor=actor,
+        action="run.resubmit",
+        target=made.pk,
+        project_id=run.project_id,
+        data={"of": run.pk, "name": made.name, "memoized": memoized},
+    )
+    return made
 
 
 @transaction.atomic

@@ -1,4 +1,4 @@
-"""What people do to a run that is there: stop, terminate, suspend, resume, retry.
+"""What people do to a run that is there: stop, terminate, suspend, resume, set, retry.
 
 A signal is a row the engine has not heard yet, so that a cancel survives a kill of everything; it is done when the
 engine's next step commits. Who asked is on the row, in the run's events and in the audit trail. A retry's row also has
@@ -87,6 +87,7 @@ def signal_event(kind: SignalKind, payload: Mapping[str, Any], at_ms: int) -> Si
         selector=payload.get("selector", ""),
         outputs=payload.get("outputs", {}),
         message=payload.get("message", ""),
+        phase=payload.get("phase", ""),
         restart_successful=bool(payload.get("restart_successful", False)),
         parameters=payload.get("parameters", {}),
         change=Change(

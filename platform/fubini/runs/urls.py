@@ -7,7 +7,7 @@ from django.urls import path
 from fubini.runs.apis import AttemptViews, NodeViews, RunViews, SignalViews, TaskViews
 from fubini.runs.lock_apis import CacheViews, LockViews, SemaphoreViews
 
-_SIGNALS = ("cancel", "stop", "terminate", "suspend", "resume", "resubmit")
+_SIGNALS = ("cancel", "stop", "terminate", "suspend", "resume", "set", "resubmit")
 _PARTS = ("manifest", "summary", "graph", "events", "artifacts", "outputs", "costs", "transfers", "reuse")
 
 urlpatterns = [
@@ -15,6 +15,7 @@ urlpatterns = [
     path("runs/<str:id>", RunViews.as_view({"get": "retrieve", "patch": "update", "delete": "destroy"})),
     *[path(f"runs/<str:id>/{name}", RunViews.as_view({"get": name})) for name in _PARTS],
     *[path(f"runs/<str:id>/{name}", SignalViews.as_view({"post": name})) for name in _SIGNALS],
+    path("runs/<str:id>/signals", SignalViews.as_view({"get": "signals"})),
     path("runs/<str:id>/nodes", NodeViews.as_view({"get": "list"})),
     path("runs/<str:id>/nodes/<str:node>", NodeViews.as_view({"get": "retrieve"})),
     path("runs/<str:id>/tasks", TaskViews.as_view({"get": "list"})),

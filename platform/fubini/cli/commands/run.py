@@ -293,6 +293,8 @@ def run_get(
             ("parameters", ", ".join(f"{k}={v}" for k, v in run["parameters"].items())),
             ("datasets", ", ".join(sorted(run["datasets"].values()))),
             ("generation", run["generation"] or ""),
+            ("will be deleted", output.ago(run["delete_at_ms"]) if run["delete_at_ms"] else ""),
+            ("logs will be deleted", output.ago(run["logs_delete_at_ms"]) if run["logs_delete_at_ms"] else ""),
             *(("retry", generation_text(g)) for g in run["generations"]),
         ],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -24,14 +25,26 @@ def add_to(run_app: typer.Typer) -> None:
     run_app.command("terminate")(run_terminate)
     run_app.command("suspend")(run_suspend)
     run_app.command("resume")(run_resume)
+    run_app.command("set")(run_set)
     run_app.command("retry")(run_retry)
     run_app.command("resubmit")(run_resubmit)
+
+
+WAIT_S = 3.0  # for the engine to take an action up, so that a refusal is told at once
 
 
 def _signal(ref: str, kind: str, said: str, body: dict[str, Any] | None = None) -> None:
     client = connect()
     run = find(client, ref)
     answer = client.post(f"/runs/{segment(run['id'])}/{kind}", body or {})
+    until = time.monotonic() + WAIT_S
+    while (body or {}).get("selector") and time.monotonic() < until:
+        newest = next(iter(client.pages(f"/runs/{segment(run['id'])}/signals", limit=1)), None)
+        if newest is not None and newest["kind"] == kind and newest["handled_at_ms"] is not None:
+            if newest["refused"]:
+                raise CliError(f"{run['name']}: {newest['refused']}", exit_code=Exit.CONFLICT)
+            break
+        time.sleep(0.1)
     output.show(answer, f"{run['name']}: {said}")
 
 
@@ -40,9 +53,14 @@ def run_cancel(ref: Ref) -> None:
     _signal(ref, "cancel", "is being cancelled")
 
 
-def run_stop(ref: Ref) -> None:
-    """End a run: running steps end, exit handlers still run."""
-    _signal(ref, "stop", "is being stopped")
+def run_stop(
+    ref: Ref,
+    node: Annotated[str, typer.Option("--node", "--selector", help="End only these suspended nodes, as Failed.")] = "",
+    message: Annotated[str, typer.Option(help="Shown on the node.")] = "",
+) -> None:
+    """End a run: running steps end, exit handlers still run. With --node, fail suspended nodes instead."""
+    said = "the suspended nodes fail" if node else "is being stopped"
+    _signal(ref, "stop", said, {"selector": node, "message": message})
 
 
 def run_terminate(ref: Ref) -> None:
@@ -64,6 +82,18 @@ def run_resume(
     """Let a suspended run, or some of its suspended nodes, go on."""
     body = {"selector": selector, "outputs": parameters_of(set_output), "message": message}
     _signal(ref, "resume", "goes on", body)
+
+
+def run_set(
+    ref: Ref,
+    node: Annotated[str, typer.Option("--node", "--selector", help="Which suspended nodes: displayName=approve.")],
+    set_output: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE for a supplied output.")] = None,
+    message: Annotated[str, typer.Option(help="Shown on the node.")] = "",
+    phase: Annotated[str, typer.Option(help="Succeeded, Failed or Error ends the nodes.")] = "",
+) -> None:
+    """Fill in suspended nodes; without --phase they go on waiting."""
+    body = {"selector": node, "outputs": parameters_of(set_output), "message": message, "phase": phase}
+    _signal(ref, "set", "is set", body)
 
 
 def run_retry(
@@ -153,11 +183,15 @@ def proposal_text(found: dict[str, Any], body: dict[str, Any]) -> str:
 
 
 def run_resubmit(
-    ref: Ref, parameter: Parameters = None, name: Annotated[str, typer.Option(help="Another name.")] = ""
+    ref: Ref,
+    parameter: Parameters = None,
+    name: Annotated[str, typer.Option(help="Another name.")] = "",
+    memoized: Annotated[bool, typer.Option("--memoized", help="Do not run again what succeeded.")] = False,
 ) -> None:
     """Submit the same manifest again, as a new run."""
     client = connect()
     run = find(client, ref)
-    made = client.post(f"/runs/{segment(run['id'])}/resubmit", {"parameters": parameters_of(parameter), "name": name})
+    body = {"parameters": parameters_of(parameter), "name": name, "memoized": memoized}
+    made = client.post(f"/runs/{segment(run['id'])}/resubmit", body)
     output.show(made, made["id"])
     output.note(f"submitted {made['name']} as job {made['job_number']}")

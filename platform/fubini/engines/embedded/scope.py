@@ -93,7 +93,8 @@ class Group:
     @property
     def values(self) -> dict[str, str]:
         if self._values is None:
-            self._values = aggregate(self.members)
+            # By item, not by when they were made: members that ran again come last in the tree.
+            self._values = aggregate(sorted(self.members, key=_item_place))
         return self._values
 
     def lookup(self, name: str) -> Any:
@@ -105,6 +106,12 @@ class Group:
 
     def flat(self) -> dict[str, Any]:
         return {**node_variables(self.node), **self.values}
+
+
+def _item_place(member: Node) -> int:
+    """The number of a loop's item, which its node shows as ``name(3:value)``."""
+    number = member.display.partition("(")[2].partition(":")[0].rstrip(")")
+    return int(number) if number.isdigit() else 0
 
 
 def node_variable(node: Node, name: str) -> Any:

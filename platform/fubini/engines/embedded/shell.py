@@ -13,6 +13,7 @@ from typing import Any
 
 from fubini.engines import embedded
 from fubini.engines.embedded.rehearsal import rehearse, rehearse_on
+from fubini.engines.embedded.resubmit import renamed
 from fubini.engines.embedded.supported import SUPPORTED
 from fubini.manifests.check import check_manifest
 from fubini.manifests.findings import Report
@@ -21,6 +22,7 @@ from fubini.manifests.import_rules import NO_RULES, ImportRules, rules_from
 from fubini.runs.answers import answers_to
 from fubini.runs.apply import node_record, step_apply, steps_merge
 from fubini.runs.engine import Event, Foresight, NodePhase, Rehearsal, RunContext, RunRecord, Signal, Step
+from fubini.runs.memoized import CARRIED
 from fubini.runs.models import Run, RunManifest, RunNode
 
 CACHED_RUNS = 256
@@ -75,18 +77,32 @@ class EmbeddedShell:
         manifest = RunManifest.objects.get(run=run)
         return rehearse_on(self._read(run, manifest).state, signal, manifest.document)
 
-    def feed(self, run: Run, events: Sequence[Event], *, at_ms: int) -> None:
+    def seed(self, run: Run, source: Run, *, keys: Mapping[str, str], at_ms: int) -> dict[str, str]:
+        old = list(RunNode.objects.filter(run=source).order_by("id"))
+        records = [node_record(row) for row in old]
+        made = renamed(records, old=source.name, new=run.name, keys=keys, at_ms=at_ms)
+        step_apply(run, Step(nodes=tuple(made)), phases={}, at_ms=at_ms, rules=NO_RULES)
+        names = {record.name: str(record.id) for record in made}
+        return {row.node_id: names[n] for row in old if (n := run.name + row.name.removeprefix(source.name)) in names}
+
+    def feed(self, run: Run, events: Sequence[Event], *, at_ms: int) -> dict[int, str]:
         cached = self._load(run)
         steps: list[Step] = []
-        todo = deque(events)
+        refused: dict[int, str] = {}
+        todo: deque[tuple[int, Event]] = deque(enumerate(events))
         while todo:
-            steps.append(embedded.advance(cached.state, todo.popleft()))
+            place, event = todo.popleft()
+            steps.append(embedded.advance(cached.state, event))
+            if steps[-1].refused:
+                refused[place] = steps[-1].refused
             for command in steps[-1].commands:
-                todo.extendleft(reversed(answers_to(run, command, at_ms=at_ms)))
+                answers = answers_to(run, command, at_ms=at_ms)
+                todo.extendleft((place, answer) for answer in reversed(answers))
         step_apply(run, steps_merge(steps), phases=cached.phases, at_ms=at_ms, rules=cached.rules)
         run.engine_version += 1
         run.save(update_fields=["engine_version"])
         cached.version = run.engine_version
+        return refused
 
     def forget(self, run_id: str) -> None:
         self._cache.pop(run_id, None)
@@ -108,13 +124,14 @@ class EmbeddedShell:
         if run.engine_version == 0:
             return _Cached(embedded.State.new(manifest.document, context), {}, 0, rules)
         rows = list(RunNode.objects.filter(run=run).order_by("id"))
+        carried = bool(run.engine_state.get(CARRIED))
         record = RunRecord(
-            phase=NodePhase(run.phase),
+            phase=NodePhase.FAILED if carried else NodePhase(run.phase),
             message=run.message,
             outputs=run.outputs,
             suspended=run.suspended,
             shutdown=run.shutdown,
-            finished=run.finished_at_ms is not None,
+            finished=carried or run.finished_at_ms is not None,
             private=run.engine_state,
         )
         state = embedded.load(manifest.document, context, record, [node_record(row) for row in rows])

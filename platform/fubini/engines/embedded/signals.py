@@ -38,6 +38,8 @@ def signal(state: State, event: Signal) -> None:
         state.touch_run()
     elif event.kind is SignalKind.RESUME:
         resume(state, event)
+    elif event.kind is SignalKind.SET:
+        set_suspended(state, event)
     else:
         retry(state, event)
 
@@ -112,6 +114,32 @@ def resume(state: State, event: Signal) -> None:
         state.touch_run()
         persist.rebuild(state, {str(n.id): n.frame.private() for n in state.nodes.values() if n.frame is not None})
         catch_up(state)
+
+
+SETTABLE = {p.value: p for p in (NodePhase.SUCCEEDED, NodePhase.FAILED, NodePhase.ERROR)}
+
+
+def set_suspended(state: State, event: Signal) -> None:
+    """Fill in outputs, message or phase of the suspend nodes selected; without a phase they go on waiting."""
+    if not event.selector:
+        raise SignalRefused("'set' currently only targets suspend nodes, use a node field selector to target them")
+    if event.phase and event.phase not in SETTABLE:
+        raise SignalRefused(f"a suspend node cannot be set to {event.phase}; it can be to {', '.join(SETTABLE)}")
+    matches = matcher(event.selector)
+    nodes = [node for node in _active_suspends(state) if matches(node)]
+    if not nodes or not (event.outputs or event.message or event.phase):
+        raise SignalRefused(
+            f"currently, set only targets suspend nodes: no suspend nodes matching nodeFieldSelector: {event.selector}"
+        )
+    try:
+        supplied = [(node, suspend.supply(node.outputs, event.outputs)) for node in nodes]
+    except EngineError as error:
+        raise SignalRefused(error.message) from None
+    for node, outputs in supplied:
+        if event.outputs:
+            node.outputs = outputs
+            state.add_global_output(outputs)
+        state.mark(node, SETTABLE.get(event.phase, node.phase), event.message or None)
 
 
 def settle_suspended(state: State, event: Signal, phase: NodePhase) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fubini.engines.embedded import tree
+from fubini.engines.embedded.keeping import keep_of
 from fubini.engines.embedded.program import Program, ProgramError, Template, TemplateBase
 from fubini.engines.embedded.tree import ACTIVE, Node
 from fubini.language import gojson
@@ -485,5 +486,6 @@ class State:
             shutdown=self.shutdown,
             finished=self.finished,
             drop_disks=self.finished and self.program.drops_disks(self.phase),
+            keep=keep_of(self.program.spec, self.phase) if self.finished else None,
             private=private,
         )

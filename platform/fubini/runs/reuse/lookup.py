@@ -30,6 +30,7 @@ from fubini.secrets.selectors import secret_versions
 from fubini.sites.models import Agent
 
 IN_MAX = 900  # values in one IN (...)
+BYTES_GONE = "the bytes it left were cleared"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +105,10 @@ def sources_of(project_id: str, keys: Sequence[str], *, run_id: str = "", but_ru
     tasks: list[Task] = []
     for at in range(0, len(newest), IN_MAX):
         tasks += Task.objects.filter(pk__in=newest[at : at + IN_MAX]).select_related("run")
-    return {s.task.reuse_key: s for s in _sources(project_id, tasks)}
+    return {s.task.reuse_key: s for s in sources_from(project_id, tasks)}
 
 
-def _sources(project_id: str, tasks: Sequence[Task]) -> list[Source]:
+def sources_from(project_id: str, tasks: Sequence[Task]) -> list[Source]:
     """Finished tasks with what they left, and whether it can still be used."""
     outcomes = {t.pk: outcome_of(t.outcome or {"kind": "platform"}) for t in tasks}
     artifacts: dict[str, Artifact] = {}
@@ -127,7 +128,7 @@ def _sources(project_id: str, tasks: Sequence[Task]) -> list[Source]:
         elif len(left) != len(outcome.artifacts) or any(
             blobs.get(e["sha256"]) != e["size"] for a in left.values() for e in a.entries
         ):
-            why = "the bytes it left were cleared"
+            why = BYTES_GONE
         else:
             why = images.changed(str(task.spec.get("image", "")), str(origins[task.pk].get("fingerprint", "")))
         found.append(Source(task, outcome, left, origins[task.pk], why))
@@ -258,7 +259,7 @@ def tasks_reuse(run: Run, tasks: Sequence[Task], *, at_ms: int) -> None:
     for owner, recorded in zip(owners, artifacts_record(drafts, at_ms=at_ms) if drafts else (), strict=True):
         if recorded.error and owner in taken:
             taken.remove(owner)
-            owner.outcome, owner.reuse = None, {"why": "the bytes it left were cleared"}
+            owner.outcome, owner.reuse = None, {"why": BYTES_GONE}
             refused.append(owner)
     tasks_move(
         taken,

@@ -181,7 +181,7 @@ def test_a_manifest_is_explained_field_by_field() -> None:
     verdicts = dict(rows.keys())
     assert verdicts["spec.hostAliases"] == verdicts["spec.tolerations"] == "refused"
     assert verdicts["spec.templates[].container.securityContext"] == "ignored"
-    assert verdicts["spec.podGC.strategy"] == "ignored"
+    assert verdicts["spec.podGC.strategy"] == "mapped"
     assert verdicts["spec.entrypoint"] == verdicts["spec.templates[].name"] == "honoured"
     assert rows["spec.templates[].name", "honoured"].count == 3
     label = rows["spec.nodeSelector.nvidia.com/gpu.product", "mapped"]

@@ -42,7 +42,7 @@ VARIES = re.compile(r"\b(date|uname|hostname)\b|random", re.IGNORECASE)
 TIMED = re.compile(r"\b(activeDeadlineSeconds|timeout|duration|maxDuration|pendingTimeout)\b")
 LEAF_MAX_S, CASE_MAX_S = 20.0, 60.0
 CLAIM = re.compile(r"\b(persistentVolumeClaim|volumeClaimTemplates)\b")
-TEMPLATES = ("WorkflowTemplate", "ClusterWorkflowTemplate")
+LIBRARY = ("WorkflowTemplate", "ClusterWorkflowTemplate", "ConfigMap")
 PLAIN_IMAGE = "debian:12-slim"
 IMAGE = re.compile(r"(\bimage:\s*)(\"[^\"{]*\"|'[^'{]*'|[^\s{'\"]+)(?=\s*(?:[,}]|$))", re.MULTILINE)
 BUDGET_MICROS = 10**12
@@ -73,8 +73,8 @@ def left_out(case: Mapping[str, Any]) -> str:
     if refusal(case) is not None:
         return "submit refuses it, or a field is not supported"
     kinds = {parse(extra).get("kind") for extra in case.get("extras") or ()}
-    if not kinds <= set(TEMPLATES):
-        return f"its library has what no route takes: {', '.join(sorted(str(k) for k in kinds - set(TEMPLATES)))}"
+    if not kinds <= set(LIBRARY):
+        return f"its library has what no route takes: {', '.join(sorted(str(k) for k in kinds - set(LIBRARY)))}"
     return ""
 
 
@@ -131,11 +131,23 @@ def begin(running: Stack, name: str, case: Mapping[str, Any], number: int) -> Go
     slug = f"argo-sample-{number}" if case.get("extras") else "argo-sample"
     project_ensure(running, slug)
     for extra in case.get("extras") or ():
-        running.post("pipelines", {"project": slug, "manifest": local_images(extra)})
+        known = parse(extra)
+        if known.get("kind") == "ConfigMap":
+            config_map_put(running, slug, known)
+        else:
+            running.post("pipelines", {"project": slug, "manifest": local_images(extra)})
     reply = running.client.post("/api/v1/runs", json={"project": slug, "manifest": local_images(case["manifest"])})
     if reply.status_code >= 400:
         return {"accepted": False, "message": reply.text[:1000]}
     return Going(name, case, slug, reply.json()["id"], time.monotonic(), list(case.get("actions") or ()))
+
+
+def config_map_put(running: Stack, slug: str, manifest: Mapping[str, Any]) -> None:
+    """A ConfigMap of a case as the project's, with the labels it has there."""
+    body = {"values": manifest.get("data") or {}, "labels": manifest["metadata"].get("labels") or {}, "replace": True}
+    reply = running.client.put(f"/api/v1/projects/{slug}/configs/{manifest['metadata']['name']}", json=body)
+    if reply.status_code >= 400:
+        raise RuntimeError(f"ConfigMap of {slug}: {reply.status_code} {reply.text[:500]}")
 
 
 def project_ensure(running: Stack, slug: str) -> None:
@@ -245,6 +257,8 @@ def entry_of(row: Mapping[str, Any], names: Mapping[str, str], children: Mapping
         "inputs": row["inputs"],
         "outputs": row["outputs"],
         "daemoned": row["daemoned"] or None,
+        "memoizationStatus": row["memoization"],
+        "synchronizationStatus": row["waiting_for"] or None,
     }
     return {key: value for key, value in entry.items() if value not in (None, "", [], {})}
 

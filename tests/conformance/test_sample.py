@@ -38,8 +38,8 @@ def test_a_shell_step_is_taken() -> None:
         pytest.param(case(leaves={"wf": [{"argv": ["sh"], "seconds": 31}]}), "sleeps", id="a long step"),
         pytest.param(case(WORKFLOW.replace("sh, -c", "sh, {a: b}")), "submit refuses", id="what submit refuses"),
         pytest.param(
-            case(extras=["kind: ConfigMap\napiVersion: v1\nmetadata: {name: c}\ndata: {a: b}\n"]),
-            "ConfigMap",
+            case(extras=["kind: Service\napiVersion: v1\nmetadata: {name: c}\n"]),
+            "Service",
             id="a library object without a route",
         ),
     ],

@@ -10,7 +10,7 @@ from fubini.datasets.store import default_store
 from fubini.dispatch.models import Leader
 from fubini.dispatch.quotes import QuoteView, quote
 from fubini.dispatch.why import Why, task_why
-from fubini.runs.models import Run, RunSignal, Task
+from fubini.runs.models import LockClaim, Run, RunSignal, Task
 from fubini.sites.models import Agent, Pause
 
 __all__ = ["PlatformStatus", "QuoteView", "Why", "platform_status", "quote", "task_why"]
@@ -103,4 +103,7 @@ def _oldest_unheard(now_ms: int) -> int | None:
     )
     if run:
         ages.append(now_ms - run)
+    grant = LockClaim.objects.filter(heard=False).order_by("id").values_list("held_at_ms", flat=True).first()
+    if grant:
+        ages.append(now_ms - grant)
     return max(ages) if ages else None

@@ -22,6 +22,7 @@ from fubini.manifests.load import Path
 from fubini.manifests.outputs import check_outputs
 from fubini.manifests.references import References
 from fubini.manifests.scope import ANY_GLOBAL_ARTIFACT, Scope, Tag, tags_in
+from fubini.manifests.sharing import check_memoize, check_synchronization, own_mutexes
 from fubini.manifests.structure import TEMPLATE_TYPES, check_template_shape
 
 Check = Generator["Check", None, None]
@@ -117,7 +118,8 @@ class Semantics:
             run_check(self.call(template, None, self.source, template.path))
             if self.source.collector.full:
                 return
-        self._semaphores(spec)
+        section = spec.get("synchronization")
+        check_synchronization(self.source, ("spec", "synchronization"), section, self.library, whole_run=True)
 
     def reached_in_library(self) -> dict[Source, set[Path]]:
         """Which templates of the library the manifest uses, by manifest."""
@@ -240,25 +242,6 @@ class Semantics:
             for artifact in template.output_artifacts.values()
         )
 
-    def _semaphores(self, spec: dict[str, Any]) -> None:
-        """A run that takes a semaphore whose size is nowhere to be read never starts."""
-        for index, semaphore in enumerate(listing(mapping(spec.get("synchronization")).get("semaphores"))):
-            reference = mapping(mapping(semaphore).get("configMapKeyRef"))
-            name, key = text(reference.get("name")), text(reference.get("key"))
-            if not reference or "{{" in name + key or mapping(semaphore).get("namespace"):
-                continue
-            found = self.library.config_map(name)
-            if found is None or key not in mapping(found.get("data")):
-                self.source.error(
-                    "semaphore", ("spec", "synchronization", "semaphores", index, "configMapKeyRef"),
-                    f"The semaphore's size is nowhere to be read: ConfigMap {show(name)!r}, key {show(key)!r}.",
-                    found="no such ConfigMap" if found is None else f"no key {show(key)!r} in it",
-                    allowed="a ConfigMap that holds the limit as text",
-                    close=name if found is None else key,
-                    known=self.library.config_map_names() if found is None else list(mapping(found.get("data"))),
-                    help_text="Upload the ConfigMap first.",
-                )  # fmt: skip
-
     def entry_base(self) -> Base:
         return self._referred_base or self.base
 
@@ -374,6 +357,10 @@ class Semantics:
                 found=f"pendingTimeout on a {template.type} template", allowed="container, script and other leaves",
                 help_text="Move it to the leaf templates.",
             )  # fmt: skip
+        held = own_mutexes(self.entry_base().spec) | own_mutexes(self.base.spec)
+        section = body.get("synchronization")
+        check_synchronization(source, (*path, "synchronization"), section, self.library, whole_run=False, held=held)
+        check_memoize(source, (*path, "memoize"), body.get("memoize"))
         plugin = body.get("plugin")
         if isinstance(plugin, dict) and len(plugin) != 1:
             source.error(

@@ -471,6 +471,10 @@ def why(
     client = connect()
     run = find(client, ref)
     if node:
+        waiting = _waits_for_lock(client, run["id"], node)
+        if waiting is not None:
+            output.show(waiting, f"{waiting['display_name']}: {waiting['message']} See: fubini lock list")
+            return
         task = tasks_named(client, run["id"], node)[-1]
         found = client.get(f"/tasks/{segment(task['id'])}/why")
         output.show(found, lambda: why_text(task["display_name"], found))
@@ -485,6 +489,13 @@ def why(
         print(output.plain(f"  {group['tasks']} step(s){since}: {group['sentence'] or group['code']}"))
         if group["next_step"]:
             print(f"    try: {output.plain(group['next_step'])}")
+
+
+def _waits_for_lock(client: Client, run_id: str, node: str) -> dict[str, Any] | None:
+    """A step that waits for a lock: it has no task yet."""
+    rows = client.pages(f"/runs/{segment(run_id)}/nodes", search=node, phase="Pending")
+    found = [row for row in rows if row["waiting_for"] and node in (row["display_name"], row["node_id"])]
+    return found[-1] if found else None
 
 
 def place_text(place: dict[str, Any], best_finish_ms: int) -> str:

@@ -151,6 +151,8 @@ def _node(row: RunNode) -> dict[str, Any]:
         "templateScope": extra.get("template_scope"),
         "templateRef": extra.get("template_ref"),
         "nodeFlag": extra.get("node_flag"),
+        "memoizationStatus": extra.get("memoization"),
+        "synchronizationStatus": {"waiting": extra["waiting_for"]} if extra.get("waiting_for") else None,
         "inputs": _io(row.inputs),
         "outputs": _io(row.outputs),
     }

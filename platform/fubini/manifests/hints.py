@@ -21,6 +21,7 @@ from fubini.manifests.findings import show
 from fubini.manifests.graphs import too_many
 from fubini.manifests.library import Template
 from fubini.manifests.load import Path
+from fubini.manifests.mentions import LAST_RETRY, Siblings, mentioned, mentioned_nodes
 from fubini.manifests.scope import ROOTS, Tag, tags_in, tags_of
 from fubini.manifests.semantics import Semantics
 
@@ -41,6 +42,8 @@ _SLIPS = {
 }
 _PARSED_CHARS = 60_000
 _LONGEST_PARSED = 4_000
+_TAG = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_SIDE_BY_SIDE = re.compile(r"\}\}\s*\{\{")
 _WHOLE = re.compile(r"[-+]?[0-9]+\Z")
 _LOOPS = ("withItems", "withParam", "withSequence")
 
@@ -51,6 +54,7 @@ def add_hints(source: Source, semantics: Semantics) -> None:
     spec = semantics.base.spec
     hints.retry(("spec", "retryStrategy"), mapping(spec.get("retryStrategy")))
     hints.hooks(None, ("spec",), mapping(spec.get("hooks")))
+    hints.labels(("spec", "workflowMetadata", "labelsFrom"), mapping(spec.get("workflowMetadata")).get("labelsFrom"))
     for template in [*semantics.base.order, *semantics.references.inline_templates()]:
         hints.template(template)
         if source.collector.warned:
@@ -87,8 +91,11 @@ class _Hints:
             )  # fmt: skip
         self._mounts(template)
         self._outputs(template)
+        siblings = Siblings(template) if template.type in ("steps", "dag") else None
         for at, step, root in _steps_of(template):
             self._step(template, at, step, root)
+            if siblings is not None:
+                self._mentions(siblings, at, step)
             if self._source.collector.warned:
                 return
         if template.type not in ("steps", "dag"):
@@ -108,6 +115,7 @@ class _Hints:
         on_exit = text(step.get("onExit"))
         if on_exit and "{{" not in on_exit:
             self._template_name(template, (*at, "onExit"), on_exit)
+            self._supplied(template.base.templates.get(on_exit), (*at, "onExit"), {})
         below = len(at)
         outside = (t for t in self._semantics.tags(step, at) if t.path[below : below + 1] != ("inline",))
         self._tags(outside, looped=looped)
@@ -129,6 +137,13 @@ class _Hints:
             self._duration(at, backoff.get(key), durations.parse, "10, 10s or 2m")
         if text(strategy.get("expression")):
             self._expression((*path, "expression"), strategy["expression"])
+            self._last_retry((*path, "expression"), strategy["expression"])
+
+    def labels(self, path: Path, labels: Any) -> None:
+        """Labels that are computed when the run begins."""
+        for name, holder in mapping(labels).items():
+            if text(mapping(holder).get("expression")):
+                self._expression((*path, name, "expression"), holder["expression"])
 
     def _duration(self, path: Path, value: Any, parse: Callable[[str], int], example: str) -> None:
         if not isinstance(value, str) or not value or "{{" in value or len(value) > 200:
@@ -160,9 +175,12 @@ class _Hints:
             )  # fmt: skip
 
     def _when(self, path: Path, written: str) -> None:
-        if not written or "{{" in written or len(written) > min(_LONGEST_PARSED, self._budget):
+        if not written or len(written) > min(_LONGEST_PARSED, self._budget):
             return
         self._budget -= len(written)
+        if "{{" in written:
+            self._when_with_tags(path, written)
+            return
         try:
             condition = govaluate.parse(written)
             value = condition.evaluate() if "~" not in written else True
@@ -178,6 +196,57 @@ class _Hints:
                 found=show(written), allowed="a condition that is true or false",
                 help_text="Compare it with something: ... == ...",
             )  # fmt: skip
+
+    def _when_with_tags(self, path: Path, written: str) -> None:
+        """A condition that cannot be read whatever its variables turn out to be."""
+        if "{{=" in written or _SIDE_BY_SIDE.search(written):
+            return  # an operator may come from a variable
+        problem = ""
+        for value in ("1", "x", "'x'", "true"):
+            try:
+                govaluate.parse(_TAG.sub(value, written))
+            except LanguageError as error:
+                problem = problem or error.message
+            else:
+                return
+        self._source.warn(
+            "expression", path, f"The condition cannot be read, whatever its variables are: {show(problem.strip())}.",
+            found=show(written), allowed="a condition that is true or false",
+            help_text="It is noticed only when it is due, and then the step errors: correct it.",
+        )  # fmt: skip
+
+    def _last_retry(self, path: Path, written: str) -> None:
+        for name in mentioned(written):
+            root, _, field = name.partition(".")
+            if root == "lastRetry" and field and field.split(".")[0] not in LAST_RETRY:
+                self._source.warn(
+                    "unknown-variable", path, f"There is no {show(name)} after an attempt.", found=show(name),
+                    allowed=", ".join(f"lastRetry.{f}" for f in LAST_RETRY), close=field, known=LAST_RETRY,
+                    help_text="Correct the name; the expression fails when the first attempt has failed.",
+                )  # fmt: skip
+
+    def _mentions(self, siblings: Siblings, at: Path, step: dict[str, Any]) -> None:
+        """Steps that an expression of this step mentions and that have not ended when it begins."""
+        own, below = text(step.get("name")), len(at)
+        for tag in self._semantics.tags(step, at):
+            if not (tag.expression and tag.closed) or tag.path[below : below + 1] in (("inline",), ("hooks",)):
+                continue
+            for name in mentioned_nodes(tag.words[1:], siblings.root):
+                if name not in siblings.names:
+                    self._source.warn(
+                        "unknown-variable", tag.path, f"The expression mentions {show(name)!r}, which is not there.",
+                        found=f"{siblings.root}.{show(name)}", allowed=", ".join(show(n) for n in siblings.names[:20]),
+                        close=name, known=siblings.names, help_text="Use the name of a step of this template.",
+                    )  # fmt: skip
+                elif not siblings.ended_before(name, own):
+                    steps = siblings.root == "steps"
+                    self._source.warn(
+                        "same-group" if steps else "missing-dependency", tag.path,
+                        f"The expression mentions {show(name)!r}, which need not have ended by then.",
+                        found=f"{siblings.root}.{show(name)}",
+                        allowed="steps of earlier groups" if steps else "tasks that it depends on",
+                        help_text="Put the step into a later group." if steps else f"Add {show(name)} to its depends.",
+                    )  # fmt: skip
 
     # -- loops, arguments, hooks ---------------------------------------------------------------------------------
 
@@ -246,6 +315,33 @@ class _Hints:
                         known=[w for w in words if isinstance(w, str)], help_text="Use one of the values.",
                     )  # fmt: skip
 
+    def _supplied(self, called: Template | None, path: Path, arguments: dict[str, Any]) -> None:
+        """What a hook gives its template: all it takes, and nothing it does not know."""
+        if called is None or not called.types:
+            return
+        for kind, takes, required in (
+            ("parameters", called.input_parameters, called.required_parameters),
+            ("artifacts", called.input_artifacts, called.required_artifacts),
+        ):
+            given = [text(mapping(item).get("name")) for item in listing(arguments.get(kind))]
+            for index, name in enumerate(given):
+                if name and name not in takes:
+                    self._source.warn(
+                        "unknown-argument", (*path, "arguments", kind, index, "name"),
+                        f"The template {show(called.name)!r} has no input {show(name)!r}; the argument is ignored.",
+                        found=show(name), allowed=", ".join(show(t) for t in list(takes)[:20]) or f"no {kind}",
+                        close=name, known=takes, help_text="Correct the name, or delete the argument.",
+                    )  # fmt: skip
+            for name in required:
+                if name not in given:
+                    self._source.warn(
+                        "not-supplied", path,
+                        f"The input {kind[:-1]} {show(name)!r} of {show(called.name)!r} is not supplied; the hook errors.",
+                        found=", ".join(show(g) for g in given[:10]) or f"no {kind}",
+                        allowed=", ".join(show(t) for t in list(takes)[:20]),
+                        help_text="Give it in a hook's arguments, or give the input a default.",
+                    )  # fmt: skip
+
     def hooks(self, template: Template | None, at: Path, hooks: dict[str, Any]) -> None:
         for name, hook in hooks.items():
             held = mapping(hook)
@@ -253,6 +349,8 @@ class _Hints:
             called = text(held.get("template"))
             if called and "{{" not in called:
                 self._template_name(template, (*where, "template"), called)
+                base = template.base if template is not None else self._semantics.entry_base()
+                self._supplied(base.templates.get(called), where, mapping(held.get("arguments")))
             if text(held.get("expression")):
                 self._expression((*where, "expression"), held["expression"])
 

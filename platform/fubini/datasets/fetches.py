@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Count, Q
 
 from fubini.common.ids import new_id
 from fubini.datasets.entries import manifest_check
@@ -24,6 +24,7 @@ from fubini.events.services import EventDraft, events_append
 
 HELD_MS: Final = 60_000
 TRIES_MAX: Final = 5
+A_PROJECT_MAX: Final = 2  # moving at once, so that one project's slow sources do not hold up the others'
 FIRST_PAUSE_MS: Final = 1_000
 LONGEST_PAUSE_MS: Final = 60_000
 
@@ -63,9 +64,11 @@ def fetches_plan(*, project_id: str, run_id: str, drafts: Sequence[FetchDraft], 
 
 
 def fetch_take(*, holder: str, at_ms: int) -> Fetch | None:
-    """The next fetch to work on, now the caller's; None when there is none."""
+    """The next fetch to work on, now the caller's; None when there is none, or none of a project with room."""
     due = Q(state="planned", not_before_ms__lte=at_ms) | Q(state="moving", held_until_ms__lt=at_ms)
-    for fetch in Fetch.objects.filter(due).order_by("planned_at_ms", "id")[:20]:
+    moving = Fetch.objects.filter(state="moving", held_until_ms__gte=at_ms).values("project_id")
+    busy = moving.annotate(n=Count("id")).filter(n__gte=A_PROJECT_MAX).values("project_id")
+    for fetch in Fetch.objects.filter(due).exclude(project_id__in=busy).order_by("planned_at_ms", "id")[:20]:
         with transaction.atomic():
             mine = Fetch.objects.filter(
                 pk=fetch.pk, state=fetch.state, holder=fetch.holder, held_until_ms=fetch.held_until_ms

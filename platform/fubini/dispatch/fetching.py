@@ -8,8 +8,11 @@ thing at the top of an archive takes the artifact's place).
 from __future__ import annotations
 
 import base64
+import contextlib
+import shutil
 import tarfile
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +22,6 @@ from typing import IO, Any, Final
 from django.conf import settings
 
 from fubini.common import clock
-from fubini.common.errors import FubiniError
 from fubini.common.options import option, option_group
 from fubini.datasets.limits import limit
 from fubini.datasets.models import Fetch
@@ -99,6 +101,19 @@ def fetch_perform(fetch: Fetch) -> Fetched:
     raise RemoteError(f"sources of the kind {source.kind!r} are not known to this version")
 
 
+def _scratch() -> Path:
+    return Path(settings.FUBINI_HOME) / "scratch"
+
+
+def scratch_sweep() -> None:
+    """Remove what killed workers left behind; what another worker may still use is younger."""
+    oldest_s = time.time() - 2 * option("REMOTE_TIMEOUT_S")
+    for folder in _scratch().glob("git-*"):
+        with contextlib.suppress(FileNotFoundError):
+            if folder.stat().st_mtime < oldest_s:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
 class _Work:
     def __init__(self, fetch: Fetch, source: RemoteSource, secrets: Secrets) -> None:
         self.fetch = fetch
@@ -165,9 +180,8 @@ class _Work:
             self.secrets.text(source.password),
             not source.insecure,
         )
-        scratch = Path(settings.FUBINI_HOME) / "scratch"
-        scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix="git-", dir=scratch))
+        _scratch().mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix="git-", dir=_scratch()))
         with git.read(
             repository,
             folder,
@@ -276,6 +290,3 @@ def _lifted(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return entries  # names that may not be kept are left for the manifest's check to refuse
     [top] = tops
     return [{**entry, "path": entry["path"].removeprefix(top).removeprefix("/")} for entry in entries]
-
-
-__all__ = ["Fetched", "FubiniError", "Secrets", "fetch_perform", "remote_policy"]

@@ -17,7 +17,7 @@ from fubini.common import bell, clock
 from fubini.common.errors import FubiniError
 from fubini.datasets.fetches import fetch_failed, fetch_take, fetch_verified, fetches_hold, holder_new
 from fubini.datasets.models import Fetch
-from fubini.dispatch.fetching import fetch_perform
+from fubini.dispatch.fetching import fetch_perform, scratch_sweep
 from fubini.dispatch.inhouse import inhouse_perform
 from fubini.remote.guard import RemoteError
 from fubini.runs.engine import LeafOutcome, OutcomeKind
@@ -26,7 +26,7 @@ from fubini.runs.models import Task
 from fubini.runs.remote import remote_release
 
 log = logging.getLogger(__name__)
-AT_ONCE: Final = 4
+AT_ONCE: Final = 8
 POLL_S: Final = 2.0
 
 
@@ -42,6 +42,7 @@ class Performer:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
+        scratch_sweep()
         self._thread = threading.Thread(target=self._run, name="performer", daemon=True)
         self._thread.start()
 

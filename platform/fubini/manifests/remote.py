@@ -15,6 +15,8 @@ from fubini.manifests.context import Source, text
 from fubini.manifests.load import Path
 
 _URLS = {"http": "url", "git": "repo"}
+# What an http or data template may say to Argo that means nothing to a leaf the platform performs itself.
+_OF_PODS = ("timeout", "pendingTimeout", "activeDeadlineSeconds", "daemon")
 
 
 def check_remote(source: Source, value: Any, path: Path) -> None:
@@ -32,9 +34,26 @@ def check_remote(source: Source, value: Any, path: Path) -> None:
                     allowed="true, or no such field", kind="unsupported",
                     help_text="Give each submodule as an artifact of its own.",
                 )  # fmt: skip
+            if isinstance(here.get("data"), dict) or (isinstance(here.get("http"), dict) and "url" in here["http"]):
+                _inhouse(source, at, here)
             stack.extend(((*at, name), inner) for name, inner in here.items())
         elif isinstance(here, list):
             stack.extend(((*at, index), inner) for index, inner in enumerate(here))
+
+
+def _inhouse(source: Source, at: Path, template: dict[str, Any]) -> None:
+    """An http or data template; an artifact or argument with `http` has none of these fields."""
+    kind = "data" if isinstance(template.get("data"), dict) else "http"
+    fields: list[tuple[str, ...]] = [(name,) for name in _OF_PODS if template.get(name) not in (None, "", False)]
+    outputs = template.get("outputs")
+    if kind == "data" and isinstance(outputs, dict):
+        fields += [("outputs", name) for name in ("artifacts", "parameters") if outputs.get(name)]
+    for field in fields:
+        source.error(
+            "unsupported", (*at, *field), f"a {kind} template has no such thing here.", found=".".join(field),
+            allowed="timeoutSeconds under http" if kind == "http" else "its result, a list of paths", kind="unsupported",
+            help_text="Delete it.",
+        )  # fmt: skip
 
 
 def _place(source: Source, path: Path, url: str) -> None:

@@ -20,6 +20,7 @@ from fubini.runs.transitions import tasks_move
 
 KINDS: Final = ("http", "data")
 HELD_MS: Final = 60_000
+A_PROJECT_MAX: Final = 4  # at once, so that one project's slow answers do not hold up the others'
 
 
 def inhouse_take(*, holder: str, at_ms: int) -> Task | None:

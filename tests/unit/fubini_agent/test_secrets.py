@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 
-from fubini_protocol.v1.messages import Cause, OutcomeKind, SecretFile, SecretsReply
+from fubini_protocol.v1.messages import Cause, ContainerSecrets, OutcomeKind, SecretFile, SecretsReply
 from tests.support.agents import AgentProcess
 from tests.support.canaries import files_with
 from tests.support.fake_platform import FakePlatform
@@ -109,3 +109,29 @@ def test_a_secret_under_a_path_that_climbs_is_refused(agent: AgentProcess, platf
     report = platform.outcome("a1")
     assert report.outcome is not None
     assert "climbs" in report.outcome.error
+
+
+def test_each_container_has_its_own_secrets_and_each_log_is_masked(agent: AgentProcess, platform: FakePlatform) -> None:
+    other = "canary-of-a-sidecar"
+    platform.secrets["a1"] = SecretsReply(
+        env=(("TOKEN", CANARY),),
+        containers=(
+            ContainerSecrets(name="main", env=(("TOKEN", CANARY),)),
+            ContainerSecrets(name="first", env=(("OTHER", other),)),
+        ),
+        values=tuple(base64.b64encode(v.encode()).decode() for v in (CANARY, other)),
+    )
+    show = ("sh", "-c", 'echo "<$TOKEN|$OTHER>"')
+    platform.lease(
+        "a1", argv=show, needs_secrets=True, capture_result=True, principal="main",
+        containers=(
+            {"name": "main", "kind": "main", "image": "host", "argv": show},
+            {"name": "first", "kind": "init", "image": "host", "argv": show},
+        ),
+    )  # fmt: skip
+    report = platform.outcome("a1")
+    assert report.outcome is not None, report
+    assert report.outcome.result == "<***|>"
+    platform.wait(lambda: b"|>" in b"".join(map(bytes, platform.logs.values())), "the main log")
+    platform.wait(lambda: b"<|***" in b"".join(map(bytes, platform.logs.values())), "the other log")
+    assert b"canary" not in b"".join(map(bytes, platform.logs.values()))

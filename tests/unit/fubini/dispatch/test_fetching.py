@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import subprocess
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -17,6 +19,7 @@ from fubini.datasets.fetches import TRIES_MAX, fetch_take, fetches_hold
 from fubini.datasets.models import Artifact, Blob, Fetch
 from fubini.datasets.selectors import memory_clear
 from fubini.datasets.store import default_store
+from fubini.dispatch.fetching import scratch_sweep
 from fubini.dispatch.grants import unreadable_refuse
 from fubini.dispatch.inputs import inputs_of
 from fubini.dispatch.performer import Performer
@@ -31,6 +34,7 @@ from fubini.secrets.services import secret_set
 from tests.support.canaries import files_with, tables_with
 from tests.support.rows import make_project, make_run
 from tests.support.web import Asked, Reply, Web, web
+from tests.unit.fubini.remote.test_git import ENV
 
 pytestmark = pytest.mark.django_db
 Allow = Callable[..., None]
@@ -308,3 +312,37 @@ def test_an_object_or_all_below_a_prefix_comes_from_s3(allow: Allow) -> None:
     assert provenance is not None
     assert provenance["revision"] == {"etag": '"e"', "version_id": "v7"}
     assert list(tables_with(["canary-s3-key"])) == []
+
+
+def test_one_projects_slow_sources_leave_room_for_the_others(allow: Allow) -> None:
+    first, second = make_run(make_project()), make_run(make_project())
+    for number in range(3):
+        open_leaf(first, {"http": {"url": f"http://10.0.0.1/{number}"}}, f"n{number}")
+    open_leaf(second, {"http": {"url": "http://10.0.0.1/x"}})
+    now = clock.now_ms()
+    taken = [fetch_take(holder="me", at_ms=now) for _ in range(4)]
+    assert [f.run_id if f else None for f in taken] == [first.pk, first.pk, second.pk, None]
+
+
+def test_a_revision_comes_from_git_and_what_a_killed_worker_left_is_removed(
+    allow: Allow, tmp_path: Path, settings: Any
+) -> None:
+    work = tmp_path / "repo"
+    work.mkdir()
+    (work / "a.txt").write_text("from git")
+    for args in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "one"]):
+        subprocess.run(["git", *args], cwd=work, env=ENV, check=True)
+    settings.FUBINI = {**settings.FUBINI, "REMOTE": {"schemes": ["https", "file"]}}
+    task = open_leaf(make_run(make_project()), {"git": {"repo": f"file://{work}", "revision": "main", "depth": 1}})
+    Performer().turn()
+    assert read(task) == {"a.txt": b"from git"}
+    provenance = Artifact.objects.get().provenance
+    assert provenance is not None
+    assert len(provenance["revision"]["commit"]) == 40
+    scratch = settings.FUBINI_HOME / "scratch"
+    assert list(scratch.iterdir()) == []
+    (scratch / "git-old").mkdir()
+    (scratch / "git-new").mkdir()
+    os.utime(scratch / "git-old", (1, 1))
+    scratch_sweep()
+    assert [p.name for p in scratch.iterdir()] == ["git-new"]

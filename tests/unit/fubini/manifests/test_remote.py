@@ -67,3 +67,33 @@ def test_no_finding_repeats_credentials() -> None:
         MANIFEST % "http: {url: 'https://u:canary@example.org/x'}", supported=SUPPORTED, parameters={}
     )
     assert "canary" not in str([f.as_dict() for f in report.findings])
+
+
+TEMPLATE = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {generateName: t-}
+spec:
+  entrypoint: main
+  templates: [{name: main, %s}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("template", "want"),
+    [
+        ("http: {url: 'https://e.org', headers: [{name: A, valueFrom: {secretKeyRef: {name: s, key: k}}}], timeoutSeconds: 3}", []),
+        ("data: {source: {artifactPaths: {name: a, s3: {key: k}}}, transformation: [{expression: data}]}", []),
+        ("http: {url: 'https://e.org'}, timeout: 3s", ["timeout"]),
+        ("http: {url: 'https://u:p@e.org'}", ["http.url"]),
+        ("data: {source: {artifactPaths: {name: a, s3: {key: k}}}, transformation: [{expression: data}]}, "
+         "outputs: {artifacts: [{name: f, path: /f}]}", ["outputs.artifacts"]),
+        ("data: {source: {artifactPaths: {name: a, s3: {key: k, bucket: b}}}, transformation: [{expression: data}]}",
+         ["data.source.artifactPaths.s3.bucket"]),
+        ("data: {source: {artifactPaths: {name: a, git: {repo: 'https://e.org'}}}, transformation: [{expression: data}]}",
+         ["data.source.artifactPaths.git"]),
+    ],
+)  # fmt: skip
+def test_http_and_data_templates_are_honoured_as_far_as_they_go(template: str, want: list[str]) -> None:
+    report = check_manifest(TEMPLATE % template, supported=SUPPORTED, parameters={})
+    assert [f.path.removeprefix("spec.templates[0].") for f in report.errors] == want

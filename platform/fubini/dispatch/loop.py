@@ -15,6 +15,7 @@ from typing import Any
 from django.db import close_old_connections
 
 from fubini.common import bell, clock
+from fubini.common.collector import collector_for_large_state
 from fubini.crons.services import crons_pass
 from fubini.dispatch.expiry import holds_extend, leases_expire
 from fubini.dispatch.grants import Granted, WhyMemory, placements_apply, reasons_write, unreadable_refuse
@@ -98,6 +99,7 @@ class Loop:
         """Until told to stop (SIGTERM, SIGINT)."""
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
+        collector_for_large_state()
         with bell.Bell("dispatch") as mine:
             while not self.stopping:
                 if not self._guarded("leadership", self.leadership.hold, False):

@@ -312,6 +312,8 @@ class DagFrame(Frame):
     def resume_waiting(self) -> None:
         if self.over:
             return
+        for node in self.hook_runner.take_held():
+            self.look_at_hooks(node)
         for name in self.plan.order:
             task = self.tasks[name]
             if task.held:
@@ -319,7 +321,8 @@ class DagFrame(Frame):
             elif task.pending:
                 self.proceed(name)
         if not any(task.pending or task.held for task in self.tasks.values()):
-            self.state.waiting.pop(id(self), None)
+            if not self.hook_runner.held:
+                self.state.waiting.pop(id(self), None)
         elif self.template.fail_fast and self.unsuccessful > 0 and self.active_pods == 0:
             self.over = True
             self.state.mark(self.node, NodePhase.FAILED, frames.FAILED_FAST)
@@ -360,15 +363,25 @@ class DagFrame(Frame):
         if node.hooked:
             parent = self.hook_runner.done(node)
             if parent is not None and parent.fulfilled:
-                task = self.tasks[parent.slot]
-                if task.settled:
+                if self.tasks[parent.slot].settled:
                     self.running_count -= 1
-                elif task.node is parent:
-                    self.task_ended(parent.slot, parent, again=True)
                 else:
-                    self.one_ended(parent.slot, parent, again=True)
+                    self.look_at_hooks(parent)
             return
         self.one_ended(node.slot, node)
+
+    def look_at_hooks(self, node: Node) -> None:
+        """A hook of this node has ended, or one that a limit held back may start now."""
+        name = node.slot
+        task = self.tasks[name]
+        if task.settled:
+            return
+        if not node.fulfilled:
+            self.running(node)
+        elif task.node is node:
+            self.task_ended(name, node, again=True)
+        else:
+            self.one_ended(name, node, again=True)
 
     def one_ended(self, name: str, node: Node, *, again: bool = False) -> None:
         """A task's only node, or one item of its loop, has ended."""

@@ -478,6 +478,18 @@ class HookRunner:
         self.frame = frame
         self.prefix = prefix
         self.references = references
+        self.held: dict[str, Node] = {}  # nodes with a hook that a limit held back
+
+    def hold(self, node: Node) -> None:
+        """A limit keeps a hook of this node from starting."""
+        self.held[node.id] = node
+        self.frame.state.waiting[id(self.frame)] = self.frame
+
+    def take_held(self) -> list[Node]:
+        """The nodes whose hooks a limit held back, to look at again."""
+        nodes = list(self.held.values())
+        self.held.clear()
+        return nodes
 
     def run(self, holder: Mapping[str, Any], node: Node, name: str) -> bool:
         """`start_hooks`, with the step itself hidden from its hooks."""
@@ -611,6 +623,7 @@ class HookRunner:
             ),
         )
         if isinstance(outcome, Waiting):
+            self.hold(node)
             return
         if isinstance(outcome, Failed):
             state.started[hook_name] = outcome.node
@@ -646,4 +659,8 @@ def hooks_settled(frame: Frame, node: Node, holder: Mapping[str, Any]) -> bool:
         return False
     if not node.completed or (hook := exit_hook(holder, {})) is None or (state is not None and state.exit_done):
         return True
-    return bool(hook.get("expression")) and frame.hook_runner.is_off(hook, node, holder["name"])
+    if hook.get("expression") and frame.hook_runner.is_off(hook, node, holder["name"]):
+        return True
+    if state is None or ("exit" not in state.started and state.open == 0):
+        frame.hook_runner.hold(node)  # nothing but a limit can have kept its handler from starting
+    return False

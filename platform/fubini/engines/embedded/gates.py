@@ -280,7 +280,9 @@ def pass_lock(state: State, node: Node) -> None:
     if node.fulfilled or node.id not in state.gates:
         return
     limit = state.program.spec.get("parallelism")
-    if limit is not None and state.active_pods >= int(limit):
+    # A leaf that never had to wait is counted as open already: it must not stand in its own way.
+    counted = node.type is NodeType.POD and not node.waiting_for
+    if limit is not None and state.active_pods - counted >= int(limit):
         state.crowded[node.id] = node
         return
     state.crowded.pop(node.id, None)

@@ -142,7 +142,12 @@ def depth_of(node: Node) -> int:
 
 
 def rebuild(state: State, private: Mapping[str, Mapping[str, Any]]) -> None:
-    """Make the frames of composite nodes again, and the owners and counters of everything."""
+    """Make the frames of composite nodes again, and the owners and counters of everything.
+
+    What the frames before had still to do goes with them: `catch_up` finds it again from the tree.
+    """
+    state.work.clear()
+    state.late.clear()
     composites = [node for node in state.nodes.values() if node.type in _COMPOSITES]
     templates = {node.id: state.template_of(node) for node in composites}
     for node in composites:

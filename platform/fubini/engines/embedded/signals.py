@@ -14,7 +14,7 @@ from fubini.engines.embedded.tree import Node
 from fubini.runs.engine import TASK_TYPES, CancelTask, NodePhase, NodeType, Signal, SignalKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 EXECUTION = frozenset({NodeType.POD, NodeType.CONTAINER, NodeType.HTTP, NodeType.PLUGIN})
 GROUPS = frozenset({NodeType.DAG, NodeType.TASK_GROUP, NodeType.STEP_GROUP, NodeType.STEPS})
@@ -218,7 +218,12 @@ def retry(state: State, event: Signal) -> None:
     state.phase, state.message, state.started = NodePhase.RUNNING, "", state.now
     set_globals(state)
     state.globals["workflow.status"] = NodePhase.RUNNING.value
-    private = {str(n.id): {"locals": _locals(state, n)} for n in state.nodes.values() if not n.over}
+    private: dict[str, Mapping[str, Any]] = {}
+    for node in state.nodes.values():
+        if not node.over:
+            private[node.id] = {"locals": _locals(state, node)}
+        elif node.frame is not None:
+            private[node.id] = node.frame.private()  # where it ends stays as it was
     for node in state.nodes.values():
         node.frame = None
     persist.rebuild(state, private)

@@ -193,10 +193,18 @@ class StepsFrame(Frame):
                 # What runs inside goes first: it may fail the group before the next step starts.
                 state.work.insert(before, self.proceed)
                 return
-        state.waiting.pop(id(self), None)
+        if not self.hook_runner.held:
+            state.waiting.pop(id(self), None)
         self.check()
 
     def resume_waiting(self) -> None:
+        for node in self.hook_runner.take_held():
+            if node.over and node.id in self.hook_holders and not self.over:
+                self.settle(node)
+            elif not node.over:
+                self.running(node)
+        if not self.pending and not self.hook_runner.held:
+            self.state.waiting.pop(id(self), None)
         if self.pending and not self.over:
             self.proceed()
 

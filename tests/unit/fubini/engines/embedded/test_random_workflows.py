@@ -1,0 +1,248 @@
+"""Properties over random workflows of the whole language: the log alone makes the state, a restart anywhere changes
+nothing, independent leaves may end in any order, and whatever happens every node ends and nothing is left open."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterable
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fubini.engines import embedded
+from fubini.engines.embedded.frames import ends_of
+from fubini.engines.embedded.supported import SUPPORTED
+from fubini.manifests.check import check_manifest
+from fubini.runs.engine import (
+    CancelTask,
+    Event,
+    LeafDone,
+    LeafOutcome,
+    LeafRunning,
+    LockRelease,
+    LockRequest,
+    NodePhase,
+    NodeType,
+    OpenTask,
+    OutcomeKind,
+    Signal,
+    SignalKind,
+    Step,
+    Tick,
+)
+from tests.conformance.driver import tree_of
+from tests.support.random_workflows import LIBRARY, Workload
+from tests.unit.fubini.engines.embedded.support import Platform, context
+
+MAX_EVENTS = 4000
+FAILED = {NodePhase.FAILED, NodePhase.ERROR}
+ENDED = {NodePhase.SUCCEEDED, NodePhase.FAILED, NodePhase.ERROR}
+
+
+class World(Platform):
+    """A platform that keeps the log, runs leaves in a random order, and lets people interfere and time pass."""
+
+    def __init__(self, work: Workload, *, order: int = 0, **options: Any) -> None:
+        super().__init__(work.manifest, run=context(library=LIBRARY), **options)
+        self.work = work
+        self.order = random.Random(order)
+        self.log: list[Event] = []
+        self.signals = list(work.signals)
+        self.late: list[OpenTask] = []
+        self.locks: set[Any] = set()
+        self.gone: set[tuple[str, int]] = set()  # tasks the engine has cancelled
+
+    def feed_one(self, event: Event) -> tuple[Step, list[Event]]:
+        assert len(self.log) < MAX_EVENTS, f"workload {self.work.seed} does not end"
+        self.log.append(event)
+        before = {task.node_id: task for task in [*self.queue, *self.serving]}
+        step, answers = super().feed_one(event)
+        for command in step.commands:
+            if isinstance(command, CancelTask):
+                self.gone.add((command.node_id, command.generation))
+                self.serving = [task for task in self.serving if task.node_id != command.node_id]
+                if command.node_id in before:
+                    self.late.append(before[command.node_id])
+            elif isinstance(command, LockRequest):
+                self.locks.add((command.holder, command.generation))
+            elif isinstance(command, LockRelease):
+                self.locks.discard((command.holder, command.generation))
+        return step, answers
+
+    def play(self) -> World:
+        """To the end of the run, and of the signals that come after it."""
+        self.start()
+        while not self.state.finished or self.signals:
+            if self.signals and (len(self.log) >= self.signals[0][0] or self._idle() or self.state.finished):
+                self._signal(self.signals.pop(0)[1])
+            elif self.state.finished:
+                break
+            elif (key := self._due()) is not None:
+                del self.timers[key]
+                self.feed(Tick(self.now, key))
+            elif self.queue:
+                self._leaf()
+            elif self.late:
+                self._too_late()
+            elif self.timers:
+                self.now = min(self.timers.values()) + 1
+            else:
+                self._signal(SignalKind.RESUME)  # what still waits, waits for a person
+        return self
+
+    def _idle(self) -> bool:
+        return not (self.queue or self.timers)
+
+    def _due(self) -> str | None:
+        due = [key for key, at in self.timers.items() if at <= self.now]
+        return min(due, key=lambda key: (self.timers[key], key)) if due else None
+
+    def _leaf(self) -> None:
+        task = self.queue.pop(self.order.randrange(len(self.queue)) if self.order else 0)
+        name, template = self.state.nodes[task.node_id].name, task.spec.template
+        self.now += 500
+        self.feed(LeafRunning(self.now, task.node_id, task.generation, address="127.0.0.1"))
+        if (task.node_id, task.generation) in self.gone:
+            return
+        if task.spec.daemon:
+            self.serving.append(task)
+            return
+        self.now += 500
+        self.feed(LeafDone(self.now, task.node_id, task.generation, self.work.outcome(name, template, task.generation)))
+
+    def _too_late(self) -> None:
+        """What was cancelled ends all the same, and says so: nobody listens any more."""
+        task = self.late.pop(0)
+        self.now += 1
+        self.feed(LeafDone(self.now, task.node_id, task.generation, LeafOutcome(OutcomeKind.CANCELLED)))
+
+    def _signal(self, kind: SignalKind) -> None:
+        ended = self.state.finished
+        if (kind is SignalKind.RETRY) != ended:
+            return  # the platform itself refuses these
+        if kind is SignalKind.RETRY and self.state.phase is NodePhase.SUCCEEDED:
+            return
+        self.now += 1
+        self.feed(Signal(self.now, kind))
+
+
+def check(world: World) -> None:
+    """What holds of every run that has ended."""
+    where = f"workload {world.work.seed}"
+    state = world.state
+    assert state.finished and state.phase in ENDED, f"{where}: {state.phase}"
+    assert state.run_record().finished
+    assert [t.node_id for t in world.queue] == [], f"{where}: commands are left open"
+    assert [t.node_id for t in world.serving] == [], f"{where}: daemons are left running"
+    assert world.locks == set(), f"{where}: locks are kept"
+    for node in state.nodes.values():
+        assert state.find_id(node.name) == node.id
+        if node.fulfilled:
+            assert node.finished is not None and node.started is not None and node.started <= node.finished
+        else:  # where a step group errs at once the controller leaves what is in it as it is
+            given_up = [each for each in boundaries(node) if each.fulfilled]
+            error = state.phase is NodePhase.ERROR
+            assert error or (given_up and given_up[0].phase in FAILED), f"{where}: {node.name} is {node.phase}"
+        for parent in node.parents:
+            assert parent is not node and sum(child is node for child in parent.children) == 1, f"{where}: {node.name}"
+            assert state.nodes[parent.id] is parent
+        for child in node.children:
+            assert sum(parent is node for parent in child.parents) == 1, f"{where}: {node.name}"
+        for end in ends_of(node):
+            assert state.nodes[end.id] is end
+            assert node in boundaries(end), f"{where}: {end.name} is no end of {node.name}"
+        seen = boundaries(node)
+        assert len(seen) == len({id(each) for each in seen})
+        kinds = (NodeType.POD,) if node.type is NodeType.CONTAINER else (NodeType.STEPS, NodeType.DAG)
+        assert not seen or seen[0].type in kinds, f"{where}: {node.name} is inside a {seen[0].type}"
+    assert rooted(state.nodes.values()), f"{where}: a node hangs nowhere"
+
+
+def boundaries(node: Any) -> list[Any]:
+    found = []
+    while node.boundary is not None and len(found) < 200:
+        node = node.boundary
+        found.append(node)
+    return found
+
+
+def rooted(nodes: Iterable[Any]) -> bool:
+    """Does every node without a parent stand for itself (the root, handlers and hooks), and is there no circle?"""
+    depth: dict[int, int] = {}
+
+    def below(node: Any, path: frozenset[int]) -> bool:
+        if id(node) in depth:
+            return True
+        if id(node) in path:
+            return False
+        depth[id(node)] = 1
+        return all(below(child, path | {id(node)}) for child in node.children)
+
+    return all(below(node, frozenset()) for node in nodes)
+
+
+def opened(world: World) -> list[tuple[str, int]]:
+    return sorted((task.node_id, task.generation) for task in world.opened)
+
+
+def shown(world: World) -> dict[str, Any]:
+    """The tree. Whether a Retry node's newest try or its exit handler came last is not kept once both ran again."""
+    tree = tree_of(world.state)
+    if any(isinstance(event, Signal) and event.kind is SignalKind.RETRY for event in world.log):
+        for entry in tree["nodes"].values():
+            entry.pop("outbound", None)
+    return tree
+
+
+def play(number: int, *, calm: bool = False, **options: Any) -> World:
+    world = World(Workload(number, calm=calm), **options).play()
+    check(world)
+    return world
+
+
+NUMBERS = st.integers(0, 10_000_000)
+MANY = settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+
+
+@MANY
+@given(NUMBERS)
+def test_every_random_workflow_passes_the_check_of_manifests(number: int) -> None:
+    manifest = Workload(number).manifest
+    report = check_manifest(json.dumps(manifest), supported=SUPPORTED, library=list(LIBRARY))
+    assert [(f.path, f.message) for f in report.invalid] == []
+
+
+@MANY
+@given(NUMBERS)
+def test_replaying_the_log_gives_the_same_state_and_the_same_steps(number: int) -> None:
+    world = play(number)
+    again = embedded.State.new(world.manifest, world.context)
+    steps = [embedded.advance(again, event) for event in world.log]
+    assert steps == world.steps
+    assert embedded.dump(again) == embedded.dump(world.state)
+
+
+@MANY
+@given(NUMBERS)
+def test_a_restart_at_every_event_gives_the_same_tree(number: int) -> None:
+    want, restarted = play(number), play(number, restart=True)
+    assert shown(restarted) == shown(want)
+    assert opened(restarted) == opened(want)
+
+
+@MANY
+@given(NUMBERS, st.integers(1, 1_000_000))
+def test_independent_leaves_may_end_in_any_order(number: int, order: int) -> None:
+    assert tree_of(play(number, calm=True, order=order).state) == tree_of(play(number, calm=True).state)
+
+
+@MANY
+@given(NUMBERS)
+def test_what_the_steps_said_last_is_the_whole_tree(number: int) -> None:
+    world = play(number)
+    run, nodes = embedded.dump(world.state)
+    said = {id_: record for id_, record in world.records.items() if record.phase is not None}
+    assert {node.id: node for node in nodes} == said
+    assert run == world.run_record

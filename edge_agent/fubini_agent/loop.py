@@ -442,7 +442,7 @@ class Agent:
             host=self.host if first else None,
             offer=self.offer if first else None,
             environments=self.environments.records() if first else None,
-            disks=() if reports else tuple(self.driver.disks.ids()),
+            disks=() if reports else self.driver.idle_disks(),
         )
 
     def _link_use(self) -> Optional[LinkUse]:

@@ -89,8 +89,10 @@ def group_blocks(task: TaskRequest, pool: Pool, group: NodeGroup, labels: Mappin
         if count > devices.get(name, 0):
             figures = (("needed", count), ("device", name), ("limit", devices.get(name, 0)))
             return Reason(code.DEVICES, pool.id, figures)
+    cores = group.cpu_millis if group.whole_cpu_millis is None else group.whole_cpu_millis
     for needed, limit, too_large in (
-        (task.cpu_millis, group.cpu_millis, code.CPU_TOO_LARGE),
+        (task.cpu_millis, cores, code.CPU_TOO_LARGE),
+        (task.cpu_millis + task.room_beside_cpu_millis, cores, code.NO_ROOM_BESIDE),
         (task.memory_bytes, group.memory_bytes, code.MEMORY_TOO_LARGE),
         (task.disk_bytes, group.disk_bytes or task.disk_bytes, code.DISK_TOO_LARGE),
     ):

@@ -42,6 +42,7 @@ class ReasonCode(StrEnum):
     POOL_NOT_ALLOWED = "pool_not_allowed"
     WALLTIME = "walltime"
     CPU_TOO_LARGE = "cpu_too_large"
+    NO_ROOM_BESIDE = "no_room_beside"
     MEMORY_TOO_LARGE = "memory_too_large"
     DISK_TOO_LARGE = "disk_too_large"
     DEVICES = "devices"
@@ -83,6 +84,7 @@ SENTENCES: dict[ReasonCode, str] = {
     ReasonCode.POOL_NOT_ALLOWED: "The project may not use this pool.",
     ReasonCode.WALLTIME: "Asks for {needed} s; the pool allows {limit} s.",
     ReasonCode.CPU_TOO_LARGE: "Asks for {needed:cores} cores a node; the largest node has {limit:cores}.",
+    ReasonCode.NO_ROOM_BESIDE: "The step is a daemon: with one core for who asks it, it needs {needed:cores}; the largest node has {limit:cores}.",
     ReasonCode.MEMORY_TOO_LARGE: "Asks for {needed:size} of memory a node; the largest node has {limit:size}.",
     ReasonCode.DISK_TOO_LARGE: "Asks for {needed:size} of disk a node; the largest node has {limit:size}.",
     ReasonCode.DEVICES: "Asks for {needed} x {device} a node; a node has {limit}.",

@@ -24,6 +24,7 @@ _FIELDS = (
     "required",
     "preferred",
     "image",
+    "room_beside_cpu_millis",
     "more_images",
     "needs_container_groups",
     "needs_run_disks",

@@ -466,10 +466,17 @@ class LocalDriver:
         if trash:
             await asyncio.get_running_loop().run_in_executor(None, _remove, trash)
 
+    def _disks_used(self) -> set[str]:
+        return {volume.disk for offer in self._offers.values() for volume in offer.spec.volumes}
+
+    def idle_disks(self) -> tuple[str, ...]:
+        """The disks of no attempt that is here; only those can be dropped, so only they are spoken of."""
+        kept = self.disks.ids()
+        return tuple(sorted(set(kept) - self._disks_used())) if kept else ()
+
     def drop_disks(self, disk_ids: tuple[str, ...]) -> None:
         """Remove disks that nobody needs any more, except those of attempts that are still here."""
-        used = {volume.disk for offer in self._offers.values() for volume in offer.spec.volumes}
-        self._trash += self.disks.drop(disk_ids, used)
+        self._trash += self.disks.drop(disk_ids, self._disks_used())
 
     async def stop_steps(self) -> None:
         """End every command and the keeper itself."""

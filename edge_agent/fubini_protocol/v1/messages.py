@@ -488,7 +488,7 @@ class SyncRequest(Message):
     host: Optional[HostFacts] = None  # with the first sync of a session, and when it changed
     offer: Optional[Offer] = None
     environments: Optional[tuple[Environment, ...]] = None
-    disks: tuple[str, ...] = ()  # all that are kept here, with a sync that carries no reports
+    disks: tuple[str, ...] = ()  # kept here and used by no held attempt; with a sync that carries no reports
 
 
 class Verdict(Message):

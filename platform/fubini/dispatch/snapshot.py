@@ -29,6 +29,7 @@ from fubini.sites.selectors import link_bytes_per_s
 from fubini_scheduler import model as core
 
 QUEUE_LIMIT = 10_000
+ROOM_BESIDE_CPU_MILLIS = 1000  # a daemon's node must have room for a step of the usual size that asks it
 STAGING = ("leased", "staging")  # an attempt in these may still be bringing its inputs in
 
 
@@ -145,6 +146,7 @@ def request_of(task: Task, run: Run, times: dict[str, RunTime], inputs: Inputs) 
             core.Preferred(p.weight, tuple(_requirement(r) for r in p.requirements)) for p in spec.preferred
         ),
         image=spec.image,
+        room_beside_cpu_millis=ROOM_BESIDE_CPU_MILLIS if spec.daemon else 0,
         more_images=tuple(sorted({c.image for c in spec.containers} - {spec.image, ""})),
         needs_container_groups=bool(spec.containers),
         needs_run_disks=any(v.disk for v in spec.volumes),
@@ -264,6 +266,7 @@ def _group(group: NodeGroup, depth: int) -> core.NodeGroup:
         site_id=core.SiteId(group.site_id),
         nodes=group.nodes,
         cpu_millis=group.cpu_millis * factor,
+        whole_cpu_millis=group.cpu_millis if factor > 1 else None,
         memory_bytes=group.memory_bytes * factor,
         disk_bytes=group.disk_bytes,
         devices=_devices(group.devices, factor),

@@ -35,6 +35,7 @@ NEXT_STEPS = {
     "selector": "Change the step's nodeSelector or nodeAffinity, or use a site that has what it asks for.",
     "walltime": "Ask for a shorter fubini.dev/walltime, or use a pool that allows more.",
     "cpu_too_large": "Ask for fewer cores.",
+    "no_room_beside": "Let the daemon ask for less (resources.requests.cpu: 100m), or use a pool with larger nodes.",
     "memory_too_large": "Ask for less memory.",
     "devices": "Ask for devices a pool has.",
     "container_groups": "Use a pool all of whose agents can give a step its own root, or update its agents.",

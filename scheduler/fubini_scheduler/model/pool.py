@@ -44,6 +44,7 @@ class NodeGroup:
     nodes: int
     cpu_millis: int
     memory_bytes: int
+    whole_cpu_millis: int | None = None  # of a node as it is, where `cpu_millis` counts what is leased ahead; None = that
     disk_bytes: int = 0  # 0: not known, so not limited
     devices: tuple[tuple[str, int], ...] = ()
     arch: str = "amd64"

@@ -76,6 +76,7 @@ class TaskRequest:
     required: tuple[tuple[Requirement, ...], ...] = ()  # OR of ANDs; empty = anywhere
     preferred: tuple[Preferred, ...] = ()
     image: str = ""
+    room_beside_cpu_millis: int = 0  # it serves others of its run on the same node: they must fit there, too
     more_images: tuple[str, ...] = ()  # of a task with several commands: all must be known to the pool
     needs_container_groups: bool = False  # several commands at once in one root
     needs_run_disks: bool = False  # directories that outlive the task, for others of its run

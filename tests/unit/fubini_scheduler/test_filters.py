@@ -222,6 +222,7 @@ def test_waiting_cures_a_pause_but_not_a_missing_device() -> None:
 @pytest.mark.parametrize(
     ("task", "pool", "want"),
     [
+        ({"cpu_millis": 4000, "room_beside_cpu_millis": 1000}, {}, ReasonCode.NO_ROOM_BESIDE),
         ({"needs_container_groups": True}, {"container_groups": False}, ReasonCode.CONTAINER_GROUPS),
         ({"needs_run_disks": True}, {"run_disks": False}, ReasonCode.RUN_DISKS),
         ({"only_pools": (PoolId("other"),), "bound_to": "lab"}, {}, ReasonCode.RUN_ELSEWHERE),
@@ -235,6 +236,13 @@ def test_a_pool_that_cannot_serve_all_of_a_step_says_so(
     result = plan(snapshot, Policy(), NOW_MS)
     assert codes(result) == [(want.value, "pool")]
     assert "{" not in why_not(result)[0].sentence
+
+
+def test_what_is_leased_ahead_makes_no_node_larger() -> None:
+    group = make_group("group", cpu_millis=8000, whole_cpu_millis=1000)
+    for task in (make_task(cpu_millis=2000), make_task(room_beside_cpu_millis=1000)):
+        result = plan(make_snapshot(tasks=(task,), node_groups=(group,)), Policy(), NOW_MS)
+        assert codes(result)[0][0] in ("cpu_too_large", "no_room_beside")
 
 
 def test_a_step_bound_to_its_runs_place_goes_there() -> None:

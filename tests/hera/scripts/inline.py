@@ -1,0 +1,8 @@
+"""A step with its template written in place."""
+
+from hera.workflows import Container, Step, Steps, Workflow
+
+here = Container(image="busybox", command=["echo"], args=["x"])
+with Workflow(generate_name="inline-", entrypoint="main") as w:
+    with Steps(name="main"):
+        Step(name="here", inline=here)

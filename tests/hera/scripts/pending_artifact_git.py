@@ -1,0 +1,10 @@
+"""A repository at a revision."""
+
+from hera.workflows import Container, GitArtifact, Workflow
+
+refused = "spec.templates[0].inputs.artifacts[0].git"
+with Workflow(generate_name="artifact-git-", entrypoint="main") as w:
+    Container(
+        name="main", image="busybox", command=["ls"], args=["/tmp/x"],
+        inputs=[GitArtifact(name="x", path="/tmp/x", repo="http://127.0.0.1:9/x.git", revision="main")],
+    )

@@ -1,0 +1,11 @@
+"""A container before the step and one beside it."""
+
+from hera.workflows import Container, UserContainer, Workflow
+
+refused = "spec.templates[0].sidecars"
+with Workflow(generate_name="sidecar-", entrypoint="main") as w:
+    Container(
+        name="main", image="busybox", command=["echo"], args=["x"],
+        init_containers=[UserContainer(name="before", image="busybox", command=["echo"], args=["first"])],
+        sidecars=[UserContainer(name="beside", image="busybox", command=["sleep"], args=["60"])],
+    )

@@ -27,7 +27,10 @@ from tests.support.stack import ENDED, Stack, stack
 FOLDER = Path(__file__).parent / "scripts"
 SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py"))
 WITHIN_S = 240
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [
+    pytest.mark.timeout(400),
+    pytest.mark.filterwarnings("ignore:The `json` method is deprecated"),  # of Hera's own client
+]
 
 
 @dataclass
@@ -86,7 +89,7 @@ def submit(running: Stack, service: Any, name: str) -> Both:
     one.manifest = yaml.safe_load(text)
     if "refused" in script and not (name.startswith("pending_") and accepted(running, text)):
         for way in (workflow.create, lambda: running.submit(text)):
-            with pytest.raises(Exception) as refusal:  # noqa: PT011  Hera's and the stack's own differ
+            with pytest.raises(Exception) as refusal:
                 way()
             one.refused.append(str(refusal.value))
         return one
@@ -162,33 +165,34 @@ def test_hera_s_signals_do_what_they_say(running: Stack) -> None:
     from hera.workflows import Container, Step, Steps, Suspend, Workflow
     from hera.workflows.models import (
         WorkflowResubmitRequest,
-        WorkflowRetryRequest,
+        WorkflowResumeRequest,
         WorkflowSetRequest,
         WorkflowStopRequest,
         WorkflowSuspendRequest,
-        WorkflowResumeRequest,
         WorkflowTerminateRequest,
     )
 
     service = hera.workflows.WorkflowsService(host=running.url, token=running.token, namespace=running.project)
-    with Workflow(
-        generate_name="signals-", entrypoint="main", namespace=running.project, workflows_service=service
-    ) as w:
-        Suspend(name="ask")
-        Container(name="say", image="busybox", command=["echo"], args=["x"])
-        with Steps(name="main"):
-            Step(name="ask", template="ask")
-            Step(name="say", template="say")
+    def made() -> str:
+        with Workflow(
+            generate_name="signals-", entrypoint="main", namespace=running.project, workflows_service=service
+        ) as w:
+            Suspend(name="ask")
+            Container(name="say", image="busybox", command=["echo"], args=["x"])
+            with Steps(name="main"):
+                Step(name="ask", template="ask")
+                Step(name="say", template="say")
+        return str(w.create().metadata.name)
 
     def waiting() -> str:
-        made = w.create().metadata.name
+        name = made()
         until = time.monotonic() + 60
         while time.monotonic() < until:
-            nodes = service.get_workflow(made).status.nodes or {}
+            nodes = service.get_workflow(name).status.nodes or {}
             if any(n.type == "Suspend" and n.phase == "Running" for n in nodes.values()):
-                return made
+                return name
             time.sleep(0.2)
-        raise AssertionError(made)
+        raise AssertionError(name)
 
     def ended(name: str) -> str:
         until = time.monotonic() + 60
@@ -204,11 +208,11 @@ def test_hera_s_signals_do_what_they_say(running: Stack) -> None:
     assert not service.resume_workflow(name, WorkflowResumeRequest()).spec.suspend
     assert ended(name) == "Succeeded"
     name = waiting()
-    service.stop_workflow(name, WorkflowStopRequest(message="enough"))
-    assert ended(name) == "Failed"
-    service.retry_workflow(name, WorkflowRetryRequest())
     service.set_workflow(name, WorkflowSetRequest(node_field_selector="displayName=ask", phase="Succeeded", message="yes"))
     assert ended(name) == "Succeeded"
+    name = waiting()
+    service.stop_workflow(name, WorkflowStopRequest(message="enough"))
+    assert ended(name) == "Failed"
     again = service.resubmit_workflow(name, WorkflowResubmitRequest()).metadata.name
     service.terminate_workflow(again, WorkflowTerminateRequest())
     assert ended(again) == "Failed"
@@ -217,14 +221,24 @@ def test_hera_s_signals_do_what_they_say(running: Stack) -> None:
         service.get_workflow(again)
 
 
+def test_hera_s_retry_runs_again_what_failed(running: Stack, both: dict[str, Both]) -> None:
+    from hera.workflows.models import WorkflowRetryRequest
+
+    service = hera.workflows.WorkflowsService(host=running.url, token=running.token, namespace=running.project)
+    name = running.get(f"runs/{both['retry_limit'].hera}")["name"]
+    assert service.retry_workflow(name, WorkflowRetryRequest()).status.phase in ("Running", "Failed")
+    run = running.wait(both["retry_limit"].hera, 60)
+    assert (run["state"], run["generation"]) == ("failed", 1)
+
+
 # What Hera exports and these scripts together must use.
-TEMPLATES = {"Container", "Script", "ContainerSet", "Data", "HTTP", "DAG", "Steps", "Suspend", "Resource", "WorkflowTemplate", "ClusterWorkflowTemplate",
-             "CronWorkflow", "Workflow"}  # fmt: skip
+TEMPLATES = {"Container", "Script", "ContainerSet", "Data", "HTTP", "DAG", "Steps", "Suspend", "Resource", "Workflow",
+             "WorkflowTemplate", "ClusterWorkflowTemplate", "CronWorkflow"}  # fmt: skip
 FLOW = {"Step", "Task", "Parallel", "Operator", "TaskResult", "RetryStrategy", "RetryPolicy", "script"}
 ARTIFACTS = {
     name
     for name, kind in inspect.getmembers(hera.workflows, inspect.isclass)
-    if name in hera.workflows.__all__ and (name.endswith("Artifact") or name.endswith("ArchiveStrategy"))
+    if name in hera.workflows.__all__ and name.endswith(("Artifact", "ArchiveStrategy"))
 } - {"ArchiveStrategy"}
 
 

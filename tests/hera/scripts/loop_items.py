@@ -8,6 +8,5 @@ def square(number: int):
     print(number * number)
 
 
-with Workflow(generate_name="loop-items-", entrypoint="main") as w:
-    with Steps(name="main"):
-        square(name="squares", arguments={"number": "{{item}}"}, with_items=[1, 2, 3])
+with Workflow(generate_name="loop-items-", entrypoint="main") as w, Steps(name="main"):
+    square(name="squares", arguments={"number": "{{item}}"}, with_items=[1, 2, 3])

@@ -20,8 +20,7 @@ def total(values: list):
     print(sum(int(v) for v in values))
 
 
-with Workflow(generate_name="loop-param-", entrypoint="main") as w:
-    with DAG(name="main"):
-        made = numbers(name="numbers")
-        each = double(name="double", arguments={"number": "{{item}}"}, with_param=made.result)
-        made >> each >> total(name="total", arguments={"values": each.result})
+with Workflow(generate_name="loop-param-", entrypoint="main") as w, DAG(name="main"):
+    made = numbers(name="numbers")
+    each = double(name="double", arguments={"number": "{{item}}"}, with_param=made.result)
+    made >> each >> total(name="total", arguments={"values": each.result})

@@ -2,7 +2,6 @@
 
 from hera.workflows import DAG, Container, Operator, Task, TaskResult, Workflow
 
-phase = "Failed"
 with Workflow(generate_name="operators-", entrypoint="main") as w:
     Container(name="say", image="busybox", command=["echo"], args=["x"])
     Container(name="fail", image="busybox", command=["sh", "-c"], args=["exit 2"])

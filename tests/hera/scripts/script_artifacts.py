@@ -13,10 +13,10 @@ def write(count: Annotated[int, Parameter(name="count")]):
 
 @script(image="python:3.11", inputs=[Artifact(name="in", path="/tmp/in")])
 def size():
-    print(len(open("/tmp/in").read()))
+    with open("/tmp/in") as file:
+        print(len(file.read()))
 
 
-with Workflow(generate_name="script-artifacts-", entrypoint="main") as w:
-    with Steps(name="main"):
-        made = write(name="write", arguments={"count": 5})
-        size(name="size", arguments=[made.get_artifact("out").with_name("in")])
+with Workflow(generate_name="script-artifacts-", entrypoint="main") as w, Steps(name="main"):
+    made = write(name="write", arguments={"count": 5})
+    size(name="size", arguments=[made.get_artifact("out").with_name("in")])

@@ -8,7 +8,6 @@ def hello(who: str):
     print(f"hello {who}")
 
 
-with Workflow(generate_name="steps-hello-", entrypoint="main") as w:
-    with Steps(name="main"):
-        hello(name="first", arguments={"who": "a"})
-        hello(name="second", arguments={"who": "b"})
+with Workflow(generate_name="steps-hello-", entrypoint="main") as w, Steps(name="main"):
+    hello(name="first", arguments={"who": "a"})
+    hello(name="second", arguments={"who": "b"})

@@ -9,8 +9,7 @@ with ClusterWorkflowTemplate(name="shared-tools") as shared:
     Container(name="say", image="busybox", command=["echo"], args=["y"])
 
 before = [tools, shared]
-with Workflow(generate_name="template-ref-", entrypoint="main") as w:
-    with DAG(name="main"):
-        Task(name="own", template_ref=TemplateRef(name="tools", template="say")) >> Task(
-            name="cluster", template_ref=TemplateRef(name="shared-tools", template="say", cluster_scope=True)
-        )
+with Workflow(generate_name="template-ref-", entrypoint="main") as w, DAG(name="main"):
+    Task(name="own", template_ref=TemplateRef(name="tools", template="say")) >> Task(
+        name="cluster", template_ref=TemplateRef(name="shared-tools", template="say", cluster_scope=True)
+    )

@@ -24,6 +24,7 @@ from fubini.dispatch.policy import policy_now
 from fubini.dispatch.pump import engines_pump
 from fubini.dispatch.snapshot import RequestCache, world_of
 from fubini.dispatch.usage import usage_decay
+from fubini.runs.children import children_step
 from fubini.runs.locks import locks_tend
 from fubini_scheduler.cycle import plan
 
@@ -61,6 +62,7 @@ class Loop:
             self._guarded("extension", lambda: holds_extend(at_ms=clock.now_ms()), 0)
             fed += self._guarded("crons", lambda: crons_pass(at_ms=clock.now_ms()), 0)
             self._guarded("locks", lambda: locks_tend(at_ms=clock.now_ms()), 0)
+            fed += self._guarded("children", children_step, 0)
             self._guarded("usage", lambda: usage_decay(at_ms=clock.now_ms()), 0)
         pumped = time.monotonic()
         granted, figures = self._guarded("plan", self._plan, (Granted(), {}))

@@ -21,6 +21,7 @@ from fubini.manifests.import_rules import NO_RULES, ImportRules
 from fubini.manifests.library import Library
 from fubini.manifests.load import Path, load, path_text
 from fubini.manifests.remote import check_remote
+from fubini.manifests.resources import check_resources
 from fubini.manifests.secrets import Known, check_secrets
 from fubini.manifests.semantics import Semantics
 from fubini.manifests.structure import check_structure
@@ -28,6 +29,7 @@ from fubini.manifests.supported import SupportedFields
 
 MAX_TEMPLATES = 4_000
 MAX_STEPS = 12_000
+RESOURCE = "spec.templates[].resource.action"  # an engine that names it makes runs and no other object
 
 
 def check_manifest(
@@ -89,6 +91,11 @@ def check_manifest(
         for other, paths in semantics.reached_in_library().items():
             for path in sorted(paths, key=str):
                 check_secrets(other, _at(other.document, path), path, secrets)
+    if RESOURCE in supported.paths:
+        check_resources(source, spec.get("templates"), ("spec", "templates"))
+        for other, paths in semantics.reached_in_library().items():
+            for path in sorted(paths, key=str):
+                check_resources(other, _at(other.document, path), path)
     _unsupported(source, semantics, supported, rules, collector)
     findings = collector.result()
     return Report(loaded.document, findings, declared, collector.truncated)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any, Final
 
 from django.db.models import QuerySet
@@ -50,6 +51,7 @@ class RunViews(ApiViews):
             created_before=wanted.get("created_before"),
             submitted_by=wanted.get("submitted_by", ""),
             pipeline_id=wanted.get("pipeline", ""),
+            parent=wanted.get("parent_run", ""),
         )
         return self.page(selectors.runs_listed(rows), (wanted["ordering"], "-id"))
 
@@ -273,7 +275,7 @@ class NodeViews(ApiViews):
         )
         pages = CursorPages()
         found = pages.paginate(rows, request, ("id",))
-        context = self.get_serializer_context() | {"reused": selectors.reused_of(run, [n.node_id for n in found])}
+        context = self._context(run, [n.node_id for n in found])
         return pages.reply(shape.NodeOut(found, many=True, context=context).data)
 
     @operation("One node.", reply=shape.NodeOut)
@@ -282,8 +284,14 @@ class NodeViews(ApiViews):
         row = selectors.nodes_of(run).filter(node_id=node).first()
         if row is None:
             raise NotFound("The run has no such node.")
-        context = self.get_serializer_context() | {"reused": selectors.reused_of(run, [node])}
-        return Response(shape.NodeOut(row, context=context).data)
+        return Response(shape.NodeOut(row, context=self._context(run, [node])).data)
+
+    def _context(self, run: Run, node_ids: Sequence[str]) -> dict[str, Any]:
+        """What nodes show that their rows do not have."""
+        return self.get_serializer_context() | {
+            "reused": selectors.reused_of(run, node_ids),
+            "children": selectors.children_of(run, node_ids),
+        }
 
 
 class TaskViews(ApiViews):

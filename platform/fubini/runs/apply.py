@@ -34,7 +34,8 @@ from fubini.runs.pins import spec_pin
 from fubini.runs.remote import WAITING, remote_keys, remote_plan
 from fubini.runs.retention import retention_forget, retention_note
 from fubini.runs.reuse.lookup import keyed_of, tasks_reuse
-from fubini.runs.transitions import ATTEMPT_LIVE, agents_wake, run_move, tasks_create, tasks_move
+from fubini.runs.signals import run_signal
+from fubini.runs.transitions import ATTEMPT_LIVE, RUN_ENDED, agents_wake, run_move, tasks_create, tasks_move
 
 RUN_STATE = {
     NodePhase.PENDING: "pending",
@@ -77,7 +78,7 @@ def step_apply(
     if opened:
         _tasks_open(run, opened, at_ms, rules)
     if cancelled:
-        _tasks_cancel(run, cancelled, at_ms)
+        _tasks_cancel(run, cancelled, at_ms, step.run.shutdown if step.run is not None else run.shutdown)
     if step.timers:
         _timers_write(run, step)
     if step.run is not None:
@@ -244,7 +245,7 @@ def _tasks_open(run: Run, opened: Sequence[OpenTask], at_ms: int, rules: ImportR
             submitted_by=run.submitted_by,
             queued_at_ms=at_ms,
             reuse_key=keyed.key,
-            kind="http" if spec.http is not None else "data" if spec.listing is not None else "exec",
+            kind=_kind(spec),
             **({"state": "blocked", "waiting_for": [WAITING]} if coming and remote_keys(spec) & coming else {}),
         )
         for command, spec, keyed in zip(new, specs, keyed_of(run.project_id, specs), strict=True)
@@ -260,12 +261,19 @@ def _spec(run: Run, spec: TaskSpec) -> TaskSpec:
     return spec_pin(run.project_id, run.datasets, spec) if spec.volumes else spec
 
 
+def _kind(spec: TaskSpec) -> str:
+    """exec goes to a site; the platform does the others itself."""
+    if spec.child is not None:
+        return "child"
+    return "http" if spec.http is not None else "data" if spec.listing is not None else "exec"
+
+
 def _priority(spec: TaskSpec) -> str:
     wanted = dict(spec.annotations).get("priority", "")
     return wanted if wanted in ("interactive", "normal", "opportunistic") else ""
 
 
-def _tasks_cancel(run: Run, cancelled: Sequence[CancelTask], at_ms: int) -> None:
+def _tasks_cancel(run: Run, cancelled: Sequence[CancelTask], at_ms: int, shutdown: str) -> None:
     """What waits ends now; what an agent holds gets an order to stop, and its late result goes to the ledger only."""
     reasons: Mapping[tuple[str, int], str] = {(c.node_id, c.generation): c.reason for c in cancelled}
     found = [
@@ -280,7 +288,15 @@ def _tasks_cancel(run: Run, cancelled: Sequence[CancelTask], at_ms: int) -> None
     attempts = Attempt.objects.filter(task__in=found, state__in=ATTEMPT_LIVE)
     agents = set(attempts.values_list("agent_id", flat=True))
     attempts.update(cancel_reason="cancelled by the run")
+    _children_end(run, found, shutdown)
     transaction.on_commit(lambda: agents_wake(agents))
+
+
+def _children_end(run: Run, cancelled: Sequence[Task], shutdown: str) -> None:
+    """Runs the cancelled tasks had made end as the run does; those they only read go on."""
+    made = [t.child_run for t in cancelled if t.kind == "child" and t.child_run]
+    for child in Run.objects.filter(pk__in=made, parent=run.pk).exclude(state__in=RUN_ENDED) if made else ():
+        run_signal(run=child, kind="stop" if shutdown == "Stop" else "terminate", actor=f"run:{run.pk}")
 
 
 def _timers_write(run: Run, step: Step) -> None:

@@ -270,6 +270,27 @@ class ContainerSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ChildOutput:
+    """A parameter read from a child run by a JSONPath; `default` stands in where that finds nothing."""
+
+    name: str
+    path: str
+    default: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChildRun:
+    """A run this leaf makes (`create`) or reads (`get`), and on what it waits: `success` and `failure` are conditions on
+    the run as an object; without either, the leaf is done once the run is there."""
+
+    action: str
+    manifest: str
+    success: str = ""
+    failure: str = ""
+    outputs: tuple[ChildOutput, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TaskSpec:
     """All the platform must know to run one leaf, fully resolved: no tags are left in it.
 
@@ -314,6 +335,7 @@ class TaskSpec:
     http: HttpCall | None = None
     listing: Listing | None = None
     mapped: tuple[tuple[str, str, str], ...] = ()
+    child: ChildRun | None = None  # the leaf is a run of its own; nothing else is set then
 
 
 # --- what came of a leaf ----------------------------------------------------------------------------------------

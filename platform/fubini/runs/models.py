@@ -47,6 +47,10 @@ class Run(models.Model):
     engine_failures = models.PositiveSmallIntegerField(default=0)
     version = models.PositiveIntegerField(default=1)
     resubmit_of = models.CharField(max_length=32, blank=True, default="")
+    parent = models.CharField(max_length=32, blank=True, default="")  # the run whose step made it
+    parent_node = models.CharField(max_length=200, blank=True, default="")
+    root = models.CharField(max_length=32, blank=True, default="")  # the run at the top, of which it is below
+    depth = models.PositiveSmallIntegerField(default=0)
     reuse = models.JSONField(null=True)  # {"mode": any | run, "run": id, "plan": what a submit was told}; None = off
     deleted_at_ms = models.BigIntegerField(null=True)
 
@@ -54,6 +58,8 @@ class Run(models.Model):
         indexes = [
             models.Index(fields=["project", "-created_at_ms"], name="run_project_created"),
             models.Index(fields=["state"], name="run_state"),
+            models.Index(fields=["parent"], condition=~models.Q(parent=""), name="run_parent"),
+            models.Index(fields=["root"], condition=~models.Q(root=""), name="run_root"),
         ]
 
 
@@ -179,6 +185,7 @@ class Task(models.Model):
     outcome = models.JSONField(null=True)
     queued_at_ms = models.BigIntegerField()
     finished_at_ms = models.BigIntegerField(null=True)
+    child_run = models.CharField(max_length=32, blank=True, default="")  # of kind child: the run it made or reads
     reuse_key = models.CharField(max_length=43, blank=True, default="")  # see `runs.reuse.keys`; "" = never reused
     reuse = models.JSONField(null=True)  # {"from": {...}}: its result is another step's; {"why": ...}: it runs all the same
     engine_seen = models.BooleanField(default=True)  # False: the engine has not been told of the latest move
@@ -192,6 +199,7 @@ class Task(models.Model):
                 name="task_live",
             ),
             models.Index(fields=["engine_seen"], condition=models.Q(engine_seen=False), name="task_unseen"),
+            models.Index(fields=["state"], condition=models.Q(kind="child"), name="task_child"),
             models.Index(fields=["project_id", "reuse_key"], condition=~models.Q(reuse_key=""), name="task_reuse"),
         ]
 

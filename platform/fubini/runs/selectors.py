@@ -32,6 +32,7 @@ def runs_of(
     created_before: datetime | None = None,
     submitted_by: str = "",
     pipeline_id: str = "",
+    parent: str = "",
 ) -> QuerySet[Run]:
     """Runs of these projects that were not deleted.
 
@@ -59,6 +60,8 @@ def runs_of(
         rows = rows.filter(created_at_ms__lt=clock.to_ms(created_before))
     if submitted_by:
         rows = rows.filter(submitted_by=submitted_by)
+    if parent:
+        rows = rows.filter(parent=parent)
     if pipeline_id:
         rows = rows.filter(pipeline_version__pipeline_id=pipeline_id)
     return rows
@@ -185,6 +188,12 @@ def task_get(project_ids: ProjectIds, task_id: str) -> Task | None:
 def _with_attempts(rows: QuerySet[Task]) -> QuerySet[Task]:
     attempts = attempts_joined(Attempt.objects.order_by("number"))
     return rows.prefetch_related(Prefetch("attempts", queryset=attempts, to_attr="attempt_rows"))
+
+
+def children_of(run: Run, node_ids: Iterable[str]) -> dict[tuple[str, int], str]:
+    """(node id, generation) -> the run that step made or reads."""
+    rows = Task.objects.filter(run=run, node_id__in=list(node_ids), kind="child").exclude(child_run="")
+    return {(t.node_id, t.generation): t.child_run for t in rows.only("node_id", "generation", "child_run")}
 
 
 def reused_of(run: Run, node_ids: Iterable[str]) -> dict[tuple[str, int], dict[str, Any]]:

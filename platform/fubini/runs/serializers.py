@@ -52,6 +52,7 @@ class RunFilter(QuerySerializer):
     created_before = serializers.DateTimeField(required=False)
     submitted_by = serializers.CharField(required=False, max_length=80)
     pipeline = serializers.CharField(required=False, max_length=32, help_text="A pipeline's id.")
+    parent_run = serializers.CharField(required=False, max_length=32, help_text="Only runs made by steps of this run.")
     ordering = serializers.ChoiceField(choices=ORDERINGS, default="-created_at_ms")
 
 
@@ -194,6 +195,8 @@ class RunOut(ReplySerializer):
     finished_at_ms = serializers.IntegerField(allow_null=True)
     version = serializers.IntegerField(help_text="Rises when a person changes the run; also in the ETag.")
     resubmit_of = serializers.CharField()
+    parent_run = serializers.CharField(source="parent", help_text="The run whose step made this one; empty for most.")
+    parent_node = serializers.CharField()
 
     def get_labels(self, row: Any) -> dict[str, str]:
         return {label.key: label.value for label in row.labels.all()}
@@ -332,6 +335,11 @@ class NodeOut(ReplySerializer):
     started_at_ms = serializers.IntegerField(allow_null=True)
     finished_at_ms = serializers.IntegerField(allow_null=True)
     reused_from = serializers.SerializerMethodField(help_text="The step of another run whose result it is, or null.")
+
+    child_run = serializers.SerializerMethodField(help_text="The run this step made or reads; empty for most.")
+
+    def get_child_run(self, row: Any) -> str:
+        return str(self.context.get("children", {}).get((row.node_id, row.generation), ""))
 
     @extend_schema_field(ReusedOut(allow_null=True))
     def get_reused_from(self, row: Any) -> dict[str, Any] | None:

@@ -163,6 +163,8 @@ FUBINI: dict[str, Any] = {
     # An attempt nobody reports on for this long after its lease ended is lost and its task runs again.
     "UNKNOWN_WINDOW_S": 30,
     "MAX_INFRA_ATTEMPTS": 5,
+    "CHILD_DEPTH": 5,  # runs made by steps of runs made by steps ...
+    "CHILD_RUNS": 1000,  # runs below one run
     "MANIFEST_MAX_BYTES": 2 * 1024 * 1024,
     "LOG_MAX_BYTES": 10 * 1024 * 1024,
     # A principal's requests: a burst, then a steady rate; beyond it 429 with Retry-After.

@@ -245,6 +245,10 @@ def from_text(came: dict[str, Any] | None) -> str:
     return f"reused from {came['node_name']} of job {came['job_number']}" if came else ""
 
 
+def child_text(run_id: str) -> str:
+    return f"made run {run_id}" if run_id else ""
+
+
 def generation_text(found: dict[str, Any]) -> str:
     """A retry: who, and what it changed."""
     changes = ", ".join(f"{k} {v}" for k, v in found["changes"].items())
@@ -292,6 +296,7 @@ def run_get(
             ("labels", ", ".join(f"{k}={v}" for k, v in run["labels"].items())),
             ("parameters", ", ".join(f"{k}={v}" for k, v in run["parameters"].items())),
             ("datasets", ", ".join(sorted(run["datasets"].values()))),
+            ("made by", f"run {run['parent_run']}, step {run['parent_node']}" if run["parent_run"] else ""),
             ("generation", run["generation"] or ""),
             ("will be deleted", output.ago(run["delete_at_ms"]) if run["delete_at_ms"] else ""),
             ("logs will be deleted", output.ago(run["logs_delete_at_ms"]) if run["logs_delete_at_ms"] else ""),
@@ -309,7 +314,7 @@ def run_get(
             ("TYPE", lambda n: n["type"]),
             ("PHASE", lambda n: n["phase"]),
             ("TEMPLATE", lambda n: n["template_name"]),
-            ("MESSAGE", lambda n: n["message"] or from_text(n["reused_from"])),
+            ("MESSAGE", lambda n: n["message"] or from_text(n["reused_from"]) or child_text(n["child_run"])),
         ]
         output.rows_out(extra["nodes"], node_columns)
     if reuse:

@@ -317,6 +317,7 @@ def enter(state: State, call: Call, template: Template, processed: Processed, no
 
 def begin(state: State, call: Call, template: Template, processed: Processed, node: Node | None = None) -> Outcome:
     """Make the node of a template whose arguments are in place, and start what runs inside."""
+    from fubini.engines.embedded.childrun import open_child
     from fubini.engines.embedded.containers import open_containers
     from fubini.engines.embedded.dag import DagFrame
     from fubini.engines.embedded.inhouse import open_inhouse
@@ -345,6 +346,9 @@ def begin(state: State, call: Call, template: Template, processed: Processed, no
         type_ = NodeType.HTTP if kind == "http" else NodeType.POD
         node = node or node_of(state, call, type_, NodePhase.PENDING, processed)
         failure = open_inhouse(state, node, processed)
+    elif kind == "resource":
+        node = node or node_of(state, call, NodeType.POD, NodePhase.PENDING, processed)
+        failure = open_child(state, node, processed)
     elif kind in ("container", "script", "containerSet"):
         if node is None:
             node = node_of(state, call, NodeType.POD, NodePhase.PENDING, processed)

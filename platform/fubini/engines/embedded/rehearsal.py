@@ -89,7 +89,8 @@ def _ends(
     answers = answer([(n, c.spec) for n, c in zip(names, wave, strict=True)]) if answer else [None] * len(wave)
     events: list[Event] = []
     for command, known in zip(wave, answers, strict=True):
-        if known is None and command.spec.http is None and command.spec.listing is None:
+        inhouse = command.spec.http or command.spec.listing or command.spec.child
+        if known is None and inhouse is None:
             spec, count = counts.get(command.spec.template, (command.spec, 0))
             counts[command.spec.template] = (spec, count + 1)
         if known is None and command.spec.daemon:
@@ -107,7 +108,8 @@ def _good(command: OpenTask, guess: bool) -> LeafOutcome:
         kind=OutcomeKind.EXITED,
         exit_code=0,
         result=UNKNOWN_VALUE if spec.capture_result or spec.http or spec.listing else None,
-        parameters={
+        parameters={o.name: UNKNOWN_VALUE for o in (spec.child.outputs if spec.child else ())}
+        | {
             p.name: p.default if guess and p.default is not None else UNKNOWN_VALUE for p in spec.parameters_out
         },
         artifacts={a.name: f"{UNKNOWN_KEY}{command.node_id}/{command.generation}/{a.name}" for a in spec.artifacts_out},

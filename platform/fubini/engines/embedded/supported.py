@@ -134,6 +134,8 @@ def _holder(start: str) -> Iterator[str]:
 def _template(start: str) -> Iterator[str]:
     yield from (f"{start}.{field}" for field in ("name", "parallelism", "failFast", "timeout", "activeDeadlineSeconds"))
     yield f"{start}.pendingTimeout"
+    yield from (f"{start}.resource.{field}" for field in ("action", "manifest", "successCondition", "failureCondition"))
+    yield f"{start}.outputs.parameters[].valueFrom.jsonPath"
     yield from (f"{start}.memoize.{field}" for field in ("key", "maxAge", "cache.configMap.name"))
     yield from (f"{start}.synchronization.{field}" for field in _LOCKS)
     yield f"{start}.annotations.*"

@@ -40,6 +40,7 @@ KEYED: Final = frozenset(
         "secret_files",
         "http",
         "listing",
+        "child",
     }
 )
 IGNORED: Final = frozenset(
@@ -78,6 +79,8 @@ def parts_of(
     """
     if spec.http is not None or spec.listing is not None:
         raise NoKey("the platform performs it itself, anew for each run")
+    if spec.child is not None:
+        raise NoKey("it is a run of its own")
     if spec.daemon:
         raise NoKey("it is a daemon: it runs as long as others need it")
     if spec.beside_run:

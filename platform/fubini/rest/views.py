@@ -203,7 +203,9 @@ class ApiViews(GenericViewSet):  # type: ignore[type-arg]
         try:
             self.initial(drf_request, *args, **kwargs)
             name = (drf_request.method or "").lower()
-            handler = getattr(self, name, None) if name in self.http_method_names else None
+            # An action may itself be called `put`: on a route that does not map the method it is no handler.
+            mapped = name == "options" or name in (getattr(self, "action_map", None) or self.http_method_names)
+            handler = getattr(self, name, None) if mapped and name in self.http_method_names else None
             if handler is None:
                 handler = self.http_method_not_allowed
             spec = self.operation

@@ -112,7 +112,8 @@ def test_a_sidecar_serves_on_loopback_and_is_ended_with_main(running: Stack) -> 
         assert node["outputs"]["exitCode"] == "0"
         [task] = running.get(f"runs/{run_id}/tasks")["results"]
         log = running.get(f"tasks/{task['id']}/logs")
-        assert log["text"] == "hello from sidecar\n"
+        assert (log["text"], log["containers"]) == ("hello from sidecar\n", ["main", "server"])
+        assert running.get(f"tasks/{task['id']}/logs", container="server")["container"] == "server"
 
 
 DAEMON = manifest(

@@ -237,6 +237,7 @@ def logs(
     tail: int | None,
     attempt: int | None,
     stream: str,
+    container: str = "",
 ) -> None:
     """Print what steps printed: one step as it is, several with their names in front."""
     seen: set[str] = set()
@@ -247,7 +248,7 @@ def logs(
         for task in fresh:
             seen.add(task["id"])
             prefix = f"{task['display_name']} | " if not node or len(tasks) > 1 else ""
-            _one_log(client, task, prefix, follow=follow, tail=tail, attempt=attempt, stream=stream)
+            _one_log(client, task, prefix, follow=follow, tail=tail, attempt=attempt, stream=stream, container=container)
         if not follow or (run["state"] in ENDED and not fresh):
             return
         time.sleep(POLL_MAX_S if not fresh else 0)
@@ -262,6 +263,7 @@ def _one_log(
     tail: int | None,
     attempt: int | None,
     stream: str,
+    container: str,
 ) -> None:
     offset, chosen, pending = 0, stream, ""
     write = _writer(prefix)
@@ -270,6 +272,7 @@ def _one_log(
             f"/tasks/{segment(task['id'])}/logs",
             offset=offset or None,
             stream=chosen or None,
+            container=container or None,
             attempt=attempt,
             tail=tail if not offset else None,
             follow=FOLLOW_S if follow else None,

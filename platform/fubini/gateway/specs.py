@@ -9,7 +9,7 @@ from fubini.datasets.selectors import Resolved
 from fubini.datasets.services import blob_url, upload_grant
 from fubini.dispatch.inputs import Inputs, inputs_of
 from fubini.runs.codec import spec_of
-from fubini.runs.engine import ArtifactInput, ContainerKind, ContainerSpec, TaskSpec
+from fubini.runs.engine import ArtifactInput, ContainerSpec, TaskSpec, principal_of
 from fubini.runs.models import Attempt
 from fubini.sites.models import Agent
 from fubini_protocol.v1 import messages as wire
@@ -75,7 +75,7 @@ def exec_spec(attempt: Attempt, spec: TaskSpec) -> wire.ExecSpec:
         log_max_bytes=option("LOG_MAX_BYTES"),
         upload=wire.BlobAccess(url=base, token=token, expires_in_s=LINK_S) if base else None,
         containers=tuple(_container(c) for c in spec.containers),
-        principal=_principal(spec) if spec.containers else "",
+        principal=principal_of(spec),
     )
 
 
@@ -97,12 +97,6 @@ def _container(container: ContainerSpec) -> wire.Container:
         runs=container.runs,
         delay_s=container.delay_ms / 1000,
     )
-
-
-def _principal(spec: TaskSpec) -> str:
-    """The container whose output is the result: ``main``, or the last main one of a set."""
-    mains = [c.name for c in spec.containers if c.kind is ContainerKind.MAIN]
-    return "main" if "main" in mains else mains[-1]
 
 
 def _artifact(attempt: Attempt, artifact: ArtifactInput, inputs: Inputs) -> wire.InputArtifact:

@@ -411,7 +411,17 @@ def _attempt(task: Any, number: int | None) -> Attempt | None:
 
 
 def _log(task: Task, attempt: Attempt | None, wanted: dict[str, Any]) -> dict[str, Any]:
-    """One part of an attempt's log as `LogOut` has it."""
+    """One part of an attempt's log as `LogOut` has it.
+
+    Raises:
+        NotFound: the step has no such container.
+    """
+    containers = selectors.containers_of(task)
+    chosen = wanted.get("container") or (containers[0] if containers else "")
+    if chosen and chosen not in containers:
+        known = f"it has {', '.join(containers)}" if containers else "it has only one, without a name"
+        raise NotFound(f"The step has no container {chosen!r}; {known}.")
+    container = "" if containers and chosen == containers[0] else chosen
     if attempt is None:
         part, streams, ended = (
             LogPart(wanted.get("stream", "main"), 0, b"", 0, False),
@@ -419,13 +429,15 @@ def _log(task: Task, attempt: Attempt | None, wanted: dict[str, Any]) -> dict[st
             task.state in ("failed", "cancelled"),
         )
     else:
-        streams = log_streams(task.run_id, attempt.pk)
-        stream = wanted.get("stream") or _fullest(task.run_id, attempt.pk, streams)
+        streams = log_streams(task.run_id, attempt.pk, container)
+        stream = wanted.get("stream") or _fullest(task.run_id, attempt.pk, streams, container)
         offset = wanted["offset"]
         if "tail" in wanted:
-            size = log_read(task.run_id, attempt.pk, stream=stream, limit=0).size_bytes
+            size = log_read(task.run_id, attempt.pk, stream=stream, container=container, limit=0).size_bytes
             offset = max(0, size - wanted["tail"])
-        part = log_read(task.run_id, attempt.pk, stream=stream, offset=offset, limit=wanted["limit"])
+        part = log_read(
+            task.run_id, attempt.pk, stream=stream, container=container, offset=offset, limit=wanted["limit"]
+        )
         ended = attempt.state in ATTEMPT_ENDED
     at_end = part.next_offset >= part.size_bytes
     eof = part.eof or (ended and at_end)
@@ -435,6 +447,8 @@ def _log(task: Task, attempt: Attempt | None, wanted: dict[str, Any]) -> dict[st
         "attempt": attempt.number if attempt else 0,
         "stream": part.stream,
         "streams": streams,
+        "container": chosen,
+        "containers": containers,
         "offset": part.offset,
         "next_offset": part.offset + len(data),
         "size_bytes": part.size_bytes,
@@ -444,7 +458,7 @@ def _log(task: Task, attempt: Attempt | None, wanted: dict[str, Any]) -> dict[st
     }
 
 
-def _fullest(run_id: str, attempt_id: str, streams: Any) -> str:
+def _fullest(run_id: str, attempt_id: str, streams: Any, container: str) -> str:
     """The stream with most in it, so that a step that only prints errors still shows something."""
-    sizes = {s: log_read(run_id, attempt_id, stream=s, limit=0).size_bytes for s in streams}
+    sizes = {s: log_read(run_id, attempt_id, stream=s, container=container, limit=0).size_bytes for s in streams}
     return max(sizes, key=lambda s: sizes[s], default="main")

@@ -338,6 +338,12 @@ class TaskSpec:
     child: ChildRun | None = None  # the leaf is a run of its own; nothing else is set then
 
 
+def principal_of(spec: TaskSpec) -> str:
+    """The container whose output is a leaf's result: ``main``, or a set's last; "" for a leaf of one command."""
+    mains = [c.name for c in spec.containers if c.kind is ContainerKind.MAIN]
+    return "main" if "main" in mains else mains[-1] if mains else ""
+
+
 # --- what came of a leaf ----------------------------------------------------------------------------------------
 
 

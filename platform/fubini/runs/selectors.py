@@ -13,6 +13,8 @@ from fubini.common import clock
 from fubini.datasets.models import Artifact
 from fubini.events.models import Event
 from fubini.ledger.selectors import HoldView, holds_of_run
+from fubini.runs.codec import spec_of
+from fubini.runs.engine import principal_of
 from fubini.runs.models import Attempt, Run, RunLabel, RunManifest, RunNode, RunPlace, RunRetention, RunSignal, Task
 
 ProjectIds = Collection[str] | QuerySet[Any]
@@ -373,3 +375,10 @@ def disks_done(disk_ids: Sequence[str]) -> list[str]:
     kept = set(Run.objects.filter(pk__in=by_run, deleted_at_ms=None).values_list("pk", flat=True))
     kept -= set(RunPlace.objects.filter(run_id__in=kept, disks_done=True).values_list("run_id", flat=True))
     return [disk_id for run_id, found in by_run.items() if run_id not in kept for disk_id in found]
+
+
+def containers_of(task: Task) -> list[str]:
+    """The containers of a step that has several, the one that stands for it first; none for a step of one."""
+    spec = spec_of(task.spec)
+    names = [c.name for c in spec.containers]
+    return sorted(names, key=lambda name: name != principal_of(spec))

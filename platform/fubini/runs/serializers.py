@@ -539,6 +539,9 @@ class TaskDetail(TaskOut):
 
 class LogFilter(QuerySerializer):
     stream = serializers.ChoiceField(choices=STREAMS, required=False, help_text="Default: the one that has most.")
+    container = serializers.CharField(
+        required=False, max_length=128, help_text="Of a step with several; default: the one whose output is its result."
+    )
     attempt = serializers.IntegerField(min_value=1, max_value=2**31 - 1, required=False, help_text="Default: newest.")
     offset = big(min_value=0, default=0)
     limit = serializers.IntegerField(min_value=1, max_value=READ_MAX_BYTES, default=256 * 1024)
@@ -560,6 +563,10 @@ class LogOut(ReplySerializer):
     attempt = serializers.IntegerField()
     stream = serializers.CharField()
     streams = serializers.ListField(child=serializers.CharField(), help_text="Those that were written to.")
+    container = serializers.CharField(help_text="Empty for a step of one.")
+    containers = serializers.ListField(
+        child=serializers.CharField(), help_text="All of a step with several, the one whose output is its result first."
+    )
     offset = serializers.IntegerField()
     next_offset = serializers.IntegerField(help_text="Go on here.")
     size_bytes = serializers.IntegerField(help_text="Kept so far.")

@@ -342,12 +342,16 @@ def run_logs(
     tail: Annotated[int | None, typer.Option(help="Only about the last so many bytes.", min=1)] = None,
     attempt: Annotated[int | None, typer.Option(help="An earlier attempt; default: the newest.", min=1)] = None,
     stream: Annotated[str, typer.Option(help="stdout, stderr or main.")] = "",
+    container: Annotated[str, typer.Option(help="Of a step with several; default: the main one.")] = "",
 ) -> None:
     """What the steps print, from the first byte on."""
     from fubini.cli.watch import logs
 
     client = connect()
-    logs(client, find(client, ref)["id"], node, follow=follow, tail=tail, attempt=attempt, stream=stream)
+    if container and not node:
+        raise CliError("--container is of one step", why="name the step before it", exit_code=Exit.USAGE)
+    run_id = find(client, ref)["id"]
+    logs(client, run_id, node, follow=follow, tail=tail, attempt=attempt, stream=stream, container=container)
 
 
 @run_app.command("update")

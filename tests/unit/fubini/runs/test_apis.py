@@ -9,7 +9,7 @@ import pytest
 from fubini.common import clock
 from fubini.common.ids import new_id
 from fubini.datasets.services import ArtifactDraft, artifacts_record, blob_record
-from fubini.runs.engine import ArtifactInput, LeafOutcome, OutcomeKind, TaskSpec
+from fubini.runs.engine import ArtifactInput, ContainerKind, ContainerSpec, LeafOutcome, OutcomeKind, TaskSpec
 from fubini.runs.logs import log_append
 from fubini.runs.models import Attempt, Run, RunNode, RunSignal, Task
 from fubini.runs.results import AttemptEnd, attempts_end
@@ -375,6 +375,25 @@ def test_a_log_is_read_on_by_offset_and_ends_with_its_attempt(house: House, plac
     problem_of(api.get(f"{url}?attempt=2"), 404)
     problem_of(api.get(f"{url}?stream=../../secret"), 422)
     assert api.get(f"{url}?offset=999999999").json()["text"] == ""
+
+
+def test_each_container_of_a_step_has_its_log_and_the_main_one_is_the_default(house: House, place: Place) -> None:
+    main = ContainerSpec("main", ContainerKind.MAIN, "busybox", ("true",))
+    side = ContainerSpec("side", ContainerKind.SIDECAR, "busybox", ("true",))
+    task = make_task(make_run(house.project), "n-1", spec=TaskSpec("t", "busybox", ("true",), containers=(side, main)))
+    attempt = make_attempt(task, place)
+    log_append(attempt, 0, b"of main", stream="stdout")
+    log_append(attempt, 0, b"of side", stream="stderr", container="side")
+    api, url = house.api["viewer"], f"tasks/{task.pk}/logs"
+    found = api.get(url).json()
+    assert (found["text"], found["container"], found["containers"]) == ("of main", "main", ["main", "side"])
+    assert api.get(f"{url}?container=main").json()["text"] == "of main"
+    found = api.get(f"{url}?container=side").json()
+    assert (found["text"], found["stream"], found["streams"]) == ("of side", "stderr", ["stderr"])
+    assert "it has main, side" in problem_of(api.get(f"{url}?container=none"), 404)["detail"]
+    problem_of(api.get(f"{url}?container=../x"), 404)
+    plain = make_task(make_run(house.project), "n-1")
+    problem_of(api.get(f"tasks/{plain.pk}/logs?container=main"), 404)
 
 
 def test_following_a_log_waits_for_more_but_not_longer_than_asked(house: House, place: Place) -> None:

@@ -1,7 +1,6 @@
 import "@mantine/core/styles.css";
-import "@mantine/notifications/styles.css";
-import "@/i18n";
 import { createRoot } from "react-dom/client";
 import { App } from "@/app/App";
+import { startLanguages } from "@/i18n";
 
-createRoot(document.getElementById("root")!).render(<App />);
+void startLanguages().then(() => createRoot(document.getElementById("root")!).render(<App />));

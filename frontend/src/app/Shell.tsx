@@ -2,24 +2,27 @@
 // one was already open, so that an unsent edit survives.
 
 import {
-  ActionIcon, Alert, AppShell, Burger, Button, Center, Group, Loader, Menu, Modal, NavLink, Select, Stack, Text, Title,
-  useComputedColorScheme, useMantineColorScheme,
+  ActionIcon, Alert, AppShell, Burger, Center, Group, Loader, NativeSelect, NavLink, Text, Title, useComputedColorScheme,
+  useMantineColorScheme,
 } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import {
-  IconDatabase, IconHome, IconLanguage, IconList, IconMoon, IconPlayerPlay, IconServer, IconSitemap, IconSun, IconUser, IconUsers,
+  IconApi, IconDatabase, IconHome, IconList, IconLogout, IconMoon, IconPlayerPlay, IconServer, IconSitemap, IconSun, IconUsers,
 } from "@tabler/icons-react";
-import { Suspense, useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, Outlet, useLocation, useSearchParams } from "react-router";
 import { onSessionEnded } from "@/api/client";
 import { asProblem } from "@/api/problem";
 import { ErrorNote } from "@/components/ErrorNote";
 import { LANGUAGES } from "@/i18n";
-import { SignIn } from "@/pages/SignIn";
 import { useMe, useProjects, useSignOut } from "@/queries";
 import { LiveData, useConnection } from "./LiveData";
 import { keepProject, keptProject, ProjectContext } from "./project";
+
+// Not in the entry: who is signed in never needs them.
+const SignIn = lazy(async () => ({ default: (await import("@/pages/SignIn")).SignIn }));
+const SignInAgain = lazy(async () => ({ default: (await import("@/pages/SignIn")).SignInAgain }));
 
 const MENU = [
   { to: "/", key: "home", icon: IconHome },
@@ -46,7 +49,12 @@ export function Shell() {
     );
   if (me.isError) {
     const problem = asProblem(me.error);
-    if (problem.status === 401 || problem.status === 403) return <SignIn />;
+    if (problem.status === 401 || problem.status === 403)
+      return (
+        <Suspense>
+          <SignIn />
+        </Suspense>
+      );
     return (
       <Center h="100vh" p="md">
         <ErrorNote error={me.error} again={() => void me.refetch()} />
@@ -56,9 +64,11 @@ export function Shell() {
   return (
     <>
       <Frame username={me.data?.user?.username ?? me.data?.actor ?? ""} />
-      <Modal opened={ended} onClose={() => undefined} withCloseButton={false} closeOnEscape={false} closeOnClickOutside={false} centered>
-        <SignIn again />
-      </Modal>
+      {ended && (
+        <Suspense>
+          <SignInAgain />
+        </Suspense>
+      )}
     </>
   );
 }
@@ -90,23 +100,24 @@ function Frame({ username }: { username: string }) {
                   Fubini
                 </Title>
                 {slugs.length > 0 && (
-                  <Select
+                  <NativeSelect
                     aria-label={t("app.project")}
                     data={slugs}
                     value={project}
                     size="xs"
                     w={150}
-                    searchable={slugs.length > 8}
-                    allowDeselect={false}
-                    onChange={(slug) => slug && setParams({ project: slug })}
+                    onChange={(event) => setParams({ project: event.currentTarget.value })}
                   />
                 )}
               </Group>
               <Group gap="xs" wrap="nowrap">
                 <LiveMark />
-                <LanguageMenu />
+                <LanguageButton />
                 <SchemeButton />
-                <UserMenu username={username} />
+                <Text size="sm" visibleFrom="sm">
+                  {username}
+                </Text>
+                <SignOutButton />
               </Group>
             </Group>
           </AppShell.Header>
@@ -123,6 +134,7 @@ function Frame({ username }: { username: string }) {
                 aria-current={location.pathname === to ? "page" : undefined}
               />
             ))}
+            <NavLink component="a" href="/api/docs" label="API" leftSection={<IconApi size={18} aria-hidden />} mt="auto" />
           </AppShell.Navbar>
           <AppShell.Main id="content" tabIndex={-1} style={{ outline: "none" }}>
             {projects.isError && <ErrorNote error={projects.error} again={() => void projects.refetch()} />}
@@ -155,23 +167,14 @@ function LiveMark() {
   );
 }
 
-function LanguageMenu() {
+/** Goes to the other language, whose name it shows. */
+function LanguageButton() {
   const { t, i18n } = useTranslation();
+  const other = i18n.language.startsWith("zh") ? "en" : "zh";
   return (
-    <Menu position="bottom-end">
-      <Menu.Target>
-        <ActionIcon variant="subtle" color="gray" aria-label={t("app.language")}>
-          <IconLanguage size={18} />
-        </ActionIcon>
-      </Menu.Target>
-      <Menu.Dropdown>
-        {Object.entries(LANGUAGES).map(([code, name]) => (
-          <Menu.Item key={code} lang={code} onClick={() => void i18n.changeLanguage(code)}>
-            {name}
-          </Menu.Item>
-        ))}
-      </Menu.Dropdown>
-    </Menu>
+    <ActionIcon variant="subtle" color="gray" w="auto" px={6} lang={other} aria-label={`${t("app.language")}: ${LANGUAGES[other]}`} onClick={() => void i18n.changeLanguage(other)}>
+      <Text size="xs">{LANGUAGES[other]}</Text>
+    </ActionIcon>
   );
 }
 
@@ -186,24 +189,12 @@ function SchemeButton() {
   );
 }
 
-function UserMenu({ username }: { username: string }) {
+function SignOutButton() {
   const { t } = useTranslation();
   const out = useSignOut();
   return (
-    <Menu position="bottom-end">
-      <Menu.Target>
-        <Button variant="subtle" color="gray" size="compact-sm" leftSection={<IconUser size={16} aria-hidden />}>
-          {username}
-        </Button>
-      </Menu.Target>
-      <Menu.Dropdown>
-        <Stack gap={0}>
-          <Menu.Item component="a" href="/api/docs">
-            API
-          </Menu.Item>
-          <Menu.Item onClick={() => out.mutate()}>{t("app.signOut")}</Menu.Item>
-        </Stack>
-      </Menu.Dropdown>
-    </Menu>
+    <ActionIcon variant="subtle" color="gray" aria-label={t("app.signOut")} title={t("app.signOut")} loading={out.isPending} onClick={() => out.mutate()}>
+      <IconLogout size={18} />
+    </ActionIcon>
   );
 }

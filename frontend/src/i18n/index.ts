@@ -1,29 +1,40 @@
-// Two languages with the same keys (a test says so); the reader's choice is kept in the browser.
+// Two languages with the same keys (a test says so), each fetched when it is first shown; the choice is kept in the browser.
 
-import i18n from "i18next";
+import i18n, { type BackendModule } from "i18next";
 import LanguageDetector from "i18next-browser-languagedetector";
 import { initReactI18next } from "react-i18next";
-import en from "./en.json";
-import zh from "./zh.json";
 
 export const LANGUAGES = { en: "English", zh: "中文" } as const;
 
-void i18n
-  .use(LanguageDetector)
-  .use(initReactI18next)
-  .init({
-    resources: { en: { translation: en }, zh: { translation: zh } },
-    fallbackLng: "en",
-    supportedLngs: ["en", "zh"],
-    load: "languageOnly",
-    interpolation: { escapeValue: false }, // React escapes
-    detection: { order: ["localStorage", "navigator"], caches: ["localStorage"], lookupLocalStorage: "fubini.language" },
-  });
-
-const tell = (language: string) => {
-  document.documentElement.lang = language === "zh" ? "zh-Hans" : "en";
+const files: BackendModule = {
+  type: "backend",
+  init: () => undefined,
+  read: (language, _namespace, done) => {
+    const file = language === "zh" ? import("./zh.json") : import("./en.json");
+    file.then(
+      (found) => done(null, found.default),
+      (error: Error) => done(error, false),
+    );
+  },
 };
-tell(i18n.language);
-i18n.on("languageChanged", tell);
 
-export default i18n;
+/** Resolves when the reader's language is at hand. */
+export async function startLanguages(): Promise<void> {
+  const tell = (language: string) => {
+    document.documentElement.lang = language.startsWith("zh") ? "zh-Hans" : "en";
+  };
+  i18n.on("languageChanged", tell);
+  await i18n
+    .use(files)
+    .use(LanguageDetector)
+    .use(initReactI18next)
+    .init({
+      fallbackLng: "en",
+      supportedLngs: ["en", "zh"],
+      load: "languageOnly",
+      interpolation: { escapeValue: false }, // React escapes
+      react: { useSuspense: false },
+      detection: { order: ["localStorage", "navigator"], caches: ["localStorage"], lookupLocalStorage: "fubini.language" },
+    });
+  tell(i18n.language);
+}

@@ -3,11 +3,9 @@
 
 import { Alert, Anchor, Button, Code, Drawer, Group, Modal, Stack, Table, Tabs, Text } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
-import { notifications } from "@mantine/notifications";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useNavigate, useParams, useSearchParams } from "react-router";
-import { asProblem } from "@/api/problem";
 import { ErrorNote } from "@/components/ErrorNote";
 import { Figure, Loaded, Page, RunMark, Took, When } from "@/components/parts";
 import { Graph } from "@/features/graph/Graph";
@@ -127,10 +125,6 @@ function Deeds({ id, live, suspended, failed }: { id: string; live: boolean; sus
       onSuccess: (made) => {
         if (name === "resubmit") void navigate(`/runs/${made.id}`);
       },
-      onError: (error) => {
-        const problem = asProblem(error);
-        notifications.show({ color: "red", title: problem.message, message: [problem.detail, problem.nextStep].filter(Boolean).join(" ") });
-      },
     });
   return (
     <>
@@ -154,6 +148,7 @@ function Deeds({ id, live, suspended, failed }: { id: string; live: boolean; sus
           {t("run.relaunch")}
         </Button>
       )}
+      {deed.isError && <ErrorNote error={deed.error} />}
       <Modal opened={asking} onClose={() => setAsking(false)} title={t("run.cancel")} centered>
         <Stack>
           <Text size="sm">{t("run.cancelAsk")}</Text>

@@ -1,4 +1,4 @@
-import { Button, Center, Paper, PasswordInput, Stack, Text, TextInput, Title } from "@mantine/core";
+import { Button, Center, Modal, Paper, PasswordInput, Stack, Text, TextInput, Title } from "@mantine/core";
 import { useState, type FormEvent } from "react";
 import { useTranslation } from "react-i18next";
 import { ErrorNote } from "@/components/ErrorNote";
@@ -44,5 +44,14 @@ export function SignIn({ again = false }: { again?: boolean }) {
         {form}
       </Paper>
     </Center>
+  );
+}
+
+/** Over a page whose session has ended; it stays until somebody has signed in. */
+export function SignInAgain() {
+  return (
+    <Modal opened onClose={() => undefined} withCloseButton={false} closeOnEscape={false} closeOnClickOutside={false} centered>
+      <SignIn again />
+    </Modal>
   );
 }

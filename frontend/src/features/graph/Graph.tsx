@@ -15,6 +15,17 @@ interface View {
   zoom: number;
 }
 
+/** The last whole frame, what it showed and from where. */
+interface Still {
+  image: HTMLCanvasElement;
+  found: Layout;
+  view: View;
+}
+
+const REST_MS = 120;
+/** Lines a stroke: rasterising one path of thousands costs far more than many of hundreds. */
+const STROKE_LINES = 150;
+
 const ARROWS = ["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"] as const;
 type Arrow = (typeof ARROWS)[number];
 
@@ -42,16 +53,36 @@ export function Graph({ nodes, chosen, onChoose, height = 560 }: { nodes: GraphN
   }, [whole, width, found.width]);
   const shown = view ?? first();
 
+  // While the view moves, the last whole frame is shifted and scaled; when it rests, the picture is drawn anew. So a pan
+  // costs a copy, whatever the tree's size.
+  const still = useRef<Still | null>(null);
+  const moving = useRef(false);
+  const [rest, setRest] = useState(0);
+  const resting = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const move = (next: View | null | ((old: View | null) => View | null)) => {
+    moving.current = true;
+    clearTimeout(resting.current);
+    resting.current = setTimeout(() => {
+      moving.current = false;
+      setRest((n) => n + 1);
+    }, REST_MS);
+    setView(next);
+  };
+  useEffect(() => () => clearTimeout(resting.current), []);
   useEffect(() => {
     const element = canvas.current;
     if (!element) return;
-    const next = requestAnimationFrame(() => paint(element, found, shown, { width, height, dark, chosen: at, t }));
+    const next = requestAnimationFrame(() => {
+      const kept = still.current;
+      if (moving.current && kept && kept.found === found) shift(element, kept, shown);
+      else still.current = paint(element, found, shown, { width, height, dark, chosen: at, t });
+    });
     return () => cancelAnimationFrame(next);
-  });
+  }, [found, shown.x, shown.y, shown.zoom, width, height, dark, at, t, rest]);
 
   const zoomBy = useCallback(
     (factor: number, cx: number, cy: number) =>
-      setView((old) => {
+      move((old) => {
         const from = old ?? first();
         const zoom = Math.min(2.5, Math.max(0.02, from.zoom * factor));
         const k = zoom / from.zoom;
@@ -126,7 +157,7 @@ export function Graph({ nodes, chosen, onChoose, height = 560 }: { nodes: GraphN
           const [dx, dy] = [event.clientX - from.x, event.clientY - from.y];
           if (!from.moved && Math.hypot(dx, dy) < 4) return;
           from.moved = true;
-          setView({ zoom: from.view.zoom, x: from.view.x + dx, y: from.view.y + dy });
+          move({ zoom: from.view.zoom, x: from.view.x + dx, y: from.view.y + dy });
         }}
         onPointerUp={(event) => {
           const moved = drag.current?.moved;
@@ -151,15 +182,26 @@ interface Paint {
   t: (key: string, values?: Record<string, unknown>) => string;
 }
 
-/** Draws what is in view; what is outside costs a comparison. */
-function paint(element: HTMLCanvasElement, found: Layout, view: View, { width, height, dark, chosen, t }: Paint): void {
+function shift(element: HTMLCanvasElement, kept: Still, view: View): void {
+  const c = element.getContext("2d");
+  if (!c) return;
+  const ratio = window.devicePixelRatio || 1;
+  const k = view.zoom / kept.view.zoom;
+  c.setTransform(1, 0, 0, 1, 0, 0);
+  c.clearRect(0, 0, element.width, element.height);
+  c.setTransform(k, 0, 0, k, ratio * (view.x - kept.view.x * k), ratio * (view.y - kept.view.y * k));
+  c.drawImage(kept.image, 0, 0);
+}
+
+/** Draws what is in view; what is outside costs a comparison. Returns the frame, for moving it. */
+function paint(element: HTMLCanvasElement, found: Layout, view: View, { width, height, dark, chosen, t }: Paint): Still | null {
   const ratio = window.devicePixelRatio || 1;
   if (element.width !== Math.round(width * ratio) || element.height !== Math.round(height * ratio)) {
     element.width = Math.round(width * ratio);
     element.height = Math.round(height * ratio);
   }
   const c = element.getContext("2d");
-  if (!c) return;
+  if (!c) return null;
   c.setTransform(ratio, 0, 0, ratio, 0, 0);
   c.clearRect(0, 0, width, height);
   c.setTransform(ratio * view.zoom, 0, 0, ratio * view.zoom, ratio * view.x, ratio * view.y);
@@ -168,6 +210,8 @@ function paint(element: HTMLCanvasElement, found: Layout, view: View, { width, h
   const seen = (box: Box) => box.x >= left && box.x <= right && box.y >= top && box.y <= bottom;
   c.strokeStyle = dark ? "#4a5260" : "#b9c1cc";
   c.lineWidth = Math.max(1, 0.6 / view.zoom);
+  const curved = view.zoom > 0.2 && found.lines.length < 2000;
+  let drawn = 0;
   c.beginPath();
   for (const { from, to } of found.lines) {
     const [a, b] = [found.boxes[from]!, found.boxes[to]!];
@@ -175,7 +219,13 @@ function paint(element: HTMLCanvasElement, found: Layout, view: View, { width, h
     const [x1, y1, x2, y2] = [a.x + BOX_WIDTH / 2, a.y + BOX_HEIGHT, b.x + BOX_WIDTH / 2, b.y];
     c.moveTo(x1, y1);
     const mid = (y1 + y2) / 2;
-    c.bezierCurveTo(x1, mid, x2, mid, x2, y2);
+    if (curved) c.bezierCurveTo(x1, mid, x2, mid, x2, y2);
+    else c.lineTo(x2, y2);
+    drawn += 1;
+    if (drawn % STROKE_LINES === 0) {
+      c.stroke();
+      c.beginPath();
+    }
   }
   c.stroke();
   const words = view.zoom > 0.32;
@@ -206,6 +256,11 @@ function paint(element: HTMLCanvasElement, found: Layout, view: View, { width, h
       c.fillText(cut([t(`state.${PHASES[box.phase].word}`), node.site].filter(Boolean).join(" · ")), box.x + 13, box.y + 29);
     }
   });
+  const image = document.createElement("canvas");
+  image.width = element.width;
+  image.height = element.height;
+  image.getContext("2d")?.drawImage(element, 0, 0);
+  return { image, found, view };
 }
 
 const cut = (text: string) => (text.length > 22 ? `${text.slice(0, 10)}…${text.slice(-10)}` : text);

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import functools
 import json
+import os
+import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -142,3 +145,28 @@ def test_artifacts_requests_and_listings_from_submit_to_the_last_step(repository
         assert files_with(running.home, CANARY) == []
         # The URL with its query is the manifest's own text; it must not be in any log.
         assert files_with(running.home / "log", "query-canary") == []
+
+
+def test_a_worker_killed_in_the_middle_of_a_fetch_costs_time_and_nothing_else() -> None:
+    gate = threading.Event()
+
+    def slow(write: Any) -> None:
+        write(b"first half, ")
+        gate.wait(60)
+        write(b"second half")
+
+    with web(lambda asked: Reply(headers={"Content-Length": "23"}, stream=slow)) as served, stack(FUBINI_REMOTE_ALLOW=served.allow) as running:
+        text = REFUSED.replace("http://169.254.169.254/latest/meta-data", served.url)
+        text = text.replace('command: ["true"]', "command: [cat, /in]")
+        run_id = running.submit(text)
+        deadline = time.monotonic() + 30
+        while not served.asked and time.monotonic() < deadline:
+            time.sleep(0.1)
+        why = running.get(f"runs/{run_id}/why")
+        assert "waits for the artifact 'far'" in json.dumps(why)
+        [worker] = running.kinds()["worker"]
+        os.kill(worker, signal.SIGKILL)
+        gate.set()
+        assert running.wait(run_id, 90)["state"] == "succeeded"
+        assert "first half, second half" in cli_on(running.home).ok("run", "logs", run_id).out
+        assert len(served.asked) == 2

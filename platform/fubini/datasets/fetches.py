@@ -22,7 +22,7 @@ from fubini.datasets.limits import limit
 from fubini.datasets.models import Artifact, Fetch
 from fubini.events.services import EventDraft, events_append
 
-HELD_MS: Final = 60_000
+HELD_MS: Final = 20_000  # ten times the pace at which it is renewed
 TRIES_MAX: Final = 5
 A_PROJECT_MAX: Final = 2  # moving at once, so that one project's slow sources do not hold up the others'
 FIRST_PAUSE_MS: Final = 1_000

@@ -23,7 +23,7 @@ from fubini.common.errors import Conflict, Invalid
 from fubini.datasets.entries import SIZE_MAX, Manifest, manifest_check
 from fubini.datasets.errors import BlobMissing, EntriesInvalid
 from fubini.datasets.limits import limit
-from fubini.datasets.models import Artifact, Blob, Dataset, DatasetVersion, Replica, Transfer
+from fubini.datasets.models import Artifact, Blob, Dataset, DatasetVersion, Fetch, Replica, Transfer
 from fubini.datasets.selectors import CLAIM, IN_MAX, artifact_resolve, blobs_known, memory_clear
 from fubini.datasets.signing import blob_url, upload_grant
 from fubini.datasets.store import Store, Stored, default_store, is_digest
@@ -308,6 +308,9 @@ def artifacts_delete(*, run_ids: Iterable[str], keep: QuerySet[Any] | None = Non
     for at in range(0, len(ids), IN_MAX):
         doomed = Artifact.objects.filter(run_id__in=ids[at : at + IN_MAX])
         gone += (doomed.exclude(key__in=keep) if keep is not None else doomed).delete()[0]
+        # A fetch whose artifact is gone brought nothing any more: should the run go on, it is fetched anew.
+        ended = Fetch.objects.filter(run_id__in=ids[at : at + IN_MAX], state__in=["verified", "failed"])
+        ended.exclude(key__in=doomed.values("key")).delete()
     transaction.on_commit(memory_clear)
     return gone
 

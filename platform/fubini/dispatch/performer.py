@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from django.db import close_old_connections, connection
@@ -51,13 +50,14 @@ class Performer:
         bell.ring("remote")
 
     def _run(self) -> None:
-        with bell.Bell("remote") as mine, ThreadPoolExecutor(self.at_once, thread_name_prefix="performer") as pool:
+        with bell.Bell("remote") as mine:
             while not self._stopping.is_set():
                 try:
                     mine.drain()
                     self._renew()
                     while len(self._working) < self.at_once and (work := self._take()) is not None:
-                        pool.submit(self._work, work)
+                        # Daemons: a worker that is told to stop does not wait for a far side that hangs.
+                        threading.Thread(target=self._work, args=(work,), name="performer-work", daemon=True).start()
                 except Exception:
                     log.exception("the performer could not look for work; going on")
                 close_old_connections()

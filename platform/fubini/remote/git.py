@@ -241,10 +241,11 @@ def _address(repository: Repository, git: _Git, policy: Policy, timeout_s: float
         raise RemoteError(f"{landed.shown} is not a git repository")
     moved = landed.origin != place.origin
     final: Pinned = pin(landed, policy, resolver)
+    pinned_to = f"[{final.address}]" if final.address.version == 6 else str(final.address)
     target = f"{landed.scheme}://{landed.netloc}{landed.target.removesuffix(_INFO)}"
     git.config += [
         (f"protocol.{landed.scheme}.allow", "always"),
-        ("http.curloptResolve", f"{landed.host}:{landed.port}:{final.address}"),
+        ("http.curloptResolve", f"{landed.host}:{landed.port}:{pinned_to}"),
         ("http.proxy", ""),
         ("http.sslVerify", "true" if repository.verify else "false"),
     ]

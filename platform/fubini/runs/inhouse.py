@@ -19,7 +19,7 @@ from fubini.runs.models import Run, Task, TaskHold
 from fubini.runs.transitions import tasks_move
 
 KINDS: Final = ("http", "data")
-HELD_MS: Final = 60_000
+HELD_MS: Final = 20_000
 A_PROJECT_MAX: Final = 4  # at once, so that one project's slow answers do not hold up the others'
 
 

@@ -160,8 +160,8 @@ def test_a_dead_workers_request_is_made_again_under_the_same_key_and_counts_once
         taken = inhouse_take(holder="dead", at_ms=now)
         assert taken is not None
         assert inhouse_take(holder="other", at_ms=now + 1) is None
-        inhouse_hold(holder="dead", ids=[task.pk], at_ms=now + 50_000)
-        assert inhouse_take(holder="other", at_ms=now + 61_000) is None
+        inhouse_hold(holder="dead", ids=[task.pk], at_ms=now + 15_000)
+        assert inhouse_take(holder="other", at_ms=now + 21_000) is None
         again = inhouse_take(holder="other", at_ms=now + 200_000)
         assert again is not None
         from fubini.dispatch.inhouse import inhouse_perform

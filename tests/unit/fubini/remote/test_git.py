@@ -16,6 +16,7 @@ import pytest
 from fubini.remote import git
 from fubini.remote.git import Repository
 from fubini.remote.guard import Policy, Refused, RemoteError, policy_from
+from tests.support.web import Asked, Reply, web
 
 ENV = {
     "PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull,
@@ -167,3 +168,28 @@ def test_the_program_gets_no_credentials_as_arguments_and_none_of_our_environmen
         assert "canary" not in " ".join(argv)
         assert "GIT_SSH_COMMAND" not in env
         assert "canary-of-ours" not in " ".join(env.values())
+
+
+def test_a_redirect_is_followed_by_the_guard_and_not_by_the_program(served: str, origin: Path, tmp_path: Path) -> None:
+    def moved(asked: Asked) -> Reply:
+        return Reply(status=301, headers={"Location": served + asked.path.replace("/old.git", "/repo.git")})
+
+    with web(moved) as front:
+        policy = policy_from({"allow": [front.allow, served.removeprefix("http://")]})
+        commit, content, _ = read(tmp_path, Repository(f"{front.url}/old.git"), policy)
+        assert commit == run(origin / "repo.git", "rev-parse", "main")
+        assert content["data/one.txt"][1] == b"second\n"
+        assert [a.path for a in front.asked] == ["/old.git/info/refs?service=git-upload-pack"]
+        with pytest.raises(Refused):
+            read(tmp_path, Repository(f"{front.url}/old.git"), policy_from({"allow": [front.allow]}))
+
+
+def test_a_name_is_pinned_for_the_program_too(served: str, tmp_path: Path) -> None:
+    port = int(served.rpartition(":")[2])
+    policy = policy_from({"allow": [f"git.example:{port}"]})
+    answers = [["127.0.0.1"], ["127.0.0.1"], ["10.9.9.9"]]
+    found = read(
+        tmp_path, Repository(f"http://git.example:{port}/repo.git"), policy, resolver=lambda host, p: answers.pop(0)
+    )
+    assert found[1]["data/one.txt"][1] == b"second\n"
+    assert answers == [["10.9.9.9"]]

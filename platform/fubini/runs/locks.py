@@ -42,6 +42,11 @@ class RowClaim:
     node_id: str
     generation: int
     locks: tuple[LockName, ...]
+    order: tuple[int, int, str]
+
+
+def _order(row: LockClaim) -> tuple[int, int, str]:
+    return (-row.priority, row.created_at_ms, row.claim)
 
 
 class RowQueues:
@@ -114,7 +119,18 @@ class RowQueues:
     # rows
     def claim_of(self, row: LockClaim) -> RowClaim:
         rows = LockClaim.objects.filter(claim=row.claim).select_related("lock").order_by("position")
-        return RowClaim(row.claim, row.run_id, row.node_id, row.generation, tuple(self.name_of(r.lock) for r in rows))
+        names = tuple(self.name_of(r.lock) for r in rows)
+        return RowClaim(row.claim, row.run_id, row.node_id, row.generation, names, _order(row))
+
+    def join(self, row: LockClaim, locks: Sequence[LockName]) -> None:
+        """A wish has just been queued: it changes who is first only where it goes before whom we know to be."""
+        wish = RowClaim(row.claim, row.run_id, row.node_id, row.generation, tuple(locks), _order(row))
+        for lock in locks:
+            if lock not in self._first:
+                continue
+            first = self._first[lock]
+            if first is None or wish.order < first.order:
+                self._first[lock] = wish
 
     def forget(self, locks: Iterable[LockName]) -> None:
         """The queues of these locks have changed."""
@@ -132,72 +148,76 @@ class RowQueues:
         return [LockGranted(self.at_ms, NodeId(claim.node_id), claim.generation) for claim in own]
 
 
-def lock_request(*, run: Run, request: LockRequest, at_ms: int) -> list[Event]:
+def lock_request(*, run: Run, request: LockRequest, queues: RowQueues) -> list[Event]:
     """Take locks for a node of a run, or queue for them; -> what its engine hears at once."""
-    queues = RowQueues(run.project_id, run.project.slug, at_ms)
-    holder, generation = request.holder, request.generation
+    at_ms, holder, generation = queues.at_ms, request.holder, request.generation
     known = LockClaim.objects.filter(run=run, node_id=holder)
-    row = known.filter(generation=generation).first()
+    rows = list(known.order_by("position"))
     heard: list[Event] = []
-    if row is None:
-        if known.exists():  # of an earlier generation: its engine has let go of it
-            heard = lock_release(run=run, release=LockRelease(holder, generation), at_ms=at_ms)
+    if rows and rows[0].generation != generation:  # of an earlier generation: its engine has let go of it
+        heard = locks_release(run=run, releases=[LockRelease(holder, generation)], queues=queues)
+        rows = []
+    if not rows:
         for lock in request.locks:
             if queues.known_size(lock) is None:
                 return [LockRefused(at_ms, holder, generation, no_size_message(lock)), *heard]
         claim = new_id()
-        LockClaim.objects.bulk_create(
-            [
-                LockClaim(
-                    claim=claim,
-                    lock=queues.row(lock),
-                    run=run,
-                    node_id=holder,
-                    generation=generation,
-                    position=position,
-                    priority=request.priority,
-                    created_at_ms=run.created_at_ms,
-                    asked_at_ms=at_ms,
-                )
-                for position, lock in enumerate(request.locks)
-            ]
-        )
-        queues.forget(request.locks)
+        rows = [
+            LockClaim(
+                claim=claim,
+                lock=queues.row(lock),
+                run=run,
+                node_id=holder,
+                generation=generation,
+                position=position,
+                priority=request.priority,
+                created_at_ms=run.created_at_ms,
+                asked_at_ms=at_ms,
+            )
+            for position, lock in enumerate(request.locks)
+        ]
+        LockClaim.objects.bulk_create(rows)
+        queues.join(rows[0], request.locks)
         heard += queues.settle(request.locks, run_id=run.pk)
         mine = LockGranted(at_ms, holder, generation)
         if mine in heard:
             return [mine, *(event for event in heard if event != mine)]
-        row = known.filter(generation=generation).first()
-    assert row is not None, "a claim was just made"
-    wish = queues.claim_of(row)
+    row = rows[0]
     if row.held_at_ms is not None:
         LockClaim.objects.filter(claim=row.claim).update(heard=True)
         return [LockGranted(at_ms, holder, generation), *heard]
+    names = tuple(queues.name_of(r.lock) for r in rows)
+    wish = RowClaim(row.claim, row.run_id, row.node_id, row.generation, names, _order(row))
     found = obstacle(queues, wish)
     assert found is not None, "settled, yet the first in every queue has not got its locks"
     return [LockWaiting(at_ms, holder, generation, found[0].text, found[1]), *heard]
 
 
-def lock_release(*, run: Run, release: LockRelease, at_ms: int) -> list[Event]:
-    """Give back what a node of a run holds or waits for; -> what the run's other nodes get by that."""
-    return _release(run, list(LockClaim.objects.filter(run=run, node_id=release.holder)), at_ms)
+def locks_release(*, run: Run, releases: Sequence[LockRelease], queues: RowQueues) -> list[Event]:
+    """Give back what nodes of a run hold or wait for, all at once; -> what the run's other nodes get by that."""
+    holders = [release.holder for release in releases]
+    rows: list[LockClaim] = []
+    for start in range(0, len(holders), 500):
+        rows += LockClaim.objects.filter(run=run, node_id__in=holders[start : start + 500])
+    return _release(rows, queues, run_id=run.pk)
 
 
 def run_locks_release(*, run: Run, at_ms: int) -> None:
     """A run is over, however it came to that: it holds nothing and waits for nothing."""
-    _release(run, list(LockClaim.objects.filter(run=run)), at_ms, tell=False)
+    _release(list(LockClaim.objects.filter(run=run)), RowQueues(run.project_id, run.project.slug, at_ms))
 
 
-def _release(run: Run, rows: Sequence[LockClaim], at_ms: int, *, tell: bool = True) -> list[Event]:
+def _release(rows: Sequence[LockClaim], queues: RowQueues, *, run_id: str = "") -> list[Event]:
     if not rows:
         return []
-    queues = RowQueues(run.project_id, run.project.slug, at_ms)
     locks = Lock.objects.filter(pk__in={row.lock_id for row in rows}).order_by("pk")
     names = [queues.name_of(lock) for lock in locks]
     for name in names:
         queues.row(name)
-    LockClaim.objects.filter(pk__in=[row.pk for row in rows]).delete()
-    return queues.settle(names, run_id=run.pk if tell else "")
+    for start in range(0, len(rows), 500):
+        LockClaim.objects.filter(pk__in=[row.pk for row in rows[start : start + 500]]).delete()
+    queues.forget(names)
+    return queues.settle(names, run_id=run_id)
 
 
 def locks_tend(*, at_ms: int) -> int:

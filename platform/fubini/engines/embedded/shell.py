@@ -19,7 +19,7 @@ from fubini.manifests.check import check_manifest
 from fubini.manifests.findings import Report
 from fubini.manifests.graphs import MAX_ITEMS
 from fubini.manifests.import_rules import NO_RULES, ImportRules, rules_from
-from fubini.runs.answers import answers_to
+from fubini.runs.answers import Answers
 from fubini.runs.apply import node_record, step_apply, steps_merge
 from fubini.runs.engine import Event, Foresight, NodePhase, Rehearsal, RunContext, RunRecord, Signal, Step
 from fubini.runs.memoized import CARRIED
@@ -89,15 +89,14 @@ class EmbeddedShell:
         cached = self._load(run)
         steps: list[Step] = []
         refused: dict[int, str] = {}
+        answers = Answers(run, at_ms=at_ms)
         todo: deque[tuple[int, Event]] = deque(enumerate(events))
         while todo:
             place, event = todo.popleft()
             steps.append(embedded.advance(cached.state, event))
             if steps[-1].refused:
                 refused[place] = steps[-1].refused
-            for command in steps[-1].commands:
-                answers = answers_to(run, command, at_ms=at_ms)
-                todo.extendleft((place, answer) for answer in reversed(answers))
+            todo.extendleft((place, answer) for answer in reversed(answers.to(steps[-1].commands)))
         step_apply(run, steps_merge(steps), phases=cached.phases, at_ms=at_ms, rules=cached.rules)
         run.engine_version += 1
         run.save(update_fields=["engine_version"])

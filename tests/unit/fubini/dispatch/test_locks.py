@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.db.models import Count
+from django.test.utils import CaptureQueriesContext
 
 from fubini.common import clock
 from fubini.datasets.models import Artifact
@@ -230,6 +232,27 @@ def test_a_database_semaphore_has_the_size_people_gave_it(project: Project, plac
     locks_tend(at_ms=clock.now_ms())
     pump()
     assert Task.objects.filter(run=run).count() == 2
+
+
+def queries(work: Any) -> int:
+    with CaptureQueriesContext(connection) as captured:
+        work()
+    return len(captured)
+
+
+def test_a_longer_queue_costs_no_more_to_move_on_and_little_to_join_or_leave(project: Project, place: Place) -> None:
+    moved, joined, left = [], [], []
+    for count in (20, 300):
+        run = submit(project, BEAM.replace("withItems: [1, 2]", f"withSequence: {{count: '{count}'}}"))
+        joined.append(queries(pump) / count)
+        [task] = Task.objects.filter(run=run, state="queued")
+        finish(task, place, End())
+        moved.append(queries(pump))
+        run_signal(run=run, kind="terminate", actor="user:ann")
+        left.append(queries(pump))
+        assert fresh(run).state == "failed" and not LockClaim.objects.exists()
+    assert moved[1] <= moved[0] + 2 and left[1] <= left[0] + 10
+    assert joined[1] < 3
 
 
 # --- ends of every kind ------------------------------------------------------------------------------------------

@@ -137,9 +137,14 @@ def test_a_failed_workflow_is_retried_and_resubmitted(argo: Argo) -> None:
     name = submitted(argo, HELLO, "-p", "code=3")
     argo("wait", name, ok=False)
     assert phases(got(argo, name))["end"] == "Failed"
+    memoized = argo("resubmit", name, "--memoized", "-o", "name").split()[-1]
+    argo("wait", memoized, ok=False)
+    assert len(phases(got(argo, memoized))) == 3  # what had succeeded is in the tree and did not run again
+    assert "hello" not in argo("logs", memoized, "--no-color")
     argo("retry", name, "-p", "code=0")
     argo("wait", name)
     assert set(phases(got(argo, name)).values()) == {"Succeeded"}
+    assert "must be Failed/Error" in argo("resubmit", name, "--memoized", ok=False)
     again = argo("resubmit", name, "-o", "name", "-p", "code=0").split()[-1]
     assert again != name
     argo("wait", again)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import time
 import weakref
@@ -21,6 +22,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 
 from fubini.accounts.authentication import principal_of_request
+from fubini.common import clock
 from fubini.common.errors import FubiniError, Invalid, Unauthenticated
 from fubini.common.principal import Principal
 from fubini.compat.argo import reads
@@ -38,12 +40,14 @@ from fubini.rest.problems import MethodNotAllowed
 from fubini.runs.logs import READ_MAX_BYTES, log_read, log_streams
 from fubini.runs.models import Run, RunNode, Task
 from fubini.runs.selectors import tasks_of
-from fubini.runs.transitions import ATTEMPT_ENDED, RUN_ENDED
+from fubini.runs.transitions import ATTEMPT_ENDED, RUN_ENDED, TASK_ENDED
 
 PACE_S: Final = 0.4
 BEAT_S: Final = 10.0
 WATCHED_MAX: Final = 500
 LOG_TASKS_MAX: Final = 5_000
+LATE_MS: Final = 3_000
+TURNS_MAX: Final = 1_000  # of a stream that does not follow but reads what is printed while it reads
 LINE_MAX_BYTES: Final = 64 * 1024
 Messages = AsyncIterator[dict[str, Any] | None]  # None keeps the connection alive
 
@@ -267,16 +271,16 @@ def _matcher(pattern: str) -> Callable[[str], bool]:
 
 async def _logged(log: _Log) -> Messages:
     beaten = time.monotonic()
-    while True:
-        ended, lines = await in_thread(lambda: _lines(log))
+    for turn in itertools.count():
+        complete, lines = await in_thread(lambda: _lines(log))
         for message in lines:
             yield message
         if log.limit is not None and log.sent >= log.limit:
             return
+        if complete or (not log.follow and (not lines or turn >= TURNS_MAX)):
+            return
         if lines:
             beaten = time.monotonic()
-        elif ended or not log.follow:
-            return
         elif time.monotonic() - beaten >= BEAT_S:
             beaten = time.monotonic()
             yield None
@@ -285,7 +289,11 @@ async def _logged(log: _Log) -> Messages:
 
 
 def _lines(log: _Log) -> tuple[bool, list[dict[str, Any]]]:
-    """What has been printed since the last look, by leaf in the order they were made; has the run ended?"""
+    """What has been printed since the last look, by leaf in the order they were made; is that all there will be?
+
+    An attempt may end before its last lines have come: its log is at an end when the agent has said so of each stream,
+    or `LATE_MS` after its end, for an agent that cannot any more.
+    """
     run = Run.objects.get(pk=log.run_id)  # before its logs: what is printed until it has ended is there then
     ended = run.state in RUN_ENDED
     if log.nothing:
@@ -295,23 +303,24 @@ def _lines(log: _Log) -> tuple[bool, list[dict[str, Any]]]:
     names = _pods(run, tasks)
     for task in tasks:
         pod = names.get(task.node_id, task.node_id)
-        if log.pod and log.pod not in (pod, task.node_id):
+        attempts = task.attempt_rows  # type: ignore[attr-defined]
+        settled = task.state in TASK_ENDED
+        if (log.pod and log.pod not in (pod, task.node_id)) or (settled and not attempts):
             log.done.add(task.pk)
             continue
-        attempts = task.attempt_rows  # type: ignore[attr-defined]
         if not attempts:
             continue
         attempt = attempts[-1]
         over = attempt.state in ATTEMPT_ENDED
-        for stream in log_streams(run.pk, attempt.pk):
-            found += [
-                {"result": {"content": line, "podName": pod}} for line in _new(log, run.pk, attempt.pk, stream, over)
-            ]
-        if over and task.state in ("succeeded", "failed", "cancelled"):
+        late = over and clock.now_ms() - (attempt.ended_at_ms or 0) > LATE_MS
+        streams = log_streams(run.pk, attempt.pk)
+        closed = [_new(log, run.pk, attempt.pk, stream, late or not log.follow) for stream in streams]
+        found += [{"result": {"content": line, "podName": pod}} for lines, _ in closed for line in lines]
+        if settled and over and (late or (streams and all(eof for _, eof in closed))):
             log.done.add(task.pk)
         if len(found) > 5_000:
             return False, found
-    return ended, found
+    return ended and all(task.pk in log.done for task in tasks), found
 
 
 def _pods(run: Run, tasks: list[Task]) -> dict[str, str]:
@@ -319,22 +328,21 @@ def _pods(run: Run, tasks: list[Task]) -> dict[str, str]:
     return {row.node_id: pod_name(run, row) for row in rows.only("node_id", "name", "template_name", "extra")}
 
 
-def _new(log: _Log, run_id: str, attempt_id: str, stream: str, over: bool) -> list[str]:
-    """New whole lines of one stream; the last one without its end counts once the attempt is over."""
+def _new(log: _Log, run_id: str, attempt_id: str, stream: str, flush: bool) -> tuple[list[str], bool]:
+    """New whole lines of one stream, and whether it is at its end; then the last line needs no end of its own."""
     key = (attempt_id, stream)
     pieces: list[bytes] = []
     while True:
         part = log_read(run_id, attempt_id, stream=stream, offset=log.at.get(key, 0), limit=READ_MAX_BYTES)
-        if not part.data:
-            break
-        log.at[key] = part.next_offset
-        pieces.append(part.data)
-        if len(pieces) >= 16:
+        if part.data:
+            log.at[key] = part.next_offset
+            pieces.append(part.data)
+        if not part.data or part.eof or len(pieces) >= 16:
             break
     data = log.rest.pop(key, b"") + b"".join(pieces)
     whole, _, rest = data.rpartition(b"\n")
     lines = whole.split(b"\n") if whole or data.startswith(b"\n") else []
-    if rest and (over or len(rest) > LINE_MAX_BYTES):
+    if rest and (flush or part.eof or len(rest) > LINE_MAX_BYTES):
         lines.append(rest)
     elif rest:
         log.rest[key] = rest
@@ -343,4 +351,4 @@ def _new(log: _Log, run_id: str, attempt_id: str, stream: str, over: bool) -> li
         texts = texts[-log.tail :] if log.tail else []
     kept = [text for text in texts if log.match(text)]
     log.sent += sum(len(text) + 1 for text in kept)
-    return kept
+    return kept, part.eof

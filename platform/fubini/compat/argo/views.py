@@ -253,13 +253,11 @@ def workflow_submit(
 def act(run: Run, action: str, body: Mapping[str, Any], actor: str) -> dict[str, Any]:
     """Do what a person asks of a run, and show the run as it stands after it."""
     if action == "resubmit":
-        if body.get("memoized"):
-            raise Unimplemented(
-                "A memoized resubmit is not served here.",
-                next_step="Retry the run: what succeeded is kept; or resubmit it without memoized.",
-            )
         made = services.run_resubmit(
-            run=run, actor=actor, parameters=bodies.pairs(body.get("parameters"), "parameters")
+            run=run,
+            actor=actor,
+            parameters=bodies.pairs(body.get("parameters"), "parameters"),
+            memoized=bool(body.get("memoized")),
         )
         return reads.workflow_read(made)
     kind, payload = _signal(action, body)

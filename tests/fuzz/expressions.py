@@ -415,6 +415,8 @@ HOSTILE: list[tuple[str, str]] = [
         "toJSON(reduce(1..190, [#acc], 1..90000))", "uniq(1..90000)", "uniq(map(1..50000, {#, 1.0}))", "sprig.indent(3000000, repeat('\n', 3000000))",
         "sprig.regexReplaceAllLiteral('x', inputs.parameters.long, inputs.parameters.long)", "reduce(1..1000, len(1..90000))",
         "sprig.regexReplaceAll('(x)', inputs.parameters.long, repeat('$1', 100000))", "reduce(1..5000, concat(#acc, [#]), [])",
+        "inputs[[1]]", "{'k': 1} in item", "get(inputs, [1])", "sprig.get(inputs, [1])", "sprig.hasKey(inputs, [1])", "$env[{}]",
+        "groupBy([1, 2], [#])", "sortBy([1, 2], [#])",
         "keys(reduce(1..200, {{'a': #acc, 'b': #acc}}, 1))", "sprig.merge(reduce(1..60, {{'a': #acc, 'b': #acc}}, {}), {})",
     )),
     *(("when", text) for text in (

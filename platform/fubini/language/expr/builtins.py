@@ -16,7 +16,7 @@ from typing import Any
 from fubini.language import gojson
 from fubini.language.errors import LanguageError, LimitError
 from fubini.language.expr import tree
-from fubini.language.expr.evaluate import MAX_ELEMENTS, MAX_TEXT, Runtime, _kind, is_number
+from fubini.language.expr.evaluate import MAX_ELEMENTS, MAX_TEXT, Runtime, _kind, as_key, is_number
 from fubini.language.expr.sprig import SPRIG, replaced
 
 
@@ -133,7 +133,7 @@ def _group_by(run: Runtime, values: list[Any], closure: tree.Node | None, _: lis
     assert closure is not None
     groups: dict[Any, list[Any]] = {}
     for n, value in enumerate(values):
-        groups.setdefault(run.predicate(closure, value, n), []).append(value)
+        groups.setdefault(as_key(run.predicate(closure, value, n), closure.position), []).append(value)
     return groups
 
 
@@ -365,7 +365,7 @@ def _last(values: Any) -> Any:
 
 def _get(values: Any, key: Any) -> Any:
     if isinstance(values, Mapping):
-        return values.get(key)
+        return None if isinstance(key, (list, Mapping)) else values.get(key)
     if isinstance(values, list) and isinstance(key, int):
         return values[key] if -len(values) <= key < len(values) else None
     return None

@@ -183,7 +183,7 @@ def _link(run: Runtime, node: tree.Node) -> Any:
 def fetch(parent: Any, key: Any, position: int) -> Any:
     """`parent[key]` with expr-lang's rules: a missing map key is nil, an index out of range an error."""
     if isinstance(parent, Mapping):
-        return parent.get(key)
+        return parent.get(as_key(key, position))
     if isinstance(parent, (list, tuple, str)) and isinstance(key, (int, float)) and not isinstance(key, bool):
         index = int(key)
         if index < 0:
@@ -193,6 +193,13 @@ def fetch(parent: Any, key: Any, position: int) -> Any:
         return parent[index] if not isinstance(parent, str) else ord(parent[index])
     shown = gojson.format_value(key)
     raise LanguageError(f"cannot fetch {shown} from {_kind(parent)}", position)
+
+
+def as_key(value: Any, position: int) -> Any:
+    """Go's maps have no lists or maps as keys; a text that is not there is nil, these are an error."""
+    if isinstance(value, (list, Mapping)):
+        raise LanguageError(f"cannot use {_kind(value)} as a key of a map", position)
+    return value
 
 
 def _slice(run: Runtime, node: tree.Slice) -> Any:
@@ -395,7 +402,7 @@ def _in(left: Any, right: Any, node: tree.Binary) -> bool:
     if isinstance(right, list):
         return any(equal(left, element) for element in right)
     if isinstance(right, Mapping):
-        return left in right
+        return as_key(left, node.position) in right
     raise LanguageError(f'operator "in" not defined on {_kind(right)}', node.position)
 
 

@@ -1,4 +1,4 @@
-"""Our table of Argo's fields as types that a validator can walk, with a short help for the fields people write most.
+"""Our table of Argo's fields as types that a validator can walk, with a short help for the fields people write.
 
 Built once from `argo_fields`. Decides nothing about a manifest; `structure` does.
 """
@@ -11,7 +11,7 @@ from functools import cache
 from typing import Literal
 
 from fubini.manifests.argo_fields import PATTERNS, TABLE
-from fubini.manifests.field_help import FIELD_HELP
+from fubini.manifests.field_help import FIELD_HELP, SAME_AS
 
 Scalar = Literal["s", "b", "i32", "i64", "n", "is", "q", "any", "obj"]
 SCALARS: frozenset[str] = frozenset({"s", "b", "i32", "i64", "n", "is", "q", "any", "obj"})
@@ -117,7 +117,8 @@ def _build() -> dict[str, ObjectType]:
             name = name.rstrip("!")
             if name in fields:
                 raise ValueError(f"{type_name}.{name} twice")
-            fields[name] = Field(name, _parse_type(text), required, FIELD_HELP.get(f"{type_name}.{name}", ""))
+            own, shared = f"{type_name}.{name}", f"{SAME_AS.get(type_name, type_name)}.{name}"
+            fields[name] = Field(name, _parse_type(text), required, FIELD_HELP.get(own) or FIELD_HELP.get(shared, ""))
         if type_name in types:
             raise ValueError(f"{type_name} twice")
         types[type_name] = ObjectType(type_name, fields, tuple(f.name for f in fields.values() if f.required))

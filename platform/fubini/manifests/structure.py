@@ -7,12 +7,13 @@ is an error, an unknown field is a warning. A field whose value is null is as go
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable
 from typing import Any
 
 from fubini.manifests.argo_fields import PATTERN_WORDS, PATTERNS
-from fubini.manifests.context import Source, mapping
+from fubini.manifests.context import Source, listing, mapping
 from fubini.manifests.findings import nearest, show
 from fubini.manifests.load import Path
 from fubini.manifests.schema import (
@@ -397,6 +398,39 @@ def _task(source: Source, path: Path, value: dict[str, Any]) -> None:
         )  # fmt: skip
 
 
+    name = value.get("name")
+    if (_has(value, "depends") or _has(value, "dependencies")) and isinstance(name, str) and name[:1].isdigit():
+        source.error(
+            "digit-name", (*path, "name"), "In a dag with dependencies no name begins with a digit.",
+            found=show(name), allowed="a name that begins with a letter", help_text=f"Call it 'task-{show(name)}'.",
+        )  # fmt: skip
+
+
+def _http_body(source: Source, path: Path, value: dict[str, Any]) -> None:
+    written = value.get("bytes")
+    if not isinstance(written, str):
+        return
+    try:
+        base64.b64decode("".join(written.split()), validate=True)
+    except ValueError:
+        source.error(
+            "base64", (*path, "bytes"), "The body's bytes are not base64.", found=show(written),
+            allowed="base64, of letters, digits, '+', '/' and '=' at the end",
+            help_text="Encode them, or write text in http.body.",
+        )  # fmt: skip
+
+
+def _exit_codes(source: Source, path: Path, value: dict[str, Any]) -> None:
+    codes = listing(value.get("values"))
+    for index, code in enumerate(codes):
+        if code in codes[:index]:
+            source.error(
+                "duplicate", (*path, "values", index), "The list names an exit code twice.", found=show(code),
+                allowed="each code once", help_text="Delete one of the two.",
+            )  # fmt: skip
+            return
+
+
 def _sequence(source: Source, path: Path, value: dict[str, Any]) -> None:
     if _has(value, "count") and _has(value, "end"):
         source.error(
@@ -455,6 +489,8 @@ _RULES: dict[str, Callable[[Source, Path, dict[str, Any]], None]] = {
     "Sequence": _sequence,
     "Gauge": _gauge,
     "Resource": _resource,
+    "HTTPBody": _http_body,
+    "ExitCodes": _exit_codes,
     "WorkflowSpec": _spec,
 }
 assert all(name in object_types() for name in _RULES)

@@ -12,7 +12,7 @@ from fubini.dispatch import retries
 from fubini.dispatch import serializers as shape
 from fubini.dispatch.overview import overview_of
 from fubini.dispatch.selectors import platform_status, quote, task_why
-from fubini.dispatch.why import NEXT_STEPS, Why
+from fubini.dispatch.why import NEXT_STEPS, Why, around_now
 from fubini.pipelines.selectors import library_of
 from fubini.projects.authorize import project_get
 from fubini.rest.views import ApiViews, etag_of, operation
@@ -104,7 +104,8 @@ class WhyViews(ApiViews):
         codes: Counter[str] = Counter()
         for reasons in waiting.values_list("why", flat=True).iterator(chunk_size=2000):
             codes[reasons[0].get("code", "") if reasons else ""] += 1
-        shown = [task_why(t) for t in waiting.order_by("queued_at_ms", "id")[: self.params["limit"]]]
+        around = around_now()
+        shown = [task_why(t, around) for t in waiting.order_by("queued_at_ms", "id")[: self.params["limit"]]]
         count = sum(codes.values())
         running = Task.objects.filter(run=run, state__in=["placed", "running"]).count()
         groups = [_group(code, n, shown) for code, n in codes.most_common()]

@@ -64,22 +64,36 @@ class Why:
     mapped: list[dict[str, str]] = field(default_factory=list)
 
 
-def task_why(task: Task) -> Why:
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What every waiting task's answer needs, read once however many are explained."""
+
+    pools: dict[str, Pool]
+    pause: Pause | None
+
+
+def around_now() -> Around:
+    """Pools with their agents, and the installation's pause."""
+    pools = {p.pk: p for p in Pool.objects.select_related("site").prefetch_related("agents")}
+    return Around(pools, Pause.objects.filter(pk=1).exclude(reason="").first())
+
+
+def task_why(task: Task, around: Around | None = None) -> Why:
     """Explain one task in any state."""
-    answer = _explained(task)
+    answer = _explained(task, around)
     mapped = [
         {"what": what, "theirs": theirs, "ours": ours} for what, theirs, ours in task.spec.get("mapped", ())
     ]
     return replace(answer, mapped=mapped) if mapped else answer
 
 
-def _explained(task: Task) -> Why:
+def _explained(task: Task, around: Around | None) -> Why:
     if task.kind in INHOUSE and task.state in ("queued", "running"):
         what = "makes the request" if task.kind == "http" else "makes the list"
         when = "now" if task.state == "running" else "in a moment"
         return _plain(task, f"The platform {what} itself, {when}; it is placed on no site.")
     if task.state in ("queued", "blocked"):
-        return _waiting(task)
+        return _waiting(task, around or around_now())
     attempt = Attempt.objects.filter(task=task).select_related("site", "pool", "agent").order_by("-number").first()
     if attempt is None and task.kind in INHOUSE:
         said = f": {(task.outcome or {}).get('error')}" if (task.outcome or {}).get("error") else ""
@@ -114,10 +128,10 @@ def _plain(task: Task, sentence: str, placement: dict[str, Any] | None = None) -
     return Why(task.pk, task.node_id, task.template, task.state, sentence, placement=placement)
 
 
-def _waiting(task: Task) -> Why:
+def _waiting(task: Task, around: Around) -> Why:
     if task.state == "blocked" and (coming := fetches_waited_for(task)):
         return _fetching(task, coming)
-    pools = {p.pk: p for p in Pool.objects.select_related("site").prefetch_related("agents")}
+    pools, pause = around.pools, around.pause
     reasons = []
     for item in task.why:
         pool = pools.get(item.get("pool_id") or "")
@@ -126,7 +140,6 @@ def _waiting(task: Task) -> Why:
             if refusal := next(filter(None, said), ""):
                 item = {**item, "sentence": f"its agent takes no new work: {refusal}"}
         reasons.append({**item, "pool": pool.name if pool else None, "site": pool.site.name if pool else None})
-    pause = Pause.objects.filter(pk=1).exclude(reason="").first()
     if not reasons:
         text = (
             f"New work is paused: {pause.reason}"

@@ -160,7 +160,7 @@ class Task(models.Model):
     """One leaf to schedule. `waiting_for` is a set of reasons beside the state; `why` the last plan's reasons."""
 
     id = IdField()
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="tasks")
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="tasks", db_index=False)
     project_id = models.CharField(max_length=32)
     node_id = models.CharField(max_length=200)
     generation = models.IntegerField(default=0)
@@ -193,6 +193,7 @@ class Task(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "node_id", "generation"], name="task_once")]
         indexes = [
+            models.Index(fields=["run", "id"], name="task_run"),  # a run's tasks are paged by id
             models.Index(
                 fields=["state"],
                 condition=models.Q(state__in=["blocked", "queued", "placed", "running"]),
@@ -239,15 +240,15 @@ class Attempt(models.Model):
     """One try of a task at one site. `expires_at_ms` of its lease is server time."""
 
     id = IdField()
-    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="attempts")
-    run_id = models.CharField(max_length=32, db_index=True)
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="attempts", db_index=False)
+    run_id = models.CharField(max_length=32)
     project_id = models.CharField(max_length=32)
     number = models.PositiveIntegerField()
     fence = models.PositiveIntegerField()
-    site = models.ForeignKey("fubini_sites.Site", on_delete=models.PROTECT, related_name="+")
+    site = models.ForeignKey("fubini_sites.Site", on_delete=models.PROTECT, related_name="+", db_index=False)
     agent = models.ForeignKey("fubini_sites.Agent", on_delete=models.PROTECT, related_name="attempts")
-    pool = models.ForeignKey("fubini_sites.Pool", on_delete=models.PROTECT, related_name="+")
-    node_group = models.ForeignKey("fubini_sites.NodeGroup", on_delete=models.PROTECT, related_name="+")
+    pool = models.ForeignKey("fubini_sites.Pool", on_delete=models.PROTECT, related_name="+", db_index=False)
+    node_group = models.ForeignKey("fubini_sites.NodeGroup", on_delete=models.PROTECT, related_name="+", db_index=False)
     node_index = models.PositiveIntegerField(default=0)
     state = models.CharField(max_length=10, default="leased")
     cause = models.CharField(max_length=10, blank=True, default="")
@@ -276,7 +277,9 @@ class Attempt(models.Model):
             models.UniqueConstraint(fields=["task", "number"], name="attempt_number_once"),
             models.UniqueConstraint(fields=["task", "fence"], name="attempt_fence_once"),
         ]
+        # Its places are looked up only through a run or an agent; an index for each would be a third of what it takes.
         indexes = [
+            models.Index(fields=["run_id", "id"], name="attempt_run"),
             models.Index(
                 fields=["agent"],
                 condition=models.Q(state__in=["leased", "staging", "submitted", "running", "finishing"]),

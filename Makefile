@@ -11,7 +11,7 @@ export OMP_NUM_THREADS ?= 1
 # Without byte code every process would compile half a million lines at its start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup setup-dev setup-science web check-codegen e2e bench-web up down demo test lint format contracts fuzz fuzz-long bench-engine bench-steps \
+.PHONY: help setup setup-dev setup-science web check-codegen e2e bench-web up down demo test lint format contracts fuzz fuzz-long bench-engine bench-run bench-steps \
 	argo-conformance argo-run-sample faults check-openapi lock clean
 
 help: ## what there is to do
@@ -65,8 +65,11 @@ fuzz: setup-dev ## hostile input at the counts of continuous integration; writes
 fuzz-long: setup-dev ## the same at the nightly counts
 	@$(RUN) -m tests.fuzz --level nightly $(ARGS)
 
-bench-engine: setup-dev ## work per engine event against the size of the run; writes build/bench-engine.json
+bench-engine: setup-dev ## work per engine event up to 100,000 nodes; writes build/bench-engine.json
 	@$(RUN) -m tests.performance.bench_engine $(ARGS)
+
+bench-run: setup-dev ## one run of 20,000 nodes: submit, bytes a node, paging, resume after a kill; writes build/bench-run.json
+	@$(RUN) -m tests.performance.bench_run $(ARGS)
 
 bench-steps: setup-dev ## 1,000 no-op steps through the whole path, beside peers; writes build/bench-steps.json
 	@$(RUN) -m tests.performance.bench_steps $(ARGS)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class TaskState:
     """One task of a running DAG."""
 
-    __slots__ = ("again", "held", "items", "node", "pending", "settled", "stopped", "task", "waits")
+    __slots__ = ("again", "held", "items", "node", "owed", "pending", "settled", "stopped", "task", "waits")
 
     def __init__(self, waits: int) -> None:
         self.waits = waits  # dependencies that have not settled
@@ -40,6 +40,7 @@ class TaskState:
         self.settled = False
         self.held = False  # read back as ready but held back by a limit
         self.again = False  # hooks are looked at once more in the next pass
+        self.owed = False  # read back with dependents that have begun, yet with an exit handler to come
 
 
 class DagFrame(Frame):
@@ -97,8 +98,8 @@ class DagFrame(Frame):
 
     def ready(self, name: str) -> None:
         """All dependencies of a task have settled: run it, leave it out, or say why it cannot run."""
-        if self.over or self.tasks[name].node is not None:
-            return
+        if self.over or self.tasks[name].node is not None or self.tasks[name].pending:
+            return  # it has begun, or a limit holds it back
         task = self.tasks[name]
         if task.held:
             task.held = False
@@ -637,7 +638,7 @@ class DagFrame(Frame):
         if not finished:
             self.running_count += 1
         if finished or (node.fulfilled and started):
-            task.settled = True
+            task.settled, task.owed = True, not finished
             for dependent in self.plan.dependents[name]:
                 if dependent in self.tasks:
                     self.tasks[dependent].waits -= 1
@@ -660,6 +661,16 @@ class DagFrame(Frame):
         if task.pending:
             self.state.waiting[id(self)] = self
 
+    def catch_up_items(self, name: str, group: Node) -> None:
+        """Items that ended while nothing was done about it: their exit handlers start, or they are counted off."""
+        raw = self.plan.tasks[name]
+        for child in list(group.children):
+            if child.hooked or not child.fulfilled or self._hooks_open(child) or frames.hooks_settled(self, child, raw):
+                continue
+            if self.exit_done(name, raw, child):
+                self.tasks[name].items -= 1
+        self.group_check(name)
+
     def catch_up(self) -> None:
         if self.over or self.node.fulfilled:
             return
@@ -672,10 +683,11 @@ class DagFrame(Frame):
             elif task.pending:
                 self.proceed(name)
             elif node.type is NodeType.TASK_GROUP and not node.fulfilled:
-                for child in list(node.children):
-                    if child.fulfilled and not child.hooked and child.id in self.hooks:
-                        self.exit_done(name, self.plan.tasks[name], child)
-                self.group_check(name)
+                self.catch_up_items(name, node)
             elif node.fulfilled and not task.settled:
                 self.task_ended(name, node, again=True)
+            elif task.owed and not self._hooks_open(node):
+                task.owed = False
+                if self.exit_done(name, self.plan.tasks[name], node):
+                    self.running_count -= 1
         self.assess()

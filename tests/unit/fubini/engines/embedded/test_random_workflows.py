@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterable
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -212,6 +213,20 @@ def test_every_random_workflow_passes_the_check_of_manifests(number: int) -> Non
     manifest = Workload(number).manifest
     report = check_manifest(json.dumps(manifest), supported=SUPPORTED, library=list(LIBRARY))
     assert [(f.path, f.message) for f in report.invalid] == []
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(1335, id="an exit handler owed after a retry"),
+        pytest.param(1502, id="a task held back by a limit and made ready twice"),
+        pytest.param(2033, id="items of a loop that ended while the run was suspended"),
+        pytest.param(2475, id="the same inside a composite that asked a cache"),
+    ],
+)
+def test_a_workflow_that_once_never_ended_ends(number: int) -> None:
+    play(number)
+    play(number, restart=True)
 
 
 @MANY

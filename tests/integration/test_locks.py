@@ -50,10 +50,15 @@ def spans(running: Stack, run_id: str) -> list[tuple[float, float]]:
     """When each step of a run was inside, by its own clock."""
     found = []
     for task in running.get(f"runs/{run_id}/tasks")["results"]:
-        text = running.get(f"tasks/{task['id']}/logs")["text"]
-        start, end = (float(line) for line in text.split()[:2])
-        found.append((start, end))
+        # A log's last lines may come after the step's end.
+        words = wait_for(lambda id_=task["id"]: two_words(running.get(f"tasks/{id_}/logs")["text"]))
+        found.append((float(words[0]), float(words[1])))
     return found
+
+
+def two_words(text: str) -> list[str]:
+    words = text.split()
+    return words if len(words) == 2 else []
 
 
 def wait_for(what: Any, seconds: float = 30) -> Any:
@@ -91,6 +96,7 @@ def test_why_and_lock_show_name_the_holder_and_a_larger_size_lets_the_next_in(
         sentence = wait_for(lambda: (running.get(f"runs/{second}/why")["groups"] or [{}])[0].get("sentence"))
         assert "waits for semaphore bench/seats, held by step use(0:1) of run shared-" in sentence
         assert sentence in fubini.ok("why", second).out
+        assert "Waiting for demo/ConfigMap/bench/seats lock" in fubini.ok("why", second, "use(0:1)").out
         shown = fubini.ok("lock", "show", "bench/seats").out
         assert "holds" in shown and "waits" in shown
         fubini.ok("config", "set", "bench", "seats=2")

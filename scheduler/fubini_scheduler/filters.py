@@ -98,6 +98,11 @@ def group_blocks(task: TaskRequest, pool: Pool, group: NodeGroup, labels: Mappin
     ):
         if needed > limit:
             return Reason(too_large, pool.id, (("needed", needed), ("limit", limit)))
+    # Daemons that took every core would wait for ever for the steps they serve.
+    if task.room_beside_cpu_millis and group.serving_cpu_millis:
+        serving = group.serving_cpu_millis
+        if serving + task.cpu_millis + task.room_beside_cpu_millis > cores:
+            return Reason(code.DAEMONS_BUSY, pool.id, (("serving", serving), ("limit", cores)))
     if task.gang_nodes > group.nodes:
         return Reason(code.GANG_TOO_LARGE, pool.id, (("needed", task.gang_nodes), ("limit", group.nodes)))
     return None

@@ -31,6 +31,7 @@ class ReasonCode(StrEnum):
     POOL_SLOTS = "pool_slots"
     NODES_BUSY = "nodes_busy"
     MACHINE_BUSY = "machine_busy"
+    DAEMONS_BUSY = "daemons_busy"
     RESERVED = "reserved"
     LOCAL_FIRST = "local_first"
     BURST_PRICE = "burst_price"
@@ -74,6 +75,7 @@ SENTENCES: dict[ReasonCode, str] = {
     ReasonCode.POOL_SLOTS: "All slots of the pool are taken ({limit}).",
     ReasonCode.NODES_BUSY: "No node has enough room now; {busy} is what is short.",
     ReasonCode.MACHINE_BUSY: "The machine under the pool is full; {busy} is what is short.",
+    ReasonCode.DAEMONS_BUSY: "Daemons hold {serving:cores} of {limit:cores} cores here, and one must stay free for who asks them.",
     ReasonCode.RESERVED: "The room is set aside for {for_task}, which starts in about {start_s} s.",
     ReasonCode.LOCAL_FIRST: "More local pools start it in about {wait_s} s; overflow opens above {burst_wait_s} s.",
     ReasonCode.BURST_PRICE: "Overflow here costs {price_micros:money}; at most {limit_micros:money} is allowed.",

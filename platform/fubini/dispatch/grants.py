@@ -82,8 +82,8 @@ def _apply(world: World, placements: Sequence[core.Placement], at_ms: int, total
     agents: dict[str, Agent] = {}
     for placement in fresh:
         agent = _agent_of(world, placement, loads, places)
-        if agent is None:
-            counted.stale += 1  # planned before it was known where its run is
+        if agent is None or not _daemon_fits(world, placement):
+            counted.stale += 1  # planned before it was known where its run is, or that another daemon goes there
             continue
         run = runs[placement.run_id]
         left = None if run.max_cost_micros is None else run.max_cost_micros - run.settled_micros - run.held_micros
@@ -140,7 +140,8 @@ def _apply(world: World, placements: Sequence[core.Placement], at_ms: int, total
                 devices=dict(placement.devices),
                 walltime_s=placement.walltime_s,
                 rates=rates_of(world.prices.get(placement.pool_id)),
-                placement=placement_json(placement),
+                placement=placement_json(placement)
+                | ({"daemon": True} if placement.task_id in world.daemons else {}),
                 leased_at_ms=at_ms,
             )
         )
@@ -171,6 +172,17 @@ def _places(world: World, placements: Sequence[core.Placement]) -> dict[str, Age
         return {}
     usable = {agent.pk: agent for agents in world.agents.values() for agent in agents}
     return {p.run_id: usable.get(p.agent_id) for p in RunPlace.objects.filter(run_id__in=wanted)}
+
+
+def _daemon_fits(world: World, placement: core.Placement) -> bool:
+    """At most one daemon a cycle goes to a machine: the next is planned with what the first one holds in view."""
+    if placement.task_id not in world.daemons:
+        return True
+    machine = world.machines.get(placement.node_group_id, placement.node_group_id)
+    if machine in world.daemons_placed:
+        return False
+    world.daemons_placed.add(machine)
+    return True
 
 
 def _agent_of(
@@ -303,6 +315,7 @@ NO_ROOM = frozenset(
         "pool_slots",
         "nodes_busy",
         "machine_busy",
+        "daemons_busy",
         "reserved",
         "local_first",
         "burst_price",

@@ -44,6 +44,9 @@ class World:
     now_ms: int
     prefetching: bool = False
     beside_run: frozenset[str] = frozenset()
+    daemons: frozenset[str] = frozenset()  # queued tasks that serve others
+    machines: dict[str, str] = field(default_factory=dict)  # node group -> the machine it stands on
+    daemons_placed: set[str] = field(default_factory=set)  # machines that were given a daemon in this cycle
 
 
 @dataclass(slots=True)
@@ -88,6 +91,11 @@ def world_of(cache: RequestCache) -> World:
     tasks = _with_places(_requests(cache), cache, pools)
     project_ids = {t.project_id for t in tasks} | {a.project_id for a in attempts}
     depth = _prefetch_depth(groups, pools)
+    machines = {g.pk: g.machine_id or g.pk for g in groups}
+    serving: dict[str, int] = defaultdict(int)
+    for attempt in attempts:
+        if attempt.placement.get("daemon"):
+            serving[machines.get(attempt.node_group_id, attempt.node_group_id)] += attempt.cpu_millis
     staging = [a for a in attempts if a.state in STAGING and a.placement.get("bytes_to_move")]
     moving = _moving(cache, staging)
     keys = {key for task in tasks for key, _ in task.inputs} | {core.BlobKey(k) for m in moving.values() for k in m}
@@ -96,7 +104,7 @@ def world_of(cache: RequestCache) -> World:
         tasks=tuple(tasks),
         sites=tuple(core.Site(core.SiteId(s.pk), s.name, s.region) for s in sites),
         machines=tuple(_machines(groups, depth)),
-        node_groups=tuple(_group(g, depth.get(g.pk, 0)) for g in groups),
+        node_groups=tuple(_group(g, depth.get(g.pk, 0), serving[machines[g.pk]]) for g in groups),
         pools=tuple(_pool(p, agents[p.pk], prices.get(p.pk), depth) for p in pools),
         projects=tuple(_projects(project_ids)),
         allocations=tuple(_allocation(a) for a in attempts),
@@ -112,6 +120,8 @@ def world_of(cache: RequestCache) -> World:
         now_ms,
         prefetching=bool(depth),
         beside_run=frozenset(t.id for t in tasks if t.id in cache.beside_run),
+        daemons=frozenset(t.id for t in tasks if t.room_beside_cpu_millis),
+        machines=machines,
     )
 
 
@@ -259,7 +269,7 @@ def _devices(devices: dict[str, int], factor: int = 1) -> tuple[tuple[str, int],
     return tuple(sorted((name, count * factor) for name, count in devices.items() if count))
 
 
-def _group(group: NodeGroup, depth: int) -> core.NodeGroup:
+def _group(group: NodeGroup, depth: int, serving_cpu_millis: int) -> core.NodeGroup:
     factor = 1 + depth
     return core.NodeGroup(
         id=core.NodeGroupId(group.pk),
@@ -267,6 +277,7 @@ def _group(group: NodeGroup, depth: int) -> core.NodeGroup:
         nodes=group.nodes,
         cpu_millis=group.cpu_millis * factor,
         whole_cpu_millis=group.cpu_millis if factor > 1 else None,
+        serving_cpu_millis=serving_cpu_millis,
         memory_bytes=group.memory_bytes * factor,
         disk_bytes=group.disk_bytes,
         devices=_devices(group.devices, factor),

@@ -27,6 +27,7 @@ NEXT_STEPS = {
     "pool_paused": "Wait until the pool is resumed, or let the step run elsewhere.",
     "pool_slots": "It starts when a slot is free.",
     "nodes_busy": "It starts when running steps end.",
+    "daemons_busy": "It starts when a run that has a daemon there ends.",
     "machine_busy": "It starts when running steps end.",
     "waits_for_pool": "Nothing to do: waiting here is better than starting elsewhere.",
     "local_first": "Nothing to do: overflow opens if local pools stay full.",

@@ -45,6 +45,7 @@ class NodeGroup:
     cpu_millis: int
     memory_bytes: int
     whole_cpu_millis: int | None = None  # of a node as it is, where `cpu_millis` counts what is leased ahead; None = that
+    serving_cpu_millis: int = 0  # what living daemons hold on its machine
     disk_bytes: int = 0  # 0: not known, so not limited
     devices: tuple[tuple[str, int], ...] = ()
     arch: str = "amd64"

@@ -245,6 +245,15 @@ def test_what_is_leased_ahead_makes_no_node_larger() -> None:
         assert codes(result)[0][0] in ("cpu_too_large", "no_room_beside")
 
 
+def test_daemons_leave_a_core_for_who_asks_them() -> None:
+    daemon = make_task(cpu_millis=1000, room_beside_cpu_millis=1000)
+    for serving, want in ((2000, {"task": "pool"}), (3000, {})):
+        group = make_group("group", serving_cpu_millis=serving)
+        result = plan(make_snapshot(tasks=(daemon,), node_groups=(group,)), Policy(), NOW_MS)
+        assert where(result) == want
+    assert codes(result)[0][0] == "daemons_busy"
+
+
 def test_a_step_bound_to_its_runs_place_goes_there() -> None:
     bound = make_task(only_pools=(PoolId("far"),), bound_to="far")
     assert where(plan(two_sites(tasks=(bound,)), Policy(), NOW_MS)) == {"task": "far"}

@@ -254,3 +254,17 @@ def test_steps_of_several_containers_wait_for_a_pool_whose_agents_can_run_them()
     able(place)
     cycle()
     assert Attempt.objects.filter(task=task).exists()
+
+
+def test_daemons_of_several_runs_leave_a_core_for_the_steps_that_ask_them() -> None:
+    make_place(cpu_millis=2000)
+    project = make_project()
+    daemons = [make_task(make_run(project), spec=spec(daemon=True, beside_run=True)) for _ in range(2)]
+    cycle()
+    cycle()
+    [attempt] = Attempt.objects.filter(task__in=daemons)
+    waiting = Task.objects.get(pk__in=[t.pk for t in daemons], state="queued")
+    assert task_why(waiting).code == "daemons_busy"
+    asks = make_task(attempt.task.run, spec=spec(beside_run=True))
+    cycle()
+    assert Attempt.objects.filter(task=asks).exists()

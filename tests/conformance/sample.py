@@ -31,7 +31,7 @@ import httpx
 from fubini.engines.embedded.scope import rfc3339
 from fubini.runs.codec import spec_of
 from fubini.supervisor.agents import HOST_IMAGES, PYTHON_IMAGES
-from tests.conformance.driver import CREATED, NAMESPACE, UID, compare_leaf, parse
+from tests.conformance.driver import ADDRESS, CREATED, NAMESPACE, UID, compare_leaf, parse
 from tests.conformance.run import refusal
 from tests.needs import missing, shared
 from tests.support.stack import ENDED, ROOT, Stack, stack
@@ -236,6 +236,8 @@ def result_of(running: Stack, going: Going, run: Mapping[str, Any]) -> dict[str,
     tree: dict[str, Any] = {"phase": run["phase"], "nodes": dict(sorted(nodes.items()))}
     tree |= {key: run[key] for key in ("message", "outputs") if run[key]}
     varying = {run["id"]: UID, going.project: NAMESPACE, rfc3339(run["created_at_ms"]): CREATED}
+    if "daemon: true" in going.case["manifest"]:
+        varying["127.0.0.1"] = ADDRESS
     result = {"accepted": True, "tree": replaced(tree, varying)}
     mismatches = [*going.refused, *leaves_compare(running, going, names, varying)]
     if mismatches:

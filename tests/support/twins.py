@@ -12,7 +12,7 @@ from fubini.crons.models import Cron
 from fubini.datasets.models import Artifact, Blob, Dataset, DatasetVersion
 from fubini.pipelines.models import ConfigMap, Pipeline, PipelineVersion
 from fubini.runs.models import JobCounter, Lock, LockClaim, MemoEntry, RunNode
-from fubini.secrets.models import Secret, SecretValue
+from fubini.secrets.services import secret_set
 from fubini.sites.models import JoinToken
 from tests.support.rest import Api, House, machine_of, make_house
 from tests.support.routes import Route
@@ -81,8 +81,7 @@ def make_twin() -> Twin:
         considered_ms=0, created_at_ms=0, saved_by="test", suspended=True,
     )  # fmt: skip
     token = Token.objects.get(project_id=project.pk)
-    secret = Secret.objects.create(project=project, name="thing", created_by="test")
-    SecretValue.objects.create(secret=secret, key="thing", token="x", updated_by="test")
+    secret_set(project=project, name="thing", values={"thing": b"a value"}, actor="test")
     ConfigMap.objects.create(project=project, name="thing", data={"a": "1"}, created_at_ms=0, changed_at_ms=0)
     lock = Lock.objects.create(project=project, kind="Database", semaphore=True, resource="thing", size=1)
     LockClaim.objects.create(claim=new_id(), lock=lock, run=run, node_id="n1", created_at_ms=0, asked_at_ms=0)

@@ -61,7 +61,11 @@ class ConfigMapViews(ApiViews):
         return self.reply(row, etag=row)
 
     @operation(
-        "Set values of a ConfigMap; it is made if it is new.", body=ConfigMapSet, reply=ConfigMapWhole, if_match=True
+        "Set values of a ConfigMap; it is made if it is new.",
+        body=ConfigMapSet,
+        reply=ConfigMapWhole,
+        raw_reply={200: ConfigMapWhole, 201: ConfigMapWhole},
+        if_match=True,
     )
     def put(self, request: Request, ref: str, name: str) -> Response:
         """Semaphores whose size stands in it follow within a second; runs keep the values they were submitted with.

@@ -943,6 +943,99 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{ref}/caches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A project's memoization caches
+         * @description A project's memoization caches.
+         */
+        get: operations["projects_caches_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{ref}/caches/{cache}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Entries of a cache, the newest first
+         * @description Entries of a cache, the newest first.
+         */
+        get: operations["projects_caches_entries"];
+        put?: never;
+        post?: never;
+        /**
+         * Drop a cache, or one key of it
+         * @description Runs that found entries keep their outputs; files that nothing else names go with the next clearing.
+         */
+        delete: operations["projects_caches_destroy"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{ref}/configs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List a project's ConfigMaps
+         * @description List a project's ConfigMaps.
+         */
+        get: operations["projects_configs_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{ref}/configs/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One ConfigMap with its values
+         * @description One ConfigMap with its values.
+         */
+        get: operations["projects_configs_retrieve"];
+        /**
+         * Set values of a ConfigMap; it is made if it is new
+         * @description Semaphores whose size stands in it follow within a second; runs keep the values they were submitted with.
+         *             `If-Match` is optional here.
+         */
+        put: operations["projects_configs_put"];
+        post?: never;
+        /**
+         * Delete a ConfigMap
+         * @description Runs keep the values they were submitted with, semaphores that are held or waited for their size.
+         */
+        delete: operations["projects_configs_destroy"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{ref}/costs": {
         parameters: {
             query?: never;
@@ -1019,6 +1112,46 @@ export interface paths {
          * @description A project's bookings as CSV, oldest first.
          */
         get: operations["projects_ledger_csv_statement_csv"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{ref}/locks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Locks of a project's runs
+         * @description Locks of a project's runs.
+         */
+        get: operations["projects_locks_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{ref}/locks/{lock}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who holds a lock and who waits for it
+         * @description Who holds a lock and who waits for it.
+         */
+        get: operations["projects_locks_retrieve"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1186,6 +1319,30 @@ export interface paths {
          * @description Delete one key of a secret.
          */
         delete: operations["projects_secrets_keys_destroy"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{ref}/semaphores/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set how many may hold a database semaphore
+         * @description Set how many may hold a database semaphore.
+         */
+        put: operations["projects_semaphores_put"];
+        post?: never;
+        /**
+         * Forget a database semaphore's size
+         * @description Whoever asks for it from now on is refused; who holds it or waits is not touched.
+         */
+        delete: operations["projects_semaphores_destroy"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1609,6 +1766,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{id}/set": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fill in suspended nodes of a run
+         * @description Outputs, a message or a phase for the nodes the selector picks; without a phase they go on waiting.
+         */
+        post: operations["runs_set_set"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/signals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What people asked of a run, newest first
+         * @description With who asked, and why the engine refused, where it did.
+         */
+        get: operations["runs_signals_signals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{id}/stop": {
         parameters: {
             query?: never;
@@ -1620,7 +1817,7 @@ export interface paths {
         put?: never;
         /**
          * Stop a run: running steps end, exit handlers still run
-         * @description Stop a run: running steps end, exit handlers still run.
+         * @description With a selector only the suspended nodes it picks end, as Failed, and the run goes on from there.
          */
         post: operations["runs_stop_stop"];
         delete?: never;
@@ -2168,6 +2365,8 @@ export interface components {
             attempt_id: string;
             size_bytes: number;
             created_at_ms: number;
+            /** @description Of one the platform fetched: where from, its revision there, sha256 and when. */
+            provenance: unknown;
         };
         /** @description One try of a task at one place. */
         AttemptOut: {
@@ -2279,6 +2478,61 @@ export interface components {
             spent_micros: number;
             /** @description The three together. */
             granted_micros: number;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        CacheOut: {
+            name: string;
+            entries: number;
+            hits: number;
+            oldest_at_ms: number;
+            /** @description When an entry was last found or made. */
+            hit_at_ms: number;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        ConfigMapOut: {
+            id: string;
+            name: string;
+            version: number;
+            labels: {
+                [key: string]: string;
+            };
+            readonly keys?: string[];
+            created_at_ms: number;
+            changed_at_ms: number;
+            changed_by: string;
+        };
+        /** @description A request body. `read` is how views use it. */
+        ConfigMapSetRequest: {
+            /** @description Keys to set. */
+            values?: {
+                [key: string]: string;
+            };
+            remove?: string[];
+            /** @description All labels. A new map without any gets the one that Argo asks of maps for parameters. */
+            labels?: {
+                [key: string]: string;
+            };
+            /**
+             * @description `values` is all there is afterwards.
+             * @default false
+             */
+            replace: boolean;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        ConfigMapWhole: {
+            id: string;
+            name: string;
+            version: number;
+            labels: {
+                [key: string]: string;
+            };
+            readonly keys?: string[];
+            created_at_ms: number;
+            changed_at_ms: number;
+            changed_by: string;
+            values: {
+                [key: string]: string;
+            };
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         CostRowOut: {
@@ -2424,6 +2678,12 @@ export interface components {
             error: number;
             live: number;
             spent_micros: number;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        DroppedOut: {
+            name: string;
+            /** @description How many went. */
+            entries: number;
         };
         /** @description A request body. `read` is how views use it. */
         EntryInRequest: {
@@ -2675,6 +2935,44 @@ export interface components {
             parameters: components["schemas"]["ParameterOut"][];
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        LockDetail: {
+            id: string;
+            /** @description As people say it: mutex beam, semaphore limits/licences. */
+            readonly name?: string;
+            /** @enum {string} */
+            kind: "Mutex" | "ConfigMap" | "Database";
+            semaphore: boolean;
+            /** @description The mutex, the ConfigMap, or the database semaphore's key. */
+            resource: string;
+            /** @description The key in the ConfigMap. */
+            key: string;
+            /** @description How many may hold it; null where that was never to be read. */
+            readonly size?: number | null;
+            held: number;
+            waiting: number;
+            /** @description At most 100, the first to have it first. */
+            holders: components["schemas"]["PartyOut"][];
+            /** @description At most 100, the next to have it first. */
+            waiters: components["schemas"]["PartyOut"][];
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        LockOut: {
+            id: string;
+            /** @description As people say it: mutex beam, semaphore limits/licences. */
+            readonly name?: string;
+            /** @enum {string} */
+            kind: "Mutex" | "ConfigMap" | "Database";
+            semaphore: boolean;
+            /** @description The mutex, the ConfigMap, or the database semaphore's key. */
+            resource: string;
+            /** @description The key in the ConfigMap. */
+            key: string;
+            /** @description How many may hold it; null where that was never to be read. */
+            readonly size?: number | null;
+            held: number;
+            waiting: number;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         LogOut: {
             /** @description Empty before the first attempt. */
             attempt_id: string;
@@ -2682,6 +2980,10 @@ export interface components {
             stream: string;
             /** @description Those that were written to. */
             streams: string[];
+            /** @description Empty for a step of one. */
+            container: string;
+            /** @description All of a step with several, the one whose output is its result first. */
+            containers: string[];
             offset: number;
             /** @description Go on here. */
             next_offset: number;
@@ -2811,12 +3113,20 @@ export interface components {
             readonly node_flag?: {
                 [key: string]: boolean;
             };
+            /** @description The lock it waits for, as Argo names it; or empty. */
+            readonly waiting_for?: string;
+            /** @description {hit, key, cacheName} of a step with memoize, or null. */
+            readonly memoization?: {
+                [key: string]: unknown;
+            } | null;
             /** @description It goes on beside what follows it. */
             readonly daemoned?: boolean;
             started_at_ms: number | null;
             finished_at_ms: number | null;
             /** @description The step of another run whose result it is, or null. */
             readonly reused_from?: components["schemas"]["ReusedOut"] | null;
+            /** @description The run this step made or reads; empty for most. */
+            readonly child_run?: string;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         OutputsOut: {
@@ -2870,6 +3180,13 @@ export interface components {
             /** Format: uri */
             previous: string | null;
         };
+        PaginatedConfigMapOutList: {
+            results: components["schemas"]["ConfigMapOut"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+        };
         PaginatedCronOutList: {
             results: components["schemas"]["CronOut"][];
             /** Format: uri */
@@ -2900,6 +3217,13 @@ export interface components {
         };
         PaginatedJoinTokenOutList: {
             results: components["schemas"]["JoinTokenOut"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+        };
+        PaginatedLockOutList: {
+            results: components["schemas"]["LockOut"][];
             /** Format: uri */
             next: string | null;
             /** Format: uri */
@@ -2975,6 +3299,13 @@ export interface components {
             /** Format: uri */
             previous: string | null;
         };
+        PaginatedRunEntryOutList: {
+            results: components["schemas"]["RunEntryOut"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+        };
         PaginatedRunOutList: {
             results: components["schemas"]["RunOut"][];
             /** Format: uri */
@@ -2984,6 +3315,13 @@ export interface components {
         };
         PaginatedSecretOutList: {
             results: components["schemas"]["SecretOut"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+        };
+        PaginatedSignalOutList: {
+            results: components["schemas"]["SignalOut"][];
             /** Format: uri */
             next: string | null;
             /** Format: uri */
@@ -3048,6 +3386,17 @@ export interface components {
             required: boolean;
             /** @description The parsed fubini.dev/input.NAME annotation. */
             form: unknown;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        PartyOut: {
+            run_id: string;
+            run_name: string;
+            /** @description Empty: the run itself. */
+            node_id: string;
+            node_name: string;
+            priority: number;
+            asked_at_ms: number;
+            held_at_ms: number | null;
         };
         /** @description A request body. `read` is how views use it. */
         PasswordChangeRequest: {
@@ -3468,6 +3817,11 @@ export interface components {
             parameters?: {
                 [key: string]: string;
             };
+            /**
+             * @description Do not run again what succeeded; the run must have failed.
+             * @default false
+             */
+            memoized: boolean;
             /** @default  */
             name: string;
         };
@@ -3615,6 +3969,9 @@ export interface components {
             /** @description Rises when a person changes the run; also in the ETag. */
             version: number;
             resubmit_of: string;
+            /** @description The run whose step made this one; empty for most. */
+            parent_run: string;
+            parent_node: string;
             parameters: {
                 [key: string]: string;
             };
@@ -3627,8 +3984,23 @@ export interface components {
             quote: unknown;
             /** @description What the check of its manifest found and let pass. */
             readonly warnings?: components["schemas"]["FindingOut"][];
+            /** @description When its ttlStrategy deletes it; null: never. */
+            readonly delete_at_ms?: number | null;
+            /** @description When its podGC deletes logs of steps; null: never. */
+            readonly logs_delete_at_ms?: number | null;
             /** @description Its retries, oldest first: who, when, what they changed. */
             readonly generations?: components["schemas"]["GenerationOut"][];
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        RunEntryOut: {
+            id: string;
+            key: string;
+            outputs: unknown;
+            run_id: string;
+            node_id: string;
+            created_at_ms: number;
+            hit_at_ms: number;
+            hits: number;
         };
         /** @description A run in a list. */
         RunOut: {
@@ -3671,6 +4043,9 @@ export interface components {
             /** @description Rises when a person changes the run; also in the ETag. */
             version: number;
             resubmit_of: string;
+            /** @description The run whose step made this one; empty for most. */
+            parent_run: string;
+            parent_node: string;
         };
         /** @description A run's reuse: what it was told at its submit, and what came of it so far. */
         RunReuseOut: {
@@ -3768,6 +4143,36 @@ export interface components {
             /** @description Old keys that were removed from the state folder. */
             dropped_keys: number;
         };
+        /** @description At least one of `outputs`, `message` and `phase`. */
+        SetAskRequest: {
+            /** @description Which suspended nodes, such as displayName=approve. */
+            selector: string;
+            /** @description Values for supplied output parameters; the nodes go on waiting. */
+            outputs?: {
+                [key: string]: string;
+            };
+            /** @default  */
+            message: string;
+            /**
+             * @description End the nodes so.
+             * @default
+             * @enum {string}
+             */
+            phase: "Succeeded" | "Failed" | "Error" | "";
+        };
+        /** @description What a person asked of a run, and what became of it. */
+        SignalOut: {
+            id: number;
+            kind: string;
+            actor: string;
+            at_ms: number;
+            /** @description null: the engine has not taken it up yet. */
+            handled_at_ms: number | null;
+            /** @description Why it could not be done; then nothing has changed. */
+            refused: string;
+            /** @description What was asked for. */
+            payload: unknown;
+        };
         /** @description A request body. `read` is how views use it. */
         SiteCreateRequest: {
             name: string;
@@ -3785,6 +4190,10 @@ export interface components {
             preference: number;
             /** Format: date-time */
             created_at: string;
+        };
+        /** @description A request body. `read` is how views use it. */
+        SizeSetRequest: {
+            size: number;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         StatementLineOut: {
@@ -3847,6 +4256,16 @@ export interface components {
             /** @description Past steps the times come from. */
             samples: number;
             pools: components["schemas"]["PoolRangeOut"][];
+        };
+        /** @description A request body. `read` is how views use it. */
+        StopAskRequest: {
+            /**
+             * @description End only these suspended nodes, as Failed.
+             * @default
+             */
+            selector: string;
+            /** @default  */
+            message: string;
         };
         /** @description One task with its attempts, what it asked for and, after a failure, the end of what it printed. */
         TaskDetail: {
@@ -6024,6 +6443,216 @@ export interface operations {
             "5XX": components["responses"]["Problem"];
         };
     };
+    projects_caches_list: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CacheOut"][];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_caches_entries: {
+        parameters: {
+            query?: {
+                /** @description Where to go on: from `next`, `previous` or `Link`. */
+                cursor?: string;
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+                /** @description Only this key. */
+                key?: string;
+                /** @description Rows a page. */
+                page_size?: number;
+            };
+            header?: never;
+            path: {
+                cache: string;
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedRunEntryOutList"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_caches_destroy: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+                /** @description Only this key. */
+                key?: string;
+            };
+            header?: never;
+            path: {
+                cache: string;
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DroppedOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_configs_list: {
+        parameters: {
+            query?: {
+                /** @description Where to go on: from `next`, `previous` or `Link`. */
+                cursor?: string;
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+                /** @description Rows a page. */
+                page_size?: number;
+            };
+            header?: never;
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedConfigMapOutList"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_configs_retrieve: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigMapWhole"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_configs_put: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: {
+                /** @description The `ETag` of your last read, or `*`. */
+                "If-Match"?: string;
+            };
+            path: {
+                name: string;
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ConfigMapSetRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigMapWhole"];
+                };
+            };
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigMapWhole"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_configs_destroy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
     projects_costs_by_run: {
         parameters: {
             query?: {
@@ -6173,6 +6802,65 @@ export interface operations {
                 };
                 content: {
                     "text/csv": string;
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_locks_list: {
+        parameters: {
+            query?: {
+                /** @description Where to go on: from `next`, `previous` or `Link`. */
+                cursor?: string;
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+                /** @description Rows a page. */
+                page_size?: number;
+                /** @description Only locks that somebody holds or waits for. */
+                used?: boolean;
+            };
+            header?: never;
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedLockOutList"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_locks_retrieve: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                lock: string;
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LockDetail"];
                 };
             };
             "4XX": components["responses"]["Problem"];
@@ -6546,6 +7234,60 @@ export interface operations {
             "5XX": components["responses"]["Problem"];
         };
     };
+    projects_semaphores_put: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                key: string;
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SizeSetRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LockOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_semaphores_destroy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
     projects_tokens_list: {
         parameters: {
             query?: {
@@ -6677,6 +7419,8 @@ export interface operations {
                 ordering?: "-created_at_ms" | "created_at_ms" | "name" | "-name" | "job_number" | "-job_number" | "settled_micros" | "-settled_micros";
                 /** @description Rows a page. */
                 page_size?: number;
+                /** @description Only runs made by steps of this run. */
+                parent_run?: string;
                 /** @description Some of Pending, Running, Succeeded, Skipped, Failed, Error, Omitted, by commas. */
                 phase?: string;
                 /** @description A pipeline's id. */
@@ -7271,6 +8015,69 @@ export interface operations {
             "5XX": components["responses"]["Problem"];
         };
     };
+    runs_set_set: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: {
+                /** @description Sent again within 24 hours with the same request, the first reply is given again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetAskRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunDetail"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    runs_signals_signals: {
+        parameters: {
+            query?: {
+                /** @description Where to go on: from `next`, `previous` or `Link`. */
+                cursor?: string;
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+                /** @description Rows a page. */
+                page_size?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedSignalOutList"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
     runs_stop_stop: {
         parameters: {
             query?: {
@@ -7286,7 +8093,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["StopAskRequest"];
+            };
+        };
         responses: {
             202: {
                 headers: {
@@ -7368,7 +8179,7 @@ export interface operations {
                 page_size?: number;
                 state?: string;
                 template?: string;
-                waiting_for?: "budget" | "run_budget" | "user" | "approval" | "pause";
+                waiting_for?: "budget" | "run_budget" | "user" | "approval" | "pause" | "fetch";
             };
             header?: never;
             path: {
@@ -7890,6 +8701,8 @@ export interface operations {
             query?: {
                 /** @description Default: newest. */
                 attempt?: number;
+                /** @description Of a step with several; default: the one whose output is its result. */
+                container?: string;
                 /** @description Only these fields of the reply, by commas. */
                 fields?: string;
                 /** @description Wait at most this many seconds for more than is there. */

@@ -14,6 +14,7 @@ from fubini.cli.config import OPTIONS
 from fubini.cli.errors import CliError, Exit
 from fubini.cli.watch import tasks_named
 
+FINAL_MAX = 1_000  # the most final artifacts the platform lists at once
 SUFFIX = re.compile(r"(\.[A-Za-z0-9]{1,10}){1,2}$")
 
 
@@ -23,7 +24,9 @@ def artifacts_of(
     """Artifacts and parameters: of one step, or the run's final ones."""
     base = f"/runs/{segment(run['id'])}"
     if not node:
-        found = client.get(f"{base}/outputs")
+        found = client.get(f"{base}/outputs", limit=FINAL_MAX)
+        if found["truncated"]:
+            output.note(f"the run left more than {FINAL_MAX} files; name a step to see all of its: fubini run outputs RUN STEP")
         return found["artifacts"], found["parameters"]
     artifacts: list[dict[str, Any]] = []
     parameters: list[dict[str, Any]] = []

@@ -162,10 +162,13 @@ class RunViews(ApiViews):
             rows = rows.filter(name=name)
         return self.page(rows, ("created_at_ms", "key"))
 
-    @operation("A run's final outputs.", reply=shape.OutputsOut)
+    @operation("A run's final outputs.", query=shape.OutputsFilter, reply=shape.OutputsOut)
     def outputs(self, request: Request, id: str) -> Response:
-        """The global outputs, then the entry point's; a run that declares none has the artifacts no step of it read."""
-        return self.reply(selectors.outputs_of(run_visible(self.principal, id)))
+        """The global outputs, then the entry point's; a run that declares none has the artifacts no step of it read.
+
+        `truncated`: there are more than `limit` artifacts; `/runs/{id}/artifacts` has all of them in pages.
+        """
+        return self.reply(selectors.outputs_of(run_visible(self.principal, id), limit=self.params["limit"]))
 
     @operation("What a run cost, by step and place.", reply=shape.CostsOut)
     def costs(self, request: Request, id: str) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 
 from django.db.models import Count, Max, Min, OuterRef, Prefetch, Q, QuerySet, Subquery
@@ -249,16 +250,18 @@ class FinalArtifact:
 
 @dataclass(slots=True)
 class FinalOutputs:
-    """What a run leaves: parameters by name, artifacts."""
+    """What a run leaves: parameters by name, artifacts; `truncated` when there are more artifacts than were asked for."""
 
     parameters: list[dict[str, Any]] = field(default_factory=list)
     artifacts: list[FinalArtifact] = field(default_factory=list)
+    truncated: bool = False
 
 
-def outputs_of(run: Run) -> FinalOutputs:
+def outputs_of(run: Run, *, limit: int) -> FinalOutputs:
     """A run's final outputs: the global ones, the entry point's own, else the artifacts no step of the run has read.
 
     The last rule serves pipelines that declare no outputs at their top: what nobody read is what they were run for.
+    At most `limit` artifacts, oldest first where nothing is declared.
     """
     found = FinalOutputs()
     keys: dict[str, tuple[str, str]] = {}  # key -> (name, source)
@@ -274,11 +277,11 @@ def outputs_of(run: Run) -> FinalOutputs:
         for artifact in outputs.get("artifacts") or []:
             if artifact.get("key"):
                 keys.setdefault(artifact["key"], (artifact.get("globalName") or artifact.get("name", ""), source))
-    rows = {a.pk: a for a in Artifact.objects.filter(pk__in=keys, project_id=run.project_id)}
     if not keys:
-        for artifact_row in _unread(run):
-            rows[artifact_row.pk] = artifact_row
-            keys[artifact_row.pk] = (artifact_row.name, "unread")
+        keys = {key: (name, "unread") for key, name in _unread(run, limit + 1)}
+    found.truncated = len(keys) > limit
+    keys = dict(islice(keys.items(), limit))
+    rows = {a.pk: a for a in Artifact.objects.filter(pk__in=keys, project_id=run.project_id)}
     names = node_names(run.pk, {a.node_id for a in rows.values()})
     for key, (name, source) in keys.items():
         row = rows.get(key)
@@ -297,15 +300,23 @@ def outputs_of(run: Run) -> FinalOutputs:
     return found
 
 
-def _unread(run: Run) -> list[Artifact]:
-    """Artifacts of the run no task of it has as an input; of a node that ran again, the newest generation's only."""
+def _unread(run: Run, most: int) -> list[tuple[str, str]]:
+    """(key, name) of artifacts that no task of the run has as an input; of a node that ran again, the newest only.
+
+    A run that left nothing reads no task; of the others only the inputs leave the database, never what is run.
+    """
+    newest: dict[tuple[str, str], str] = {}
+    listed = Artifact.objects.filter(run_id=run.pk).order_by("created_at_ms", "key")
+    for key, node_id, name in listed.values_list("key", "node_id", "name").iterator(chunk_size=2000):
+        newest[node_id, name] = key
+    if not newest:
+        return []
+    inputs = Task.objects.filter(run=run, spec__artifacts_in__0__isnull=False)
     read: set[str] = set()
-    for spec in Task.objects.filter(run=run).values_list("spec", flat=True).iterator(chunk_size=500):
-        read.update(a["key"] for a in spec.get("artifacts_in", []) if a.get("key"))
-    newest: dict[tuple[str, str], Artifact] = {}
-    for row in Artifact.objects.filter(run_id=run.pk).order_by("created_at_ms", "key"):
-        newest[row.node_id, row.name] = row
-    return [row for row in newest.values() if row.pk not in read]
+    for artifacts in inputs.values_list("spec__artifacts_in", flat=True).iterator(chunk_size=500):
+        read.update(a["key"] for a in artifacts if a.get("key"))
+    left = ((key, name) for (_, name), key in newest.items() if key not in read)
+    return list(islice(left, most))
 
 
 # --- money ---

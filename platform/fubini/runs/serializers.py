@@ -27,6 +27,7 @@ ORDERINGS = [
 ]  # fmt: skip
 TAIL_LINES = 20
 COST_MAX = 2**53 - 1
+FINAL_MAX = 1_000  # final artifacts in one answer
 
 
 class Labels(Texts):
@@ -600,6 +601,12 @@ class ArtifactFilter(QuerySerializer):
     name = serializers.CharField(required=False, max_length=128)
 
 
+class OutputsFilter(QuerySerializer):
+    limit = serializers.IntegerField(
+        min_value=1, max_value=FINAL_MAX, default=200, help_text="How many artifacts to list at most."
+    )
+
+
 class FinalArtifactOut(ReplySerializer):
     name = serializers.CharField()
     key = serializers.CharField()
@@ -622,6 +629,7 @@ class FinalParameterOut(ReplySerializer):
 class OutputsOut(ReplySerializer):
     parameters = FinalParameterOut(many=True)
     artifacts = FinalArtifactOut(many=True)
+    truncated = serializers.BooleanField(help_text="There are more final artifacts than `limit`.")
 
 
 class CostRowOut(ReplySerializer):

@@ -1655,6 +1655,8 @@ export interface paths {
         /**
          * A run's final outputs
          * @description The global outputs, then the entry point's; a run that declares none has the artifacts no step of it read.
+         *
+         *             `truncated`: there are more than `limit` artifacts; `/runs/{id}/artifacts` has all of them in pages.
          */
         get: operations["runs_outputs_outputs"];
         put?: never;
@@ -3132,6 +3134,8 @@ export interface components {
         OutputsOut: {
             parameters: components["schemas"]["FinalParameterOut"][];
             artifacts: components["schemas"]["FinalArtifactOut"][];
+            /** @description There are more final artifacts than `limit`. */
+            truncated: boolean;
         };
         /** @description A project's home page. */
         OverviewOut: {
@@ -7836,6 +7840,8 @@ export interface operations {
             query?: {
                 /** @description Only these fields of the reply, by commas. */
                 fields?: string;
+                /** @description How many artifacts to list at most. */
+                limit?: number;
             };
             header?: never;
             path: {

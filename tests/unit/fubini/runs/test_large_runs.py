@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from fubini.common import clock
+from fubini.datasets.models import Artifact
 from fubini.runs import selectors
 from fubini.runs.models import Run, RunNode, Task
 from tests.support.rest import House, make_house
@@ -67,6 +69,38 @@ def test_what_people_look_at_a_large_run_with_stays_small(
         answer = house.api["viewer"].get(f"runs/{large.pk}/{route}".rstrip("/"))
     assert answer.status_code == 200
     assert len(answer.content) < 100_000
+
+
+def test_the_outputs_of_a_large_run_are_bounded_and_say_so_and_read_no_step_that_takes_nothing(
+    house: House, large: Run
+) -> None:
+    path = f"runs/{large.pk}/outputs"
+    with CaptureQueriesContext(connection) as asked:
+        assert house.api["viewer"].get(path).json() == {"parameters": [], "artifacts": [], "truncated": False}
+    assert not [q for q in asked if "fubini_runs_task" in q["sql"]], "it left nothing that a step could have read"
+
+    nodes = [f"n-{n:05d}" for n in range(NODES)]
+    keys = [f"{large.pk}/{node}/0/out" for node in nodes]
+    Artifact.objects.bulk_create(
+        [
+            Artifact(
+                key=key, project_id=large.project_id, run_id=large.pk, node_id=node, generation=0, name="out",
+                attempt_id="a", entries=[], size_bytes=3, created_at_ms=n,
+            )
+            for n, (key, node) in enumerate(zip(keys, nodes, strict=True))
+        ]
+    )  # fmt: skip
+    reader = Task.objects.get(run=large, node_id="n-00002")
+    reader.spec = {**reader.spec, "artifacts_in": [{"name": "in", "path": "/in", "key": keys[0]}]}
+    reader.save()
+    found = house.api["viewer"].get(path).json()
+    assert ([a["key"] for a in found["artifacts"]], found["truncated"]) == (keys[1:201], True)
+    found = house.api["viewer"].get(f"{path}?limit=2").json()
+    assert ([a["key"] for a in found["artifacts"]], found["truncated"]) == (keys[1:3], True)
+    assert house.api["viewer"].get(f"{path}?limit=1001").status_code == 422
+    Artifact.objects.filter(key__in=keys[3:]).delete()
+    found = house.api["viewer"].get(f"{path}?limit=2").json()
+    assert ([a["key"] for a in found["artifacts"]], found["truncated"]) == (keys[1:3], False)
 
 
 def test_a_page_of_a_thousand_runs_costs_few_queries(house: House, django_assert_max_num_queries: Any) -> None:

@@ -50,9 +50,9 @@ def main() -> int:
     from fubini.crons.models import Cron, CronTick
     from fubini.crons.services import cron_save, crons_pass
     from fubini.runs.models import Run
-    from tests.support.rows import make_project
+    from tests.support.rows import make_project, make_user
 
-    project = make_project()
+    project = make_project(owner=make_user("race"))
     for number in range(CRONS):
         cron_save(project=project, text=TEXT % number, actor="user:race")
     Cron.objects.update(considered_ms=BASE_MS - 1000, anchor_ms=BASE_MS - 1000, next_at_ms=BASE_MS)

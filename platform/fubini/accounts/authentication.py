@@ -15,7 +15,7 @@ from rest_framework.authentication import BaseAuthentication, CSRFCheck
 from rest_framework.request import Request
 
 from fubini.accounts.models import Token, User
-from fubini.accounts.tokens import token_find, token_touch
+from fubini.accounts.tokens import token_find, token_is_live, token_touch
 from fubini.common.errors import Forbidden, Unauthenticated
 from fubini.common.principal import ALL_SCOPES, Principal
 
@@ -58,6 +58,21 @@ def principal_of_token(token: Token) -> Principal:
         scopes=scopes - {"admin"},
         token_id=token.pk,
     )
+
+
+def principal_of_actor(actor: str, *, project_id: str) -> Principal | None:
+    """Who is recorded as `actor`, as they are now, for what is done later in their name; None where nobody is any more.
+
+    A person counts while active, whichever token they used then; a project's machine token while it is live.
+    """
+    kind, _, name = actor.partition(":")
+    if kind == "user":
+        user = User.objects.filter(username=name, is_active=True).first()
+        return principal_of_user(user) if user is not None else None
+    if kind == "token":
+        token = Token.objects.filter(actor=actor, project_id=project_id, user=None, revoked_at=None).first()
+        return principal_of_token(token) if token is not None and token_is_live(token) else None
+    return None
 
 
 def principal_of_request(request: Any) -> Principal | None:

@@ -2,7 +2,8 @@
 
 A tick's row, its run and the schedule's new place are written in one transaction under the schedule's row lock, and a
 (schedule, time) is unique: two processes, or one killed anywhere, start a tick's run at most once. Runs are submitted
-by the one service that submits runs, in the name of who saved the schedule last.
+by the one service that submits runs, in the name of who saved the schedule last; whether they still may is asked at every
+tick, and a schedule whose saver may not is suspended, with the reason.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, Final
 
 from django.db import transaction
 
+from fubini.audit.services import audit_append
 from fubini.common import bell, clock
 from fubini.common.errors import Conflict, FubiniError, Invalid
 from fubini.crons.due import Decision, Plan, Verdict, condition_holds, decide, plan_of, rfc3339, stops
@@ -23,6 +25,7 @@ from fubini.language.errors import LanguageError
 from fubini.manifests.crons import workflow_of
 from fubini.pipelines.checking import manifest_report, report_require
 from fubini.pipelines.selectors import library_of
+from fubini.projects.authorize import actor_refusal
 from fubini.projects.models import Project
 from fubini.runs.models import Run
 from fubini.runs.services import run_delete, run_submit
@@ -37,6 +40,11 @@ CRONS_A_PROJECT: Final = 1000
 class CronExists(Conflict):
     code = "cron_exists"
     title = "A schedule of that name exists"
+
+
+class SaverMayNot(Conflict):
+    code = "cron_saver_may_not"
+    title = "Who saved the schedule may not submit any more"
 
 
 @transaction.atomic
@@ -107,21 +115,35 @@ def _check_conditions(plan: Plan, row: Cron, document: dict[str, Any]) -> None:
 
 @transaction.atomic
 def cron_suspend(*, cron: Cron, actor: str, suspended: bool) -> Cron:
-    """Suspend, or resume: what was due meanwhile is made up for only within the starting deadline."""
-    row = Cron.objects.select_for_update().select_related("project").get(pk=cron.pk)
+    """Suspend, or resume: what was due meanwhile is made up for only within the starting deadline.
+
+    Raises:
+        SaverMayNot: it is to be resumed, and who saved it may not submit any more.
+    """
+    row = Cron.objects.select_for_update(of=("self",)).select_related("project").get(pk=cron.pk)
     now = clock.now_ms()
     plan = plan_of(row.document)
+    if not suspended and (refusal := actor_refusal(row.saved_by, "run.submit", row.project)):
+        raise SaverMayNot(
+            f"Its runs are submitted by who saved it last, and {refusal}.",
+            next_step="Save it anew as somebody who may submit: `fubini cron update`.",
+        )
     if row.suspended and not suspended:
         row.considered_ms = max(row.considered_ms, now - (plan.deadline_ms or 0))
-        row.stopped = False
-    row.suspended = suspended
-    row.document = {**row.document, "spec": {**row.document["spec"], "suspend": suspended}}
-    row.text = json.dumps(row.document, indent=2, ensure_ascii=False)
+        row.stopped, row.condition = False, ""
+    _mark_suspended(row, suspended)
     _place(row, plan, now)
-    row.version += 1
     row.save()
     _say(row, "cron.suspended" if suspended else "cron.resumed", actor, now, {"name": row.name})
     return row
+
+
+def _mark_suspended(row: Cron, suspended: bool) -> None:
+    """On the row and in its manifest, so that who reads either sees the same."""
+    row.suspended = suspended
+    row.document = {**row.document, "spec": {**row.document["spec"], "suspend": suspended}}
+    row.text = json.dumps(row.document, indent=2, ensure_ascii=False)
+    row.version += 1
 
 
 @transaction.atomic
@@ -176,6 +198,8 @@ def _tick(row: Cron, now: int) -> int:
         row.stopped = decision.stop
         if decision.verdict is Verdict.SKIP:
             row.condition = tick.message if decision.reason == "error" else row.condition
+        elif refusal := actor_refusal(row.saved_by, "run.submit", row.project):
+            _stand_down(row, tick, refusal, now)
         else:
             if decision.verdict is Verdict.REPLACE:
                 _end(active, row.saved_by)
@@ -201,6 +225,15 @@ def _start(row: Cron, tick: CronTick) -> None:
         tick.state, tick.message = "refused", error.detail[:400]
         row.condition = tick.message
         row.failed += 1
+
+
+def _stand_down(row: Cron, tick: CronTick, refusal: str, now: int) -> None:
+    """Suspend a schedule whose saver may not submit any more: nothing is done in the name of somebody who may not do it."""
+    message = f"Suspended: its runs are submitted by who saved it last, and {refusal}. Save it anew to go on."
+    tick.state, tick.message = "refused", message[:400]
+    row.condition, row.next_at_ms = tick.message, None
+    _mark_suspended(row, True)
+    _say(row, "cron.suspended", "system", now, {"name": row.name, "saved_by": row.saved_by, "reason": refusal[:300]})
 
 
 def _end(active: Any, actor: str) -> None:
@@ -250,6 +283,8 @@ def _place(row: Cron, plan: Plan, now: int) -> None:
 
 
 def _say(row: Cron, kind: str, actor: str, at_ms: int, data: dict[str, Any]) -> None:
+    """An event for who watches and an entry of the trail: a schedule acts in somebody's name long after they left."""
+    audit_append(actor=actor, action=kind, target=f"cron:{row.pk}", project_id=row.project_id, data=data)
     events_append(
         [
             EventDraft(

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from fubini.accounts.authentication import principal_of_actor
 from fubini.common.errors import Forbidden, NotFound
 from fubini.common.principal import Principal
 from fubini.projects.models import Membership, Project, Role
@@ -81,6 +82,20 @@ def authorize(principal: Principal, action: str, project: Project) -> None:
     _check(principal, action, role_in(principal, project))
 
 
+def actor_refusal(actor: str, action: str, project: Project) -> str:
+    """Why who is recorded as `actor` may not do `action` there now; "" where they may. For deeds done later in a name."""
+    principal = principal_of_actor(actor, project_id=project.pk)
+    if principal is None:
+        return f"{actor} is not active any more"
+    try:
+        authorize(principal, action, project)
+    except NotFound:
+        return f"{actor} is not a member of the project any more"
+    except Forbidden as error:
+        return f"{actor} may not: {error.detail}"
+    return ""
+
+
 def project_get(principal: Principal, ref: str, action: str = "project.read") -> Project:
     """The project with this slug or id, if the principal may do `action` there; one query.
 
@@ -146,6 +161,7 @@ __all__ = [
     "ROLES",
     "Principal",
     "Rule",
+    "actor_refusal",
     "allows",
     "authorize",
     "authorize_admin",

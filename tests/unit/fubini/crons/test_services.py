@@ -7,16 +7,18 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, transaction
 
+from fubini.accounts.models import Token, User
+from fubini.audit.models import AuditEntry
 from fubini.common import clock
 from fubini.common.errors import Invalid
 from fubini.crons import services
 from fubini.crons.models import Cron, CronTick
 from fubini.pipelines.checking import ManifestInvalid
-from fubini.projects.models import Project
+from fubini.projects.models import Membership, Project
 from fubini.runs.models import Run, RunLabel, RunManifest, RunSignal
 from fubini.runs.services import run_submit
 from fubini.runs.transitions import run_move
-from tests.support.rows import make_project
+from tests.support.rows import make_project, make_user
 
 pytestmark = pytest.mark.django_db
 TEXT = """\
@@ -43,7 +45,7 @@ def manifest(extra: str = "") -> str:
 
 @pytest.fixture
 def project() -> Project:
-    return make_project()
+    return make_project(owner=make_user("ada"))
 
 
 def make_cron(project: Project, extra: str = "", *, overdue_s: int = 1) -> Cron:
@@ -177,7 +179,7 @@ def test_suspended_it_makes_no_run_and_resumed_only_what_the_deadline_allows(pro
 
 def test_one_broken_schedule_does_not_keep_the_others_from_running(project: Project) -> None:
     broken, now = make_cron(project), due_ms()
-    services.cron_save(project=make_project(), text=manifest(), actor="user:bob")
+    services.cron_save(project=make_project(owner=make_user("bob")), text=manifest(), actor="user:bob")
     Cron.objects.exclude(pk=broken.pk).update(considered_ms=broken.considered_ms, next_at_ms=1)
     Cron.objects.filter(pk=broken.pk).update(document={})
     assert services.crons_pass(at_ms=now) == 1
@@ -207,3 +209,77 @@ def test_a_cron_workflow_is_not_submitted_as_a_run_nor_a_workflow_kept_as_a_sche
     workflow = workflow[: workflow.index("spec:")] + "spec:\n  entrypoint: main\n  templates:\n  - name: main\n    suspend: {}\n"
     with pytest.raises(ManifestInvalid, match="has a schedule"):
         services.cron_save(project=project, text=workflow, actor="user:ada")
+
+
+def leave(project: Project) -> None:
+    Membership.objects.filter(project=project).delete()
+
+
+def become_viewer(project: Project) -> None:
+    Membership.objects.filter(project=project).update(role="viewer")
+
+
+def be_deactivated(project: Project) -> None:
+    User.objects.filter(username="ada").update(is_active=False)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [(leave, "not a member"), (become_viewer, "viewer"), (be_deactivated, "not active")],
+)
+def test_a_schedule_whose_saver_may_not_submit_any_more_is_suspended_with_the_reason(
+    project: Project, change: Any, said: str
+) -> None:
+    row, now = make_cron(project, "  concurrencyPolicy: Replace"), due_ms()
+    services.crons_pass(at_ms=now)
+    change(project)
+    assert services.crons_pass(at_ms=now + 60_000) == 1
+    row.refresh_from_db()
+    assert (row.suspended, row.next_at_ms, row.document["spec"]["suspend"]) == (True, None, True)
+    assert said in row.condition and "user:ada" in row.condition
+    assert Run.objects.count() == 1 and not RunSignal.objects.exists()
+    tick = CronTick.objects.order_by("-at_ms")[0]
+    assert (tick.state, tick.message) == ("refused", row.condition)
+    entry = AuditEntry.objects.filter(action="cron.suspended").get()
+    assert (entry.actor, entry.target, entry.project_id) == ("system", f"cron:{row.pk}", project.pk)
+    assert entry.data["saved_by"] == "user:ada" and said in entry.data["reason"]
+    with pytest.raises(services.SaverMayNot, match=said):
+        services.cron_suspend(cron=row, actor="user:bob", suspended=False)
+
+
+def test_saved_anew_by_somebody_who_may_the_schedule_goes_on_in_their_name(project: Project) -> None:
+    row, now = make_cron(project), due_ms()
+    leave(project)
+    services.crons_pass(at_ms=now)
+    Membership.objects.create(project=project, user=make_user("eve"), role="member")
+    services.cron_save(project=project, text=manifest(), actor="user:eve")
+    services.crons_pass(at_ms=now + 60_000)
+    row.refresh_from_db()
+    assert (row.suspended, row.condition) == (False, "")
+    assert Run.objects.get().submitted_by == "user:eve"
+
+
+def test_a_machine_token_s_schedule_ends_with_the_token(project: Project) -> None:
+    actor = f"token:{project.slug}/robot"
+    token = Token.objects.create(
+        name="robot", prefix="p", digest="0" * 64, project_id=project.pk, role="member", actor=actor, scopes=["write"]
+    )
+    row, now = make_cron(project), due_ms()
+    Cron.objects.filter(pk=row.pk).update(saved_by=actor)
+    services.crons_pass(at_ms=now)
+    assert Run.objects.get().submitted_by == actor
+    token.revoked_at = clock.now()
+    token.save()
+    services.crons_pass(at_ms=now + 60_000)
+    row.refresh_from_db()
+    assert row.suspended and "not active" in row.condition and Run.objects.count() == 1
+
+
+def test_the_trail_says_who_saved_suspended_and_deleted_a_schedule(project: Project) -> None:
+    row = services.cron_save(project=project, text=manifest(), actor="user:ada")
+    services.cron_suspend(cron=row, actor="user:bob", suspended=True)
+    services.cron_delete(cron=row, actor="user:eve")
+    found = AuditEntry.objects.filter(action__startswith="cron.").order_by("id")
+    assert [(e.action, e.actor) for e in found] == [
+        ("cron.saved", "user:ada"), ("cron.suspended", "user:bob"), ("cron.deleted", "user:eve"),
+    ]  # fmt: skip

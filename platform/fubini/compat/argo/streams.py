@@ -39,7 +39,7 @@ from fubini.rest.errors import as_fubini
 from fubini.rest.problems import MethodNotAllowed
 from fubini.runs.logs import READ_MAX_BYTES, log_read, log_streams
 from fubini.runs.models import Run, RunNode, Task
-from fubini.runs.selectors import tasks_of
+from fubini.runs.selectors import containers_of, tasks_of
 from fubini.runs.transitions import ATTEMPT_ENDED, RUN_ENDED, TASK_ENDED
 
 PACE_S: Final = 0.4
@@ -49,6 +49,7 @@ LOG_TASKS_MAX: Final = 5_000
 LATE_MS: Final = 3_000
 TURNS_MAX: Final = 1_000  # of a stream that does not follow but reads what is printed while it reads
 LINE_MAX_BYTES: Final = 64 * 1024
+MAIN: Final = "main"
 Messages = AsyncIterator[dict[str, Any] | None]  # None keeps the connection alive
 
 
@@ -208,10 +209,14 @@ def _changes(watch: _Watch, ids: set[str] | None) -> list[dict[str, Any]]:
 
 @dataclass(slots=True)
 class _Log:
-    """One log stream: of which run's leaves, and how far each attempt's streams have been read."""
+    """One log stream: of which run's leaves, and how far each attempt's streams have been read.
+
+    `container` "main" is the one that stands for a step, whatever its name.
+    """
 
     run_id: str
     pod: str
+    container: str
     follow: bool
     tail: int | None
     limit: int | None
@@ -229,15 +234,15 @@ async def workflow_logs(request: HttpRequest, namespace: str, name: str, pod: st
     def begin() -> _Log:
         run = reads.run_named(_principal(request), namespace, name, "log.read")
         query = request.GET
-        container = query.get("logOptions.container") or "main"
         return _Log(
             run_id=run.pk,
             pod=pod or query.get("podName") or "",
+            container=query.get("logOptions.container") or MAIN,
             follow=query.get("logOptions.follow", "").lower() == "true",
             tail=_count(query.get("logOptions.tailLines")),
             limit=_count(query.get("logOptions.limitBytes")),
             match=_matcher(query.get("grep") or ""),
-            nothing=container != "main" or query.get("logOptions.previous", "").lower() == "true",
+            nothing=query.get("logOptions.previous", "").lower() == "true",
         )
 
     return await _serve(request, begin, _logged)
@@ -299,13 +304,15 @@ def _lines(log: _Log) -> tuple[bool, list[dict[str, Any]]]:
     if log.nothing:
         return ended, []
     found: list[dict[str, Any]] = []
-    tasks = [t for t in tasks_of(run).defer("spec", "outcome").order_by("id")[:LOG_TASKS_MAX] if t.pk not in log.done]
+    unread = ("outcome",) if log.container != MAIN else ("spec", "outcome")
+    tasks = [t for t in tasks_of(run).defer(*unread).order_by("id")[:LOG_TASKS_MAX] if t.pk not in log.done]
     names = _pods(run, tasks)
     for task in tasks:
         pod = names.get(task.node_id, task.node_id)
         attempts = task.attempt_rows  # type: ignore[attr-defined]
         settled = task.state in TASK_ENDED
-        if (log.pod and log.pod not in (pod, task.node_id)) or (settled and not attempts):
+        container = _container(log, task)
+        if container is None or (log.pod and log.pod not in (pod, task.node_id)) or (settled and not attempts):
             log.done.add(task.pk)
             continue
         if not attempts:
@@ -313,8 +320,8 @@ def _lines(log: _Log) -> tuple[bool, list[dict[str, Any]]]:
         attempt = attempts[-1]
         over = attempt.state in ATTEMPT_ENDED
         late = over and clock.now_ms() - (attempt.ended_at_ms or 0) > LATE_MS
-        streams = log_streams(run.pk, attempt.pk)
-        closed = [_new(log, run.pk, attempt.pk, stream, late or not log.follow) for stream in streams]
+        streams = log_streams(run.pk, attempt.pk, container)
+        closed = [_new(log, run.pk, attempt.pk, container, stream, late or not log.follow) for stream in streams]
         found += [{"result": {"content": line, "podName": pod}} for lines, _ in closed for line in lines]
         if settled and over and (late or (streams and all(eof for _, eof in closed))):
             log.done.add(task.pk)
@@ -328,12 +335,24 @@ def _pods(run: Run, tasks: list[Task]) -> dict[str, str]:
     return {row.node_id: pod_name(run, row) for row in rows.only("node_id", "name", "template_name", "extra")}
 
 
-def _new(log: _Log, run_id: str, attempt_id: str, stream: str, flush: bool) -> tuple[list[str], bool]:
+def _container(log: _Log, task: Task) -> str | None:
+    """The name under which the wanted container's log is kept; None where the step has no such container."""
+    if log.container == MAIN:
+        return ""
+    names = containers_of(task)
+    if log.container not in names:
+        return None
+    return "" if log.container == names[0] else log.container
+
+
+def _new(log: _Log, run_id: str, attempt_id: str, container: str, stream: str, flush: bool) -> tuple[list[str], bool]:
     """New whole lines of one stream, and whether it is at its end; then the last line needs no end of its own."""
     key = (attempt_id, stream)
     pieces: list[bytes] = []
     while True:
-        part = log_read(run_id, attempt_id, stream=stream, offset=log.at.get(key, 0), limit=READ_MAX_BYTES)
+        part = log_read(
+            run_id, attempt_id, stream=stream, container=container, offset=log.at.get(key, 0), limit=READ_MAX_BYTES
+        )
         if part.data:
             log.at[key] = part.next_offset
             pieces.append(part.data)

@@ -38,6 +38,7 @@ from fubini.runs.signals import run_signal
 
 HEARD_WITHIN_S: Final = 5.0
 POLL_S: Final = 0.05
+SETTABLE: Final = ("Succeeded", "Failed", "Error")
 VERSION: Final = "v4.1.2"  # of the API that is spoken here
 
 
@@ -284,7 +285,7 @@ def _signal(action: str, body: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def _set(selector: str, message: str, body: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """`set` of suspend nodes: Succeeded resumes them with values, Failed ends them."""
+    """`set` of suspend nodes: outputs, a message or a phase; without a phase they go on waiting."""
     phase = str(body.get("phase") or "")
     given = body.get("outputParameters") or ""
     outputs = json_read(str(given).encode()) if given else {}
@@ -295,16 +296,9 @@ def _set(selector: str, message: str, body: Mapping[str, Any]) -> tuple[str, dic
         raise Invalid(
             "nodeFieldSelector names the suspended nodes to set.", next_step="For example displayName=approve."
         )
-    if phase == "Succeeded":
-        return SignalKind.RESUME.value, {"selector": selector, "outputs": values, "message": message}
-    if phase == "Failed" and not values:
-        return SignalKind.STOP.value, {"selector": selector, "message": message}
-    if phase not in ("", "Succeeded", "Failed", "Error"):
-        raise Invalid(f"{phase[:40]} is an invalid phase to set to", allowed=["Succeeded", "Failed"])
-    raise Unimplemented(
-        f"set with phase {phase or 'left out'!r}{' and outputs' if values else ''} is not served.",
-        next_step="Set phase Succeeded, with outputs where wanted; or phase Failed without.",
-    )
+    if phase not in ("", *SETTABLE):
+        raise Invalid(f"{phase[:40]} is an invalid phase to set to", allowed=list(SETTABLE))
+    return SignalKind.SET.value, {"selector": selector, "outputs": values, "message": message, "phase": phase}
 
 
 def _await(signal: RunSignal) -> None:

@@ -9,8 +9,11 @@ import pytest
 from fubini.common import clock
 from fubini.compat.argo import streams
 from fubini.compat.argo.streams import _lines, _Log, _matcher
+from fubini.runs.codec import to_json
+from fubini.runs.engine import ContainerKind, ContainerSpec, TaskSpec
 from fubini.runs.logs import log_append
 from fubini.runs.models import Attempt, Run, Task
+from fubini.runs.selectors import containers_of
 from tests.support.rows import make_attempt, make_place, make_project, make_run, make_task
 
 pytestmark = pytest.mark.django_db
@@ -23,7 +26,7 @@ def attempt() -> Attempt:
 
 
 def log_of(attempt: Attempt, **more: Any) -> _Log:
-    values: dict[str, Any] = {"pod": "", "follow": True, "tail": None, "limit": None, "match": _matcher(""), "nothing": False}
+    values: dict[str, Any] = {"pod": "", "container": "main", "follow": True, "tail": None, "limit": None, "match": _matcher(""), "nothing": False}
     return _Log(run_id=attempt.run_id, **(values | more))
 
 
@@ -69,3 +72,16 @@ def test_tail_grep_and_pod_choose_lines(attempt: Attempt) -> None:
     assert look(log_of(attempt, follow=False, tail=2))[1] == ["a3", "b4"]
     assert look(log_of(attempt, pod="talk-7"))[1] == ["a1", "b2", "a3", "b4"]
     assert look(log_of(attempt, pod="other"))[1] == []
+
+
+def test_each_container_of_a_step_has_its_log_and_one_it_has_not_has_none(attempt: Attempt) -> None:
+    parts = tuple(ContainerSpec(name, ContainerKind.MAIN, "busybox", ("true",)) for name in ("first", "second"))
+    Task.objects.filter(pk=attempt.task_id).update(spec=to_json(TaskSpec("talk", "busybox", ("true",), containers=parts)))
+    names = containers_of(Task.objects.get(pk=attempt.task_id))
+    log_append(attempt, 0, b"of the one that stands for the step\n", eof=True)
+    log_append(attempt, 0, b"of the other\n", container=names[1], eof=True)
+    end(attempt)
+    for name in ("main", names[0]):
+        assert look(log_of(attempt, container=name)) == (True, ["of the one that stands for the step"])
+    assert look(log_of(attempt, container=names[1])) == (True, ["of the other"])
+    assert look(log_of(attempt, container="wait")) == (True, [])

@@ -11,6 +11,7 @@ import pytest
 from django.test import AsyncClient
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from fubini.compat.argo import views
 from fubini.compat.argo.shapes import uid_of
 from fubini.compat.argo.urls import WORDS, urlpatterns
 from fubini.crons.models import Cron
@@ -271,16 +272,22 @@ def test_info_version_and_user_are_told(house: House) -> None:
     assert "does not serve" in error_of(viewer.get(f"sync/{house.project.slug}/key"), 501, 12)
 
 
-def test_a_set_that_cannot_be_honoured_is_refused_by_name(house: House) -> None:
-    make_run(house.project, name="held")
+def test_a_set_is_what_the_engine_hears_and_one_that_cannot_be_is_refused(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "HEARD_WITHIN_S", 0.0)
+    run = make_run(house.project, name="held")
     member = house.api["member"]
     base = f"workflows/{house.project.slug}/held/set"
-    for body, want_code in (
-        ({"phase": "Succeeded"}, 3), ({"phase": "Odd", "nodeFieldSelector": "id=x"}, 3),
-        ({"phase": "Error", "nodeFieldSelector": "id=x"}, 12), ({"nodeFieldSelector": "id=x", "outputParameters": "[]"}, 3),
-    ):  # fmt: skip
-        reply = member.put(base, body)
-        assert reply.json()["code"] == want_code, reply.content
+    for body in ({"phase": "Succeeded"}, {"phase": "Odd", "nodeFieldSelector": "id=x"},
+                 {"nodeFieldSelector": "id=x", "outputParameters": "[]"}):  # fmt: skip
+        error_of(member.put(base, body), 400, 3)
+    for body in ({"phase": "Error", "message": "no"}, {"outputParameters": '{"a": "1"}'}):
+        assert member.put(base, {"nodeFieldSelector": "id=x", **body}).status_code == 200
+    assert list(RunSignal.objects.filter(run=run).order_by("id").values_list("kind", "payload")) == [
+        ("set", {"selector": "id=x", "phase": "Error", "message": "no"}),
+        ("set", {"selector": "id=x", "outputs": {"a": "1"}}),
+    ]
 
 
 # --- strangers ---

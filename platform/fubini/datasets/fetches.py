@@ -24,6 +24,7 @@ from fubini.events.services import EventDraft, events_append
 
 HELD_MS: Final = 20_000  # ten times the pace at which it is renewed
 TRIES_MAX: Final = 5
+TAKES_MAX: Final = 10  # a source that ends whoever fetches it is not taken up for ever
 A_PROJECT_MAX: Final = 2  # moving at once, so that one project's slow sources do not hold up the others'
 FIRST_PAUSE_MS: Final = 1_000
 LONGEST_PAUSE_MS: Final = 60_000

@@ -10,16 +10,17 @@ import logging
 import threading
 from typing import Any, Final
 
-from django.db import close_old_connections, connection
+from django.db import close_old_connections, connection, transaction
 
 from fubini.common import bell, clock
 from fubini.common.errors import FubiniError
-from fubini.datasets.fetches import fetch_failed, fetch_take, fetch_verified, fetches_hold, holder_new
+from fubini.datasets.fetches import TAKES_MAX, fetch_failed, fetch_take, fetch_verified, fetches_hold, holder_new
 from fubini.datasets.models import Fetch
-from fubini.dispatch.fetching import fetch_perform, scratch_sweep
+from fubini.dispatch.fetching import Fetched, fetch_perform, scratch_sweep
 from fubini.dispatch.inhouse import inhouse_perform
 from fubini.remote.guard import RemoteError
 from fubini.runs.engine import LeafOutcome, OutcomeKind
+from fubini.runs.inhouse import TAKES_MAX as INHOUSE_TAKES_MAX
 from fubini.runs.inhouse import inhouse_end, inhouse_hold, inhouse_take
 from fubini.runs.models import Task
 from fubini.runs.remote import remote_release
@@ -103,15 +104,16 @@ class Performer:
                 outcome = _performed(work)
                 inhouse_end(task=work, holder=self.holder, outcome=outcome, at_ms=clock.now_ms())
                 return
-            ended = _fetched(work)
+            _fetched(work)
         finally:
             with self._lock:
                 self._working.pop(work.pk, None)
-        if ended:
-            remote_release(work.run_id, at_ms=clock.now_ms())
 
 
 def _performed(task: Task) -> LeafOutcome:
+    if task.fence > INHOUSE_TAKES_MAX:
+        text = f"{INHOUSE_TAKES_MAX} workers of the platform ended while they performed it"
+        return LeafOutcome(kind=OutcomeKind.PLATFORM, error=text)
     try:
         return inhouse_perform(task)
     except Exception as error:  # one poisoned step must not stop the others
@@ -120,17 +122,36 @@ def _performed(task: Task) -> LeafOutcome:
         return LeafOutcome(kind=OutcomeKind.PLATFORM, error=text)
 
 
-def _fetched(fetch: Fetch) -> bool:
-    """Fetch and record; True when the fetch has ended."""
-    failure: dict[str, Any]
+def _fetched(fetch: Fetch) -> None:
+    """Fetch, and record what came together with whom it releases: a worker killed between the two would leave tasks that
+    wait for nothing for ever."""
+    fetched: Fetched | None = None
+    failure: dict[str, Any] = {}
     try:
+        if fetch.tries > TAKES_MAX:
+            raise RemoteError(f"{TAKES_MAX} workers of the platform ended while they fetched it")
         fetched = fetch_perform(fetch)
-        return fetch_verified(fetch=fetch, entries=fetched.entries, provenance=fetched.provenance, at_ms=clock.now_ms())
-    except RemoteError as error:
-        failure = {"error": error.message, "again": error.again}
-    except FubiniError as error:
-        failure = {"error": error.detail, "again": error.http_status >= 500}
-    except Exception as error:  # one poisoned source must not stop the others
-        log.exception("fetch %s failed", fetch.pk)
-        failure = {"error": f"the platform could not fetch it ({type(error).__name__})", "again": True}
-    return fetch_failed(fetch=fetch, at_ms=clock.now_ms(), **failure)
+    except Exception as error:
+        failure = _failure(fetch, error)
+    if fetched is not None:
+        try:
+            with transaction.atomic():
+                fetch_verified(
+                    fetch=fetch, entries=fetched.entries, provenance=fetched.provenance, at_ms=clock.now_ms()
+                )
+                remote_release(fetch.run_id, at_ms=clock.now_ms())
+            return
+        except FubiniError as error:  # what came cannot be kept
+            failure = _failure(fetch, error)
+    with transaction.atomic():
+        if fetch_failed(fetch=fetch, at_ms=clock.now_ms(), **failure):
+            remote_release(fetch.run_id, at_ms=clock.now_ms())
+
+
+def _failure(fetch: Fetch, error: Exception) -> dict[str, Any]:
+    if isinstance(error, RemoteError):
+        return {"error": error.message, "again": error.again}
+    if isinstance(error, FubiniError):
+        return {"error": error.detail, "again": error.http_status >= 500}
+    log.error("fetch %s failed", fetch.pk, exc_info=error)  # one poisoned source must not stop the others
+    return {"error": f"the platform could not fetch it ({type(error).__name__})", "again": True}

@@ -1,7 +1,8 @@
 """Tasks the platform performs itself: taken by a worker of the platform, ended once.
 
 A take is a compare-and-set on the task and a hold that the worker renews; when a worker dies its hold runs out and the task
-is taken again, so a request may be sent twice and only one answer counts. Nothing is charged.
+is taken again, so a request may be sent twice and only one answer counts. The task's fence counts its takes: one that
+ends whoever takes it is ended itself. Nothing is charged.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Count, F
 
 from fubini.common.bulk import StaleRow
 from fubini.runs.codec import to_json
@@ -20,16 +21,23 @@ from fubini.runs.transitions import tasks_move
 
 KINDS: Final = ("http", "data")
 HELD_MS: Final = 20_000
+TAKES_MAX: Final = 10
 A_PROJECT_MAX: Final = 4  # at once, so that one project's slow answers do not hold up the others'
 
 
 def inhouse_take(*, holder: str, at_ms: int) -> Task | None:
-    """The next such task, now running and the caller's; None when there is none."""
-    for pk in (
-        Task.objects.filter(state="queued", kind__in=KINDS)
-        .order_by("queued_at_ms", "id")
-        .values_list("pk", flat=True)[:20]
-    ):
+    """The next such task, now running and the caller's; None when there is none, or none of a project with room."""
+    late = TaskHold.objects.filter(held_until_ms__lt=at_ms, task__state="running")
+    for hold in late.order_by("held_until_ms")[:20]:
+        with transaction.atomic():
+            mine = TaskHold.objects.filter(pk=hold.pk, holder=hold.holder, held_until_ms=hold.held_until_ms)
+            if mine.update(holder=holder, held_until_ms=at_ms + HELD_MS):
+                Task.objects.filter(pk=hold.pk).update(fence=F("fence") + 1)
+                return Task.objects.get(pk=hold.pk)
+    held = TaskHold.objects.filter(held_until_ms__gte=at_ms, task__state="running").values("task__project_id")
+    busy = held.annotate(n=Count("pk")).filter(n__gte=A_PROJECT_MAX).values("task__project_id")
+    waiting = Task.objects.filter(state="queued", kind__in=KINDS).exclude(project_id__in=busy)
+    for pk in waiting.order_by("queued_at_ms", "id").values_list("pk", flat=True)[:20]:
         try:
             with transaction.atomic():
                 task = Task.objects.select_for_update().filter(pk=pk, state="queued").first()
@@ -44,11 +52,6 @@ def inhouse_take(*, holder: str, at_ms: int) -> Task | None:
                 return task
         except StaleRow:
             continue
-    late = TaskHold.objects.filter(held_until_ms__lt=at_ms, task__state="running").select_related("task")
-    for hold in late.order_by("held_until_ms")[:20]:
-        mine = TaskHold.objects.filter(pk=hold.pk, holder=hold.holder, held_until_ms=hold.held_until_ms)
-        if mine.update(holder=holder, held_until_ms=at_ms + HELD_MS):
-            return hold.task
     return None
 
 

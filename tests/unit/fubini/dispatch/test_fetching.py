@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 from fubini.common import clock
-from fubini.datasets.fetches import TRIES_MAX, fetch_take, fetches_hold
+from fubini.datasets.fetches import TAKES_MAX, TRIES_MAX, fetch_take, fetches_hold
 from fubini.datasets.models import Artifact, Blob, Fetch
 from fubini.datasets.selectors import memory_clear
 from fubini.datasets.store import default_store
+from fubini.dispatch import performer
 from fubini.dispatch.fetching import scratch_sweep
 from fubini.dispatch.grants import unreadable_refuse
 from fubini.dispatch.inputs import inputs_of
@@ -201,6 +202,40 @@ def test_a_silent_holders_fetch_is_taken_up_and_its_late_result_counts_for_nothi
 
     assert not fetch_verified(fetch=lost, entries=[], provenance={}, at_ms=now + 200_001)
     assert not Artifact.objects.exists()
+
+
+def test_a_worker_killed_as_it_records_a_fetch_leaves_no_step_that_waits_for_nothing(
+    allow: Allow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with web(lambda asked: Reply(b"content")) as served:
+        allow(served)
+        task = open_leaf(make_run(make_project()), {"http": {"url": served.url}})
+
+        def killed(*_: Any, **__: Any) -> int:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(performer, "remote_release", killed)
+        with pytest.raises(KeyboardInterrupt):
+            Performer().turn()
+        monkeypatch.undo()
+        Fetch.objects.update(held_until_ms=0)
+        Performer().turn()
+    task.refresh_from_db()
+    assert (task.state, read(task)) == ("queued", {"": b"content"})
+
+
+def test_a_source_that_ends_whoever_fetches_it_is_given_up(allow: Allow) -> None:
+    with web(lambda asked: Reply(b"content")) as served:
+        allow(served)
+        task = open_leaf(make_run(make_project()), {"http": {"url": served.url}})
+        for n in range(TAKES_MAX):
+            assert fetch_take(holder=f"killed{n}", at_ms=clock.now_ms()) is not None
+            Fetch.objects.update(held_until_ms=1)
+        Performer().turn()
+        assert served.asked == []
+    assert f"{TAKES_MAX} workers" in Fetch.objects.get().error
+    task.refresh_from_db()
+    assert (Fetch.objects.get().state, task.state) == ("failed", "queued")
 
 
 def tar_of(files: dict[str, bytes], *, link: str = "") -> bytes:

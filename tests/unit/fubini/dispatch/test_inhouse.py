@@ -29,7 +29,7 @@ from fubini.runs.engine import (
     Step,
     TaskSpec,
 )
-from fubini.runs.inhouse import inhouse_end, inhouse_hold, inhouse_take
+from fubini.runs.inhouse import A_PROJECT_MAX, TAKES_MAX, inhouse_end, inhouse_hold, inhouse_take
 from fubini.runs.models import Run, Task, TaskHold
 from fubini.secrets.services import secret_set
 from tests.support.canaries import tables_with
@@ -235,3 +235,23 @@ def test_another_projects_data_is_not_listed() -> None:
     dataset(make_project())
     outcome = perform(open_task(make_run(make_project()), listing=Listing("dataset/m@1")))
     assert "There is no data" in outcome["error"]
+
+
+def test_one_projects_slow_requests_leave_room_for_the_others() -> None:
+    slow, other = make_run(make_project()), make_run(make_project())
+    for n in range(A_PROJECT_MAX + 25):
+        open_task(slow, f"n{n}", http=HttpCall("http://127.0.0.1:9/"))
+    late = open_task(other, "late", http=HttpCall("http://127.0.0.1:9/"))
+    now = clock.now_ms()
+    taken = [inhouse_take(holder="h", at_ms=now) for _ in range(A_PROJECT_MAX + 2)]
+    assert [t.run_id if t else None for t in taken] == [slow.pk] * A_PROJECT_MAX + [other.pk, None]
+    assert taken[A_PROJECT_MAX] == late
+
+
+def test_a_step_that_ends_whoever_performs_it_is_ended_itself() -> None:
+    task = open_task(make_run(make_project()), http=HttpCall("http://127.0.0.1:9/"))
+    for n in range(TAKES_MAX):
+        assert inhouse_take(holder=f"killed{n}", at_ms=clock.now_ms()) == task
+        TaskHold.objects.update(held_until_ms=1)
+    outcome = perform(task)
+    assert task.state == "failed" and f"{TAKES_MAX} workers" in outcome["error"]

@@ -120,6 +120,7 @@ def make_attempt(task: Task, place: Place, *, hold_micros: int = 100_000, age_ms
         rates={"core_hour_micros": place.price.core_hour_micros},
         leased_at_ms=at_ms,
     )
+    attempt.rates = {"core_hour_micros": place.price.core_hour_micros}
     lease = Lease(
         id=attempt_id,
         run_id=task.run_id,

@@ -13,6 +13,7 @@ from django.db import transaction
 from fubini.common.bulk import StaleRow, rows_update
 from fubini.common.options import option
 from fubini.ledger.services import BudgetExhausted, hold_extend
+from fubini.runs.documents import WITH_DOCUMENTS, documents_keep, stored_names
 from fubini.runs.models import Attempt, Lease, Run
 from fubini.runs.results import AttemptEnd, attempt_cost_micros, attempts_end
 from fubini.runs.transitions import ATTEMPT_LIVE, agents_wake, leases_move
@@ -39,7 +40,7 @@ def leases_expire(*, at_ms: int) -> int:
         with transaction.atomic():
             silent = list(
                 Attempt.objects.select_for_update(of=("self",))
-                .select_related("task")
+                .select_related("task", *WITH_DOCUMENTS)
                 .filter(state__in=ATTEMPT_LIVE, unknown_since_ms__lt=at_ms - window_ms)
                 .order_by("pk")[:BATCH]
             )
@@ -59,14 +60,16 @@ def holds_extend(*, at_ms: int) -> int:
     """Set more money aside for running attempts without a walltime of their own before what is held runs out."""
     extended = 0
     running = Attempt.objects.filter(state__in=["running", "finishing"], started_at_ms__isnull=False, cancel_reason="")
-    for attempt in running.only(
+    for attempt in running.select_related("placement_document", "rates_document").only(
         "id",
         "run_id",
         "agent_id",
         "walltime_s",
         "leased_at_ms",
-        "placement",
-        "rates",
+        "placement_document",
+        "placement_document__content",
+        "rates_document",
+        "rates_document__content",
         "cpu_millis",
         "memory_bytes",
         "devices",
@@ -93,7 +96,8 @@ def _extend_one(attempt: Attempt, at_ms: int) -> int:
             run.save(update_fields=["held_micros"])
             attempt.placement = {**attempt.placement, "extensions": number, "span_s": span_s}
             attempt.walltime_s += span_s
-            rows_update([attempt], ["placement", "walltime_s"])
+            documents_keep([attempt])
+            rows_update([attempt], stored_names(["placement", "walltime_s"]))
         return 1
     except BudgetExhausted as error:
         if at_ms - attempt.leased_at_ms >= attempt.walltime_s * 1000:

@@ -122,29 +122,28 @@ def _apply(world: World, placements: Sequence[core.Placement], at_ms: int, total
         task.fence += 1
         task.waiting_for, task.why, task.why_since_ms = [], [], None
         moved.append(task)
-        attempts.append(
-            Attempt(
-                id=attempt_id,
-                task=task,
-                run_id=task.run_id,
-                project_id=task.project_id,
-                number=task.fence,
-                fence=task.fence,
-                site_id=placement.site_id,
-                agent=agent,
-                pool_id=placement.pool_id,
-                node_group_id=placement.node_group_id,
-                node_index=placement.node_indexes[0] if placement.node_indexes else 0,
-                cpu_millis=placement.cpu_millis,
-                memory_bytes=placement.memory_bytes,
-                devices=dict(placement.devices),
-                walltime_s=placement.walltime_s,
-                rates=rates_of(world.prices.get(placement.pool_id)),
-                placement=placement_json(placement)
-                | ({"daemon": True} if placement.task_id in world.daemons else {}),
-                leased_at_ms=at_ms,
-            )
+        attempt = Attempt(
+            id=attempt_id,
+            task=task,
+            run_id=task.run_id,
+            project_id=task.project_id,
+            number=task.fence,
+            fence=task.fence,
+            site_id=placement.site_id,
+            agent=agent,
+            pool_id=placement.pool_id,
+            node_group_id=placement.node_group_id,
+            node_index=placement.node_indexes[0] if placement.node_indexes else 0,
+            cpu_millis=placement.cpu_millis,
+            memory_bytes=placement.memory_bytes,
+            devices=dict(placement.devices),
+            walltime_s=placement.walltime_s,
+            leased_at_ms=at_ms,
         )
+        attempt.rates = rates_of(world.prices.get(placement.pool_id))
+        daemon = {"daemon": True} if placement.task_id in world.daemons else {}
+        attempt.placement = placement_json(placement) | daemon
+        attempts.append(attempt)
         leases.append(
             Lease(
                 id=attempt_id,

@@ -73,9 +73,10 @@ def world_of(cache: RequestCache) -> World:
     groups = list(NodeGroup.objects.all())
     pause = Pause.objects.filter(pk=1).first()
     attempts = list(
-        Attempt.objects.filter(state__in=ATTEMPT_LIVE).only(
+        Attempt.objects.filter(state__in=ATTEMPT_LIVE).select_related("placement_document").only(
             "id", "task_id", "project_id", "pool_id", "node_group_id", "node_index", "cpu_millis", "memory_bytes",
-            "devices", "leased_at_ms", "walltime_s", "state", "agent_id", "site_id", "placement",
+            "devices", "leased_at_ms", "walltime_s", "state", "agent_id", "site_id",
+            "placement_document", "placement_document__content",
         )
     )  # fmt: skip
     load: dict[str, int] = defaultdict(int)

@@ -95,7 +95,8 @@ def _explained(task: Task, around: Around | None) -> Why:
         return _plain(task, f"The platform {what} itself, {when}; it is placed on no site.")
     if task.state in ("queued", "blocked"):
         return _waiting(task, around or around_now())
-    attempt = Attempt.objects.filter(task=task).select_related("site", "pool", "agent").order_by("-number").first()
+    tries = Attempt.objects.filter(task=task).select_related("site", "pool", "agent", "placement_document")
+    attempt = tries.order_by("-number").first()
     if attempt is None and task.kind in INHOUSE:
         said = f": {(task.outcome or {}).get('error')}" if (task.outcome or {}).get("error") else ""
         return _plain(task, f"The platform performed it itself; it {task.state}{said}."[:600])

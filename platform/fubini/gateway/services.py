@@ -18,6 +18,7 @@ from fubini.common.bulk import StaleRow, rows_update
 from fubini.common.options import option
 from fubini.datasets.services import replicas_apply
 from fubini.gateway.specs import exec_specs
+from fubini.runs.documents import WITH_DOCUMENTS
 from fubini.runs.engine import LeafOutcome, OutcomeKind
 from fubini.runs.models import Attempt, Lease
 from fubini.runs.results import AttemptEnd, artifact_key, attempts_end
@@ -84,7 +85,10 @@ def reports_accept(agent: Agent, reports: Sequence[wire.Report], *, at_ms: int) 
         return []
     wanted = {r.attempt_id for r in reports}
     attempts = {
-        a.pk: a for a in Attempt.objects.select_for_update(of=("self",)).select_related("task").filter(pk__in=wanted)
+        a.pk: a
+        for a in Attempt.objects.select_for_update(of=("self",))
+        .select_related("task", *WITH_DOCUMENTS)
+        .filter(pk__in=wanted)
     }
     verdicts: list[wire.Verdict] = []
     latest: dict[str, wire.Report] = {}
@@ -207,7 +211,9 @@ def _compare(agent: Agent, request: wire.SyncRequest, at_ms: int, *, renew: bool
     reported = {r.attempt_id for r in request.reports}
     live = {
         a.pk: a
-        for a in Attempt.objects.filter(agent_id=agent.pk, state__in=ATTEMPT_LIVE).select_related("task").order_by("pk")
+        for a in Attempt.objects.filter(agent_id=agent.pk, state__in=ATTEMPT_LIVE)
+        .select_related("task", *WITH_DOCUMENTS)
+        .order_by("pk")
     }
     leases = {x.pk: x for x in Lease.objects.filter(pk__in=live)}
     start, cancel, forget, extend = [], [], [], []
@@ -283,7 +289,7 @@ def _tasks_lock(ends: Sequence[AttemptEnd]) -> None:
         fresh = {
             a.pk: a
             for a in Attempt.objects.select_for_update(of=("self",))
-            .select_related("task")
+            .select_related("task", *WITH_DOCUMENTS)
             .filter(pk__in=[e.attempt.pk for e in ends])
         }
         for end in ends:

@@ -6,6 +6,8 @@ infrastructure retry is another attempt of it. States and legal moves are in `tr
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 
 from fubini.common.ids import IdField
@@ -236,8 +238,37 @@ class TaskDependency(models.Model):
         constraints = [models.UniqueConstraint(fields=["task", "on"], name="task_dependency_once")]
 
 
+class SharedDocument(models.Model):
+    """An immutable JSON object that many attempts refer to; `digest` is the SHA-256 of its text (see `documents`)."""
+
+    id = models.BigAutoField(primary_key=True)
+    digest = models.CharField(max_length=64, unique=True)
+    content = models.JSONField()
+
+
+def _document_key() -> Any:
+    return models.ForeignKey(SharedDocument, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+
+
+def _shared(field: str) -> Any:
+    """An attribute that reads a shared document's content ({} where there is none) and takes a new content for it."""
+
+    def read(row: Attempt) -> dict[str, Any]:
+        document: SharedDocument | None = getattr(row, field)
+        return document.content if document is not None else {}
+
+    def write(row: Attempt, content: dict[str, Any]) -> None:
+        setattr(row, field, SharedDocument(content=content) if content else None)
+
+    return property(read, write)
+
+
 class Attempt(models.Model):
-    """One try of a task at one site. `expires_at_ms` of its lease is server time."""
+    """One try of a task at one site. `expires_at_ms` of its lease is server time.
+
+    Thousands of attempts are placed for the same reasons, at the same prices, in the same environment: these three are
+    shared documents behind plain attributes. Contents set here are stored by `documents.documents_keep`.
+    """
 
     id = IdField()
     task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="attempts", db_index=False)
@@ -259,11 +290,14 @@ class Attempt(models.Model):
     memory_bytes = models.BigIntegerField()
     devices = models.JSONField(default=dict)
     walltime_s = models.PositiveIntegerField()
-    rates = models.JSONField(default=dict)  # the price version it was placed under
-    placement = models.JSONField(default=dict)  # why here, what else was considered, bytes to move
+    rates_document = _document_key()
+    rates = _shared("rates_document")  # the price version it was placed under
+    placement_document = _document_key()
+    placement = _shared("placement_document")  # why here, what else was considered, bytes to move
     last_sequence = models.IntegerField(default=-1)
     site_job_id = models.CharField(max_length=64, blank=True, default="")
-    environment = models.JSONField(default=dict)  # fingerprint of the image's environment, hardware, agent version
+    environment_document = _document_key()
+    environment = _shared("environment_document")  # fingerprint of the image's environment, hardware, agent version
     exit_code = models.IntegerField(null=True)
     cpu_ms = models.BigIntegerField(null=True)
     peak_memory_bytes = models.BigIntegerField(null=True)

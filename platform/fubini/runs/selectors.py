@@ -15,6 +15,7 @@ from fubini.datasets.models import Artifact
 from fubini.events.models import Event
 from fubini.ledger.selectors import HoldView, holds_of_run
 from fubini.runs.codec import spec_of
+from fubini.runs.documents import WITH_DOCUMENTS
 from fubini.runs.engine import principal_of
 from fubini.runs.models import Attempt, Run, RunLabel, RunManifest, RunNode, RunPlace, RunRetention, RunSignal, Task
 
@@ -162,8 +163,8 @@ def nodes_summary(run: Run) -> list[NodeCount]:
 
 
 def attempts_joined(rows: QuerySet[Attempt]) -> QuerySet[Attempt]:
-    """Attempts with the names of where they ran."""
-    return rows.select_related("site", "agent", "pool", "node_group")
+    """Attempts with the names of where they ran, and what they share with others."""
+    return rows.select_related("site", "agent", "pool", "node_group", *WITH_DOCUMENTS)
 
 
 def tasks_of(

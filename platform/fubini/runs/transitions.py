@@ -14,6 +14,7 @@ from django.db import transaction
 
 from fubini.common import bell
 from fubini.events.moves import Entity, legal_moves, rows_create, rows_move
+from fubini.runs.documents import documents_keep, stored_names
 from fubini.runs.models import Attempt, Lease, Run, Task
 
 RUN = Entity(
@@ -83,6 +84,7 @@ def tasks_move(
 
 def attempts_create(attempts: Sequence[Attempt], leases: Sequence[Lease], *, at_ms: int) -> None:
     """Lease attempts to agents and wake those agents on commit."""
+    documents_keep(attempts)
     rows_create(
         ATTEMPT,
         attempts,
@@ -101,7 +103,8 @@ def attempts_move(
         for attempt in attempts:
             attempt.ended_at_ms = at_ms
         fields = ["ended_at_ms", *fields]
-    rows_move(ATTEMPT, attempts, to, at_ms=at_ms, fields=fields, data=data)
+    documents_keep(attempts)
+    rows_move(ATTEMPT, attempts, to, at_ms=at_ms, fields=stored_names(fields), data=data)
 
 
 def leases_move(leases: Sequence[Lease], to: str, *, at_ms: int, fields: Sequence[str] = ()) -> None:

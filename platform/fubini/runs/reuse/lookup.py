@@ -146,7 +146,8 @@ def _origins(tasks: Sequence[Task]) -> dict[str, dict[str, Any]]:
             ran.append(task)
     attempts: dict[str, list[Attempt]] = defaultdict(list)
     for at in range(0, len(ran), IN_MAX):
-        for attempt in Attempt.objects.filter(task__in=ran[at : at + IN_MAX]).order_by("number"):
+        rows_of = Attempt.objects.filter(task__in=ran[at : at + IN_MAX]).select_related("environment_document")
+        for attempt in rows_of.order_by("number"):
             attempts[attempt.task_id].append(attempt)
     holds = holds_of([a.pk for rows in attempts.values() for a in rows])
     names = _node_names(ran)

@@ -1,0 +1,59 @@
+"""What many attempts have in common is stored once: where they could have run, their prices, what they ran in.
+
+An attempt's `placement`, `rates` and `environment` read as plain objects; behind them are references to documents found
+by the hash of their text. A document never changes, so whoever sets a new value gets another document. `documents_keep`
+must be called, in the transaction that writes the attempts, before their rows are written; `transitions` does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from fubini.runs.models import Attempt, SharedDocument
+
+SHARED = {name: f"{name}_document" for name in ("placement", "rates", "environment")}  # as read -> as stored
+WITH_DOCUMENTS = tuple(SHARED.values())  # for `select_related`
+
+
+def digest_of(content: dict[str, Any]) -> str:
+    """The name of a content: SHA-256 of its text, whose keys keep their order, in hex."""
+    return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
+
+
+def stored_names(names: Iterable[str]) -> list[str]:
+    """The fields to write for these attributes of an attempt."""
+    return [SHARED.get(name, name) for name in names]
+
+
+def documents_keep(attempts: Sequence[Attempt]) -> None:
+    """Store the contents these attempts were given and nobody has stored yet; afterwards they refer to them.
+
+    The caller is inside `transaction.atomic`. Two transactions may store the same content at a time: one row is kept.
+    """
+    waiting: list[tuple[Attempt, str, str]] = []  # attempt, field, digest
+    contents: dict[str, dict[str, Any]] = {}
+    for attempt in attempts:
+        for field in WITH_DOCUMENTS:
+            document = attempt._state.fields_cache.get(field)
+            if document is not None and document.pk is None:
+                digest = digest_of(document.content)
+                contents[digest] = document.content
+                waiting.append((attempt, field, digest))
+    if not waiting:
+        return
+    found = _found(contents)
+    missing = sorted(contents.keys() - found.keys())
+    if missing:
+        SharedDocument.objects.bulk_create(
+            [SharedDocument(digest=d, content=contents[d]) for d in missing], ignore_conflicts=True
+        )
+        found |= _found(missing)
+    for attempt, field, digest in waiting:
+        setattr(attempt, field, SharedDocument(pk=found[digest], digest=digest, content=contents[digest]))
+
+
+def _found(digests: Iterable[str]) -> dict[str, int]:
+    return dict(SharedDocument.objects.filter(digest__in=list(digests)).values_list("digest", "pk"))

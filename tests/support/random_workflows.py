@@ -174,8 +174,6 @@ class Workload:
             body["retryStrategy"] = {"limit": self.chance.randint(0, 1), "retryPolicy": "Always"}
         if self.limits and self.maybe(0.3):
             body["parallelism"] = self.chance.randint(1, 2)
-        if "retryStrategy" in body or self.wrapped:
-            return
         if self.gates and self.maybe(0.3):
             body["synchronization"] = {"mutexes": [{"name": f"level-{depth}"}]}
         if self.gates and self.maybe(0.2):

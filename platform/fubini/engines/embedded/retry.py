@@ -100,6 +100,9 @@ class RetryFrame(Frame):
         if policy in ("Always", "OnError", "OnTransientError"):
             self.decide()
             return
+        if self.node.phase is NodePhase.PENDING:
+            # It passed a gate. Argo leaves it so, with its lock, and whoever else wants the lock waits for ever.
+            self.state.mark(self.node, NodePhase.ERROR, failure.message, tell=False)
         self.report(failure.message)
 
     def timed_out(self, node: Node) -> None:

@@ -189,7 +189,8 @@ def retry(state: State, event: Signal) -> None:
         raise SignalRefused("To retry a succeeded workflow, set the options restartSuccessful and nodeFieldSelector")
     chosen = {n.id for n in state.nodes.values() if matcher(event.selector)(n)} if again else set()
     for node in list(state.nodes.values()):
-        if node.failed and node.type in EXECUTION:
+        # A leaf that was open when the run ended was cancelled then: it runs again as a failed one does.
+        if (node.failed or not node.fulfilled) and node.type in EXECUTION:
             leaf = node.boundary if node.type is NodeType.CONTAINER and node.retried else node
             assert leaf is not None
             whole = leaf.parents[0] if leaf.retried and leaf.parents else leaf

@@ -256,6 +256,41 @@ def test_a_retried_composite_takes_its_lock_again_before_its_children_go_on() ->
         assert platform.desk.table.idle()
 
 
+def test_a_retried_composite_that_cannot_be_executed_errs_and_gives_its_lock_back() -> None:
+    unknown = {"parameters": [{"name": "o", "valueFrom": {"parameter": "{{steps.a.outputs.parameters.nothing}}"}}]}
+    for gate in ({"synchronization": BEAM}, {"memoize": memoized("k")}):
+        manifest = workflow(
+            [
+                steps([step("one", "in", continueOn={"failed": True})], [step("two", "locked")]),
+                steps([step("a", "guarded")], name="in"),
+                steps([step("a", "work")], name="guarded", outputs=unknown, retryStrategy={"limit": 2}, **gate),
+                leaf("work"),
+                leaf("locked", synchronization=BEAM),
+            ]
+        )
+        for restart in (False, True):
+            platform = Platform(manifest, restart=restart).run()
+            guarded = node(platform, "wf[0].one[0].a")
+            assert (guarded.type.value, guarded.phase) == ("Retry", NodePhase.ERROR)
+            assert guarded.message and guarded.message in node(platform, "wf[0].one").message
+            assert platform.state.phase is NodePhase.SUCCEEDED and platform.desk.table.idle()
+
+
+def test_a_retry_runs_again_what_was_open_when_the_deadline_ended_the_run() -> None:
+    guarded = steps([step("a", "work", hooks={"exit": {"template": "note"}})], name="in", synchronization=BEAM)
+    manifest = workflow([steps([step("in", "in")]), guarded, leaf("work"), leaf("note")], activeDeadlineSeconds=5)
+    for restart in (False, True):
+        platform = Platform(manifest, restart=restart).start()
+        platform.finish_one()
+        assert node(platform, "wf[0].in[0].a.onExit").phase is NodePhase.PENDING
+        platform.now += 6_000
+        platform.feed(Tick(platform.now, "run:deadline"))
+        assert platform.state.finished and platform.state.phase is NodePhase.FAILED and platform.queue == []
+        platform.feed(Signal(platform.now, SignalKind.RETRY))
+        assert [task.spec.template for task in platform.queue] == ["note"]
+        assert platform.go_on().state.phase is NodePhase.SUCCEEDED
+
+
 # --- the run's own locks -----------------------------------------------------------------------------------------
 
 LINE = workflow(

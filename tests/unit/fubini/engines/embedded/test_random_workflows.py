@@ -142,10 +142,11 @@ def check(world: World) -> None:
         assert state.find_id(node.name) == node.id
         if node.fulfilled:
             assert node.finished is not None and node.started is not None and node.started <= node.finished
-        else:  # where a step group errs at once the controller leaves what is in it as it is
-            given_up = [each for each in boundaries(node) if each.fulfilled]
+        else:  # where a step group errs, or a deadline ends what waits, the controller leaves what is in it as it is
+            around = [node.parents[0] if node.retried else node, *boundaries(node)]
+            around += [each.parents[0] for each in around if each.retried]
             error = state.phase is NodePhase.ERROR
-            assert error or (given_up and given_up[0].phase in FAILED), f"{where}: {node.name} is {node.phase}"
+            assert error or any(each.phase in FAILED for each in around), f"{where}: {node.name} is {node.phase}"
         for parent in node.parents:
             assert parent is not node and sum(child is node for child in parent.children) == 1, f"{where}: {node.name}"
             assert state.nodes[parent.id] is parent

@@ -321,15 +321,23 @@ class DagFrame(Frame):
                 self.ready(name)
             elif task.pending:
                 self.proceed(name)
-        if not any(task.pending or task.held for task in self.tasks.values()):
-            if not self.hook_runner.held:
-                self.state.waiting.pop(id(self), None)
-        elif self.template.fail_fast and self.unsuccessful > 0 and self.active_pods == 0:
+        if self.holds_back():
+            self.check_fail_fast()
+        else:
+            self.state.waiting.pop(id(self), None)
+        self.assess()
+
+    def holds_back(self) -> bool:
+        """Whether a limit keeps a task, an item or a hook from starting."""
+        return bool(self.hook_runner.held) or any(task.pending or task.held for task in self.tasks.values())
+
+    def check_fail_fast(self) -> None:
+        if self.over or self.node.fulfilled or not self.template.fail_fast or not self.unsuccessful or self.active_pods:
+            return
+        if self.holds_back():
             self.over = True
             self.state.mark(self.node, NodePhase.FAILED, frames.FAILED_FAST)
             self.node.frame.endless = True
-            return
-        self.assess()
 
     # --- what has ended ------------------------------------------------------------------------------------------
 

@@ -96,6 +96,9 @@ class Frame:
     def resume_waiting(self) -> None:
         """Try again to start what a limit held back."""
 
+    def check_fail_fast(self) -> None:
+        """Something is held back: where that is for good, because another child has failed, the frame is over."""
+
     def restore(self) -> None:
         """Rebuild what is kept in memory from the children's nodes."""
         raise NotImplementedError
@@ -488,6 +491,7 @@ class HookRunner:
         """A limit keeps a hook of this node from starting."""
         self.held[node.id] = node
         self.frame.state.waiting[id(self.frame)] = self.frame
+        self.frame.state.late.append(self.frame.check_fail_fast)
 
     def take_held(self) -> list[Node]:
         """The nodes whose hooks a limit held back, to look at again."""

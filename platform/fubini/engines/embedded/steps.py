@@ -43,6 +43,7 @@ class StepsFrame(Frame):
         self.group: Node | None = None
         self.holders: dict[str, Mapping[str, Any]] = {}
         self.hook_holders: dict[str, Mapping[str, Any]] = {}
+        self.hooked_off: set[str] = set()  # nodes with hooks that are counted off; a shutdown ends node and hook at once
         self.pending: deque[tuple[Mapping[str, Any], str]] = deque()
         self.open = 0
         self.over = False
@@ -209,7 +210,8 @@ class StepsFrame(Frame):
             self.proceed()
 
     def check_fail_fast(self) -> None:
-        if self.template.fail_fast and self.unsuccessful > 0 and self.active_pods == 0:
+        held = bool(self.pending or self.hook_runner.held) and not self.over and not self.node.fulfilled
+        if held and self.template.fail_fast and self.unsuccessful > 0 and self.active_pods == 0:
             assert self.group is not None
             self.fail_group(NodePhase.FAILED, frames.FAILED_FAST, endless=True)
 
@@ -243,6 +245,8 @@ class StepsFrame(Frame):
 
     def settle(self, node: Node) -> None:
         """A step's node has ended: run its hooks, then its exit handler, then count it off."""
+        if node.id in self.hooked_off:
+            return
         step = self.hook_holders.get(node.id)
         if step is not None:
             if not self.run_hooks(node, step):
@@ -254,6 +258,7 @@ class StepsFrame(Frame):
                 self.fail_by_handler(error.message)
                 return
             del self.hook_holders[node.id]
+            self.hooked_off.add(node.id)
         self.open -= 1
         self.check()
 

@@ -291,6 +291,22 @@ def test_a_retry_runs_again_what_was_open_when_the_deadline_ended_the_run() -> N
         assert platform.go_on().state.phase is NodePhase.SUCCEEDED
 
 
+def test_items_that_wait_for_a_lock_and_have_hooks_end_with_a_shutdown() -> None:
+    told = {"told": {"template": "note", "expression": "true"}}
+    farewell = {"exit": {"template": "note"}}
+    for hooks, limits, fields in ((told, {"parallelism": 2}, {}), (farewell, {}, {"failFast": True, "parallelism": 2})):
+        uses = [step("use", "use", withItems=[1, 2, 3], hooks=hooks)]
+        for main in (steps(uses, **fields), {"name": "main", "dag": {"tasks": uses}, **fields}):
+            for kind in (SignalKind.STOP, SignalKind.TERMINATE):
+                for restart in (False, True):
+                    manifest = workflow([main, leaf("use", synchronization=BEAM), leaf("note")], **limits)
+                    platform = Platform(manifest, restart=restart).start()
+                    platform.finish_one()
+                    platform.finish_one()
+                    platform.feed(Signal(platform.now, kind))
+                    assert platform.go_on().state.phase is NodePhase.FAILED and platform.desk.table.idle()
+
+
 # --- the run's own locks -----------------------------------------------------------------------------------------
 
 LINE = workflow(

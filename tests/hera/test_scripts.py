@@ -1,8 +1,7 @@
 """Hera scripts of our own, submitted by Hera's own client to a running Fubini, beside their YAML submitted over REST.
 
 Each script under `scripts/` defines `w`. Both ways must give the same tree. A script that says `refused = PATH` uses
-what is not honoured: then both ways must name that path (of `pending_*` ones only where the check refuses them). One
-stack serves all; everything is submitted at once.
+what is not honoured: then both ways must name that path. One stack serves all; everything is submitted at once.
 """
 
 from __future__ import annotations
@@ -87,7 +86,7 @@ def submit(running: Stack, service: Any, name: str) -> Both:
     workflow.workflows_service, workflow.namespace = service, running.project
     text = workflow.to_yaml()
     one.manifest = yaml.safe_load(text)
-    if "refused" in script and not (name.startswith("pending_") and accepted(running, text)):
+    if "refused" in script:
         for way in (workflow.create, lambda: running.submit(text)):
             with pytest.raises(Exception) as refusal:
                 way()
@@ -109,24 +108,14 @@ def submit(running: Stack, service: Any, name: str) -> Both:
     return one
 
 
-def accepted(running: Stack, text: str) -> bool:
-    """Does the check pass the manifest?"""
-    return bool(running.post("lint", {"manifest": text, "project": running.project})["ok"])
-
-
 @pytest.mark.parametrize("name", [n for n in SCRIPTS if not n.startswith("refused_")])
 def test_a_hera_script_gives_the_tree_of_its_yaml(name: str, both: dict[str, Both], running: Stack) -> None:
     one = both[name]
-    if one.refused:
-        path = runpy.run_path(str(FOLDER / f"{name}.py"))["refused"]
-        assert len(one.refused) == 2 and all(path in said for said in one.refused), one.refused
-        return
     tree, other = tree_of(running, one.hera), tree_of(running, one.yaml)
     assert tree == other
     assert len(tree) > 1
-    if not name.startswith("pending_"):
-        wants = runpy.run_path(str(FOLDER / f"{name}.py")).get("phase", "Succeeded")
-        assert tree[""][0] == wants, tree
+    wants = runpy.run_path(str(FOLDER / f"{name}.py")).get("phase", "Succeeded")
+    assert tree[""][0] == wants, tree
 
 
 @pytest.mark.parametrize("name", [n for n in SCRIPTS if n.startswith("refused_")])
@@ -248,4 +237,4 @@ def test_the_scripts_use_every_template_flow_and_artifact_class_hera_exports() -
     assert (TEMPLATES | FLOW | ARTIFACTS) - used == set()
     for word in ("with_items", "with_param", "with_sequence", "LifecycleHook", "on_exit", "when="):
         assert word in text, word
-    assert len([n for n in SCRIPTS if not n.startswith(("refused_", "pending_"))]) >= 40
+    assert len([n for n in SCRIPTS if not n.startswith("refused_")]) >= 47

@@ -1,8 +1,8 @@
-"""An object of a bucket."""
+"""An object of a bucket the platform may not reach."""
 
 from hera.workflows import Container, S3Artifact, Workflow
 
-refused = "spec.templates[0].inputs.artifacts[0].s3.bucket"
+phase = "Error"
 with Workflow(generate_name="artifact-s3-", entrypoint="main") as w:
     Container(
         name="main", image="busybox", command=["cat"], args=["/tmp/x"],

@@ -2,7 +2,6 @@
 
 from hera.workflows import ContainerNode, ContainerSet, Workflow
 
-refused = "spec.templates[0].containerSet"
 with Workflow(generate_name="container-set-", entrypoint="main") as w, ContainerSet(name="main"):
     a = ContainerNode(name="a", image="busybox", command=["echo"], args=["a"])
     b = ContainerNode(name="b", image="busybox", command=["echo"], args=["b"])

@@ -1,8 +1,8 @@
-"""A repository at a revision."""
+"""A repository at a revision, at an address the platform may not reach."""
 
 from hera.workflows import Container, GitArtifact, Workflow
 
-refused = "spec.templates[0].inputs.artifacts[0].git"
+phase = "Error"
 with Workflow(generate_name="artifact-git-", entrypoint="main") as w:
     Container(
         name="main", image="busybox", command=["ls"], args=["/tmp/x"],

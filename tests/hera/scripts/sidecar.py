@@ -2,7 +2,6 @@
 
 from hera.workflows import Container, UserContainer, Workflow
 
-refused = "spec.templates[0].sidecars"
 with Workflow(generate_name="sidecar-", entrypoint="main") as w:
     Container(
         name="main", image="busybox", command=["echo"], args=["x"],

@@ -1,7 +1,7 @@
-"""A request the platform makes."""
+"""A request the platform makes itself, to where it may not."""
 
 from hera.workflows import HTTP, Workflow
 
-refused = "spec.templates[0].http"
+phase = "Failed"
 with Workflow(generate_name="http-", entrypoint="main") as w:
     HTTP(name="main", url="http://127.0.0.1:9/", timeout_seconds=1)

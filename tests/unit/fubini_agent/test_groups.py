@@ -53,8 +53,12 @@ def test_a_sidecar_that_fails_by_itself_fails_the_step_whose_outputs_are_kept(
     lease(
         platform,
         "a1",
-        part("main", "until [ -e /tmp/gone ]; do sleep 0.01; done; echo 1 > /tmp/o"),
-        part("side", "touch /tmp/gone; exit 6", kind="sidecar"),
+        # A sidecar that is still there when the main one ends is ended, well; so this main one waits until it is reaped.
+        part(
+            "main",
+            "until [ -s /tmp/pid ] && ! kill -0 $(cat /tmp/pid) 2>/dev/null; do sleep 0.01; done; echo 1 > /tmp/o",
+        ),
+        part("side", "echo $$ > /tmp/id; mv /tmp/id /tmp/pid; exit 6", kind="sidecar"),
         parameters_out=({"name": "o", "path": "/tmp/o"},),
     )
     report = platform.outcome("a1")

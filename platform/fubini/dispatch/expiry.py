@@ -14,6 +14,7 @@ from fubini.common.bulk import StaleRow, rows_update
 from fubini.common.options import option
 from fubini.ledger.services import BudgetExhausted, hold_extend
 from fubini.runs.documents import WITH_DOCUMENTS, documents_keep, stored_names
+from fubini.runs.limits import RunLimits
 from fubini.runs.models import Attempt, Lease, Run
 from fubini.runs.results import AttemptEnd, attempt_cost_micros, attempts_end
 from fubini.runs.transitions import ATTEMPT_LIVE, agents_wake, leases_move
@@ -89,7 +90,8 @@ def _extend_one(attempt: Attempt, at_ms: int) -> int:
     try:
         with transaction.atomic():
             run = Run.objects.select_for_update().get(pk=attempt.run_id)
-            if run.max_cost_micros is not None and run.settled_micros + run.held_micros + amount > run.max_cost_micros:
+            left = RunLimits([run.pk]).left_micros(run.pk)
+            if left is not None and amount > left:
                 raise BudgetExhausted("the run's cost limit is reached")
             hold_extend(attempt_id=attempt.pk, amount_micros=amount, number=number, at_ms=at_ms)
             run.held_micros += amount

@@ -24,6 +24,7 @@ from fubini.dispatch.snapshot import World
 from fubini.ledger.services import HoldRequest, available_by_project, holds_place
 from fubini.runs.codec import to_json
 from fubini.runs.engine import LeafOutcome, OutcomeKind
+from fubini.runs.limits import RunLimits
 from fubini.runs.models import Attempt, Lease, Run, RunPlace, Task
 from fubini.runs.transitions import attempts_create, tasks_move
 from fubini.sites.models import Agent, Price
@@ -76,6 +77,7 @@ def _apply(world: World, placements: Sequence[core.Placement], at_ms: int, total
         r.pk: r
         for r in Run.objects.select_for_update(of=("self",)).filter(pk__in={p.run_id for p in fresh}).order_by("pk")
     }
+    limits = RunLimits(runs)
     within: list[core.Placement] = []
     loads: dict[str, int] = defaultdict(int)
     places = _places(world, fresh)
@@ -86,11 +88,12 @@ def _apply(world: World, placements: Sequence[core.Placement], at_ms: int, total
             counted.stale += 1  # planned before it was known where its run is, or that another daemon goes there
             continue
         run = runs[placement.run_id]
-        left = None if run.max_cost_micros is None else run.max_cost_micros - run.settled_micros - run.held_micros
+        left = limits.left_micros(run.pk)
         if left is not None and placement.hold_micros > left:
             _park(tasks[placement.task_id], "run_budget", placement, left, at_ms)
             counted.parked += 1
             continue
+        limits.add(run.pk, placement.hold_micros)
         run.held_micros += placement.hold_micros
         within.append(placement)
         agents[placement.task_id] = agent

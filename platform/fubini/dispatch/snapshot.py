@@ -22,6 +22,7 @@ from fubini.ledger.services import available_by_project
 from fubini.projects.models import Project
 from fubini.runs.codec import spec_of
 from fubini.runs.engine import Requirement, TaskSpec
+from fubini.runs.limits import RunLimits
 from fubini.runs.models import Attempt, Run, RunPlace, Task
 from fubini.runs.transitions import ATTEMPT_LIVE
 from fubini.sites.models import Agent, NodeGroup, Pause, Pool, Price, Site
@@ -58,7 +59,9 @@ class RequestCache:
 
     requests: dict[str, tuple[int, core.TaskRequest]] = field(default_factory=dict)
     unreadable: dict[str, list[str]] = field(default_factory=dict)
-    moving: dict[str, dict[str, int]] = field(default_factory=dict)  # by attempt: the blobs its task reads, digest -> bytes
+    moving: dict[str, dict[str, int]] = field(
+        default_factory=dict
+    )  # by attempt: the blobs its task reads, digest -> bytes
     beside_run: set[str] = field(default_factory=set)  # task ids that must run where others of their run do
 
 
@@ -169,9 +172,6 @@ def request_of(task: Task, run: Run, times: dict[str, RunTime], inputs: Inputs) 
         exclusive=notes.get("exclusive") == "true",
         inputs=tuple(sorted((core.BlobKey(k), v) for k, v in sizes.items())),
         avoid_node_groups=tuple(core.NodeGroupId(g) for g in task.avoid),
-        run_budget_left_micros=None
-        if run.max_cost_micros is None
-        else run.max_cost_micros - run.settled_micros - run.held_micros,
         expected_ms=sum(r.mean_ms for r in known) // len(known) if known else None,
         expected_by_group_ms=tuple(sorted((core.NodeGroupId(r.node_group_id), r.mean_ms) for r in known)),
     )
@@ -216,9 +216,7 @@ def _requests(cache: RequestCache) -> list[core.TaskRequest]:
     return _with_run_budgets(requests)
 
 
-def _with_places(
-    requests: list[core.TaskRequest], cache: RequestCache, pools: list[Pool]
-) -> list[core.TaskRequest]:
+def _with_places(requests: list[core.TaskRequest], cache: RequestCache, pools: list[Pool]) -> list[core.TaskRequest]:
     """Bind tasks that share a disk or an address with others of their run to the agent those ran on, once there is one."""
     wanted = {r.run_id for r in requests if r.id in cache.beside_run} if cache.beside_run else set()
     if not wanted:
@@ -241,15 +239,9 @@ def _with_places(
 
 def _with_run_budgets(requests: list[core.TaskRequest]) -> list[core.TaskRequest]:
     """Run budgets move while tasks wait, so they are read anew each cycle."""
-    limited = {r.run_id for r in requests}
-    left = {
-        pk: (limit or 0) - settled - held
-        for pk, limit, settled, held in Run.objects.filter(
-            pk__in=list(limited)[:5000], max_cost_micros__isnull=False
-        ).values_list("pk", "max_cost_micros", "settled_micros", "held_micros")
-    }
-    if not left and all(r.run_budget_left_micros is None for r in requests):
-        return requests
+    ids = {r.run_id for r in requests}
+    limits = RunLimits(ids)
+    left = {pk: limits.left_micros(pk) for pk in ids}
     return [
         r if r.run_budget_left_micros == left.get(r.run_id) else replace(r, run_budget_left_micros=left.get(r.run_id))
         for r in requests
@@ -431,9 +423,7 @@ def _prefetch_depth(groups: list[NodeGroup], pools: list[Pool]) -> dict[str, int
         for agent in pool.agents.all()
         if agent.revoked_at is None and not agent.hardware.get("machine_slots")
     }
-    group_ids = {
-        g.pk for g in groups if not g.machine_id or sharing[g.machine_id] == 1 or g.machine_id not in careless
-    }
+    group_ids = {g.pk for g in groups if not g.machine_id or sharing[g.machine_id] == 1 or g.machine_id not in careless}
     newest: dict[str, int] = {}
     recent = (
         Attempt.objects.filter(state="succeeded", finished_at_ms__isnull=False, started_at_ms__isnull=False)

@@ -1,7 +1,8 @@
 """Child runs: what a `resource` template's task makes, waits for and reads.
 
 A child is a run like any other, of the same project and by the same person, whose budget, limits and permissions it uses.
-Its cost limit is what is left of its parent's when it is made. It ends with its parent: when the parent's task is cancelled
+Its cost limit is what is left of its parent's when it is made, and what all runs of a tree spend together is held to the limits
+above them (`limits`). It ends with its parent: when the parent's task is cancelled
 (stop, terminate, a deadline), the child is stopped or terminated too; Argo would let it go on, but here nobody would look
 after what it spends. A task is done once the conditions say so; one whose child ended as no condition foresees fails,
 where Argo would wait for ever.
@@ -27,6 +28,7 @@ from fubini.manifests.load import load
 from fubini.pipelines.selectors import library_of
 from fubini.runs.codec import spec_of, to_json
 from fubini.runs.engine import ChildRun, LeafOutcome, OutcomeKind
+from fubini.runs.limits import RunLimits
 from fubini.runs.models import Run, RunLabel, Task
 from fubini.runs.services import run_submit
 from fubini.runs.transitions import RUN_ENDED, tasks_move
@@ -106,18 +108,13 @@ def _made(parent: Run, task: Task, child: ChildRun) -> Run:
         raise ChildRefused(f"runs may be {option('CHILD_DEPTH')} deep in one another; this would be number {depth}")
     if Run.objects.filter(root=root).count() >= option("CHILD_RUNS"):
         raise ChildRefused(f"a run may have {option('CHILD_RUNS')} runs below it")
-    left: int | None = None
-    if parent.max_cost_micros is not None:
-        spent = parent.settled_micros + parent.held_micros
-        below = Run.objects.filter(parent=parent.pk)
-        spent += sum(s + h for s, h in below.values_list("settled_micros", "held_micros"))
-        left = max(0, parent.max_cost_micros - spent)
+    left = RunLimits([parent.pk]).left_micros(parent.pk)
     run = run_submit(
         project=parent.project,
         text=child.manifest,
         actor=parent.submitted_by,
         library=library_of(parent.project_id),
-        max_cost_micros=left,
+        max_cost_micros=left if left is None else max(0, left),
         objective=parent.objective,
         priority=parent.priority,
     )

@@ -82,6 +82,25 @@ def test_a_budget_with_room_for_two_gives_two_holds_and_the_missing_figure() -> 
     assert Hold.objects.count() == 4
 
 
+def test_a_runs_cost_limit_holds_over_all_runs_its_steps_made() -> None:
+    make_place(cpu_millis=64_000)
+    top = make_run(project := make_project(), max_cost_micros=250_000)
+    below = [make_run(project, parent=top.pk, root=top.pk, depth=1, max_cost_micros=250_000) for _ in range(2)]
+    lowest = make_run(project, parent=below[0].pk, root=top.pk, depth=2)
+    for run in (top, *below, lowest):
+        make_task(run, spec=spec())
+    cycle()
+    assert Attempt.objects.count() == 2
+    waiting = list(Task.objects.filter(state="queued"))
+    assert [t.waiting_for for t in waiting] == [["run_budget"]] * 2
+    assert sum(Run.objects.values_list("held_micros", flat=True)) == 200_000
+    cycle()
+    assert Attempt.objects.count() == 2
+    Run.objects.filter(pk=top.pk).update(max_cost_micros=10_000_000)
+    cycle()
+    assert Attempt.objects.count() == 4
+
+
 def test_a_runs_cost_limit_holds_its_steps_until_it_is_raised() -> None:
     make_place(cpu_millis=64_000)
     run = make_run(make_project(), max_cost_micros=150_000)

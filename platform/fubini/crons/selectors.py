@@ -30,6 +30,12 @@ def ticks_of(cron: Cron) -> QuerySet[CronTick]:
     return CronTick.objects.filter(cron=cron).select_related("run")
 
 
+def ticks_past(*, before_ms: int) -> QuerySet[CronTick]:
+    """Ticks decided before then that tell of no run any more; those of runs that are kept count for the history limits."""
+    old = CronTick.objects.filter(decided_at_ms__lt=before_ms).exclude(state="active")
+    return old.filter(Q(run=None) | Q(run__deleted_at_ms__isnull=False))
+
+
 def facts_of(cron: Cron, active: int) -> Facts:
     """A row as the pure decision takes it."""
     metadata = cron.document.get("metadata") or {}

@@ -15,10 +15,12 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from fubini.accounts.models import Token
 from fubini.common import bell, clock
 from fubini.common.options import option
+from fubini.crons.selectors import ticks_past
 from fubini.datasets.models import Artifact
 from fubini.datasets.services import artifacts_delete, blobs_collect_garbage
 from fubini.events.models import Event
 from fubini.rest.models import IdempotencyKey
+from fubini.runs.locks import locks_forget
 from fubini.runs.logs import logs_delete, logs_expire
 from fubini.runs.memos import entries_expire
 from fubini.runs.models import Lease, LockClaim, MemoArtifact, Run, RunSignal, RunTimer, Task
@@ -64,7 +66,8 @@ def expire() -> dict[str, int]:
 
 @shared_task(name="fubini.retention", ignore_result=True)  # type: ignore[untyped-decorator]
 def retention() -> dict[str, int]:
-    """Let go of what is past its time: events, logs and artifacts of ended runs, bytes of deleted ones, dead keys."""
+    """Let go of what is past its time: events, ticks, logs and artifacts of ended runs, bytes of deleted ones, dead keys,
+    locks nobody uses."""
     now = clock.now()
     done: dict[str, int] = {}
     done["idempotency_keys"] = _delete(
@@ -75,6 +78,8 @@ def retention() -> dict[str, int]:
     done["tokens"] = _delete(Token.objects.filter(Q(revoked_at__lt=long_ago) | Q(expires_at__lt=long_ago)))
     if days := option("RETENTION_EVENTS_DAYS"):
         done["events"] = _events_expire(clock.to_ms(now - timedelta(days=days)))
+        done["ticks"] = _delete(ticks_past(before_ms=clock.to_ms(now - timedelta(days=days))))
+    done["locks"] = locks_forget()
     if days := option("RETENTION_LOGS_DAYS"):
         done["logs"] = logs_expire(keep_days=days)
     past = Q(deleted_at_ms__isnull=False)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from fubini.common import bell
 from fubini.common.ids import new_id
@@ -31,6 +32,7 @@ from fubini.runs.models import Lock, LockClaim, Run
 from fubini.runs.transitions import RUN_ENDED
 
 TENDED_A_PASS = 200
+FORGOTTEN_A_PASS = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,11 @@ class RowQueues:
                 "resource": name.resource,
                 "key": name.key,
             }
-            Lock.objects.get_or_create(**place)
-            found = self._rows[name] = Lock.objects.select_for_update().get(**place)
+            found = Lock.objects.select_for_update().filter(**place).first()
+            if found is None:  # none yet, or `locks_forget` took it just now
+                Lock.objects.get_or_create(**place)
+                found = Lock.objects.select_for_update().get(**place)
+            self._rows[name] = found
         return found
 
     def name_of(self, lock: Lock) -> LockName:
@@ -218,6 +223,20 @@ def _release(rows: Sequence[LockClaim], queues: RowQueues, *, run_id: str = "") 
         LockClaim.objects.filter(pk__in=[row.pk for row in rows[start : start + 500]]).delete()
     queues.forget(names)
     return queues.settle(names, run_id=run_id)
+
+
+def locks_forget() -> int:
+    """Forget locks nobody holds, waits for or gave a size, whose names a manifest may make up anew each run; how many."""
+    used = LockClaim.objects.filter(lock=OuterRef("pk"))
+    idle = Lock.objects.exclude(kind=LockKind.DATABASE.value).exclude(Exists(used)).order_by("pk")
+    gone = 0
+    for pk in list(idle.values_list("pk", flat=True)[:FORGOTTEN_A_PASS]):
+        with transaction.atomic():
+            lock = Lock.objects.select_for_update().filter(pk=pk).first()
+            if lock is not None and not lock.claims.exists():
+                lock.delete()
+                gone += 1
+    return gone
 
 
 def locks_tend(*, at_ms: int) -> int:

@@ -6,6 +6,8 @@ A run that is retried loses its rows and gets new ones at its next end.
 
 from __future__ import annotations
 
+import logging
+
 from django.db import transaction
 
 from fubini.common import clock
@@ -15,7 +17,9 @@ from fubini.runs.models import Attempt, Run, RunRetention
 from fubini.runs.services import run_delete
 from fubini.runs.transitions import RUN_ENDED
 
+log = logging.getLogger(__name__)
 AT_ONCE = 200  # rows done in one pass
+PUT_OFF_MS = 3600_000
 ACTOR = "system:ttl"
 
 
@@ -45,20 +49,32 @@ def retention_do(*, at_ms: int | None = None) -> dict[str, int]:
     done = {"run": 0, "logs": 0}
     due = RunRetention.objects.filter(at_ms__lte=now).order_by("at_ms").values_list("pk", flat=True)
     for pk in list(due[:AT_ONCE]):
-        with transaction.atomic():
-            row = RunRetention.objects.select_for_update().filter(pk=pk, at_ms__lte=now).first()
-            if row is None:
-                continue
-            run = Run.objects.select_for_update().get(pk=row.run_id)
-            row.delete()
-            if run.state not in RUN_ENDED or run.deleted_at_ms is not None:
-                continue  # it was retried, or is gone already
-            if row.kind == "run":
-                run_delete(run=run, actor=ACTOR)
-            elif row.only_succeeded:
-                good = Attempt.objects.filter(run_id=run.pk, state="succeeded").values_list("pk", flat=True)
-                attempt_logs_delete(run.pk, list(good))
-            else:
-                logs_delete([run.pk])
-            done[row.kind] += 1
+        try:
+            with transaction.atomic():
+                kind = _do_one(pk, now)
+        except Exception:
+            log.exception("retention row %s could not be done; it is put off, so that the others go on", pk)
+            RunRetention.objects.filter(pk=pk).update(at_ms=now + PUT_OFF_MS)
+            continue
+        if kind:
+            done[kind] += 1
     return done
+
+
+def _do_one(pk: int, now: int) -> str:
+    """Do one row; its kind, or "" where nothing was left to do."""
+    row = RunRetention.objects.select_for_update().filter(pk=pk, at_ms__lte=now).first()
+    if row is None:
+        return ""
+    run = Run.objects.select_for_update().get(pk=row.run_id)
+    row.delete()
+    if run.state not in RUN_ENDED or run.deleted_at_ms is not None:
+        return ""  # it was retried, or is gone already
+    if row.kind == "run":
+        run_delete(run=run, actor=ACTOR)
+    elif row.only_succeeded:
+        good = Attempt.objects.filter(run_id=run.pk, state="succeeded").values_list("pk", flat=True)
+        attempt_logs_delete(run.pk, list(good))
+    else:
+        logs_delete([run.pk])
+    return str(row.kind)

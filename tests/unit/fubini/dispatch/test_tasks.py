@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from fubini.common import bell, clock
+from fubini.crons.models import Cron, CronTick
 from fubini.datasets.models import Artifact
 from fubini.dispatch.tasks import reconcile, retention
 from fubini.events.models import Event
 from fubini.rest.models import IdempotencyKey
-from fubini.runs.models import Lease, RunSignal
+from fubini.runs.models import Lease, Lock, LockClaim, RunSignal
 from tests.support.rows import make_place, make_project, make_run, make_task
 
 pytestmark = pytest.mark.django_db
@@ -73,6 +74,32 @@ def test_old_events_go_but_a_run_still_going_keeps_all_of_its_own() -> None:
         Event.objects.create(topic="run", kind="run.x", entity_id="e", at_ms=at_ms, run_id=run_id)
     assert retention()["events"] == 2
     assert sorted(str(e.run_id) for e in Event.objects.all()) == sorted([going.pk, ended.pk])
+
+
+def test_old_ticks_go_but_those_of_runs_that_are_kept_and_of_runs_that_go_on() -> None:
+    project = make_project(budget_micros=0)
+    cron = Cron.objects.create(
+        project=project, name="nightly", document={}, anchor_ms=0, considered_ms=0, created_at_ms=0, saved_by="user:a"
+    )
+    kept, gone = make_run(project, state="succeeded"), make_run(project, state="succeeded", deleted_at_ms=1)
+    now = clock.now_ms()
+    for at, (state, run, decided) in enumerate(
+        [("skipped", None, 0), ("succeeded", kept, 0), ("succeeded", gone, 0), ("active", None, 0), ("skipped", None, now)]
+    ):
+        CronTick.objects.create(cron=cron, at_ms=at, decided_at_ms=decided, state=state, run=run)
+    assert retention()["ticks"] == 2
+    assert list(CronTick.objects.order_by("at_ms").values_list("at_ms", flat=True)) == [1, 3, 4]
+
+
+def test_locks_nobody_uses_are_forgotten_but_not_a_size_that_people_set() -> None:
+    project = make_project(budget_micros=0)
+    used, sized, _ = (
+        Lock.objects.create(project=project, kind=kind, semaphore=kind == "Database", resource=name, size=1)
+        for kind, name in (("Mutex", "used"), ("Database", "sized"), ("Mutex", "of-one-run"))
+    )
+    LockClaim.objects.create(claim="c", lock=used, run=make_run(project), created_at_ms=0, asked_at_ms=0)
+    assert retention()["locks"] == 1
+    assert set(Lock.objects.all()) == {used, sized}
 
 
 def test_idempotency_keys_are_kept_for_a_day() -> None:

@@ -9,6 +9,7 @@ import pytest
 from fubini.audit.models import AuditEntry
 from fubini.common import clock
 from fubini.datasets.models import Artifact, Blob
+from fubini.runs import retention
 from fubini.runs.engine import TaskSpec
 from fubini.runs.logs import log_append, log_streams
 from fubini.runs.models import Attempt, Run, RunNode, RunRetention, Task
@@ -243,6 +244,27 @@ def test_a_run_goes_when_its_time_has_come_and_not_before(house: House, place: P
     problem_of(house.api["viewer"].get(f"runs/{run.pk}"), 404)
     assert retention_do(at_ms=run.finished_at_ms + 60_001) == {"run": 0, "logs": 0}
     assert Attempt.objects.filter(run_id=run.pk).exists()  # the record of what was paid for stays
+
+
+def test_a_run_that_cannot_be_let_go_of_does_not_keep_the_others(
+    house: House, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = ONE.replace("SPEC", "ttlStrategy: {secondsAfterCompletion: 1}")
+    bad, good = drive(submit(house, text), place), drive(submit(house, text), place)
+    whole = retention.run_delete
+
+    def broken(*, run: Run, actor: str) -> None:
+        if run.pk == bad.pk:
+            raise RuntimeError("poison")
+        whole(run=run, actor=actor)
+
+    monkeypatch.setattr(retention, "run_delete", broken)
+    now = good.finished_at_ms + 10_000
+    assert retention_do(at_ms=now) == {"run": 1, "logs": 0}
+    assert Run.objects.get(pk=good.pk).deleted_at_ms is not None
+    monkeypatch.undo()
+    assert retention_do(at_ms=now) == {"run": 0, "logs": 0}  # put off
+    assert retention_do(at_ms=now + retention.PUT_OFF_MS) == {"run": 1, "logs": 0}
 
 
 def test_a_retried_run_is_kept(house: House, place: Place) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections import defaultdict
+from typing import Any, Final
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,6 +20,8 @@ from fubini.crons.services import cron_delete, cron_save, cron_suspend
 from fubini.pipelines.services import pipeline_delete, pipeline_save
 from fubini.projects.authorize import authorize, project_get, projects_visible
 from fubini.projects.models import Project
+
+ACTIVE_MAX: Final = 100  # runs that go on, shown with one schedule
 
 
 class TemplateBase(ArgoView):
@@ -129,7 +132,12 @@ class CronsView(ArgoView):
             projects = list(projects_visible(self.principal))
             for project in projects:
                 authorize(self.principal, "cron.read", project)
-        items = [cron_shown(row) for row in crons_of([p.pk for p in projects]).order_by("name", "id")]
+        rows = list(crons_of([p.pk for p in projects]).order_by("name", "id"))
+        ticks = CronTick.objects.filter(cron__in=[row.pk for row in rows], state="active").select_related("run")
+        active: dict[str, list[CronTick]] = defaultdict(list)
+        for tick in ticks.order_by("at_ms"):
+            active[tick.cron_id].append(tick)
+        items = [shapes.cron_of(row, active[row.pk][:ACTIVE_MAX], clock.now_ms()) for row in rows]
         return Response(_listed("CronWorkflowList", items, wanted, self.query.get("namePattern") or ""))
 
     def post(self, request: Request, namespace: str) -> Response:
@@ -187,7 +195,7 @@ class CronActionView(ArgoView):
 
 def cron_shown(row: Cron) -> dict[str, Any]:
     """A schedule with the runs of it that go on."""
-    active = CronTick.objects.filter(cron=row, state="active").select_related("run").order_by("at_ms")[:100]
+    active = CronTick.objects.filter(cron=row, state="active").select_related("run").order_by("at_ms")[:ACTIVE_MAX]
     return shapes.cron_of(row, active, clock.now_ms())
 
 

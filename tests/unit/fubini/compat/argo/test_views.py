@@ -8,7 +8,9 @@ import re
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import AsyncClient
+from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from fubini.compat.argo import views
@@ -216,6 +218,18 @@ def test_a_cluster_template_belongs_to_the_one_project_that_can_be_seen_or_to_th
     chosen = house.api["member"].post("cluster-workflow-templates", more, X_Fubini_Project=other.project.slug)
     assert chosen.status_code == 200
     assert {t["metadata"]["name"] for t in house.api["member"].get("cluster-workflow-templates").json()["items"]} == {"shared", "more"}
+
+
+def test_a_list_of_schedules_takes_as_many_queries_for_many_as_for_one(house: House) -> None:
+    member = house.api["member"]
+    counts = []
+    for name in ("a", "b", "c"):
+        cron = {"metadata": {"name": name}, "spec": {"schedules": ["0 3 * * *"], "workflowSpec": SPEC}}
+        member.post(f"cron-workflows/{house.project.slug}", {"cronWorkflow": cron})
+        with CaptureQueriesContext(connection) as queries:
+            assert name in [c["metadata"]["name"] for c in member.get(f"cron-workflows/{house.project.slug}").json()["items"]]
+        counts.append(len(queries))
+    assert counts[0] == counts[2]
 
 
 def test_cron_workflows_are_the_project_s_schedules(house: House) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from django.db import transaction
 
+from fubini.audit.services import audit_append
 from fubini.common import bell, clock
 from fubini.common.errors import Conflict, Invalid, NotFound
 from fubini.events.services import EventDraft, events_append
@@ -140,6 +141,7 @@ def _check_labels(labels: Mapping[str, str]) -> None:
 
 
 def _say(row: ConfigMap, kind: str, actor: str, data: dict[str, Any]) -> None:
+    audit_append(actor=actor, action=kind, target=f"config:{row.name}", project_id=row.project_id, data=data)
     events_append(
         [
             EventDraft(

@@ -12,6 +12,7 @@ from typing import Any, Final
 from django.db import transaction
 from django.db.models import Count, F, Max, Min, QuerySet, Sum
 
+from fubini.audit.services import audit_append
 from fubini.common import clock
 from fubini.datasets.models import Artifact
 from fubini.events.services import EventDraft, events_append
@@ -118,6 +119,8 @@ def cache_drop(*, project: Project, cache: str, actor: str, key: str | None = No
     count = rows.count()
     rows.delete()
     if count:
+        said = {"cache": cache, "entries": count} | ({"key": key} if key is not None else {})
+        audit_append(actor=actor, action="cache.dropped", target=f"cache:{cache}", project_id=project.pk, data=said)
         events_append(
             [
                 EventDraft(
@@ -127,7 +130,7 @@ def cache_drop(*, project: Project, cache: str, actor: str, key: str | None = No
                     at_ms=clock.now_ms(),
                     project_id=project.pk,
                     actor=actor,
-                    data={"cache": cache, "entries": count} | ({"key": key} if key is not None else {}),
+                    data=said,
                 )
             ]
         )

@@ -20,6 +20,9 @@ from fubini.runs.engine import Change, Signal, SignalKind
 from fubini.runs.models import Run, RunSignal
 from fubini.runs.transitions import RUN_ENDED
 
+# Of what a signal says, what the trail keeps as it is; of parameters it keeps the names.
+_SAID = ("selector", "phase", "restart_successful", "memory_bytes", "walltime_s", "image")
+
 
 @transaction.atomic
 def run_signal(
@@ -67,9 +70,10 @@ def run_signal(
             )
         ]
     )
-    audit_append(
-        actor=actor, action=f"run.{wanted.value}", target=run.pk, project_id=run.project_id, data={"name": run.name}
-    )
+    said: dict[str, Any] = {"name": run.name, **{name: given[name] for name in _SAID if given.get(name)}}
+    if given.get("parameters"):
+        said["parameters"] = sorted(given["parameters"])[:100]
+    audit_append(actor=actor, action=f"run.{wanted.value}", target=run.pk, project_id=run.project_id, data=said)
     transaction.on_commit(lambda: bell.ring("dispatch"))
     return signal
 
@@ -100,10 +104,14 @@ def signal_event(kind: SignalKind, payload: Mapping[str, Any], at_ms: int) -> Si
 
 def _check_retry(run: Run, given: Mapping[str, Any]) -> None:
     if run.state not in RUN_ENDED:
-        raise Conflict(f"Run {run.name} is {run.state}.", next_step="Wait until it has ended, or cancel it, then retry.")
+        raise Conflict(
+            f"Run {run.name} is {run.state}.", next_step="Wait until it has ended, or cancel it, then retry."
+        )
     if run.state == "succeeded" and not given.get("restart_successful"):
         raise Conflict(
             f"Run {run.name} succeeded; there is nothing to retry.", next_step="Resubmit it to run it again."
         )
     if RunSignal.objects.filter(run=run, kind="retry", handled_at_ms=None).exists():
-        raise Conflict(f"A retry of run {run.name} is under way.", next_step="Wait until it has begun: `fubini run get`.")
+        raise Conflict(
+            f"A retry of run {run.name} is under way.", next_step="Wait until it has begun: `fubini run get`."
+        )

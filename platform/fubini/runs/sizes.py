@@ -6,6 +6,7 @@ from typing import Final
 
 from django.db import transaction
 
+from fubini.audit.services import audit_append
 from fubini.common import bell, clock
 from fubini.common.errors import Invalid, NotFound
 from fubini.events.services import EventDraft, events_append
@@ -61,6 +62,7 @@ def semaphore_size_drop(*, project: Project, key: str, actor: str) -> None:
 
 
 def _say(lock: Lock, kind: str, actor: str, data: dict[str, object]) -> None:
+    audit_append(actor=actor, action=kind, target=f"lock:{data['key']}", project_id=lock.project_id, data=data)
     events_append(
         [
             EventDraft(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fubini.audit.models import AuditEntry
 from fubini.runs.models import LockClaim, MemoEntry, Run
 from tests.support.driven import drive
 from tests.support.rest import House, make_house, problem_of
@@ -115,3 +116,17 @@ def test_caches_are_listed_and_dropped_whole_or_by_key(house: House, place: Plac
     assert maintainer.delete(base(house, "caches", "model")).json() == {"name": "model", "entries": 2}
     assert maintainer.delete(base(house, "caches", "model")).json()["entries"] == 0
     assert not MemoEntry.objects.exists()
+
+
+def test_the_trail_says_who_sized_a_semaphore_and_dropped_a_cache(house: House, place: Place) -> None:
+    maintainer = house.api["maintainer"]
+    MemoEntry.objects.create(
+        project=house.project, cache="model", key="k", run_id="0" * 32, node_id="n", created_at_ms=0, hit_at_ms=0
+    )
+    maintainer.put(base(house, "semaphores", "seats"), {"size": 2})
+    maintainer.delete(base(house, "semaphores", "seats"))
+    maintainer.delete(base(house, "caches", "model"))
+    found = AuditEntry.objects.filter(project_id=house.project.pk, actor=f"user:{house.users['maintainer'].username}")
+    assert [(e.action, e.target) for e in found.order_by("id")] == [
+        ("lock.resized", "lock:seats"), ("lock.resized", "lock:seats"), ("cache.dropped", "cache:model"),
+    ]  # fmt: skip

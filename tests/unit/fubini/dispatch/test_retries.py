@@ -133,7 +133,8 @@ def test_a_generation_keeps_who_asked_what_changed_and_its_quote(house: House, p
     assert kept["generation"] == 1 and kept["actor"] == f"user:{house.users['member'].username}"
     assert kept["changes"] == {"memory_bytes": 3 * GIB, "selector": "templateName=train"}
     assert kept["quote"]["steps"] == 2 and kept["quote"]["money_high_micros"] > 0
-    assert AuditEntry.objects.filter(action="run.retry", target=run.pk, actor=kept["actor"]).count() == 1
+    entry = AuditEntry.objects.get(action="run.retry", target=run.pk, actor=kept["actor"])
+    assert entry.data == {"name": run.name, "memory_bytes": 3 * GIB, "selector": "templateName=train"}
 
 
 def test_a_selector_picks_which_steps_are_changed(house: House, place: Place) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fubini.audit.models import AuditEntry
 from fubini.events.models import Event
 from fubini.pipelines.configmaps import DATA_MAX_BYTES, MAPS_MAX
 from fubini.pipelines.models import ConfigMap
@@ -47,6 +48,11 @@ def test_a_map_is_made_changed_key_by_key_read_and_deleted(house: House) -> None
     problem_of(viewer.get(path(house, "limits")), 404, "not_found")
     assert [e.kind for e in Event.objects.filter(topic="config_map").order_by("id")] == [
         "config_map.made", "config_map.changed", "config_map.changed", "config_map.deleted",
+    ]  # fmt: skip
+    trail = AuditEntry.objects.filter(action__startswith="config_map.", project_id=house.project.pk)
+    assert {e.actor for e in trail} == {f"user:{house.users['maintainer'].username}"}
+    assert [(e.action, e.target) for e in trail.order_by("id")][0::3] == [
+        ("config_map.made", "config:limits"), ("config_map.deleted", "config:limits"),
     ]  # fmt: skip
 
 

@@ -58,7 +58,7 @@ def event_share(home: Path, run_id: str) -> float:
     with contextlib.closing(database(home)) as db:
         rows = db.execute(
             "SELECT topic, sum(length(data) + length(kind) + 150) FROM fubini_events_event WHERE run_id = ? GROUP BY topic",
-            [run_id],
+            [bytes.fromhex(run_id)],
         ).fetchall()
     whole = sum(size for _, size in rows)
     return sum(size for topic, size in rows if topic in TREE_TOPICS) / max(whole, 1)

@@ -116,5 +116,5 @@ def _delete(rows: QuerySet[Any]) -> int:
 
 def _events_expire(before_ms: int) -> int:
     """Old events of ended or vanished runs, and of no run; a run still going keeps all of its own."""
-    live = Run.objects.filter(pk=OuterRef("run_id")).exclude(state__in=RUN_ENDED)
-    return _delete(Event.objects.filter(at_ms__lt=before_ms).annotate(live=Exists(live)).filter(live=False))
+    live = list(Run.objects.exclude(state__in=RUN_ENDED).values_list("pk", flat=True))
+    return _delete(Event.objects.filter(Q(run_id=None) | ~Q(run_id__in=live), at_ms__lt=before_ms))

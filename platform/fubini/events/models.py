@@ -9,18 +9,20 @@ from __future__ import annotations
 
 from django.db import models
 
+from fubini.common.ids import PackedIdField
+
 
 class Event(models.Model):
     """One fact. `kind` is ``<entity>.<what>``; `from_state`/`to_state` are set for transitions."""
 
     id = models.BigAutoField(primary_key=True)
-    seq = models.BigIntegerField(null=True, unique=True)
+    seq = models.BigIntegerField(null=True)
     at_ms = models.BigIntegerField()
     topic = models.CharField(max_length=24)  # run, node, task, attempt, lease, hold, ledger, site, agent, project, ...
     kind = models.CharField(max_length=48)
-    project_id = models.CharField(max_length=32, null=True)  # null: for administrators only
-    run_id = models.CharField(max_length=32, null=True)
-    entity_id = models.CharField(max_length=80)
+    project_id = PackedIdField(max_length=32, null=True)  # null: for administrators only
+    run_id = PackedIdField(max_length=32, null=True)
+    entity_id = PackedIdField(max_length=80)
     generation = models.IntegerField(default=0)
     from_state = models.CharField(max_length=16, blank=True, default="")
     to_state = models.CharField(max_length=16, blank=True, default="")
@@ -28,6 +30,8 @@ class Event(models.Model):
     data = models.JSONField(default=dict)
 
     class Meta:
+        # Only numbers that were given are in its index: on SQLite none is.
+        constraints = [models.UniqueConstraint(fields=["seq"], condition=~models.Q(seq=None), name="event_seq_once")]
         indexes = [
             models.Index(fields=["project_id", "seq"], name="event_project_seq"),
             models.Index(fields=["run_id", "id"], name="event_run"),

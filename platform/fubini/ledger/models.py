@@ -10,7 +10,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import F, Q
 
-from fubini.common.ids import IdField
+from fubini.common.ids import IdField, PackedIdField
 
 
 class Account(models.Model):
@@ -44,11 +44,11 @@ class LedgerTransaction(models.Model):
     key = models.CharField(max_length=80, unique=True)
     kind = models.CharField(max_length=12)  # topup, withdraw, hold, extend, settle, release
     at_ms = models.BigIntegerField()
-    project_id = models.CharField(max_length=32, null=True, db_index=True)
-    run_id = models.CharField(max_length=32, null=True, db_index=True)
-    attempt_id = models.CharField(max_length=32, null=True)
-    site_id = models.CharField(max_length=32, null=True)
-    pool_id = models.CharField(max_length=32, null=True)
+    project_id = PackedIdField(max_length=32, null=True, db_index=True)
+    run_id = PackedIdField(max_length=32, null=True, db_index=True)
+    attempt_id = PackedIdField(max_length=32, null=True)
+    site_id = PackedIdField(max_length=32, null=True)
+    pool_id = PackedIdField(max_length=32, null=True)
     note = models.CharField(max_length=200, blank=True, default="")
     actor = models.CharField(max_length=80, blank=True, default="")
 
@@ -63,9 +63,9 @@ class Hold(models.Model):
     """Budget set aside for one attempt (its id is the attempt's): placed -> settled | released."""
 
     id = models.CharField(max_length=32, primary_key=True)
-    project_id = models.CharField(max_length=32)
-    run_id = models.CharField(max_length=32, db_index=True)
-    site_id = models.CharField(max_length=32)
+    project_id = PackedIdField(max_length=32)
+    run_id = PackedIdField(max_length=32, db_index=True)
+    site_id = PackedIdField(max_length=32)
     state = models.CharField(max_length=10, default="placed")
     amount_micros = models.BigIntegerField()
     settled_micros = models.BigIntegerField(default=0)

@@ -155,11 +155,8 @@ def cron_delete(*, cron: Cron, actor: str) -> None:
 
 def crons_pass(*, at_ms: int) -> int:
     """Settle ended runs and start what is due; how many ticks were decided. Safe to call from anywhere, at any time."""
-    for cron_id in set(
-        CronTick.objects.filter(state="active", run__state__in=RUN_ENDED).values_list("cron_id", flat=True)[
-            :CRONS_A_PASS
-        ]
-    ):
+    ended = CronTick.objects.filter(state="active", run__state__in=RUN_ENDED).order_by("cron_id")
+    for cron_id in list(ended.values_list("cron_id", flat=True).distinct()[:CRONS_A_PASS]):
         _guarded(cron_id, at_ms, _settle)
     due = Cron.objects.filter(next_at_ms__lte=at_ms).order_by("next_at_ms", "id").values_list("pk", flat=True)
     return sum(_guarded(cron_id, at_ms, _tick) for cron_id in due[:CRONS_A_PASS])

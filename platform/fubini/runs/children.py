@@ -35,8 +35,12 @@ from fubini.runs.transitions import RUN_ENDED, tasks_move
 
 log = logging.getLogger(__name__)
 KIND: Final = "child"
-AT_ONCE: Final = 50  # runs made, and at most ten times as many looked at, in one pass
+AT_ONCE: Final = 50  # runs made in one pass
+LOOKED_AT: Final = 500  # tasks whose runs are looked at in one pass
 EXIT_CODE: Final = 64  # what Argo's executor ends with
+
+
+_looked_to: dict[str, str] = {}  # state of tasks -> the last one looked at; may be lost
 
 
 class ChildRefused(Exception):
@@ -46,12 +50,22 @@ class ChildRefused(Exception):
 def children_step() -> int:
     """Make the runs that tasks ask for, and end tasks whose run has come to what they wait for; how many moved."""
     moved = 0
-    mine = Task.objects.filter(kind=KIND)
-    for pk in list(mine.filter(state="queued").order_by("queued_at_ms", "id").values_list("pk", flat=True)[:AT_ONCE]):
+    for pk in _turn("queued", AT_ONCE):
         moved += _guarded(pk, _begin)
-    for pk in list(mine.filter(state="running").order_by("id").values_list("pk", flat=True)[: AT_ONCE * 10]):
+    for pk in _turn("running", LOOKED_AT):
         moved += _guarded(pk, _look)
     return moved
+
+
+def _turn(state: str, most: int) -> list[str]:
+    """The next such tasks, round and round, so that many that wait long, or that fail again and again, hide no other."""
+    rows = Task.objects.filter(kind=KIND, state=state).order_by("id").values_list("pk", flat=True)
+    after = _looked_to.get(state, "")
+    found = list(rows.filter(pk__gt=after)[:most])
+    if len(found) < most:
+        found += rows.filter(pk__lte=after)[: most - len(found)]
+    _looked_to[state] = found[-1] if found else ""
+    return found
 
 
 def _guarded(pk: str, work: Any) -> int:

@@ -6,7 +6,9 @@ is lost by a crash; what an ended run may have left behind is given back by `loc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +33,7 @@ from fubini.runs.locktable import no_size_message, obstacle, settle, size_in
 from fubini.runs.models import Lock, LockClaim, Run
 from fubini.runs.transitions import RUN_ENDED
 
+log = logging.getLogger(__name__)
 TENDED_A_PASS = 200
 FORGOTTEN_A_PASS = 5000
 
@@ -225,6 +228,15 @@ def _release(rows: Sequence[LockClaim], queues: RowQueues, *, run_id: str = "") 
     return queues.settle(names, run_id=run_id)
 
 
+@contextmanager
+def _alone(what: str) -> Iterator[None]:
+    """One row's trouble never stops the others'."""
+    try:
+        yield
+    except Exception:
+        log.exception("%s could not be tended; it is tried again", what)
+
+
 def locks_forget() -> int:
     """Forget locks nobody holds, waits for or gave a size, whose names a manifest may make up anew each run; how many."""
     used = LockClaim.objects.filter(lock=OuterRef("pk"))
@@ -243,7 +255,7 @@ def locks_tend(*, at_ms: int) -> int:
     """Follow sizes that changed, and give back what ended runs still have; -> how many locks were looked at."""
     ended = LockClaim.objects.filter(run__state__in=RUN_ENDED).values_list("run_id", flat=True).distinct()
     for run_id in list(ended[:TENDED_A_PASS]):
-        with transaction.atomic():
+        with _alone(f"what the ended run {run_id} holds"), transaction.atomic():
             run = Run.objects.select_for_update(of=("self",)).select_related("project").get(pk=run_id)
             if run.state in RUN_ENDED:
                 run_locks_release(run=run, at_ms=at_ms)
@@ -251,7 +263,7 @@ def locks_tend(*, at_ms: int) -> int:
     looked = 0
     for lock in waited.select_related("project").order_by("pk")[:TENDED_A_PASS]:
         looked += 1
-        with transaction.atomic():
+        with _alone(f"lock {lock.pk}"), transaction.atomic():
             queues = RowQueues(lock.project_id, lock.project.slug, at_ms)
             queues.settle([queues.name_of(lock)])
     return looked

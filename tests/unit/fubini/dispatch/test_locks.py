@@ -17,6 +17,7 @@ from fubini.dispatch.tasks import retention
 from fubini.engines.embedded import shell as shell_module
 from fubini.pipelines.configmaps import config_map_delete, config_map_set
 from fubini.projects.models import Project
+from fubini.runs import locks
 from fubini.runs.locks import locks_tend
 from fubini.runs.memos import cache_drop, caches_of
 from fubini.runs.models import Lock, LockClaim, MemoArtifact, MemoEntry, Run, RunNode, Task
@@ -25,7 +26,7 @@ from fubini.runs.services import run_delete, run_submit
 from fubini.runs.signals import run_signal
 from fubini.runs.transitions import run_move
 from tests.support.driven import End, drive, finish, phases, task_of
-from tests.support.rows import Place, make_place, make_project
+from tests.support.rows import Place, make_place, make_project, make_run
 
 BEAM = """\
 apiVersion: argoproj.io/v1alpha1
@@ -360,6 +361,25 @@ def test_what_an_ended_run_left_behind_is_given_back(project: Project, place: Pl
 
 def trained(_name: str, _spec: Any) -> End:
     return End(parameters={"loss": "0.1"}, files={"model": b"weights"})
+
+
+def test_one_run_whose_locks_cannot_be_given_back_does_not_keep_the_others(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = make_run(project, state="succeeded"), make_run(project, state="succeeded")
+    for run in (bad, good):
+        lock = Lock.objects.create(project=project, kind="Mutex", resource=run.pk)
+        LockClaim.objects.create(claim=run.pk, lock=lock, run=run, created_at_ms=0, asked_at_ms=0, held_at_ms=1)
+    whole = locks.run_locks_release
+
+    def broken(*, run: Run, at_ms: int) -> None:
+        if run.pk == bad.pk:
+            raise RuntimeError("poison")
+        whole(run=run, at_ms=at_ms)
+
+    monkeypatch.setattr(locks, "run_locks_release", broken)
+    locks_tend(at_ms=clock.now_ms())
+    assert list(LockClaim.objects.values_list("run_id", flat=True)) == [bad.pk]
 
 
 def test_a_later_run_of_the_project_takes_the_result_and_runs_nothing(project: Project, place: Place) -> None:

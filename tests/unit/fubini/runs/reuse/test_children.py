@@ -8,6 +8,7 @@ import pytest
 
 from fubini.dispatch.pump import engines_pump
 from fubini.ledger.models import Hold
+from fubini.runs import children
 from fubini.runs.children import children_step
 from fubini.runs.models import Run, RunNode, Task
 from tests.support.driven import End, drive, phases, task_of
@@ -216,3 +217,17 @@ def test_what_is_no_run_is_refused_by_its_path(house: House, place: Place, chang
 def test_a_quote_does_not_price_what_a_child_does(house: House, place: Place) -> None:
     found = house.api["viewer"].post("quotes", {"project": house.project.slug, "manifest": text_of()}).json()
     assert [row["template"] for row in found["rows"]] == ["tell"] and found["feasible"]
+
+
+def test_many_children_that_wait_long_hide_none_that_has_ended(
+    house: House, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(children, "LOOKED_AT", 2)
+    runs = [submit(house, text_of()) for _ in range(5)]
+    engines_pump()
+    assert children_step() >= 5
+    engines_pump()
+    last = Run.objects.select_related("project").get(parent=runs[-1].pk)
+    drive(last, place, lambda *_: End(parameters={"loss": "0.5"}))
+    moved = [children_step() for _ in range(3)]
+    assert sum(moved) == 1 and task_of(runs[-1], "below").state == "succeeded"

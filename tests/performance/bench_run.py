@@ -9,7 +9,7 @@ SQLite on disk. Measured:
 - `resident_bytes_per_node`: what dispatch grew by with the whole tree open, over what it was before the submit.
 - `stored_bytes_per_node`: pages of the tables and indexes of run nodes, tasks and of events of runs, nodes and tasks, once
   the run has ended, by node. `stored_bytes_per_step_all` counts all the database grew by: attempts, leases, holds and
-  double-entry bookings with their events too.
+  double-entry bookings with their events too; `stored_by_table` and `stored_by_object` (tables and indexes apart) split it.
 - `resume_s`: dispatch is killed (SIGKILL) in the middle; until the engine has taken up the next result.
 - the API's pages of the tree (`page_ms_first`, `page_ms_last`), and the routes people look at a run with (`routes_ms`).
 
@@ -43,14 +43,25 @@ def database(home: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"file:{home / 'db.sqlite3'}?mode=ro", uri=True, timeout=30)
 
 
-def table_bytes(home: Path) -> dict[str, int]:
-    """Bytes of the pages of each table with its indexes."""
+def object_bytes(home: Path) -> dict[str, int]:
+    """Bytes of the pages of each table and each index."""
+    with contextlib.closing(database(home)) as db:
+        return dict(db.execute("SELECT name, sum(pgsize) FROM dbstat GROUP BY name"))
+
+
+def table_bytes(home: Path, objects: dict[str, int]) -> dict[str, int]:
+    """The same by table, each with its indexes."""
     with contextlib.closing(database(home)) as db:
         owner = dict(db.execute("SELECT name, tbl_name FROM sqlite_master WHERE rootpage > 0"))
-        found: dict[str, int] = {}
-        for name, size in db.execute("SELECT name, sum(pgsize) FROM dbstat GROUP BY name"):
-            found[owner.get(name, name)] = found.get(owner.get(name, name), 0) + size
-        return found
+    found: dict[str, int] = {}
+    for name, size in objects.items():
+        found[owner.get(name, name)] = found.get(owner.get(name, name), 0) + size
+    return found
+
+
+def a_node(sizes: dict[str, int], nodes: int) -> dict[str, int]:
+    """Bytes a node, the largest first; what rounds to none is left out."""
+    return {name: size // nodes for name, size in sorted(sizes.items(), key=lambda i: -i[1]) if size // nodes}
 
 
 def event_share(home: Path, run_id: str) -> float:
@@ -172,7 +183,7 @@ def measure(running: Stack, steps: int) -> dict[str, Any]:
     warm = running.wait(running.submit(MANIFEST.format(count=100)), 120)
     assert warm["state"] == "succeeded", warm
     time.sleep(2)  # idle again
-    before = table_bytes(running.home)
+    before = object_bytes(running.home)
     dispatch = running.kinds()["dispatch"][0]
     resident = resident_bytes(dispatch)
     begun = time.perf_counter()
@@ -206,14 +217,14 @@ def measure(running: Stack, steps: int) -> dict[str, Any]:
     figures["routes_ms"] = routes(running, run_id)
     with contextlib.suppress(sqlite3.Error):
         sqlite3.connect(running.home / "db.sqlite3", timeout=30).execute("PRAGMA wal_checkpoint(PASSIVE)").close()
-    grown = {name: size - before.get(name, 0) for name, size in table_bytes(running.home).items()}
+    objects = {name: size - before.get(name, 0) for name, size in object_bytes(running.home).items()}
+    grown = table_bytes(running.home, objects)
     tree = sum(grown.get(name, 0) for name in TREE_TABLES)
     tree += int(grown.get("fubini_events_event", 0) * event_share(running.home, run_id))
     figures["stored_bytes_per_node"] = tree // nodes
     figures["stored_bytes_per_step_all"] = sum(grown.values()) // nodes
-    figures["stored_by_table"] = {
-        name: size // nodes for name, size in sorted(grown.items(), key=lambda i: -i[1]) if size // nodes
-    }
+    figures["stored_by_table"] = a_node(grown, nodes)
+    figures["stored_by_object"] = a_node(objects, nodes)
     return figures
 
 

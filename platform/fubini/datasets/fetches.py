@@ -2,8 +2,8 @@
 
 planned -> moving -> verified | failed. A worker takes a row by compare-and-set and holds it for `HELD_MS`, renewed while it
 works; a row whose holder fell silent is taken up again. A source is fetched once a run: its key stays the same, so every
-attempt and retry reads the same bytes; only a failed one may be planned anew. What a remote side does wrong is tried
-again with growing, jittered pauses; what cannot get better fails at once.
+attempt and retry reads the same bytes; only one that failed, or whose bytes were cleared since, is planned anew. What a
+remote side does wrong is tried again with growing, jittered pauses; what cannot get better fails at once.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ def fetches_plan(*, project_id: str, run_id: str, drafts: Sequence[FetchDraft], 
         if d.key not in known
     ]
     Fetch.objects.bulk_create(fresh)
-    again = [f for f in known.values() if f.state == "failed"]
+    here = set(Artifact.objects.filter(key__in=known).values_list("key", flat=True))
+    # What was cleared since (retention) is fetched again, as what failed is.
+    again = [f for f in known.values() if f.state == "failed" or (f.state == "verified" and f.key not in here)]
     for fetch in again:
         fetch.state, fetch.tries, fetch.not_before_ms, fetch.error, fetch.ended_at_ms = "planned", 0, 0, "", None
         fetch.save(update_fields=["state", "tries", "not_before_ms", "error", "ended_at_ms"])

@@ -150,6 +150,21 @@ def test_what_may_pass_is_tried_again_and_in_the_end_the_step_ends_with_argos_in
     assert "503" in task.outcome["error"]
 
 
+def test_a_source_whose_bytes_were_cleared_since_is_fetched_anew_by_a_retry(allow: Allow) -> None:
+    run = make_run(make_project())
+    with web(lambda asked: Reply(b"content")) as served:
+        allow(served)
+        open_leaf(run, {"http": {"url": served.url}})
+        Performer().turn()
+        Artifact.objects.all().delete()  # as retention does
+        memory_clear()
+        task = open_leaf(run, {"http": {"url": served.url}}, generation=1)
+        assert (task.state, task.waiting_for) == ("blocked", ["fetch"])
+        Performer().turn()
+    task.refresh_from_db()
+    assert (task.state, read(task)) == ("queued", {"": b"content"})
+
+
 def test_a_failed_fetch_is_tried_anew_by_the_next_attempt_of_the_step(allow: Allow) -> None:
     run = make_run(make_project())
     status = iter([404, 200])

@@ -332,9 +332,7 @@ class DagFrame(Frame):
         return bool(self.hook_runner.held) or any(task.pending or task.held for task in self.tasks.values())
 
     def check_fail_fast(self) -> None:
-        if self.over or self.node.fulfilled or not self.template.fail_fast or not self.unsuccessful or self.active_pods:
-            return
-        if self.holds_back():
+        if self.failed_fast and not self.over and not self.node.fulfilled and self.holds_back():
             self.over = True
             self.state.mark(self.node, NodePhase.FAILED, frames.FAILED_FAST)
             self.node.frame.endless = True

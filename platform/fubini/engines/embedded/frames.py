@@ -96,6 +96,11 @@ class Frame:
     def resume_waiting(self) -> None:
         """Try again to start what a limit held back."""
 
+    @property
+    def failed_fast(self) -> bool:
+        """Whether a child has failed, nothing runs any more, and so nothing more may start."""
+        return self.template.fail_fast and self.unsuccessful > 0 and self.active_pods == 0
+
     def check_fail_fast(self) -> None:
         """Something is held back: where that is for good, because another child has failed, the frame is over."""
 
@@ -491,7 +496,8 @@ class HookRunner:
         """A limit keeps a hook of this node from starting."""
         self.held[node.id] = node
         self.frame.state.waiting[id(self.frame)] = self.frame
-        self.frame.state.late.append(self.frame.check_fail_fast)
+        if self.frame.failed_fast:  # not otherwise: a pass that leaves work behind is followed by another
+            self.frame.state.late.append(self.frame.check_fail_fast)
 
     def take_held(self) -> list[Node]:
         """The nodes whose hooks a limit held back, to look at again."""

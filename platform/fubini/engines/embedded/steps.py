@@ -211,7 +211,7 @@ class StepsFrame(Frame):
 
     def check_fail_fast(self) -> None:
         held = bool(self.pending or self.hook_runner.held) and not self.over and not self.node.fulfilled
-        if held and self.template.fail_fast and self.unsuccessful > 0 and self.active_pods == 0:
+        if held and self.failed_fast:
             assert self.group is not None
             self.fail_group(NodePhase.FAILED, frames.FAILED_FAST, endless=True)
 

@@ -217,6 +217,8 @@ class RetryFrame(Frame):
         attempts = self.node.attempts()
         if not attempts:
             self.start()
+        elif attempts[-1].daemoned and not self.node.daemoned:
+            self.ended(attempts[-1])  # it began to serve while nothing was done about it
         elif attempts[-1].over:
             self.decide()
 

@@ -570,3 +570,22 @@ def test_a_restart_between_a_question_and_its_answer_loses_neither() -> None:
         assert broken.phases() == plain.phases() and broken.state.finished
         run, nodes = embedded.dump(broken.state)
         assert run == broken.run_record and {n.id: n for n in nodes} == broken.records
+
+
+# --- daemons that begin while the run is suspended ---------------------------------------------------------------
+
+
+def test_a_retried_daemon_that_begins_to_serve_while_the_run_is_suspended_is_not_missed() -> None:
+    serve = leaf("serve", daemon=True, retryStrategy={"limit": 1})
+    for main in (
+        steps([step("d", "serve")], [step("b", "work")]),
+        {"name": "main", "dag": {"tasks": [step("d", "serve"), step("b", "work", depends="d")]}},
+    ):
+        for restart in (False, True):
+            platform = Platform(workflow([main, serve, leaf("work")]), restart=restart).start()
+            platform.feed(Signal(platform.now, SignalKind.SUSPEND))
+            platform.finish_one()
+            assert [task.spec.template for task in platform.opened] == ["serve"]
+            platform.feed(Signal(platform.now, SignalKind.RESUME))
+            assert platform.go_on().state.phase is NodePhase.SUCCEEDED
+            assert [task.spec.template for task in platform.opened] == ["serve", "work"]

@@ -511,7 +511,7 @@ class DagFrame(Frame):
             return
         task = self.tasks[name]
         self.state.mark(node, NodePhase.ERROR, f"task '{node.name}' errored: {failure.message}", tell=False)
-        if node.type is NodeType.SKIPPED:
+        if node.type is NodeType.SKIPPED and not failure.final:
             self.state.late.append(lambda: self.reword(failure))
         if task.node is not node:
             task.stopped = True
@@ -548,6 +548,13 @@ class DagFrame(Frame):
             self.node.outputs = outputs
         self.state.mark(self.node, NodePhase.SUCCEEDED)
 
+    def shut_down(self) -> None:
+        """Argo fails a DAG in the pass of the shutdown, before the steps it ends have ended for their dependents."""
+        if self.over or self.node.fulfilled or any(state.open for state in self.hooks.values()):
+            return
+        self.over = True
+        self.state.mark(self.node, NodePhase.FAILED)
+
     def verdict(self) -> NodePhase | None:
         """The DAG's phase by its targets; None while one is still to come."""
         if self.state.shutdown and not self.node.on_exit:
@@ -575,7 +582,7 @@ class DagFrame(Frame):
             return node.phase
         stack = [node]
         visited: set[str] = set()
-        phase = NodePhase.SUCCEEDED
+        failures: set[NodePhase] = set()
         while stack:
             current = stack.pop()
             if current.id in visited:
@@ -587,10 +594,33 @@ class DagFrame(Frame):
                 whole = parent.parents[0] if parent.retried and not parent.hooked and parent.parents else parent
                 if whole.completed:
                     if whole.failed:
-                        return whole.phase
+                        failures.add(whole.phase)
                 else:
                     stack.append(whole)
-        return phase
+        if len(failures) > 1:
+            return self.first_failure(node)
+        return failures.pop() if failures else NodePhase.SUCCEEDED
+
+    def first_failure(self, node: Node) -> NodePhase:
+        """Which of several ways to fail a task that did not run takes over: the one met first from the DAG downwards."""
+        queue = deque((child, NodePhase.SUCCEEDED) for child in self.node.children)
+        seen = {(child.id, phase) for child, phase in queue}
+        while queue:
+            current, phase = queue.popleft()
+            if current.completed:
+                phase = current.phase
+            if current is node and phase in FAILED:
+                return phase
+            below = list(current.children)
+            if current.type is NodeType.RETRY:
+                attempts = current.attempts()
+                below = [child for child in below if child.hooked and not child.retried]
+                below += attempts[-1].children if attempts else []
+            for child in below:
+                if (child.id, phase) not in seen:
+                    seen.add((child.id, phase))
+                    queue.append((child, phase))
+        return NodePhase.FAILED
 
     def close(self) -> Any:
         self.over = True

@@ -51,11 +51,15 @@ class Waiting:
 
 @dataclass(slots=True)
 class Failed:
-    """The template could not be executed; `node` shows it and the caller fails with the message."""
+    """The template could not be executed; `node` shows it and the caller fails with the message.
+
+    `deep`: the run went too deep. `final`: the node had been made, so that no later pass looks at it again.
+    """
 
     node: Node
     message: str
     deep: bool = False
+    final: bool = False
 
 
 WAITING = Waiting()
@@ -64,6 +68,9 @@ Outcome = Node | Waiting | Failed
 
 class Frame:
     """Base of what runs inside a node."""
+
+    def daemon_died(self, node: Node) -> None:
+        """A daemon that served in this template has failed, after those who waited for it had gone on."""
 
     def __init__(self, state: State, node: Node, template: Template, processed: Processed, depth: int) -> None:
         self.state = state
@@ -241,6 +248,8 @@ def outbound(node: Node) -> list[Node]:
 def _inner_outbound(node: Node) -> list[Node]:
     if node.type is NodeType.POD:
         inner = [child for child in node.children if child.type is NodeType.CONTAINER and child.boundary is node]
+        if inner:  # the hooks of a container set come last beside its containers
+            inner += [child for child in node.children if child.hooked]
     elif node.type is NodeType.CONTAINER:
         inner = [child for child in node.children if child.boundary is node.boundary]
     else:
@@ -633,7 +642,7 @@ class HookRunner:
                 on_exit=on_exit,
                 flag={"hooked": True},
                 depth=frame.depth + 1,
-                parents=(node,),
+                parents=(node,) if on_exit else (),
             ),
         )
         if isinstance(outcome, Waiting):
@@ -644,7 +653,8 @@ class HookRunner:
             state.exit_done = state.exit_done or hook_name == "exit"
             raise EngineError(outcome.message)
         state.started[hook_name] = outcome
-        if hook_name != "exit":
+        if not on_exit:
+            frame.state.link(node, outcome)  # a hook that cannot start hangs nowhere
             state.open += 1
 
 

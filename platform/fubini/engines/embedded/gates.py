@@ -332,7 +332,7 @@ def refuse(state: State, node: Node, message: str) -> None:
     state.mark(node, NodePhase.ERROR, message, tell=False)
     owner = node.owner
     if owner is not None:
-        state.work.append(lambda: owner.failed(Failed(node, message)))
+        state.work.append(lambda: owner.failed(Failed(node, message, final=True)))
 
 
 def _tell(node: Node) -> None:

@@ -358,7 +358,6 @@ def _workflow_hooks(state: State, root: Node) -> bool:
                     base=state.program.root,
                     owner=root_of(state),
                     flag={"hooked": True},
-                    parents=(root,),
                 ),
             )
             if isinstance(outcome, Failed):
@@ -367,6 +366,7 @@ def _workflow_hooks(state: State, root: Node) -> bool:
             if isinstance(outcome, Waiting):
                 return False
             node = outcome
+            state.link(root, node)  # a hook that cannot start hangs nowhere
         done = done and node.fulfilled
     return done
 

@@ -416,6 +416,8 @@ def leaf_outputs(state: State, node: Node, outcome: LeafOutcome, phase: NodePhas
     for parameter in declared.get("parameters") or ():
         name = parameter["name"]
         value = outcome.parameters.get(name)
+        if value is None:
+            value = parameter.get("value")
         if value is None and phase is NodePhase.SUCCEEDED:
             value = (parameter.get("valueFrom") or {}).get("default")
         entry: dict[str, Any] = {"name": name}

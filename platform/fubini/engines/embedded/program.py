@@ -397,8 +397,7 @@ class Program:
         scope = "cluster" if reference.get("clusterScope") else "namespaced"
         base = self.bases.get((scope, reference.get("name") or ""))
         if base is None:
-            kind = "clusterworkflowtemplates" if scope == "cluster" else "workflowtemplates"
-            raise ProgramError(f'{kind}.argoproj.io "{reference.get("name")}" not found')
+            raise ProgramError(f"workflow template {reference.get('name')} not found")
         return base
 
     def resolve(self, holder: Mapping[str, Any], base: TemplateBase) -> Template:

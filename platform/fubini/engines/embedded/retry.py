@@ -75,6 +75,9 @@ class RetryFrame(Frame):
             depth=self.depth,
             parents=(self.node,),
         )
+        if self.node.hooked:
+            # Argo's attempts share their flags with the Retry node of a hook
+            self.node.flag = {**(self.node.flag or {}), "retried": True}
         try:
             processed = self.processed.attempt(locals_)
         except EngineError as error:

@@ -68,6 +68,8 @@ class References:
         names = [word for word in words if word in self.nodes or word in self.status]
         if not names:  # computed names: offer everything
             names = list(self.nodes)
+        if self.hidden in self.status and self.hidden not in names:  # a loop's item shows its phase under its own name
+            names.append(self.hidden)
         for name in names:
             start = f"{self.prefix}.{name}."
             found = self.nodes.get(name) if name != self.hidden else None

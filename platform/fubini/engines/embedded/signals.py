@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fubini.engines.embedded import changes, containers, gates, persist, suspend
+from fubini.engines.embedded.dag import DagFrame
 from fubini.engines.embedded.globals import set_globals
 from fubini.engines.embedded.interpreter import end
 from fubini.engines.embedded.process import EngineError
@@ -67,6 +68,7 @@ def shut_down(state: State, strategy: str) -> None:
             end(state, NodePhase.FAILED, f"Stopped with strategy '{strategy}'")
         return
     message = f"Stopped with strategy '{strategy}'"
+    graphs: dict[str, DagFrame] = {}
     for node in list(state.nodes.values()):
         if node.fulfilled or (strategy == "Stop" and node.on_exit):
             continue
@@ -74,7 +76,11 @@ def shut_down(state: State, strategy: str) -> None:
             state.mark(node, NodePhase.FAILED, message)
         elif node.type in TASK_TYPES:
             state.command(CancelTask(node.id, node.generation, message))
-            state.mark(node, NodePhase.FAILED, f"workflow shutdown with strategy: {strategy}")
+            owner = node.owner
+            killed = isinstance(owner, DagFrame) and not node.hooked and not owner.node.on_exit
+            state.mark(node, NodePhase.FAILED, f"workflow shutdown with strategy: {strategy}", tell=not killed)
+            if killed and isinstance(owner, DagFrame):
+                graphs[owner.node.id] = owner
             containers.fail_containers(state, node, node.message)
         elif node.type is NodeType.SUSPEND:
             state.mark(node, NodePhase.FAILED, message)
@@ -83,6 +89,8 @@ def shut_down(state: State, strategy: str) -> None:
             continue
         if node.children and all(child.fulfilled for child in node.children) and not _queued(state, node):
             state.mark(node, NodePhase.FAILED, message)
+    for graph in graphs.values():
+        state.work.append(graph.shut_down)
 
 
 def _queued(state: State, node: Node) -> bool:

@@ -355,6 +355,9 @@ class State:
         node.daemoned = False
         self.daemons.pop(node.id, None)
         self.mark(node, phase, message, tell=node.retried)
+        if node.failed and not node.retried and node.boundary is not None and node.boundary.frame is not None:
+            frame = node.boundary.frame
+            self.work.append(lambda: frame.daemon_died(node))
 
     def end_daemons(self, boundary: Node | None) -> None:
         """The template in which daemons were started is over: they end, and that is a success."""

@@ -47,6 +47,7 @@ class StepsFrame(Frame):
         self.pending: deque[tuple[Mapping[str, Any], str]] = deque()
         self.open = 0
         self.over = False
+        self.hook_failed = False  # a hook of the group cannot be evaluated: it ends as Error once its steps have ended
 
     # --- groups --------------------------------------------------------------------------------------------------
 
@@ -219,11 +220,15 @@ class StepsFrame(Frame):
 
     def run_hooks(self, node: Node, step: Mapping[str, Any]) -> bool:
         """-> whether no hook of this step is running."""
+        if self.hook_failed:
+            return True
         try:
             return self.hook_runner.run(step, node, step["name"])
         except EngineError as error:
-            self.fail_group(NodePhase.ERROR, error.message)
-            return False
+            assert self.group is not None
+            self.hook_failed = True
+            self.state.mark(self.group, NodePhase.ERROR, error.message)
+            return True
 
     def running(self, node: Node) -> None:
         step = self.hook_holders.get(node.id)
@@ -252,7 +257,7 @@ class StepsFrame(Frame):
             if not self.run_hooks(node, step):
                 return
             try:
-                if not self.hook_runner.run_exit(step, node, step["name"]):
+                if not self.hook_failed and not self.hook_runner.run_exit(step, node, step["name"]):
                     return
             except EngineError as error:
                 self.fail_by_handler(error.message)
@@ -277,7 +282,23 @@ class StepsFrame(Frame):
 
     def check(self) -> None:
         if self.open == 0 and not self.pending and not self.over:
-            self.finish_group()
+            if self.hook_failed and self.group is not None:
+                self.fail_group(NodePhase.ERROR, self.group.message)
+            else:
+                self.finish_group()
+
+    def daemon_died(self, node: Node) -> None:
+        """Argo looks at a group again for as long as anything after it runs: a daemon that failed fails its group."""
+        group = next((parent for parent in node.parents if parent.type is NodeType.STEP_GROUP), None)
+        if self.over or group is None or group is self.group or group.boundary is not self.node:
+            return
+        if any(step["name"] == node.slot and continues(step, node.phase) for g in self.template.steps for step in g):
+            return
+        self.over = True
+        self.pending.clear()
+        message = f"child '{node.id}' failed"
+        self.state.mark(group, NodePhase.FAILED, message)
+        self.state.mark(self.node, NodePhase.FAILED, message)
 
     def finish_group(self) -> None:
         assert self.group is not None
@@ -365,7 +386,10 @@ class StepsFrame(Frame):
             self.index, self.group = index, group
             if group.phase is NodePhase.SUCCEEDED and not self.node.fulfilled:
                 self.publish()
-        if self.group is None or self.group.fulfilled:
+        if self.group is None:
+            return
+        self.hook_failed = self.group.phase is NodePhase.ERROR and not self.node.fulfilled
+        if self.group.fulfilled and not self.hook_failed:
             return
         self.prepare()
         todo: deque[tuple[Mapping[str, Any], str]] = deque()
@@ -393,7 +417,7 @@ class StepsFrame(Frame):
         if self.group is None or self.group.phase is NodePhase.SUCCEEDED:
             self.next_group()
             return
-        if self.group.failed:
+        if self.group.failed and not (self.hook_failed and self.open):
             self.over = True
             self.state.mark(self.node, NodePhase.FAILED, self.group.message)
             return
@@ -431,7 +455,9 @@ def check_room(state: State, count: int) -> None:
     from fubini.engines.embedded.state import LimitReached
 
     if len(state.nodes) + count > state.context.max_nodes:
-        raise LimitReached(f"a loop of {count} items would take the run beyond {state.context.max_nodes} nodes (the project's max_nodes)")
+        raise LimitReached(
+            f"a loop of {count} items would take the run beyond {state.context.max_nodes} nodes (the project's max_nodes)"
+        )
 
 
 def expand_holder(holder: Mapping[str, Any], items: list[expand.Item], scope: VariableScope) -> list[Mapping[str, Any]]:

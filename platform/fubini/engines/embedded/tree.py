@@ -144,7 +144,7 @@ class Node:
 
     @property
     def retried(self) -> bool:
-        return bool(self.flag and self.flag.get("retried"))
+        return self.type is not NodeType.RETRY and bool(self.flag and self.flag.get("retried"))
 
     @property
     def template(self) -> str:

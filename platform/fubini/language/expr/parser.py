@@ -5,6 +5,8 @@ Source: the language definition of expr-lang 1.17 (operators, precedences, predi
 
 from __future__ import annotations
 
+import json
+
 from fubini.language.errors import LanguageError, LimitError
 from fubini.language.expr import tree
 from fubini.language.expr.lexer import Token, tokenize
@@ -55,6 +57,8 @@ PLAIN = {
     "concat", "flatten", "sort", "bitand", "bitor", "bitxor", "bitnand", "bitnot", "bitshl", "bitshr", "bitushr",
 }  # fmt: skip
 BUILTINS = PREDICATES | PLAIN
+_BRACKETS = frozenset("()[]{}")
+_SHOWN = {"name": "Identifier"}  # what expr-lang calls a kind of token in its messages
 
 
 @remembered(texts=1_024, longest=500)
@@ -94,7 +98,9 @@ class _Parser:
 
     def unexpected(self, hint: str = "") -> LanguageError:
         token = self.current
-        shown = "EOF" if token.kind == "end" else f"{token.kind.capitalize()}({token.value!r})"
+        kind = "Bracket" if token.kind == "operator" and str(token.value) in _BRACKETS else _SHOWN.get(token.kind)
+        value = json.dumps(str(token.value), ensure_ascii=False)
+        shown = "EOF" if token.kind == "end" else f"{kind or token.kind.capitalize()}({value})"
         return LanguageError(f"unexpected token {shown}" + (f", {hint}" if hint else ""), token.position)
 
     def whole(self) -> tree.Node:
@@ -259,7 +265,12 @@ class _Parser:
                 name = self.expression(0)
                 self.expect(")")
             else:
-                raise self.unexpected("a map key must be a quoted string, a number, a name or an expression in ()")
+                shown = self.unexpected().message
+                raise LanguageError(
+                    "a map key must be a quoted string, a number, a identifier, or an expression enclosed in "
+                    f"parentheses ({shown})",
+                    key.position,
+                )
             self.expect(":")
             pairs.append((name, self.expression(0)))
             if not self.current.is_("}"):

@@ -161,3 +161,8 @@ def test_identifiers_leave_guarded_paths_out() -> None:
 def test_conditions_must_be_bool() -> None:
     with pytest.raises(LanguageError, match=r"unable to cast expression result '%!s\(int=1\)' to bool"):
         expr.evaluate_bool(expr.parse("1"), SCOPE, "1")
+
+
+def test_a_tag_left_in_an_expression_is_reported_in_expr_langs_words() -> None:
+    with pytest.raises(LanguageError, match=r'^a map key must be .* \(unexpected token Bracket\("\{"\)\)$'):
+        expr.parse("asInt({{retries}}) < 2")

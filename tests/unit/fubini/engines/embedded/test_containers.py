@@ -179,13 +179,15 @@ def test_a_daemon_and_all_beside_it_stay_together() -> None:
     assert not Platform(workflow([leaf("main")])).run().opened[0].spec.beside_run
 
 
-def test_a_daemon_that_dies_later_fails_alone() -> None:
+def test_a_daemon_that_dies_later_fails_the_steps_it_served() -> None:
     platform = Platform(served()).start()
     platform.finish_one()
     platform.end_daemon(failed(3))
     platform.go_on()
-    assert platform.phases()["wf[0].server"] == "Failed"
-    assert platform.state.phase is NodePhase.SUCCEEDED
+    assert platform.phases()["wf[0].server"] == platform.phases()["wf[0]"] == "Failed"
+    assert platform.state.phase is NodePhase.FAILED
+    assert platform.messages()["wf"].startswith("child '")
+    assert [task.node_id for task in platform.cancelled] == [platform.state.find_id("wf[1].ask")]
 
 
 def test_a_daemon_must_not_end_by_itself() -> None:

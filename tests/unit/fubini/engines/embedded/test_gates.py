@@ -123,7 +123,7 @@ def test_a_semaphore_without_a_size_fails_the_group_before_its_next_step() -> No
     assert platform.state.find("wf[0].b") is None and platform.opened == []
 
 
-def test_in_a_dag_the_refused_task_shows_the_bare_reason_in_the_end() -> None:
+def test_in_a_dag_the_refused_task_is_named_with_the_reason() -> None:
     semaphore = {"semaphores": [{"configMapKeyRef": {"name": "limits", "key": "seats"}}]}
     manifest = workflow(
         [
@@ -133,7 +133,8 @@ def test_in_a_dag_the_refused_task_shows_the_bare_reason_in_the_end() -> None:
         ]
     )
     platform = Platform(manifest).run()
-    assert node(platform, "wf.a").message == "failed to initialize semaphore ns/ConfigMap/limits/seats with limit"
+    reason = "failed to initialize semaphore ns/ConfigMap/limits/seats with limit"
+    assert node(platform, "wf.a").message == f"task 'wf.a' errored: {reason}"
     assert platform.state.phase is NodePhase.ERROR
 
 

@@ -47,3 +47,43 @@ def test_dependents_wait_for_the_hooks_of_a_leaf(restart: bool) -> None:
     names = [platform.state.nodes[task.node_id].name for task in platform.opened]
     assert names == ["wf.long", "wf.long.hooks.began", "wf.end"]
     assert platform.state.phase is NodePhase.SUCCEEDED
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_hook_of_a_step_that_cannot_be_evaluated_lets_the_group_end_first(restart: bool) -> None:
+    hook = {"template": "work", "expression": "steps.first.status =="}
+    group = [{"name": "first", "template": "work", "hooks": {"odd": hook}}, {"name": "second", "template": "work"}]
+    main = {"name": "main", "steps": [group, [{"name": "never", "template": "work"}]]}
+    platform = Platform(workflow([main, leaf("work")]), restart=restart).start()
+    assert platform.phases()["wf[0]"] == "Error" and platform.phases()["wf"] == "Running"
+    platform.go_on()
+    phases = platform.phases()
+    assert phases["wf[0].first"] == phases["wf[0].second"] == "Succeeded"
+    assert phases["wf"] == "Failed" and "wf[1].never" not in phases
+    assert platform.state.message == platform.messages()["wf[0]"] and "unexpected token EOF" in platform.state.message
+
+
+def test_an_item_of_a_loop_is_not_seen_by_its_hooks_under_the_name_of_the_loop() -> None:
+    hook = {"template": "work", "expression": "steps['each'].status == 'Failed'"}
+    each = {"name": "each", "template": "work", "withItems": [1, 2], "hooks": {"odd": hook}}
+    platform = Platform(workflow([{"name": "main", "steps": [[each]]}, leaf("work")])).run()
+    assert platform.phases()["wf[0].each(1:2)"] == "Succeeded"
+    assert "cannot fetch status from <nil>" in platform.state.message
+
+
+def test_a_hook_that_is_retried_shows_both_flags() -> None:
+    hook = {"template": "again"}
+    main = {"name": "main", "steps": [[{"name": "one", "template": "work", "hooks": {"exit": hook}}]]}
+    again = leaf("again", retryStrategy={"limit": "1"})
+    platform = Platform(workflow([main, leaf("work"), again])).run()
+    node = platform.state.nodes[platform.state.find_id("wf[0].one.onExit")]
+    assert node.record().node_flag == {"hooked": True, "retried": True}
+    assert not node.retried and [n.name for n in node.attempts()] == ["wf[0].one.onExit(0)"]
+
+
+def test_a_workflow_hook_that_cannot_start_hangs_under_nothing() -> None:
+    main = {"name": "main", "steps": [[{"name": "one", "template": "work"}]]}
+    hooks = {"odd": {"template": "gone", "expression": "true"}}
+    platform = Platform(workflow([main, leaf("work")], hooks=hooks)).run()
+    node = platform.state.nodes[platform.state.find_id("wf.hooks.odd")]
+    assert node.phase is NodePhase.ERROR and list(node.parents) == []

@@ -374,3 +374,45 @@ def test_names_with_the_same_hash_are_two_nodes() -> None:
         platform = Platform(manifest, restart=restart).run()
         assert len({task.node_id for task in platform.opened}) == 2
         assert platform.state.phase is NodePhase.SUCCEEDED
+
+
+@pytest.mark.parametrize("kind", [SignalKind.STOP, SignalKind.TERMINATE])
+def test_a_shutdown_fails_a_dag_before_the_steps_it_ends_are_looked_at(kind: SignalKind) -> None:
+    tasks = [
+        {"name": "a", "template": "work"},
+        {"name": "b", "template": "work", "depends": "a"},
+        {"name": "c", "template": "work", "depends": "a.Failed"},
+    ]
+    platform = Platform(workflow([{"name": "main", "dag": {"tasks": tasks}}, leaf("work")])).start()
+    platform.feed(Signal(platform.now, kind))
+    platform.go_on()
+    assert platform.phases() == {"wf": "Failed", "wf.a": "Failed"}
+    assert platform.state.phase is NodePhase.FAILED
+
+
+def test_a_dag_task_without_its_lock_goes_on_saying_which_task_it_is() -> None:
+    lock = {"semaphores": [{"configMapKeyRef": {"name": "none", "key": "k"}}]}
+    tasks = [{"name": "a", "template": "held"}, {"name": "b", "template": "work", "depends": "a.Errored"}]
+    main = {"name": "main", "dag": {"tasks": tasks}}
+    platform = Platform(workflow([main, leaf("held", synchronization=lock), leaf("work")])).run()
+    assert platform.messages()["wf.a"].startswith("task 'wf.a' errored: failed to initialize semaphore")
+    assert platform.phases()["wf.b"] == "Succeeded"
+
+
+def test_a_leaf_hands_on_an_output_whose_value_is_written_down() -> None:
+    fixed = leaf("fixed", outputs={"parameters": [{"name": "o", "value": "7"}]})
+    use = {"name": "b", "template": "take", "arguments": arguments(v="{{steps.a.outputs.parameters.o}}")}
+    main = {"name": "main", "steps": [[{"name": "a", "template": "fixed"}], [use]]}
+    platform = Platform(workflow([main, fixed, leaf("take", "v")])).run()
+    assert platform.specs()["take"].argv == ("run", "7")
+
+
+@pytest.mark.parametrize(("first", "want"), [("fails", "Failed"), ("errs", "Error")])
+def test_a_task_that_did_not_run_takes_over_the_failure_met_first(first: str, want: str) -> None:
+    names = [first, "errs" if first == "fails" else "fails"]
+    tasks = [{"name": f"t{n}", "template": name} for n, name in enumerate(names)]
+    tasks.append({"name": "z", "template": "fails", "depends": "t0.Succeeded && t1.Succeeded"})
+    ends = {"fails": failed(), "errs": LeafOutcome(OutcomeKind.OUTPUT_ERROR, exit_code=0, error="no file")}
+    manifest = workflow([{"name": "main", "dag": {"tasks": tasks, "failFast": False}}, leaf("fails"), leaf("errs")])
+    platform = Platform(manifest, lambda name: ends[names[int(name[-1])]]).run()
+    assert platform.phases()["wf.z"] == "Omitted" and platform.phases()["wf"] == want

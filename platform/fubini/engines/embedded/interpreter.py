@@ -273,6 +273,8 @@ def watch(state: State) -> None:
         if not state.finished and not state.suspended:
             launch_root(state)
         return
+    if root.daemoned and root.fulfilled:
+        state.end_daemons(None)  # an entry template that serves is done once it does
     count = len(state.nodes)
     status = show_status(state, root)
     if not _workflow_hooks(state, root):

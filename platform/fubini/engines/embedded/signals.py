@@ -90,7 +90,7 @@ def shut_down(state: State, strategy: str) -> None:
         if node.children and all(child.fulfilled for child in node.children) and not _queued(state, node):
             state.mark(node, NodePhase.FAILED, message)
     for graph in graphs.values():
-        state.work.append(graph.shut_down)
+        state.late.append(graph.shut_down)  # what waited for no command is over at once, and its dependents are seen
 
 
 def _queued(state: State, node: Node) -> bool:

@@ -219,12 +219,10 @@ def test_a_dag_waits_for_a_daemon_to_run_and_tries_it_again_when_it_dies(restart
     assert platform.phases()["wf.s"] == "Succeeded"
 
 
-def test_a_daemon_that_is_the_workflow_runs_until_it_is_stopped() -> None:
-    platform = Platform(workflow([leaf("main", daemon=True)])).start()
-    platform.finish_one()
-    assert not platform.state.finished
-    platform.end_daemon(failed(2))
-    assert platform.state.phase is NodePhase.FAILED
+def test_an_entry_template_that_serves_ends_the_run_once_it_does() -> None:
+    platform = Platform(workflow([leaf("main", daemon=True)])).run()
+    assert platform.phases() == {"wf": "Succeeded"} and platform.state.phase is NodePhase.SUCCEEDED
+    assert [c.node_id for c in platform.cancelled][:1] == ["wf"]
 
 
 def test_stop_ends_a_daemon_with_its_template() -> None:

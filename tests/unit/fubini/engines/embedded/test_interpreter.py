@@ -376,6 +376,15 @@ def test_names_with_the_same_hash_are_two_nodes() -> None:
         assert platform.state.phase is NodePhase.SUCCEEDED
 
 
+def test_a_stop_shows_what_depended_on_a_step_that_waited_for_its_lock() -> None:
+    held = leaf("held", synchronization={"mutexes": [{"name": "m"}]})
+    tasks = [{"name": "a", "template": "held"}, {"name": "b", "template": "held"}]
+    tasks.append({"name": "c", "template": "held", "depends": "b"})
+    platform = Platform(workflow([{"name": "main", "dag": {"tasks": tasks}}, held])).start()
+    platform.feed(Signal(platform.now, SignalKind.STOP))
+    assert platform.phases() == {"wf": "Failed", "wf.a": "Failed", "wf.b": "Failed", "wf.c": "Omitted"}
+
+
 @pytest.mark.parametrize("kind", [SignalKind.STOP, SignalKind.TERMINATE])
 def test_a_shutdown_fails_a_dag_before_the_steps_it_ends_are_looked_at(kind: SignalKind) -> None:
     tasks = [

@@ -42,14 +42,15 @@ class Eyes:
         self.page.locator("nav a").first.wait_for(timeout=SETTLE_MS)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def live() -> Iterator[Stack]:
     with stack() as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    """Ended with its module: until then its event loop runs in this thread, where no other test could run one."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:

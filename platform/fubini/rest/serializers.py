@@ -46,6 +46,14 @@ class BodySerializer(serializers.Serializer[Any]):
 class QuerySerializer(serializers.Serializer[Any]):
     """Query parameters. Texts are converted; an unknown or repeated parameter is an error."""
 
+    def get_fields(self) -> dict[str, Field[Any, Any, Any, Any]]:
+        """Texts as they were sent: a limit of length that spaces do not count for is not the one we publish."""
+        fields = super().get_fields()
+        for field in fields.values():
+            if isinstance(field, serializers.CharField):
+                field.trim_whitespace = False
+        return fields
+
     @classmethod
     def read(cls, query: QueryDict, extra: frozenset[str] = frozenset()) -> dict[str, Any]:
         """The validated parameters.

@@ -148,3 +148,9 @@ def test_django_own_error_handlers_answer_in_the_same_shape() -> None:
 def test_an_api_exception_of_a_library_is_not_repeated_to_the_client() -> None:
     assert errors.as_fubini(APIException("secret-canary")).http_status == 500
     assert "canary" not in json.dumps(problem(errors.as_fubini(APIException("secret-canary"))))
+
+
+def test_spaces_count_for_the_length_of_a_query_text() -> None:
+    house = make_house()
+    problem_of(house.api["viewer"].get(f"runs?search=a{'%09' * 200}"), 422, "invalid")
+    assert house.api["viewer"].get(f"runs?search=a{'%09' * 20}").status_code == 200

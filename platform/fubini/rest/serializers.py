@@ -32,7 +32,7 @@ class BodySerializer(serializers.Serializer[Any]):
             Invalid: with every error at once; each has pointer, code, what was found and what is allowed.
         """
         serializer = cls(data=data, partial=partial)
-        errors = list(_type_errors(serializer, data, ""))
+        errors = list(_type_errors(serializer, data, "")) or list(_length_errors(serializer, data))
         if not errors and not serializer.is_valid():
             errors = [
                 _completed(serializer, data, e)
@@ -178,6 +178,16 @@ _JSON_TYPES: tuple[tuple[type, tuple[type, ...], str], ...] = (
     (serializers.ListSerializer, (list,), "a list"),
     (serializers.Serializer, (dict,), "an object"),
 )
+
+
+def _length_errors(serializer: serializers.Serializer[Any], data: Any) -> Iterator[dict[str, Any]]:
+    """Texts longer than their limit only by the spaces around them, which are taken off before anything else looks."""
+    for name, field in serializer.fields.items():
+        value = data.get(name) if isinstance(data, Mapping) else None
+        most = field.max_length if isinstance(field, serializers.CharField) else None
+        if most is not None and isinstance(value, str) and len(value) > most >= len(value.strip()):
+            detail = f"The text has {len(value)} characters with the spaces around it; it may have {most}."
+            yield {"pointer": f"/{name}", "code": "max_length", "detail": detail, "found": len(value), "allowed": most}
 
 
 def _type_errors(field: Any, value: Any, pointer: str) -> Iterator[dict[str, Any]]:

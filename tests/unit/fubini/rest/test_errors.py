@@ -154,3 +154,9 @@ def test_spaces_count_for_the_length_of_a_query_text() -> None:
     house = make_house()
     problem_of(house.api["viewer"].get(f"runs?search=a{'%09' * 200}"), 422, "invalid")
     assert house.api["viewer"].get(f"runs?search=a{'%09' * 20}").status_code == 200
+
+
+def test_spaces_count_for_the_length_of_a_text_in_a_body() -> None:
+    house = make_house()
+    body = {"title": "a" + "\t" * 200}
+    problem_of(house.api["maintainer"].patch(f"projects/{house.project.slug}", body), 422, "invalid")

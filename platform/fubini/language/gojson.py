@@ -160,7 +160,7 @@ def _constant(text: str) -> Any:
 
 
 class RawFloat(float):
-    """A number with a fraction or exponent that remembers how it was written, as Go's RawMessage does."""
+    """A number that remembers how it was written, as Go's RawMessage does: a fraction, an exponent, or a minus zero."""
 
     text: str
 
@@ -171,7 +171,13 @@ class RawFloat(float):
 
 
 _DECODER = json.JSONDecoder(parse_int=_number, parse_float=_number, parse_constant=_constant)
-_RAW_DECODER = json.JSONDecoder(parse_float=RawFloat, parse_constant=_constant)
+
+
+def _raw_integer(text: str) -> int | float:
+    return RawFloat(text) if text == "-0" else int(text)
+
+
+_RAW_DECODER = json.JSONDecoder(parse_int=_raw_integer, parse_float=RawFloat, parse_constant=_constant)
 
 
 def loads(text: str, *, raw_numbers: bool = False) -> Any:

@@ -425,3 +425,11 @@ def test_a_task_that_did_not_run_takes_over_the_failure_met_first(first: str, wa
     manifest = workflow([{"name": "main", "dag": {"tasks": tasks, "failFast": False}}, leaf("fails"), leaf("errs")])
     platform = Platform(manifest, lambda name: ends[names[int(name[-1])]]).run()
     assert platform.phases()["wf.z"] == "Omitted" and platform.phases()["wf"] == want
+
+
+def test_an_items_number_is_written_as_its_list_wrote_it() -> None:
+    each = step("each", "work", withParam="[-0, 0, 1.50, 12345678901234567890]", arguments=arguments(n="{{item}}"))
+    platform = Platform(workflow([{"name": "main", "steps": [[each]]}, leaf("work", "n")])).run()
+    written = ["-0", "0", "1.50", "12345678901234567890"]
+    assert [task.spec.argv for task in platform.opened] == [("run", text) for text in written]
+    assert [f"wf[0].each({n}:{text})" in platform.phases() for n, text in enumerate(written)] == [True] * 4

@@ -20,8 +20,9 @@ from fubini.dispatch.inputs import inputs_of
 from fubini.dispatch.policy import policy_now
 from fubini.dispatch.snapshot import RequestCache, request_of, world_of
 from fubini.ledger.services import available_by_project
+from fubini.manifests.findings import finding_json
 from fubini.manifests.import_rules import NO_RULES, ImportRules, rules_from
-from fubini.pipelines.checking import finding_json, manifest_report, report_require
+from fubini.pipelines.checking import manifest_report, report_require
 from fubini.projects.models import Project
 from fubini.runs.codec import to_json
 from fubini.runs.engine import Rehearsal

@@ -193,3 +193,20 @@ class Collector:
         if self.full or len(errors) + len(warnings) > self._cap:
             self.truncated = True
         return tuple(errors + warnings[: max(0, self._cap - len(errors))])
+
+
+def finding_json(finding: Finding) -> dict[str, Any]:
+    """One finding as REST and the linter word it: an item of problem+json's `errors`."""
+    return {
+        "severity": finding.severity,
+        "kind": finding.kind,
+        "code": finding.code,
+        "path": finding.path,
+        "line": finding.line,
+        "column": finding.column,
+        "detail": finding.message,
+        "found": finding.found,
+        "allowed": finding.allowed,
+        "nearest": finding.nearest,
+        "next_step": finding.help,
+    }

@@ -9,10 +9,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from fubini.common.errors import NotFound
+from fubini.manifests.findings import finding_json
 from fubini.manifests.graphs import MAX_ITEMS
 from fubini.pipelines import selectors, services
 from fubini.pipelines import serializers as shape
-from fubini.pipelines.checking import finding_json, manifest_report, parameter_json
+from fubini.pipelines.checking import manifest_report, parameter_json
 from fubini.pipelines.models import Pipeline, PipelineVersion
 from fubini.projects.authorize import authorize, project_get, project_ids_visible
 from fubini.rest.views import ApiViews, operation

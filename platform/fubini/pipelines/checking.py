@@ -13,7 +13,7 @@ from django.utils.module_loading import import_string
 
 from fubini.common.errors import Invalid
 from fubini.common.options import option_group
-from fubini.manifests.findings import DeclaredParameter, Finding, Report
+from fubini.manifests.findings import DeclaredParameter, Finding, Report, finding_json
 from fubini.manifests.graphs import MAX_ITEMS
 from fubini.manifests.import_rules import rules_from
 from fubini.secrets.selectors import secrets_known
@@ -56,23 +56,6 @@ def manifest_report(
         max_items=max_items,
     )
     return report
-
-
-def finding_json(finding: Finding) -> dict[str, Any]:
-    """One finding as an item of problem+json's `errors`."""
-    return {
-        "severity": finding.severity,
-        "kind": finding.kind,
-        "code": finding.code,
-        "path": finding.path,
-        "line": finding.line,
-        "column": finding.column,
-        "detail": finding.message,
-        "found": finding.found,
-        "allowed": finding.allowed,
-        "nearest": finding.nearest,
-        "next_step": finding.help,
-    }
 
 
 def parameter_json(parameter: DeclaredParameter) -> dict[str, Any]:

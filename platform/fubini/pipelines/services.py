@@ -11,7 +11,8 @@ from django.db import transaction
 from fubini.common import clock
 from fubini.common.errors import Conflict, Invalid
 from fubini.events.services import EventDraft, events_append
-from fubini.pipelines.checking import finding_json, manifest_report, parameter_json, report_require
+from fubini.manifests.findings import finding_json
+from fubini.pipelines.checking import manifest_report, parameter_json, report_require
 from fubini.pipelines.models import Pipeline, PipelineVersion
 from fubini.pipelines.selectors import TEMPLATE_KINDS, library_of, library_rows
 from fubini.projects.models import Project

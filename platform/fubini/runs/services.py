@@ -18,8 +18,9 @@ from fubini.common import bell, clock
 from fubini.common.errors import Conflict, Invalid
 from fubini.events.moves import rows_create
 from fubini.events.services import EventDraft, events_append
+from fubini.manifests.findings import finding_json
 from fubini.manifests.library import referred
-from fubini.pipelines.checking import finding_json, manifest_report, report_require
+from fubini.pipelines.checking import manifest_report, report_require
 from fubini.pipelines.models import PipelineVersion
 from fubini.projects.models import Project
 from fubini.runs.memoized import run_carry_over

@@ -12,27 +12,10 @@ from typing import Any
 from urllib.parse import quote
 
 from fubini.cli.lint.report import Checked, Lint
-from fubini.manifests.findings import Finding
+from fubini.manifests.findings import Finding, finding_json
 
 SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 FORMATS = ("text", "json", "sarif", "github")
-
-
-def finding_json(finding: Finding) -> dict[str, Any]:
-    """A finding as the REST API words it."""
-    return {
-        "severity": finding.severity,
-        "kind": finding.kind,
-        "code": finding.code,
-        "path": finding.path,
-        "line": finding.line,
-        "column": finding.column,
-        "detail": finding.message,
-        "found": finding.found,
-        "allowed": finding.allowed,
-        "nearest": finding.nearest,
-        "next_step": finding.help,
-    }
 
 
 def as_json(result: Lint) -> dict[str, Any]:

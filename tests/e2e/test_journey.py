@@ -16,7 +16,7 @@ from tests.support.stack import ROOT, Stack
 pytestmark = [pytest.mark.needs("browser"), pytest.mark.needs("pages"), pytest.mark.timeout(240)]
 
 WORDS = {
-    language[:2]: json.loads(Path(ROOT, "frontend", "src", "i18n", f"{language[:2]}.json").read_text())
+    language[:2]: json.loads(Path(ROOT, "frontend", "src", "i18n", language[:2], "base.json").read_text())
     for language in ("en-US", "zh-CN")
 }
 

@@ -1,18 +1,25 @@
-// Two languages with the same keys (a test says so), each fetched when it is first shown; the choice is kept in the browser.
+// Two languages with the same keys (a test says so); the choice is kept in the browser.
+// `base` is fetched at the start, every other file of a language when the first page opens that names it:
+// `useTranslation(["money", "base"])`, then `t("spend.title")` or `t("base:app.close")`.
 
 import i18n, { type BackendModule } from "i18next";
 import LanguageDetector from "i18next-browser-languagedetector";
 import { initReactI18next } from "react-i18next";
 
+type Texts = { [key: string]: string | Texts };
+
 export const LANGUAGES = { en: "English", zh: "中文" } as const;
+
+const texts = import.meta.glob<Texts>("./*/*.json", { import: "default" });
 
 const files: BackendModule = {
   type: "backend",
   init: () => undefined,
-  read: (language, _namespace, done) => {
-    const file = language === "zh" ? import("./zh.json") : import("./en.json");
-    file.then(
-      (found) => done(null, found.default),
+  read: (language, namespace, done) => {
+    const load = texts[`./${language}/${namespace}.json`];
+    if (!load) return done(new Error(`no texts for ${language}/${namespace}`), false);
+    load().then(
+      (found) => done(null, found),
       (error: Error) => done(error, false),
     );
   },
@@ -32,8 +39,10 @@ export async function startLanguages(): Promise<void> {
       fallbackLng: "en",
       supportedLngs: ["en", "zh"],
       load: "languageOnly",
+      ns: ["base"],
+      defaultNS: "base",
       interpolation: { escapeValue: false }, // React escapes
-      react: { useSuspense: false },
+      react: { useSuspense: true },
       detection: { order: ["localStorage", "navigator"], caches: ["localStorage"], lookupLocalStorage: "fubini.language" },
     });
   tell(i18n.language);

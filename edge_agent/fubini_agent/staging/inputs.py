@@ -84,11 +84,7 @@ class Stager:
             for artifact in spec.artifacts_in:
                 await self._artifact(layout, artifact)
             for index, volume in enumerate(spec.volumes):
-                if volume.entries is None:
-                    inside = layout.inside(volume.mount_path)
-                    if not any(share.inside == inside for share in layout.shares):
-                        layout.make_parents(volume.mount_path).mkdir(mode=0o755, exist_ok=True)
-                else:
+                if volume.entries is not None:
                     await self._tree(
                         layout, f"volume{index}", volume.mount_path, volume.entries, volume.read_only, None, True
                     )
@@ -106,21 +102,24 @@ class Stager:
         return moved
 
     def _share(self, layout: Layout, spec: ExecSpec) -> None:
-        """Disks of the run, and scratch that is seen at several paths or only in part.
+        """Disks of the run and scratch: each a mount of its own, as a volume of a pod is.
+
+        Without a private root nothing can be mounted; scratch is then the directory at its path.
 
         Raises:
             BadName: one disk would be mounted inside another.
         """
-        plain = [volume for volume in spec.volumes if volume.entries is None]
-        for volume in plain:
-            inside = layout.inside(volume.mount_path)
+        plain = [(layout.inside(volume.mount_path), volume) for volume in spec.volumes if volume.entries is None]
+        for inside, volume in sorted(plain, key=lambda pair: pair[0]):  # a directory before what is mounted in it
             if volume.disk:
                 host = self.disks.path(volume.disk)
-            elif volume.sub_path or sum(v.name == volume.name and not v.disk for v in plain) > 1:
+            elif layout.private:
                 name = hashlib.sha256(volume.name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
                 host = layout.top / f"scratch-{name}"
-                host.mkdir(mode=0o755, exist_ok=True)
+                host.mkdir(exist_ok=True)
+                host.chmod(0o777)  # as an emptyDir is; nobody else reaches what is above it
             else:
+                layout.make_parents(volume.mount_path).mkdir(mode=0o755, exist_ok=True)
                 continue
             around = next((s for s in layout.shares if s.foreign and names.is_below(inside, s.inside)), None)
             if around is not None:

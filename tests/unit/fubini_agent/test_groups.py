@@ -154,3 +154,19 @@ def test_one_scratch_at_two_paths_is_one_directory(agent: AgentProcess, platform
     outcome = platform.outcome("a1").outcome
     assert outcome is not None
     assert (outcome.result, outcome.parameters) == ("1", {"p": "2", "x": "1"})
+
+
+def test_scratch_is_a_mount_of_its_own_and_a_volume_may_lie_in_another(
+    agent: AgentProcess, platform: FakePlatform
+) -> None:
+    platform.lease(
+        "a1",
+        argv=("sh", "-ec", "awk '$2 ~ /^.outer/ {print $2}' /proc/mounts; cat /outer/in; echo 3 > /outer/inner/p"),
+        capture_result=True,
+        volumes=({"name": "i", "mount_path": "/outer/inner"}, {"name": "o", "mount_path": "/outer"}),
+        artifacts_in=({"name": "f", "path": "/outer/in", "raw": "put inside"},),
+        parameters_out=({"name": "p", "path": "/outer/inner/p"},),
+    )
+    outcome = platform.outcome("a1").outcome
+    assert outcome is not None
+    assert (outcome.result, outcome.parameters) == ("/outer\n/outer/inner\nput inside", {"p": "3"}), outcome

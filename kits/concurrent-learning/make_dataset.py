@@ -1,7 +1,7 @@
 """Write the kit's input dataset: methanol's geometry from ASE's G2 collection, as extended XYZ.
 
 Run with the science environment: ``python make_dataset.py FOLDER``, then
-``fubini data import FOLDER --name methanol``. The folder gets `methanol.extxyz` and a note on where it comes from.
+``fubini data upload FOLDER --name methanol``. The folder gets `methanol.extxyz` and a note on where it comes from.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Moving files: what is in a folder, upload what is missing, download what is not there yet.
 
-Decides that a transfer can be broken off anywhere and taken up again: uploads ask first which bytes the server lacks;
-downloads go to `NAME.part`, go on where they stopped, and take their name only after their sha256 was right. A path from
-the server is used only if it stays below the target folder; links are not followed when writing.
+Decides that a transfer can be broken off anywhere and taken up again: uploads ask first which bytes the server lacks,
+and large files go on inside (`resume`); downloads go to `NAME.part`, go on where they stopped, and take their name only
+after their sha256 was right. A path from the server is used only if it stays below the target folder; links are not
+followed when writing.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from fubini.cli import resume
 from fubini.cli.client import Client, segment
 from fubini.cli.errors import CliError, Exit
 
 CHUNK_BYTES = 1024 * 1024
 ASK_AT_ONCE = 5000
 SMALL_BYTES = 4 * 1024 * 1024  # smaller files go through REST, larger ones are streamed under a grant
+PARTS_FROM_BYTES = 16 * 1024 * 1024  # and those above this go in parts, which go on after a break
 PARALLEL = 4
 Progress = Callable[[int], None]
 
@@ -97,6 +100,9 @@ def upload(client: Client, project: str, files: Sequence[LocalFile], progress: P
     grant = _Grant(client, project)
 
     def send(file: LocalFile) -> None:
+        if int(file.entry["size"]) > PARTS_FROM_BYTES:
+            _in_parts(client, project, file, progress)
+            return
         _put(client, project, file, grant)
         progress(int(file.entry["size"]))
 
@@ -133,6 +139,13 @@ def _put(client: Client, project: str, file: LocalFile, grant: _Grant) -> None:
 
     try:
         client.retrying(once, safe=True)
+    except OSError as error:
+        raise CliError(f"cannot read {file.source}", why=error.strerror or str(error)) from error
+
+
+def _in_parts(client: Client, project: str, file: LocalFile, progress: Progress) -> None:
+    try:
+        resume.send(client, project, file.source, str(file.entry["sha256"]), int(file.entry["size"]), progress)
     except OSError as error:
         raise CliError(f"cannot read {file.source}", why=error.strerror or str(error)) from error
 

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from fubini.common.errors import NotFound
-from fubini.datasets import selectors, services
+from fubini.datasets import selectors, services, uploads
 from fubini.datasets import serializers as shape
 from fubini.datasets.entries import Manifest, manifest_of
 from fubini.datasets.errors import BlobMismatch, BlobNotFound
@@ -155,8 +155,44 @@ class BlobViews(ApiViews):
     def grant(self, request: Request) -> Response:
         """For large files and browsers: `PUT <url>/<sha256>` with the token, until it expires."""
         project = project_get(self.principal, self.body["project"], "blob.write")
+        uploads.room_check(project_id=project.pk, size_bytes=0)
         url, token = upload_grant(project_id=project.pk, ttl_s=GRANT_TTL_S)
         return self.reply({"url": url, "token": token, "expires_in_s": GRANT_TTL_S})
+
+
+class UploadViews(ApiViews):
+    """``/uploads``: large files that come in parts and go on after a break; small ones are PUT as blobs."""
+
+    @operation("Unfinished uploads of a project.", query=shape.UploadFilter, reply=shape.UploadOut, many=True)
+    def list(self, request: Request) -> Response:
+        project = project_get(self.principal, self.params["project"], "blob.write")
+        return self.page(uploads.uploads_open([project.pk]), ("-created_at", "id"))
+
+    @operation(
+        "Begin an upload, or find the one to go on with.", body=shape.UploadBegin, reply=shape.UploadBegunOut, status=201, secret=True
+    )  # fmt: skip
+    def create(self, request: Request) -> Response:
+        """Send the bytes from `offset_bytes` on to `url`, in the tus 1.0 protocol: `PATCH` with `Upload-Offset` and, best,
+        `Upload-Checksum: sha256 <base64>`; after a break `HEAD` says where it stands. The last `PATCH` answers when the
+        sha256 of the whole was right. `whole` means that the project has the bytes already."""
+        project = project_get(self.principal, self.body["project"], "blob.write")
+        row = uploads.upload_begin(
+            project_id=project.pk,
+            digest=self.body["sha256"],
+            size_bytes=self.body["size_bytes"],
+            name=self.body["name"],
+            actor=self.principal.actor,
+        )
+        return self.reply(row, status=201)
+
+    @operation("Discard an unfinished upload.", status=204)
+    def destroy(self, request: Request, id: str) -> Response:
+        row = uploads.uploads_open(project_ids_visible(self.principal)).filter(pk=id).first()
+        if row is None:
+            raise NotFound("There is no such upload, or you cannot see it.")
+        project_get(self.principal, row.project_id, "blob.write")
+        uploads.upload_discard(row=row, store=default_store())
+        return self.reply()
 
 
 class ArtifactViews(ApiViews):

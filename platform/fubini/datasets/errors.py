@@ -49,3 +49,31 @@ class StoreMisconfigured(FubiniError):
     code: ClassVar[str] = "store_misconfigured"
     http_status: ClassVar[int] = 500
     title: ClassVar[str] = "The object store's address cannot be used"
+
+
+class UploadNotFound(NotFound):
+    """An upload that was never begun here, was discarded, or was not continued in time."""
+
+    title: ClassVar[str] = "No such upload"
+
+
+class UploadOffset(Conflict):
+    """Bytes for another place than where the upload stands; `offset_bytes` is where it does."""
+
+    code: ClassVar[str] = "upload_offset"
+    title: ClassVar[str] = "The upload stands somewhere else"
+
+
+class ChecksumMismatch(FubiniError):
+    """A part arrived damaged; none of it counts. The status is the upload protocol's."""
+
+    code: ClassVar[str] = "checksum_mismatch"
+    http_status: ClassVar[int] = 460
+    title: ClassVar[str] = "The part arrived damaged"
+
+
+class NoRoom(Conflict):
+    """The project may not keep that many more bytes."""
+
+    code: ClassVar[str] = "project_full"
+    title: ClassVar[str] = "The project's room for data is used up"

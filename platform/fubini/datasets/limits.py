@@ -19,6 +19,12 @@ DEFAULTS: Final = {
     # An unreferenced blob is kept this long after it was last uploaded or asked for, so that a result on its way
     # never loses its bytes to the collector.
     "BLOB_GRACE_S": 24 * 3600,
+    # What all blobs of a project and its open uploads may come to together; 0: no limit.
+    "PROJECT_MAX_BYTES": 0,
+    "UPLOADS_OPEN_MAX": 200,  # a project; small files need none
+    "UPLOAD_TTL_S": 48 * 3600,  # after its last part
+    "UPLOAD_PART_BYTES": 8 * 1024**2,  # what clients are asked to send at once, and what a long request is cut into
+    "UPLOAD_CHECKED_MAX_BYTES": 64 * 1024**2,  # of a request whose checksum must be right before any of it counts
 }
 
 

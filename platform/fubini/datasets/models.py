@@ -20,6 +20,32 @@ class Blob(models.Model):
         indexes = [models.Index(fields=["digest"], name="blob_digest")]
 
 
+class Upload(models.Model):
+    """A large file on its way in: open (`offset_bytes` of it are here) -> whole. Small files need none.
+
+    There is one open upload for the same bytes in a project, so whoever sends the file again goes on with it.
+    """
+
+    id = IdField()
+    project_id = models.CharField(max_length=32)
+    digest = models.CharField(max_length=64)
+    size_bytes = models.BigIntegerField()
+    offset_bytes = models.BigIntegerField(default=0)
+    state = models.CharField(max_length=10, default="open")
+    name = models.CharField(max_length=400, blank=True, default="")  # for people; what it is called where it came from
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.CharField(max_length=80, blank=True, default="")
+    touched_at_ms = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project_id", "digest"], condition=models.Q(state="open"), name="upload_open_once"
+            )
+        ]
+        indexes = [models.Index(fields=["touched_at_ms"], name="upload_touched")]
+
+
 class Dataset(models.Model):
     id = IdField()
     project = models.ForeignKey("fubini_projects.Project", on_delete=models.CASCADE, related_name="datasets")

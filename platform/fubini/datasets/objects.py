@@ -7,6 +7,7 @@ goes to disk as it comes, is hashed on the way, and stops at the size limit. Rig
 * ``GET|HEAD /objects/<token>/<sha256>`` with Range; always an attachment of an opaque type, never rendered.
 * ``PUT|HEAD /objects/upload/<sha256>``, ``Authorization: Bearer <token>``: 201 stored, as often as one likes.
 * ``PUT /objects/<token>/<sha256>`` with a PUT link.
+* ``/objects/uploads...``: large files in parts, that go on after a break (see `tus`).
 * ``PUT /api/v1/blobs/<sha256>?project=`` with an account's bearer token is streamed here, too; Django has the same route
   for sessions, under its body limit.
 """
@@ -14,34 +15,26 @@ goes to disk as it comes, is hashed on the way, and stops at the size limit. Rig
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable
 from types import SimpleNamespace
-from typing import Any, Final, TypeVar
+from typing import Final
 from urllib.parse import parse_qsl, quote
-
-from django.conf import settings
-from django.db import DatabaseError, connection
 
 from fubini.accounts.authentication import principal_of_request
 from fubini.common.errors import FubiniError, NotFound, Unauthenticated
+from fubini.datasets import exchanges, tus
 from fubini.datasets.errors import BlobNotFound, BlobTooLarge
+from fubini.datasets.exchanges import App, Exchange, Gone, Receive, Scope, Send
 from fubini.datasets.limits import limit
 from fubini.datasets.selectors import blob_of
 from fubini.datasets.services import blob_record
 from fubini.datasets.signing import Link, link_check
 from fubini.datasets.store import CHUNK_BYTES, Store, default_store, is_digest
 from fubini.projects.authorize import project_get
-from fubini.rest.errors import CONTENT_TYPE, Internal, MethodNotAllowed, problem
+from fubini.rest.errors import Internal, MethodNotAllowed
 from fubini.rest.request_id import CURRENT, request_id_of
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 BLOB_PATH: Final = re.compile(r"/api/v1/blobs/([0-9a-f]{64})")
 RANGE: Final = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
@@ -54,55 +47,6 @@ class RangeNotSatisfiable(FubiniError):
     title = "The range lies outside the object"
 
 
-class _Gone(Exception):
-    """The client went away in the middle of its body."""
-
-
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class _Exchange:
-    scope: Scope
-    receive: Receive
-    send: Send
-    started: bool = False
-
-    def header(self, name: bytes) -> str:
-        for key, value in self.scope["headers"]:
-            if key == name:
-                return bytes(value).decode("latin-1")
-        return ""
-
-    async def start(self, status: int, headers: Iterable[tuple[str, str]]) -> None:
-        self.started = True
-        always = [
-            ("x-content-type-options", "nosniff"),
-            ("referrer-policy", "no-referrer"),
-            ("cache-control", "private, no-transform"),
-            ("x-request-id", CURRENT.get()),
-        ]
-        await self.send(
-            {
-                "type": "http.response.start",
-                "status": status,
-                "headers": [(k.encode("latin-1"), v.encode("latin-1")) for k, v in [*headers, *always]],
-            }
-        )
-
-    async def body(self, data: bytes = b"", *, more: bool = False) -> None:
-        await self.send({"type": "http.response.body", "body": data, "more_body": more})
-
-    async def json(self, status: int, value: dict[str, Any], kind: str = "application/json") -> None:
-        data = json.dumps(value).encode()
-        head = [("content-type", kind), ("content-length", str(len(data)))]
-        if status >= 400:
-            head.append(("connection", "close"))  # the rest of a refused body is not read
-        await self.start(status, head)
-        await self.body(b"" if self.scope["method"] == "HEAD" else data)
-
-
 class ObjectsApp:
     """The ASGI application: takes the requests for bytes, leaves all others to `rest`."""
 
@@ -113,9 +57,11 @@ class ObjectsApp:
         if scope["type"] != "http":
             await self._rest(scope, receive, send)
             return
-        exchange = _Exchange(scope, receive, send)
+        exchange = Exchange(scope, receive, send)
         CURRENT.set(request_id_of(exchange.header(b"x-request-id")))
-        if scope["path"].startswith("/objects/"):
+        if scope["path"] == tus.CREATE_PATH or scope["path"].startswith(tus.CREATE_PATH + "/"):
+            await _guarded(exchange, lambda: tus.serve(exchange, default_store()))
+        elif scope["path"].startswith("/objects/"):
             await _guarded(exchange, lambda: _serve(exchange, default_store()))
         elif scope["method"] == "PUT" and (upload := _account_upload(exchange)) is not None:
             await _guarded(exchange, lambda: _put_by_account(exchange, *upload))
@@ -123,24 +69,24 @@ class ObjectsApp:
             await self._rest(scope, receive, send)
 
 
-async def _guarded(exchange: _Exchange, work: Callable[[], Awaitable[None]]) -> None:
+async def _guarded(exchange: Exchange, work: Callable[[], Awaitable[None]]) -> None:
     """Every error becomes an answer while there is still one to give."""
     try:
         await work()
-    except _Gone:
+    except Gone:
         return
     except FubiniError as error:
         if exchange.started:
             raise
-        await exchange.json(error.http_status, problem(error), CONTENT_TYPE)
+        await exchange.refuse(error)
     except Exception:
         log.exception("objects: %s %s failed", exchange.scope["method"], exchange.scope["path"][-64:])
         if exchange.started:
             raise
-        await exchange.json(500, problem(Internal()), CONTENT_TYPE)
+        await exchange.refuse(Internal())
 
 
-def _account_upload(exchange: _Exchange) -> tuple[str, str] | None:
+def _account_upload(exchange: Exchange) -> tuple[str, str] | None:
     """(digest, project) of a PUT to ``/api/v1/blobs`` by token; None: not one, or one Django should answer."""
     match = BLOB_PATH.fullmatch(exchange.scope["path"])
     if match is None or not exchange.header(b"authorization"):
@@ -154,7 +100,7 @@ def _account_upload(exchange: _Exchange) -> tuple[str, str] | None:
     return match[1], query[0][1]
 
 
-async def _put_by_account(exchange: _Exchange, digest: str, project: str) -> None:
+async def _put_by_account(exchange: Exchange, digest: str, project: str) -> None:
     def allowed() -> str:
         sender = SimpleNamespace(headers={"Authorization": exchange.header(b"authorization")})
         principal = principal_of_request(sender)
@@ -162,11 +108,11 @@ async def _put_by_account(exchange: _Exchange, digest: str, project: str) -> Non
             raise Unauthenticated()
         return str(project_get(principal, project, "blob.write").pk)
 
-    project_id = await _in_database(allowed)
+    project_id = await exchanges.in_database(allowed)
     await _put(exchange, default_store(), project_id, digest)
 
 
-async def _serve(exchange: _Exchange, store: Store) -> None:
+async def _serve(exchange: Exchange, store: Store) -> None:
     method = exchange.scope["method"]
     parts = exchange.scope["path"].split("/")  # "", "objects", token | "upload", digest
     if len(parts) != 4 or not is_digest(parts[3]):
@@ -192,7 +138,7 @@ async def _serve(exchange: _Exchange, store: Store) -> None:
 # --- reading ---
 
 
-async def _has(exchange: _Exchange, store: Store, link: Link, digest: str) -> None:
+async def _has(exchange: Exchange, store: Store, link: Link, digest: str) -> None:
     """Does the project have this blob already? Asking renews it, so that what is not sent again is not collected."""
 
     def look() -> int | None:
@@ -202,14 +148,14 @@ async def _has(exchange: _Exchange, store: Store, link: Link, digest: str) -> No
         blob_record(project_id=link.project_id, digest=digest, size_bytes=blob.size_bytes)
         return blob.size_bytes
 
-    size = await _in_database(look)
+    size = await exchanges.in_database(look)
     if size is None:
         raise BlobNotFound()
     await exchange.start(200, [("content-length", str(size)), ("etag", f'"{digest}"')])
     await exchange.body()
 
 
-async def _get(exchange: _Exchange, store: Store, link: Link, digest: str) -> None:
+async def _get(exchange: Exchange, store: Store, link: Link, digest: str) -> None:
     size = await asyncio.to_thread(store.size, digest)
     if size is None:
         raise BlobNotFound(next_step="It may have been removed; ask for the list of files again.")
@@ -246,7 +192,7 @@ async def _get(exchange: _Exchange, store: Store, link: Link, digest: str) -> No
     while left:
         piece = await asyncio.to_thread(next, pieces, b"")
         if not piece:  # truncated underneath us: end without the promised length, so the client sees a broken reply
-            raise _Gone
+            raise Gone
         left -= len(piece)
         await exchange.body(piece, more=left > 0)
 
@@ -284,19 +230,19 @@ def attachment(name: str) -> str:
 # --- writing ---
 
 
-async def _put(exchange: _Exchange, store: Store, project_id: str, digest: str) -> None:
+async def _put(exchange: Exchange, store: Store, project_id: str, digest: str) -> None:
     most = limit("BLOB_MAX_BYTES")
     declared = exchange.header(b"content-length")
     if declared.isascii() and declared.isdigit() and int(declared) > most:
         raise BlobTooLarge(f"A blob may have {most} bytes; {int(declared)} were announced.", max_bytes=most)
-    pieces = _pieces(exchange.receive)
+    pieces = exchanges.pieces(exchange.receive)
     first = await anext(pieces, b"")
     second = await anext(pieces, b"") if len(first) >= CHUNK_BYTES else b""
     if not second:  # most files: one hop to a thread for all of it
         size = await asyncio.to_thread(_put_small, store, digest, first, most)
     else:
         size = await _put_large(store, digest, most, first + second, pieces)
-    await _in_database(lambda: blob_record(project_id=project_id, digest=digest, size_bytes=size))
+    await exchanges.in_database(lambda: blob_record(project_id=project_id, digest=digest, size_bytes=size))
     await exchange.json(201, {"digest": digest, "size_bytes": size})
 
 
@@ -315,41 +261,3 @@ async def _put_large(store: Store, digest: str, most: int, begin: bytes, pieces:
         return await asyncio.to_thread(writer.commit)
     finally:
         await asyncio.to_thread(writer.close)
-
-
-# Threads with lasting connections, because a connection costs more than what is done with it here; on SQLite one, for
-# there is one writer anyway.
-_threads = ThreadPoolExecutor(
-    max_workers=1 if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3") else 4, thread_name_prefix="objects"
-)
-
-
-async def _in_database(work: Callable[[], T]) -> T:
-    def run() -> T:
-        try:
-            return work()
-        except DatabaseError:
-            connection.close()  # the next one begins with a fresh one
-            raise
-
-    return await asyncio.get_running_loop().run_in_executor(_threads, run)
-
-
-async def _pieces(receive: Receive) -> AsyncIterator[bytes]:
-    """The body in pieces of about a chunk: few hops to the disk's thread, little memory."""
-    kept: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _Gone
-        data = message.get("body", b"")
-        if data:
-            kept.append(data)
-            size += len(data)
-        more = message.get("more_body", False)
-        if size >= CHUNK_BYTES or (size and not more):
-            yield b"".join(kept)
-            kept, size = [], 0
-        if not more:
-            return

@@ -10,7 +10,9 @@ from rest_framework import serializers
 
 from fubini.datasets.entries import Entry
 from fubini.datasets.limits import limit
-from fubini.datasets.signing import blob_url
+from fubini.datasets.signing import blob_url, upload_link
+from fubini.datasets.uploads import LINK_TTL_S as LINK_TTL_S_UPLOAD
+from fubini.datasets.uploads import expires_at_ms
 from fubini.rest.serializers import BodySerializer, QuerySerializer, ReplySerializer, big
 
 PAGE_MAX = 1000
@@ -163,6 +165,45 @@ class GrantOut(ReplySerializer):
     url = serializers.CharField(help_text="PUT each file to <url>/<sha256>, streamed.")
     token = serializers.CharField(help_text="Bearer token for those PUTs.")
     expires_in_s = serializers.IntegerField()
+
+
+class UploadFilter(QuerySerializer):
+    project = serializers.CharField(max_length=64, help_text="Slug or id.")
+
+
+class UploadBegin(BodySerializer):
+    project = serializers.CharField(max_length=64)
+    sha256 = serializers.RegexField(r"^[0-9a-f]{64}$")
+    size_bytes = big(min_value=0)
+    name = serializers.CharField(
+        max_length=400, allow_blank=True, default="", help_text="What the file is called; for people."
+    )
+
+
+class UploadOut(ReplySerializer):
+    id = serializers.CharField()
+    sha256 = serializers.CharField(source="digest")
+    size_bytes = serializers.IntegerField()
+    offset_bytes = serializers.IntegerField(help_text="So many bytes are here.")
+    state = serializers.ChoiceField(["open", "whole"], help_text="`whole`: verified; nothing needs to be sent.")
+    name = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    created_by = serializers.CharField()
+    expires_at_ms = serializers.SerializerMethodField(help_text="It is forgotten then unless more of it comes.")
+
+    def get_expires_at_ms(self, row: Any) -> int:
+        return expires_at_ms(row)
+
+
+class UploadBegunOut(UploadOut):
+    url = serializers.SerializerMethodField(help_text="Where to go on (tus 1.0: HEAD, PATCH, DELETE); for six hours.")
+    part_bytes = serializers.SerializerMethodField(help_text="How much to send at once.")
+
+    def get_url(self, row: Any) -> str:
+        return upload_link(project_id=row.project_id, upload_id=row.pk, ttl_s=LINK_TTL_S_UPLOAD)
+
+    def get_part_bytes(self, row: Any) -> int:
+        return limit("UPLOAD_PART_BYTES")
 
 
 class ArtifactOut(ReplySerializer):

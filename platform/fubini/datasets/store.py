@@ -35,6 +35,7 @@ from fubini.datasets.errors import BlobMismatch, BlobNotFound, BlobTooLarge, Sto
 from fubini.datasets.limits import limit
 
 DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+UPLOAD_ID: Final = re.compile(r"[0-9a-f]{32}")
 CHUNK_BYTES: Final = 1024 * 1024
 # Names only: a chain such as `simplecache::http://...` could make the platform fetch addresses it must not reach.
 SCHEMES: Final = frozenset({"file", "local", "memory", "s3", "oss", "gs", "gcs", "abfs", "az", "sftp", "ssh"})
@@ -91,8 +92,8 @@ class Store:
         except FileNotFoundError:
             return None
 
-    def no_room(self) -> str:
-        """Why nothing more may be written, "" while there is room. Of a folder's disk a reserve is kept: the database
+    def no_room(self, size_bytes: int = 0) -> str:
+        """Why `size_bytes` more may not be written, "" while there is room. Of a folder's disk a reserve is kept: the database
         and the logs beside it must be able to go on when the objects have filled it."""
         if self._local is None:
             return ""
@@ -100,7 +101,10 @@ class Store:
         while not folder.exists() and folder != folder.parent:
             folder = folder.parent
         free, reserve = shutil.disk_usage(folder).free, limit("STORE_RESERVE_BYTES")
-        return f"The object store's disk has {free} bytes left; {reserve} are kept free." if free < reserve else ""
+        if free >= reserve + size_bytes:
+            return ""
+        asked = f" and {size_bytes} are needed" if size_bytes else ""
+        return f"The object store's disk has {free} bytes left; {reserve} are kept free{asked}."
 
     def exists(self, digest: str) -> bool:
         return self.size(digest) is not None
@@ -218,8 +222,39 @@ class Store:
                     removed += 1
         return removed
 
-    def _publish(self, handle: int, path: Path, digest: str) -> None:
-        target = self._path(digest)
+    # --- parts of uploads that are not whole yet: `<root>/parts/<upload id>/<offset>` ---
+
+    def part_writer(self, upload_id: str, offset: int, *, max_bytes: int, digest: str = "") -> BlobWriter:
+        """Start writing the bytes of an upload from `offset` on; complete or absent, like an object. With `digest`
+        (sha256) they must hash to it. The same offset written again replaces what was there."""
+        return BlobWriter(self, digest, max_bytes, target=f"{self._parts(upload_id)}/{offset:016d}")
+
+    def part_chunks(self, upload_id: str) -> Iterator[bytes]:
+        """An upload's parts, one behind another. Whether they are whole shows when they are hashed.
+
+        Raises:
+            FileNotFoundError: it has none.
+        """
+        self._fs.invalidate_cache(self._parts(upload_id))  # some file systems remember listings
+        for info in sorted(self._fs.ls(self._parts(upload_id), detail=True), key=lambda i: str(i["name"])):
+            with self._fs.open(info["name"], "rb") as file:
+                while piece := file.read(CHUNK_BYTES):
+                    yield piece
+
+    def parts_delete(self, upload_id: str) -> None:
+        """Remove an upload's parts; nothing happens when there are none."""
+        with contextlib.suppress(FileNotFoundError):
+            self._fs.rm(self._parts(upload_id), recursive=True)
+
+    def uploads_with_parts(self) -> list[str]:
+        return [str(i["name"]).rstrip("/").rsplit("/", 1)[-1] for i in self._ls(f"{self._root}/parts")]
+
+    def _parts(self, upload_id: str) -> str:
+        if not UPLOAD_ID.fullmatch(upload_id):
+            raise BlobNotFound("An upload is named by 32 lower-case hex characters.")
+        return f"{self._root}/parts/{upload_id}"
+
+    def _publish(self, handle: int, path: Path, target: str) -> None:
         if self._local is None:
             self._fs.makedirs(os.path.dirname(target), exist_ok=True)  # noqa: PTH120  a URL path, not a local one
             self._fs.put_file(str(path), target)
@@ -238,11 +273,12 @@ class Store:
 class BlobWriter:
     """Bytes on their way in: hashed and counted as they come, published by `commit` if they are what they claim.
 
-    With `digest` "" nothing is claimed; `commit` sets it.
+    With `digest` "" nothing is claimed; `commit` sets it. They go to `target`, by default the object's own place.
     """
 
-    def __init__(self, store: Store, digest: str, max_bytes: int) -> None:
+    def __init__(self, store: Store, digest: str, max_bytes: int, *, target: str = "") -> None:
         self.digest = digest
+        self._target = target
         self.size_bytes = 0
         self._store = store
         self._max_bytes = max_bytes
@@ -297,7 +333,7 @@ class BlobWriter:
                 next_step="Send the whole file again; if it changed meanwhile, hash it again first.",
             )
         with _full_is_an_answer():
-            self._store._publish(self._handle, self._temporary, self.digest)
+            self._store._publish(self._handle, self._temporary, self._target or self._store._path(self.digest))
         return self.size_bytes
 
     def close(self) -> None:

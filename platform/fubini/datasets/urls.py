@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from fubini.datasets.apis import ArtifactViews, BlobViews, DatasetViews, VersionViews
+from fubini.datasets.apis import ArtifactViews, BlobViews, DatasetViews, UploadViews, VersionViews
 
 _ARTIFACT = "artifacts/<str:run>/<str:node>/<int:generation>/<str:name>"
 
@@ -15,6 +15,8 @@ urlpatterns = [
     path("datasets/<str:id>/versions/<int:number>", VersionViews.as_view({"get": "retrieve"})),
     path("datasets/<str:id>/versions/<int:number>/files", VersionViews.as_view({"get": "files"})),
     path("datasets/<str:id>/versions/<int:number>/content", VersionViews.as_view({"get": "content"})),
+    path("uploads", UploadViews.as_view({"get": "list", "post": "create"})),
+    path("uploads/<str:id>", UploadViews.as_view({"delete": "destroy"})),
     path("blobs/missing", BlobViews.as_view({"post": "missing"})),
     path("blobs/grants", BlobViews.as_view({"post": "grant"})),
     path("blobs/<str:digest>", BlobViews.as_view({"head": "head", "put": "put"})),

@@ -18,6 +18,7 @@ from fubini.common.options import option
 from fubini.crons.selectors import ticks_past
 from fubini.datasets.models import Artifact
 from fubini.datasets.services import artifacts_delete, blobs_collect_garbage
+from fubini.datasets.uploads import uploads_expire
 from fubini.events.models import Event
 from fubini.rest.models import IdempotencyKey
 from fubini.runs.locks import locks_forget
@@ -98,6 +99,7 @@ def retention() -> dict[str, int]:
     logs_delete(
         Run.objects.filter(deleted_at_ms__isnull=False).order_by("-deleted_at_ms").values_list("pk", flat=True)[:SLICE]
     )
+    done["uploads"] = uploads_expire()
     collected = blobs_collect_garbage()
     done["objects"] = collected.objects
     return done

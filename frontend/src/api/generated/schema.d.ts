@@ -2252,6 +2252,52 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Unfinished uploads of a project
+         * @description Unfinished uploads of a project.
+         */
+        get: operations["uploads_list"];
+        put?: never;
+        /**
+         * Begin an upload, or find the one to go on with
+         * @description Send the bytes from `offset_bytes` on to `url`, in the tus 1.0 protocol: `PATCH` with `Upload-Offset` and, best,
+         *             `Upload-Checksum: sha256 <base64>`; after a break `HEAD` says where it stands. The last `PATCH` answers when the
+         *             sha256 of the whole was right. `whole` means that the project has the bytes already.
+         */
+        post: operations["uploads_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/uploads/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Discard an unfinished upload
+         * @description Discard an unfinished upload.
+         */
+        delete: operations["uploads_destroy"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users": {
         parameters: {
             query?: never;
@@ -3373,6 +3419,13 @@ export interface components {
             /** Format: uri */
             previous: string | null;
         };
+        PaginatedUploadOutList: {
+            results: components["schemas"]["UploadOut"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+        };
         PaginatedUserOutList: {
             results: components["schemas"]["UserOut"][];
             /** Format: uri */
@@ -4407,6 +4460,60 @@ export interface components {
             planned_at_ms: number;
             ended_at_ms: number | null;
             error: string;
+        };
+        /** @description A request body. `read` is how views use it. */
+        UploadBeginRequest: {
+            project: string;
+            sha256: string;
+            /** Format: int64 */
+            size_bytes: number;
+            /**
+             * @description What the file is called; for people.
+             * @default
+             */
+            name: string;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        UploadBegunOut: {
+            id: string;
+            sha256: string;
+            size_bytes: number;
+            /** @description So many bytes are here. */
+            offset_bytes: number;
+            /**
+             * @description `whole`: verified; nothing needs to be sent.
+             * @enum {string}
+             */
+            state: "open" | "whole";
+            name: string;
+            /** Format: date-time */
+            created_at: string;
+            created_by: string;
+            /** @description It is forgotten then unless more of it comes. */
+            readonly expires_at_ms?: number;
+            /** @description Where to go on (tus 1.0: HEAD, PATCH, DELETE); for six hours. */
+            readonly url?: string;
+            /** @description How much to send at once. */
+            readonly part_bytes?: number;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        UploadOut: {
+            id: string;
+            sha256: string;
+            size_bytes: number;
+            /** @description So many bytes are here. */
+            offset_bytes: number;
+            /**
+             * @description `whole`: verified; nothing needs to be sent.
+             * @enum {string}
+             */
+            state: "open" | "whole";
+            name: string;
+            /** Format: date-time */
+            created_at: string;
+            created_by: string;
+            /** @description It is forgotten then unless more of it comes. */
+            readonly expires_at_ms?: number;
         };
         /** @description A request body. `read` is how views use it. */
         UserCreateRequest: {
@@ -8852,6 +8959,89 @@ export interface operations {
         };
     };
     tokens_destroy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    uploads_list: {
+        parameters: {
+            query: {
+                /** @description Where to go on: from `next`, `previous` or `Link`. */
+                cursor?: string;
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+                /** @description Rows a page. */
+                page_size?: number;
+                /** @description Slug or id. */
+                project: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedUploadOutList"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    uploads_create: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: {
+                /** @description Sent again within 24 hours with the same request, the first reply is given again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UploadBeginRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadBegunOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    uploads_destroy: {
         parameters: {
             query?: never;
             header?: never;

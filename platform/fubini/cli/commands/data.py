@@ -13,7 +13,7 @@ from fubini.cli.client import Client, connect, segment
 from fubini.cli.config import OPTIONS
 from fubini.cli.errors import CliError, Exit
 
-data_app = typer.Typer(no_args_is_help=True, help="Datasets: import, list, fetch.")
+data_app = typer.Typer(no_args_is_help=True, help="Datasets: upload, list, fetch.")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -39,12 +39,13 @@ def import_path(
 
 
 @data_app.command("import")
-def data_import(
+@data_app.command("upload")
+def data_upload(
     path: Annotated[Path, typer.Argument(help="A file or a folder.")],
     name: Annotated[str, typer.Option(help="The dataset's name; default: the path's.")] = "",
     description: Annotated[str, typer.Option(help="What it is.")] = "",
 ) -> None:
-    """Make a file or folder the next version of a dataset."""
+    """Make a file or folder the next version of a dataset. Broken off, the same command goes on where it stopped."""
     chosen = name or re.sub(r"[^a-z0-9]+", "-", path.resolve().stem.lower()).strip("-")
     made = import_path(connect(), path, chosen, description)
     verb = "is now" if made["created"] else "has been"
@@ -69,7 +70,7 @@ def data_list(search: Annotated[str, typer.Option(help="Part of a name or descri
             ("MADE", lambda d: output.ago(d["created_at"])),
             ("DESCRIPTION", lambda d: d["description"]),
         ],
-        empty="no datasets: fubini data import PATH --name NAME",
+        empty="no datasets: fubini data upload PATH --name NAME",
     )
 
 

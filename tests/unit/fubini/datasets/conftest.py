@@ -30,7 +30,7 @@ def one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     async def here(work: Any) -> Any:
         return await sync_to_async(work)()
 
-    monkeypatch.setattr("fubini.datasets.objects._in_database", here)
+    monkeypatch.setattr("fubini.datasets.exchanges.in_database", here)
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ clock or network, and draws no random numbers outside the seeded simulator. Inte
 """
 
 from fubini_scheduler.cycle import plan
+from fubini_scheduler.forecast import forecast
 from fubini_scheduler.quote import quote
+from fubini_scheduler.trial import smallest, trial
 
-__all__ = ["plan", "quote"]
+__all__ = ["forecast", "plan", "quote", "smallest", "trial"]

@@ -19,6 +19,8 @@ MAX_PATTERN = 1_000
 MAX_STATES = 4_000
 MAX_STEPS = 600_000
 MAX_REPEAT = 1_000
+MAX_OPEN = 2  # repeats without an upper end, where a matcher that goes back is used
+MAX_BACKTRACKING = 50_000_000  # its steps on one text: one such repeat over 5,000 characters
 
 Test = Callable[[str], bool]
 
@@ -39,6 +41,8 @@ class _Compiler:
         self.states: list[_State] = []
         self.fold = self.dotall = self.multiline = False
         self.depth = 0
+        self.freedoms: list[int | None] = []  # ways each choice can go: alternatives, lengths; None: any length
+        self.nested = False  # something with a choice in it is itself repeated
 
     def fail(self, reason: str) -> LanguageError:
         return LanguageError(f"error parsing regexp: {reason}: `{self.text}`", self.at)
@@ -60,6 +64,7 @@ class _Compiler:
         start, ends = self.sequence()
         while self.peek() == "|":
             self.at += 1
+            self.freedoms.append(2)
             other, more = self.sequence()
             start = self.add(_State((start, other)))
             ends += more
@@ -81,11 +86,16 @@ class _Compiler:
 
     def repeated(self) -> tuple[int, list[int]]:
         begin = self.at
+        choices = len(self.freedoms)
         part = self.atom()
         while True:
             low, high = self.quantifier()
             if low is None:
                 return part
+            if len(self.freedoms) > choices and (high is None or high > 1):
+                self.nested = True
+            if high != low:
+                self.freedoms.append(None if high is None else high - low + 1)
             end = self.at
             part = self.times(begin, end, low, high, part)
 
@@ -308,16 +318,38 @@ _POSIX: dict[str, Test] = {
 class Pattern:
     """A compiled pattern."""
 
-    def __init__(self, states: list[_State], start: int, ends: list[int]) -> None:
-        self._states = states
+    def __init__(self, read: _Compiler, start: int, ends: list[int]) -> None:
+        self._states = read.states
         self._start = start
         self._ends = frozenset(ends)
+        self._freedoms = tuple(read.freedoms)
+        self._nested = read.nested
+
+    @property
+    def backtracks(self) -> bool:
+        """Whether a matcher that goes back may take more than a small power of the text's length."""
+        return self._nested or self._freedoms.count(None) > MAX_OPEN
+
+    def backtracking(self, size: int) -> int:
+        """The most steps a matcher that goes back takes on a text of `size` characters, unless `backtracks`."""
+        steps = size + 1
+        for freedom in self._freedoms:
+            steps = min(steps * (size + 1 if freedom is None else min(freedom, size + 1)), MAX_BACKTRACKING + 1)
+        return steps
 
     def search(self, text: str) -> bool:
         """Whether the pattern matches anywhere in the text.
 
         Raises:
             LimitError: pattern and text together take too long.
+        """
+        return self.looked(text)[0]
+
+    def looked(self, text: str) -> tuple[bool, int]:
+        """Whether the pattern matches anywhere in the text, and how many states were followed to know it.
+
+        Raises:
+            LimitError: as `search`.
         """
         current: set[int] = set()
         budget = MAX_STEPS
@@ -329,18 +361,18 @@ class Pattern:
             if budget < 0:
                 raise LimitError(f"matching the pattern takes more than {MAX_STEPS} steps")
             if any(state in self._ends and self._states[state].test is None for state in reached):
-                return True
+                return True, MAX_STEPS - budget
             if at == size:
-                return False
+                break
             char = text[at]
             current = set()
             for state in reached:
                 found = self._states[state]
                 if found.test is not None and found.test(char):
                     if state in self._ends:
-                        return True
+                        return True, MAX_STEPS - budget
                     current.update(found.next)
-        return False
+        return False, MAX_STEPS - budget
 
     def _follow(self, states: set[int], text: str, at: int) -> set[int]:
         """All states that are reached without a character."""
@@ -387,27 +419,26 @@ def compile(pattern: str) -> Pattern:
     start, ends = compiler.alternation()
     if compiler.at < len(pattern):
         raise compiler.fail("unexpected )")
-    return Pattern(compiler.states, start, ends)
+    return Pattern(compiler, start, ends)
 
 
-_UNBOUNDED = re.compile(r"(?<!\\)(?:[*+]|\{\d+,\})")
-
-
-def compile_backtracking(pattern: str) -> re.Pattern[str]:
-    """A pattern for finding and replacing, by Python's matcher: only shapes whose time cannot explode.
+def compile_backtracking(pattern: str, size: int = 0) -> re.Pattern[str]:
+    """A pattern for finding and replacing in a text of `size` characters, by Python's matcher: only shapes whose work
+    cannot explode there.
 
     Raises:
         LanguageError: it is none.
         LimitError: it repeats in a way that may take very long.
     """
-    compile(pattern)
-    if (
-        len(_UNBOUNDED.findall(pattern)) > 2
-        or re.search(r"[*+}?][^()]*\)(?:[*+]|\{)", pattern)
-        or re.search(r"\([^()]*\|[^()]*\)(?:[*+]|\{)", pattern)
-    ):
+    read = compile(pattern)
+    if read.backtracks:
         raise LimitError(
             f"the pattern '{pattern}' repeats too much to be replaced with; use at most two * or +, not nested"
+        )
+    if read.backtracking(size) > MAX_BACKTRACKING:
+        raise LimitError(
+            f"the pattern '{pattern}' leaves too many ways to match {size} characters; use fewer of *, +, ? and |, "
+            "or a shorter text"
         )
     try:
         return re.compile(pattern)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -26,8 +25,8 @@ def disk() -> Iterator[SmallDisk]:
 
 @pytest.fixture
 def agent(platform: FakePlatform, disk: SmallDisk) -> Iterator[AgentProcess]:
-    """An agent whose whole state lies on the small disk; its polls are long, so that news cannot wait for one."""
-    made = AgentProcess(platform, disk.path / "state", wait_s=20.0).join().start()
+    """An agent whose whole state lies on the small disk; its polls are longer than any wait here, so news came without one."""
+    made = AgentProcess(platform, disk.path / "state", wait_s=60.0).join().start()
     yield made
     made.stop_all()
 
@@ -44,9 +43,7 @@ def test_it_stops_claiming_says_why_hands_back_and_goes_on(
     platform.lease("before", argv=("true",))
     assert platform.outcome("before").state.value == "succeeded"
     disk.fill(leave=2 * MIB)
-    began = time.monotonic()
-    platform.wait(lambda: refusal(platform), "the refusal", 5)
-    assert time.monotonic() - began < 5
+    platform.wait(lambda: refusal(platform), "the refusal")
     assert "make room there" in refusal(platform)
     assert str(disk.path) in refusal(platform)
 
@@ -57,7 +54,7 @@ def test_it_stops_claiming_says_why_hands_back_and_goes_on(
     assert back.outcome.started_ms is None
 
     disk.free_up()
-    platform.wait(lambda: not refusal(platform), "work to be taken again", 5)
+    platform.wait(lambda: not refusal(platform), "work to be taken again")
     platform.lease("after", argv=("true",))
     assert platform.outcome("after").state.value == "succeeded"
 

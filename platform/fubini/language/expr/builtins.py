@@ -9,14 +9,25 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+import re
 from collections.abc import Callable, Mapping
-from functools import cmp_to_key, lru_cache
+from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from fubini.language import gojson
 from fubini.language.errors import LanguageError, LimitError
 from fubini.language.expr import tree
-from fubini.language.expr.evaluate import MAX_ELEMENTS, MAX_TEXT, Runtime, _kind, as_key, is_number
+from fubini.language.expr.evaluate import (
+    MAX_ELEMENTS,
+    MAX_TEXT,
+    Metered,
+    Runtime,
+    Spend,
+    _kind,
+    as_key,
+    is_number,
+)
 from fubini.language.expr.sprig import SPRIG, replaced
 
 
@@ -29,13 +40,11 @@ def call(run: Runtime, node: tree.Builtin) -> Any:
     if function is None:
         raise LanguageError(f"the function {node.name} is not available here", node.position)
     arguments = [run.run(argument) for argument in node.arguments]
-    for argument in arguments:
-        if isinstance(argument, (list, dict)):
-            run.spend(len(argument), node.position)
-        elif isinstance(argument, str):
-            run.spend(len(argument) // 1000, node.position)
+    at_a_glance = node.name in _AT_A_GLANCE
+    if not at_a_glance:
+        run.charge(node.position, *arguments)
     try:
-        return function(*arguments)
+        value = function(*arguments)
     except LanguageError as error:
         raise type(error)(error.message, node.position) from None
     except TypeError:
@@ -44,6 +53,9 @@ def call(run: Runtime, node: tree.Builtin) -> Any:
         ) from None
     except (ValueError, ArithmeticError, binascii.Error) as error:
         raise LanguageError(f"{node.name}: {error}", node.position) from None
+    if not at_a_glance:
+        run.charge(node.position, value)
+    return value
 
 
 # --- predicates -------------------------------------------------------------------------------------------------
@@ -140,12 +152,8 @@ def _group_by(run: Runtime, values: list[Any], closure: tree.Node | None, _: lis
 def _sort_by(run: Runtime, values: list[Any], closure: tree.Node | None, rest: list[Any]) -> Any:
     assert closure is not None
     keyed = [(run.predicate(closure, value, n), value) for n, value in enumerate(values)]
-    ordered = sorted(keyed, key=cmp_to_key(_order_keyed), reverse=_descending(rest))
-    return [value for _, value in ordered]
-
-
-def _order_keyed(a: tuple[Any, Any], b: tuple[Any, Any]) -> int:
-    return _order(a[0], b[0])
+    _sortable([key for key, _ in keyed])
+    return [value for _, value in sorted(keyed, key=itemgetter(0), reverse=_descending(rest))]
 
 
 def _reduce(run: Runtime, values: list[Any], closure: tree.Node | None, rest: list[Any]) -> Any:
@@ -181,10 +189,13 @@ _PREDICATES: dict[str, Predicate] = {
 # --- numbers and texts ------------------------------------------------------------------------------------------
 
 
-def _order(a: Any, b: Any) -> int:
-    if (is_number(a) and is_number(b)) or (isinstance(a, str) and isinstance(b, str)):
-        return int(a > b) - int(a < b)
-    raise LanguageError(f"cannot sort {_kind(a)} and {_kind(b)}")
+def _sortable(keys: list[Any]) -> None:
+    """Only numbers or only texts have an order; a single key of any kind needs none."""
+    kinds = {"number" if is_number(key) else _kind(key): key for key in keys}
+    if len(keys) > 1 and (len(kinds) > 1 or not kinds.keys() <= {"number", "string"}):
+        first = next(iter(kinds.values()))
+        other = next((key for key in reversed(kinds.values())), first)
+        raise LanguageError(f"cannot sort {_kind(first)} and {_kind(other)}")
 
 
 def _descending(rest: list[Any]) -> bool:
@@ -410,13 +421,14 @@ def _uniq(values: Any) -> list[Any]:
 
 def _identity(value: Any) -> Any:
     """Something hashable that is the same for values that are `equal`."""
-    if is_number(value):
+    kind = type(value)
+    if kind is int or kind is float:
         return "number", value
-    if isinstance(value, list):
+    if kind is list:
         return "array", tuple(_identity(part) for part in value)
     if isinstance(value, Mapping):
         return "map", frozenset((key, _identity(part)) for key, part in value.items())
-    return type(value), value
+    return kind, value
 
 
 def _concat(*values: Any) -> list[Any]:
@@ -436,7 +448,8 @@ def _flatten(values: Any) -> list[Any]:
 
 
 def _sort(values: Any, *rest: Any) -> list[Any]:
-    return sorted(_list(values), key=cmp_to_key(_order), reverse=_descending(list(rest)))
+    _sortable(_list(values))
+    return sorted(values, reverse=_descending(list(rest)))
 
 
 # --- JSON, base64, bits -----------------------------------------------------------------------------------------
@@ -499,6 +512,9 @@ def _refused(name: str) -> Callable[..., Any]:
 
     return apply
 
+
+# What does not look at more than one part of its argument, whatever its size.
+_AT_A_GLANCE = frozenset({"len", "type", "first", "last", "get"})
 
 _PLAIN: dict[str, Callable[..., Any]] = {
     "len": _len,
@@ -570,11 +586,22 @@ def _compiled_path(path: str) -> Any:
     return library.compile(path)
 
 
-def query(text: Any, path: Any) -> Any:
-    """`jsonpath(json, path)`: one value for a definite path, otherwise the list of matches."""
+_PATTERN_IN_PATH = re.compile(r"=~|\b(?:match|search)\s*\(")
+
+
+def query(spend: Spend, text: Any, path: Any) -> Any:
+    """`jsonpath(json, path)`: one value for a definite path, otherwise the list of matches.
+
+    Each `..` looks at every value once for each list or map around it, each `$` in a filter at the whole text for each
+    value.
+    """
     document = gojson.loads(_text(text))
     if len(_text(path)) > 1000:
         raise LimitError("a JSON path of more than 1000 characters")
+    if _PATTERN_IN_PATH.search(path):
+        raise LanguageError("a JSON path with a pattern is not evaluated: use filter() and matches")
+    values = 16 + len(text) // 2
+    spend(values * _depth(document) ** path.count("..") * values ** max(path.count("$") - 1, 0))
     try:
         compiled = _compiled_path(path)
         found = compiled.findall(document)
@@ -590,6 +617,11 @@ def query(text: Any, path: Any) -> Any:
     return found[0]
 
 
+def _depth(value: Any) -> int:
+    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return 1 + max((_depth(part) for part in parts), default=0)
+
+
 def _to_compact_json(value: Any) -> str:
     return gojson.dumps(value)
 
@@ -597,7 +629,7 @@ def _to_compact_json(value: Any) -> str:
 ARGO: Mapping[str, Any] = {
     "asInt": to_int,
     "asFloat": to_float,
-    "jsonpath": query,
+    "jsonpath": Metered(query),
     "toJson": _to_compact_json,
     "sprig": SPRIG,
 }

@@ -1,9 +1,10 @@
 """Syntax tree + scope -> value.
 
-Values are Python's None, bool, int, float, str, list, dict; an int is a 64-bit Go int. Bounded by a step count and
-by the size of what an expression may build, so that any text ends within a second. Lists and maps share their parts,
-so what counts is their *weight*: how much they would be written out, each part as often as it stands in them. Whoever
-walks a value (equality, JSON, text) then needs no bound of his own.
+Values are Python's None, bool, int, float, str, list, dict; an int is a 64-bit Go int. Three counts bound any text,
+and none of them is a clock: the nodes evaluated (*steps*), what operators and functions read at once (*work*), and the
+size of what is built. Lists and maps share their parts, so what counts is how much they would be written out, each
+part as often as it stands in them. Whoever walks a value (equality, JSON, text) then needs no bound of his own: the
+operator or call has charged for it before.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from fubini.language import gojson, regex
@@ -18,6 +20,9 @@ from fubini.language.errors import LanguageError, LimitError
 from fubini.language.expr import tree
 
 MAX_STEPS = 200_000
+MAX_WORK = 400_000  # parts of lists and maps, and pieces of texts, that operators and functions read
+TEXT_PIECE = 1_000  # characters of a text that count as one
+STATES_A_PART = 2  # states of a pattern that count as one part: one search may take its whole budget, not many
 MAX_TEXT = 4_000_000
 MAX_ELEMENTS = 100_000
 MAX_WEIGHT = 8_000_000  # of one value; an element weighs PART, a text its characters besides
@@ -25,6 +30,17 @@ MAX_BUILT = 32_000_000  # of all lists and maps of one evaluation, without what 
 PART = 16
 
 Function = Callable[..., Any]
+Spend = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Metered:
+    """A function whose work does not follow from its arguments' size: it is handed what it charges by."""
+
+    function: Function  # takes `spend(work)` before its arguments
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.function(lambda _: None, *arguments)
 
 
 class Runtime:
@@ -36,8 +52,10 @@ class Runtime:
         self.names: dict[str, Any] = {}
         self.elements: list[dict[str, Any]] = []
         self.steps = 0
+        self.work = 0
         self.built = 0
-        self.weights: dict[int, tuple[Any, int]] = {}  # by identity; the value is kept so that it stays the same
+        # (value, weight, parts) by identity; the value is kept so that it stays the same
+        self.weights: dict[int, tuple[Any, int, int]] = {}
 
     def run(self, node: tree.Node) -> Any:
         self.steps += 1
@@ -52,32 +70,44 @@ class Runtime:
 
     def weight(self, value: Any) -> int:
         """How large a value is when it is written out; exact up to the limit."""
-        if isinstance(value, str):
-            return PART + len(value)
-        if not isinstance(value, (list, Mapping)):
-            return PART
+        return self._measure(value)[0]
+
+    def _measure(self, value: Any) -> tuple[int, int]:
+        """A value's weight, and how many parts and pieces of text somebody finds who walks it."""
+        kind = type(value)
+        if kind is str:
+            return PART + len(value), 1 + len(value) // TEXT_PIECE
+        if kind is int or not isinstance(value, (list, Mapping)):
+            return PART, 1
         known = self.weights.get(id(value))
         if known is not None:
-            return known[1]
-        total = PART
-        if isinstance(value, Mapping):
-            for key, part in value.items():
-                total += len(str(key)) + self.weight(part)
-                if total > MAX_WEIGHT:
-                    break
-        else:
-            for part in value:
-                total += self.weight(part)
-                if total > MAX_WEIGHT:
-                    break
-        self.weights[id(value)] = (value, total)
-        return total
+            return known[1], known[2]
+        total, parts = PART, 1
+        keys = value if isinstance(value, Mapping) else ()
+        for key in keys:
+            total += len(str(key))
+        for part in value.values() if isinstance(value, Mapping) else value:
+            more, inside = self._measure(part)
+            total += more
+            parts += inside
+            if total > MAX_WEIGHT:
+                break
+        self.weights[id(value)] = (value, total, parts)
+        return total, parts
 
-    def spend(self, steps: int, position: int) -> None:
-        """Charge work that a built-in does at once."""
-        self.steps += steps
-        if self.steps > MAX_STEPS * 4:
-            raise LimitError(f"the expression takes more than {MAX_STEPS} steps", position)
+    def charge(self, position: int, *values: Any) -> None:
+        """Charge for walking values from end to end, as an operator or a function may.
+
+        Raises:
+            LimitError: all operators and functions together read more than `MAX_WORK`.
+        """
+        self.spend(sum(self._measure(value)[1] for value in values), position)
+
+    def spend(self, work: int, position: int) -> None:
+        """Charge work that a function has counted itself."""
+        if self.work + work > MAX_WORK:
+            raise LimitError(f"the expression's functions and operators read more than {MAX_WORK} parts", position)
+        self.work += work
 
     def predicate(self, closure: tree.Node, element: Any, index: int, acc: Any = None) -> Any:
         self.elements.append({"": element, "index": index, "acc": acc})
@@ -212,6 +242,7 @@ def _slice(run: Runtime, node: tree.Slice) -> Any:
     start = start + size if start < 0 else start
     end = end + size if end < 0 else end
     start, end = min(max(start, 0), size), min(max(end, 0), size)
+    run.spend(max(end - start, 0) // (TEXT_PIECE if isinstance(value, str) else 1), node.position)
     return value[start:end] if start < end else value[:0]
 
 
@@ -228,15 +259,20 @@ def _call(run: Runtime, node: tree.Call) -> Any:
     if not callable(function):
         raise LanguageError(f"{_kind(function)} is not callable", node.position)
     arguments = [run.run(argument) for argument in node.arguments]
-    run.spend(len(arguments), node.position)
+    run.charge(node.position, *arguments)
     try:
-        return function(*arguments)
+        if isinstance(function, Metered):
+            value = function.function(lambda work: run.spend(work, node.position), *arguments)
+        else:
+            value = function(*arguments)
     except LanguageError as error:
         raise type(error)(error.message, node.position) from None
     except TypeError:
         raise LanguageError(f"wrong arguments for the call ({len(arguments)} given)", node.position) from None
     except (ValueError, KeyError, IndexError, ArithmeticError, re.error) as error:
         raise LanguageError(str(error), node.position) from None
+    run.charge(node.position, value)
+    return value
 
 
 def _builtin(run: Runtime, node: tree.Builtin) -> Any:
@@ -324,11 +360,18 @@ def _binary(run: Runtime, node: tree.Binary) -> Any:
         left = _link(run, node.left)
         return run.run(node.right) if left is None or left is _ABSENT else left
     left, right = run.run(node.left), run.run(node.right)
+    if isinstance(left, _LARGE) or isinstance(right, _LARGE):
+        run.charge(node.position, left, right)
     if operator == "==":
         return equal(left, right)
     if operator == "!=":
         return not equal(left, right)
+    if operator == "matches":
+        return _matches(run, left, right, node)
     return _OPERATORS[operator](left, right, node)
+
+
+_LARGE = (str, list, dict)
 
 
 def _logic(run: Runtime, node: tree.Binary, conjunction: bool) -> bool:
@@ -406,16 +449,6 @@ def _in(left: Any, right: Any, node: tree.Binary) -> bool:
     raise LanguageError(f'operator "in" not defined on {_kind(right)}', node.position)
 
 
-def match_pattern(pattern: Any, text: Any, position: int) -> bool:
-    """`matches`: an unanchored search with a bounded pattern and text."""
-    if not (isinstance(pattern, str) and isinstance(text, str)):
-        raise LanguageError(f"invalid operation: {_kind(text)} matches {_kind(pattern)}", position)
-    try:
-        return regex.compile(pattern).search(text)
-    except LanguageError as error:
-        raise type(error)(error.message, position) from None
-
-
 def _text_test(left: Any, right: Any, node: tree.Binary) -> bool:
     if left is None or right is None:
         return False
@@ -426,10 +459,18 @@ def _text_test(left: Any, right: Any, node: tree.Binary) -> bool:
     return left.startswith(right) if node.operator == "startsWith" else left.endswith(right)
 
 
-def _matches(left: Any, right: Any, node: tree.Binary) -> bool:
+def _matches(run: Runtime, left: Any, right: Any, node: tree.Binary) -> bool:
+    """An unanchored search with a bounded pattern and text."""
     if left is None or right is None:
         return False
-    return match_pattern(right, left, node.position)
+    if not (isinstance(left, str) and isinstance(right, str)):
+        raise _mismatch(left, right, node)
+    try:
+        found, states = regex.compile(right).looked(left)
+    except LanguageError as error:
+        raise type(error)(error.message, node.position) from None
+    run.spend(states // STATES_A_PART, node.position)
+    return found
 
 
 _OPERATORS: dict[str, Callable[[Any, Any, tree.Binary], Any]] = {
@@ -446,7 +487,6 @@ _OPERATORS: dict[str, Callable[[Any, Any, tree.Binary], Any]] = {
     "^": _arithmetic,
     "..": _range,
     "in": _in,
-    "matches": _matches,
     "contains": _text_test,
     "startsWith": _text_test,
     "endsWith": _text_test,

@@ -16,9 +16,11 @@ from typing import Any
 
 from fubini.language import gojson, regex
 from fubini.language.errors import LanguageError, LimitError
+from fubini.language.expr.evaluate import STATES_A_PART, Metered, Spend
 
 _MAX_TEXT = 4_000_000
 _MAX_ELEMENTS = 100_000
+_BACKTRACKS_A_PART = 500
 
 
 def _s(value: Any) -> str:
@@ -79,6 +81,16 @@ def replaced(text: str, old: str, new: str, count: int = -1) -> str:
     if len(text) + places * (len(new) - len(old)) > _MAX_TEXT:
         raise LimitError(f"a text longer than {_MAX_TEXT} characters")
     return text.replace(old, new, count)
+
+
+def _word_by_word(function: Callable[..., Any]) -> Metered:
+    """A function that handles every word of a text by itself, which costs more than reading the text."""
+
+    def apply(spend: Spend, *arguments: Any) -> Any:
+        spend(sum(len(argument) for argument in arguments if isinstance(argument, str)) // 4)
+        return function(*arguments)
+
+    return Metered(apply)
 
 
 def _trunc(count: Any, text: Any) -> str:
@@ -263,7 +275,13 @@ def _uniq(values: Any) -> list[Any]:
 
 
 def _has(value: Any, values: Any) -> bool:
-    return any(gojson.dumps(value) == gojson.dumps(other) for other in _list(values))
+    sought = gojson.dumps(value)
+    return any(gojson.dumps(other) == sought for other in _list(values))
+
+
+def _without(values: Any, *drop: Any) -> list[Any]:
+    dropped = {gojson.dumps(value) for value in drop}
+    return [value for value in _list(values) if gojson.dumps(value) not in dropped]
 
 
 def _sort_alpha(values: Any) -> list[str]:
@@ -307,45 +325,58 @@ def _b64dec(text: Any) -> str:
         return f"illegal base64 data: {error}"
 
 
-def _pattern(text: Any) -> re.Pattern[str]:
-    return regex.compile_backtracking(_s(text))
+def _pattern(spend: Spend, pattern: Any, text: Any) -> tuple[re.Pattern[str], str]:
+    """The pattern and as much of the text as is searched, charged for."""
+    searched = _s(text)[:5_000]
+    found = regex.compile_backtracking(_s(pattern), len(searched))
+    spend(regex.compile(_s(pattern)).backtracking(len(searched)) // _BACKTRACKS_A_PART)
+    return found, searched
 
 
-def _regex_find(pattern: Any, text: Any) -> str:
-    match = _pattern(pattern).search(_s(text)[:5_000])
+def _regex_match(spend: Spend, pattern: Any, text: Any) -> bool:
+    found, states = regex.compile(_s(pattern)).looked(_s(text))
+    spend(states // STATES_A_PART)
+    return found
+
+
+def _regex_find(spend: Spend, pattern: Any, text: Any) -> str:
+    compiled, searched = _pattern(spend, pattern, text)
+    match = compiled.search(searched)
     return match.group() if match else ""
 
 
-def _regex_find_all(pattern: Any, text: Any, count: Any) -> list[str]:
-    found = [m.group() for m in _pattern(pattern).finditer(_s(text)[:5_000])]
+def _regex_find_all(spend: Spend, pattern: Any, text: Any, count: Any) -> list[str]:
+    compiled, searched = _pattern(spend, pattern, text)
+    found = [m.group() for m in compiled.finditer(searched)]
     return found if _i(count) < 0 else found[: _i(count)]
 
 
-def _regex_replace(pattern: Any, text: Any, replacement: Any) -> str:
+def _regex_replace(spend: Spend, pattern: Any, text: Any, replacement: Any) -> str:
     expand = re.sub(r"\$\{?(\w+)\}?", r"\\g<\1>", _s(replacement).replace("\\", "\\\\"))
-    return _substituted(pattern, text, expand, len(expand))
+    return _substituted(spend, pattern, text, expand, len(expand))
 
 
-def _regex_replace_literal(pattern: Any, text: Any, replacement: Any) -> str:
+def _regex_replace_literal(spend: Spend, pattern: Any, text: Any, replacement: Any) -> str:
     literal = _s(replacement)
-    return _substituted(pattern, text, lambda _: literal, len(literal))
+    return _substituted(spend, pattern, text, lambda _: literal, len(literal))
 
 
-def _substituted(pattern: Any, text: Any, by: str | Callable[[re.Match[str]], str], length: int) -> str:
+def _substituted(spend: Spend, pattern: Any, text: Any, by: str | Callable[[re.Match[str]], str], length: int) -> str:
     """`re.sub` whose result is bounded before it is made: a group is written at most once for each two characters of
     the replacement, and all matches together are no longer than the text."""
-    searched = _s(text)[:5_000]
-    matches = sum(1 for _ in _pattern(pattern).finditer(searched))
+    compiled, searched = _pattern(spend, pattern, text)
+    matches = sum(1 for _ in compiled.finditer(searched))
     if length * (matches + len(searched)) > 2 * _MAX_TEXT:
         raise LimitError(f"a text longer than {_MAX_TEXT} characters")
-    return _bounded(_pattern(pattern).sub(by, searched))
+    return _bounded(compiled.sub(by, searched))
 
 
-def _regex_split(pattern: Any, text: Any, count: Any) -> list[str]:
+def _regex_split(spend: Spend, pattern: Any, text: Any, count: Any) -> list[str]:
     limit = _i(count)
     if limit == 0:
         return []
-    return _pattern(pattern).split(_s(text)[:5_000], 0 if limit < 0 else limit - 1)
+    compiled, searched = _pattern(spend, pattern, text)
+    return compiled.split(searched, 0 if limit < 0 else limit - 1)
 
 
 def _atoi(text: Any) -> int:
@@ -380,13 +411,13 @@ _TABLE: dict[str, Callable[..., Any]] = {
     "trimSuffix": lambda p, t: _s(t).removesuffix(_s(p)),
     "upper": lambda t: _s(t).upper(),
     "lower": lambda t: _s(t).lower(),
-    "title": _title,
-    "untitle": lambda t: re.sub(r"(?:^|(?<=\s))\w", lambda m: m.group().lower(), _s(t)),
+    "title": _word_by_word(_title),
+    "untitle": _word_by_word(lambda t: re.sub(r"(?:^|(?<=\s))\w", lambda m: m.group().lower(), _s(t))),
     "repeat": _repeat,
     "substr": _substr,
     "trunc": _trunc,
     "abbrev": _abbrev,
-    "initials": lambda t: "".join(w[0] for w in _s(t).split()),
+    "initials": _word_by_word(lambda t: "".join(w[0] for w in _s(t).split())),
     "nospace": lambda t: "".join(_s(t).split()),
     "swapcase": _swapcase,
     "contains": lambda p, t: _s(p) in _s(t),
@@ -399,10 +430,10 @@ _TABLE: dict[str, Callable[..., Any]] = {
     "cat": lambda *v: " ".join(gojson.format_value(x) for x in v if x is not None),
     "indent": _indent,
     "nindent": lambda n, t: "\n" + _indent(n, t),
-    "wrap": _wrap,
-    "snakecase": lambda t: "_".join(_words(_s(t))).lower(),
-    "kebabcase": lambda t: "-".join(_words(_s(t))).lower(),
-    "camelcase": _camel,
+    "wrap": _word_by_word(_wrap),
+    "snakecase": _word_by_word(lambda t: "_".join(_words(_s(t))).lower()),
+    "kebabcase": _word_by_word(lambda t: "-".join(_words(_s(t))).lower()),
+    "camelcase": _word_by_word(_camel),
     "join": _join,
     "split": _split,
     "splitList": lambda sep, t: _s(t).split(_s(sep)) if _s(sep) else list(_s(t)),
@@ -415,12 +446,12 @@ _TABLE: dict[str, Callable[..., Any]] = {
     "adler32sum": lambda t: str(zlib.adler32(_s(t).encode())),
     "b64enc": lambda t: base64.b64encode(_s(t).encode()).decode(),
     "b64dec": _b64dec,
-    "regexMatch": lambda p, t: regex.compile(_s(p)).search(_s(t)),
-    "regexFind": _regex_find,
-    "regexFindAll": _regex_find_all,
-    "regexReplaceAll": _regex_replace,
-    "regexReplaceAllLiteral": _regex_replace_literal,
-    "regexSplit": _regex_split,
+    "regexMatch": Metered(_regex_match),
+    "regexFind": Metered(_regex_find),
+    "regexFindAll": Metered(_regex_find_all),
+    "regexReplaceAll": Metered(_regex_replace),
+    "regexReplaceAllLiteral": Metered(_regex_replace_literal),
+    "regexSplit": Metered(_regex_split),
     "regexQuoteMeta": lambda t: re.escape(_s(t)),
     # numbers
     "atoi": _atoi,
@@ -471,7 +502,7 @@ _TABLE: dict[str, Callable[..., Any]] = {
     "concat": lambda *v: [x for part in v for x in _list(part)],
     "reverse": lambda v: _list(v)[::-1],
     "uniq": _uniq,
-    "without": lambda v, *drop: [x for x in _list(v) if not _has(x, list(drop))],
+    "without": _without,
     "has": _has,
     "compact": lambda v: [x for x in _list(v) if not _empty(x)],
     "slice": _slice,

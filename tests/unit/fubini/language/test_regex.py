@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-import time
 
 import pytest
 
@@ -36,13 +35,6 @@ def test_random_patterns_agree_with_the_backtracking_matcher() -> None:
         assert regex.compile(pattern).search(text) is bool(re.search(pattern, text)), (pattern, text)
 
 
-@pytest.mark.parametrize("pattern", ["(a+)+$", r"(\w+\s?)*$", "(a|aa)+$", "(a*)*b", "a*a*a*a*a*a*b", "(x+x+)+y"])
-def test_patterns_that_hang_other_matchers_end_at_once(pattern: str) -> None:
-    begin = time.process_time()
-    regex.compile(pattern).search("a" * 5_000 + "!")
-    assert time.process_time() - begin < 1.0
-
-
 @pytest.mark.parametrize("pattern", ["(", ")", "[a", "*a", "a{2,1}", "\\", r"(?=a)", r"\1", "[z-a]", "a{9999}"])
 def test_what_is_no_pattern_is_refused(pattern: str) -> None:
     with pytest.raises(LanguageError, match="error parsing regexp"):
@@ -55,8 +47,16 @@ def test_patterns_too_large_are_refused(pattern: str) -> None:
         regex.compile(pattern)
 
 
-@pytest.mark.parametrize("pattern", ["(a+)+", "a*b*c*", "(a|b)*"])
+@pytest.mark.parametrize("pattern", ["(a+)+", "a*b*c*", "(a|b)*", "((a+))+b", "(a?){9}"])
 def test_replacing_takes_only_patterns_that_cannot_explode(pattern: str) -> None:
     with pytest.raises(LimitError):
         regex.compile_backtracking(pattern)
     assert regex.compile_backtracking("[0-9]+").sub("x", "a1b22") == "axbx"
+
+
+def test_replacing_counts_the_ways_a_pattern_can_match() -> None:
+    regex.compile_backtracking("[0-9]+[.][0-9]+", 300)
+    with pytest.raises(LimitError, match="too many ways"):
+        regex.compile_backtracking("[0-9]+[.][0-9]+", 5_000)
+    with pytest.raises(LimitError, match="too many ways"):
+        regex.compile_backtracking("a?" * 30 + "a" * 30, 30)

@@ -29,6 +29,7 @@ from fubini.runs.models import Attempt, Lease, Task
 from fubini.runs.transitions import ATTEMPT_ENDED, ATTEMPT_LIVE, TASK_ENDED
 from fubini_protocol.v1 import messages as wire
 from fubini_scheduler.cycle import plan
+from tests.support.replay import TOPICS, states_replayed
 from tests.support.rows import make_place, make_project, make_run, make_task
 
 ENDS = ["succeeded", "failed-user", "failed-node", "lost", "preempted"]
@@ -170,10 +171,10 @@ class LeaseMachine(RuleBasedStateMachine):
 
     @invariant()
     def events_replay_to_the_tables(self) -> None:
-        states: dict[tuple[str, str], str] = {}
-        for event in Event.objects.filter(topic__in=["task", "attempt", "lease", "hold"]).order_by("id"):
-            assert states.get((event.topic, event.entity_id), "") == event.from_state
-            states[event.topic, event.entity_id] = event.to_state
+        def mismatch(event: Event, before: str) -> None:
+            raise AssertionError(f"{event.kind} leaves {event.from_state}, replay is at {before}")
+
+        states = states_replayed(Event.objects.filter(topic__in=TOPICS).order_by("id"), mismatch)
         tables: dict[tuple[str, str], Any] = {}
         for topic, model in (("task", Task), ("attempt", Attempt), ("lease", Lease), ("hold", Hold)):
             tables.update({(topic, pk): state for pk, state in model.objects.values_list("pk", "state")})

@@ -24,6 +24,7 @@ def check(run_ids: list[str]) -> list[dict[str, str]]:
     from fubini.runs.models import Attempt, Lease, Run, RunNode, Task
     from fubini.runs.results import attempt_cost_micros
     from fubini.runs.transitions import ATTEMPT_ENDED, RUN_ENDED, TASK_ENDED
+    from tests.support.replay import TOPICS, states_replayed
 
     bad: list[dict[str, str]] = []
 
@@ -87,17 +88,17 @@ def check(run_ids: list[str]) -> list[dict[str, str]]:
         if attempt.state in ("lost", "preempted") and hold.settled_micros:
             violated("I6", f"attempt {attempt.pk} was {attempt.state} and its project paid {hold.settled_micros}")
     # I9 terminal stays, replay equals the tables
-    replayed: dict[tuple[str, str, int], str] = {}
     ended = {"task": TASK_ENDED, "attempt": ATTEMPT_ENDED, "hold": {"settled", "released"}, "lease": {"released", "revoked"}}
-    for event in Event.objects.filter(run_id__in=run_ids, topic__in=["task", "attempt", "lease", "hold", "node"]).order_by("id"):
-        key = (event.topic, event.entity_id if event.topic != "node" else f"{event.run_id}/{event.entity_id}", 0)
-        before = replayed.get(key, "")
-        if event.topic != "node":
-            if before != event.from_state:
-                violated("I9", f"{event.topic} {event.entity_id}: event {event.pk} leaves {event.from_state}, replay is at {before or 'nothing'}")
-            if before in ended[event.topic] and event.to_state != before:
-                violated("I9", f"{event.topic} {event.entity_id} left {before}")
-        replayed[key] = event.to_state
+
+    def mismatch(event: Any, before: str) -> None:
+        violated("I9", f"{event.topic} {event.entity_id}: event {event.pk} leaves {event.from_state}, replay is at {before or 'nothing'}")
+        if before in ended[event.topic] and event.to_state != before:
+            violated("I9", f"{event.topic} {event.entity_id} left {before}")
+
+    told = Event.objects.filter(run_id__in=run_ids)
+    replayed = states_replayed(told.filter(topic__in=TOPICS).order_by("id").iterator(), mismatch)
+    for event in told.filter(topic="node").order_by("id").iterator():
+        replayed["node", f"{event.run_id}/{event.entity_id}"] = event.to_state
     tables = {
         "task": {t.pk: t.state for t in tasks},
         "attempt": {a.pk: a.state for a in attempts},
@@ -110,8 +111,8 @@ def check(run_ids: list[str]) -> list[dict[str, str]]:
     }
     for topic, rows in tables.items():
         for pk, state in rows.items():
-            if replayed.get((topic, pk, 0)) != state:
-                violated("I9", f"{topic} {pk} is {state}; its events end at {replayed.get((topic, pk, 0))}")
+            if replayed.get((topic, pk)) != state:
+                violated("I9", f"{topic} {pk} is {state}; its events end at {replayed.get((topic, pk))}")
     return bad
 
 

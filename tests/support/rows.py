@@ -129,6 +129,6 @@ def make_attempt(task: Task, place: Place, *, hold_micros: int = 100_000, age_ms
         granted_at_ms=at_ms,
         expires_at_ms=at_ms + 30_000,
     )
-    attempts_create([attempt], [lease], at_ms=at_ms)
+    attempts_create([attempt], [lease], held_micros={attempt_id: hold_micros}, at_ms=at_ms)
     Run.objects.filter(pk=task.run_id).update(held_micros=hold_micros)
     return attempt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from fubini.common.compact import CompactJSONField
 from fubini.common.ids import IdField
 
 
@@ -65,7 +66,7 @@ class DatasetVersion(models.Model):
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
     digest = models.CharField(max_length=64)
-    entries = models.JSONField()
+    entries = CompactJSONField()
     files = models.PositiveIntegerField()
     size_bytes = models.BigIntegerField()
     created_at = models.DateTimeField(auto_now_add=True)
@@ -85,10 +86,10 @@ class Artifact(models.Model):
     generation = models.IntegerField()
     name = models.CharField(max_length=128)
     attempt_id = models.CharField(max_length=32)
-    entries = models.JSONField()
+    entries = CompactJSONField()
     size_bytes = models.BigIntegerField()
     created_at_ms = models.BigIntegerField()
-    provenance = models.JSONField(null=True)  # of a fetched one: where from, its revision there, sha256, when
+    provenance = CompactJSONField(null=True)  # of a fetched one: where from, its revision there, sha256, when
 
 
 class Fetch(models.Model):

@@ -159,7 +159,8 @@ def _apply(world: World, placements: Sequence[core.Placement], at_ms: int, total
         )
     rows_update([r for r in runs.values() if r.pk in {t.run_id for t in moved}], ["held_micros"])
     tasks_move(moved, "placed", at_ms=at_ms, fields=["fence", "waiting_for", "why", "why_since_ms"])
-    attempts_create(attempts, leases, at_ms=at_ms)
+    held = {ids[p.task_id]: p.hold_micros for p in within}
+    attempts_create(attempts, leases, held_micros=held, at_ms=at_ms)
     RunPlace.objects.bulk_create(bound.values(), ignore_conflicts=True)
     transfers_plan(_transfers(world, attempts), at_ms=at_ms)
     total.leased += len(attempts)

@@ -21,6 +21,7 @@ from fubini.datasets.services import artifacts_delete, blobs_collect_garbage
 from fubini.datasets.uploads import uploads_expire
 from fubini.events.models import Event
 from fubini.rest.models import IdempotencyKey
+from fubini.runs.documents import documents_forget
 from fubini.runs.locks import locks_forget
 from fubini.runs.logs import logs_delete, logs_expire
 from fubini.runs.memos import entries_expire
@@ -68,7 +69,7 @@ def expire() -> dict[str, int]:
 @shared_task(name="fubini.retention", ignore_result=True)  # type: ignore[untyped-decorator]
 def retention() -> dict[str, int]:
     """Let go of what is past its time: events, ticks, logs and artifacts of ended runs, bytes of deleted ones, dead keys,
-    locks nobody uses."""
+    locks nobody uses and documents no attempt refers to."""
     now = clock.now()
     done: dict[str, int] = {}
     done["idempotency_keys"] = _delete(
@@ -81,6 +82,7 @@ def retention() -> dict[str, int]:
         done["events"] = _events_expire(clock.to_ms(now - timedelta(days=days)))
         done["ticks"] = _delete(ticks_past(before_ms=clock.to_ms(now - timedelta(days=days))))
     done["locks"] = locks_forget()
+    done["documents"] = documents_forget()
     if days := option("RETENTION_LOGS_DAYS"):
         done["logs"] = logs_expire(keep_days=days)
     past = Q(deleted_at_ms__isnull=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from fubini.common.compact import CompactJSONField
 from fubini.common.ids import PackedIdField
 
 
@@ -27,7 +28,7 @@ class Event(models.Model):
     from_state = models.CharField(max_length=16, blank=True, default="")
     to_state = models.CharField(max_length=16, blank=True, default="")
     actor = models.CharField(max_length=80, blank=True, default="")
-    data = models.JSONField(default=dict)
+    data = CompactJSONField(default=dict)
 
     class Meta:
         # Only numbers that were given are in its index: on SQLite none is.

@@ -1,7 +1,8 @@
 """Changing state: the one function behind every transition of the hot entities.
 
 A batch of rows moves together: the table of legal moves is checked, rows are written by compare-and-set on their old
-state, and one event a row is appended, all in the caller's transaction.
+state, and one event a row is appended, all in the caller's transaction. What moves only with another row (a lease and a
+hold with their attempt) is told by that row's event instead: `told`.
 """
 
 from __future__ import annotations
@@ -45,9 +46,12 @@ def rows_create(
     at_ms: int,
     actor: str = "",
     data: Callable[[Any], dict[str, Any]] = lambda _: {},
+    told: bool = False,
 ) -> None:
-    """Insert new rows and say so."""
+    """Insert new rows and say so, unless the event of what they were made with says it (`told`)."""
     rows_insert(rows)
+    if told:
+        return
     events_append([_draft(entity, row, "", row.state, at_ms, actor, data(row)) for row in rows])
 
 
@@ -60,8 +64,11 @@ def rows_move(
     fields: Sequence[str] = (),
     actor: str = "",
     data: Callable[[Any], dict[str, Any]] = lambda _: {},
+    told: bool = False,
 ) -> None:
     """Move rows to `to`, writing also the named `fields` as they stand on the instances. Mutates `row.state`.
+
+    `told`: the event of what they move with says it.
 
     Raises:
         InvalidTransition: the table has no such move; `history` in its data has the row's recent events.
@@ -81,6 +88,8 @@ def rows_move(
     for row in rows:
         row.state = to
     rows_update(rows, ["state", *fields], expect="state", expected=before)
+    if told:
+        return
     events_append(
         [_draft(entity, row, state, to, at_ms, actor, data(row)) for row, state in zip(rows, before, strict=True)]
     )

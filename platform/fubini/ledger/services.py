@@ -58,10 +58,11 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What a settlement booked."""
+    """What a settlement booked; `state` is what the hold became."""
 
     attempt_id: str
     run_id: str
+    state: str
     held_micros: int
     charged_micros: int
     absorbed_micros: int
@@ -150,7 +151,8 @@ def account_topup(*, project_id: str, amount_micros: int, actor: str, key: str, 
 def holds_place(requests: Sequence[HoldRequest], *, at_ms: int) -> list[str]:
     """Place each hold that its project's budget can take, in the given order; the attempt ids that got one.
 
-    What does not fit is left out, not raised: the caller parks those tasks with the missing figure.
+    What does not fit is left out, not raised: the caller parks those tasks with the missing figure. The caller tells of
+    what was placed in the events of the attempts.
     """
     granted: list[HoldRequest] = []
     by_project: dict[str, list[HoldRequest]] = defaultdict(list)
@@ -187,7 +189,7 @@ def holds_place(requests: Sequence[HoldRequest], *, at_ms: int) -> list[str]:
             for r in granted
         ],
         at_ms=at_ms,
-        data=lambda h: {"amount_micros": h.amount_micros},
+        told=True,
     )
     _book(
         [
@@ -265,7 +267,8 @@ def holds_settle(settlements: Sequence[Settlement], *, at_ms: int) -> list[Settl
     """End holds, each once: charge what was used (at most the hold), give the rest back. Ended by a cause that is not the
     project's, the hold is released whole and the cost goes to the site's loss account.
 
-    A settlement whose attempt has no placed hold any more is ignored: it was settled before.
+    A settlement whose attempt has no placed hold any more is ignored: it was settled before. The caller tells of what was
+    settled in the events of the attempts.
     """
     wanted = {s.attempt_id: s for s in settlements}
     holds = list(Hold.objects.select_for_update().filter(pk__in=wanted, state="placed").order_by("pk"))
@@ -305,15 +308,20 @@ def holds_settle(settlements: Sequence[Settlement], *, at_ms: int) -> list[Settl
                 settlement.cause,
             )
         )
-        done.append(Settled(hold.pk, hold.run_id, hold.amount_micros, charge, absorbed))
+        done.append(Settled(
+                hold.pk,
+                hold.run_id,
+                "settled" if by_project else "released",
+                hold.amount_micros,
+                charge,
+                absorbed,
+            ))
     for (owner, kind), amount in sorted(moves.items()):
         if amount:
             Account.objects.filter(pk=account_of(owner, kind).pk).update(balance_micros=F("balance_micros") + amount)
     fields = ["settled_micros", "ended_at_ms", "payer"]
-    rows_move(
-        HOLD, charged_holds, "settled", at_ms=at_ms, fields=fields, data=lambda h: {"settled_micros": h.settled_micros}
-    )
-    rows_move(HOLD, released_holds, "released", at_ms=at_ms, fields=fields, data=lambda h: {"payer": h.payer})
+    rows_move(HOLD, charged_holds, "settled", at_ms=at_ms, fields=fields, told=True)
+    rows_move(HOLD, released_holds, "released", at_ms=at_ms, fields=fields, told=True)
     _book(bookings, at_ms)
     return done
 

@@ -15,6 +15,8 @@ from typing import Any
 from fubini.runs.models import Attempt, SharedDocument
 
 SHARED = {name: f"{name}_document" for name in ("placement", "rates", "environment")}  # as read -> as stored
+KEPT_NEWEST = 1000
+SLICE = 500
 WITH_DOCUMENTS = tuple(SHARED.values())  # for `select_related`
 
 
@@ -57,3 +59,20 @@ def documents_keep(attempts: Sequence[Attempt]) -> None:
 
 def _found(digests: Iterable[str]) -> dict[str, int]:
     return dict(SharedDocument.objects.filter(digest__in=list(digests)).values_list("digest", "pk"))
+
+
+def documents_forget() -> int:
+    """Delete the documents no attempt refers to; how many went. The newest stay: somebody may be about to refer to them.
+
+    Who finds a document that goes in the same moment is refused by the foreign key, and its caller does its work again.
+    """
+    newest = SharedDocument.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    rows = SharedDocument.objects.filter(pk__lte=newest - KEPT_NEWEST)
+    for name in WITH_DOCUMENTS:
+        rows = rows.exclude(pk__in=Attempt.objects.filter(**{f"{name}__isnull": False}).values(name))
+    going = list(rows.values_list("pk", flat=True))
+    for start in range(0, len(going), SLICE):
+        # Not `delete()`: it would ask for referring attempts by columns that have no index.
+        part = SharedDocument.objects.filter(pk__in=going[start : start + SLICE])
+        part._raw_delete(part.db)
+    return len(going)

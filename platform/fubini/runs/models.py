@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import models
 
+from fubini.common.compact import CompactJSONField
 from fubini.common.ids import IdField
 
 
@@ -106,10 +107,10 @@ class RunNode(models.Model):
     boundary_id = models.CharField(max_length=200, blank=True, default="")
     template_name = models.CharField(max_length=256, blank=True, default="")
     message = models.TextField(blank=True, default="")
-    parents = models.JSONField(default=list)
-    inputs = models.JSONField(null=True)
-    outputs = models.JSONField(null=True)
-    extra = models.JSONField(default=dict)  # template_ref, template_scope, node_flag, private
+    parents = CompactJSONField(default=list)
+    inputs = CompactJSONField(null=True)
+    outputs = CompactJSONField(null=True)
+    extra = CompactJSONField(default=dict)  # template_ref, template_scope, node_flag, private
     started_at_ms = models.BigIntegerField(null=True)
     finished_at_ms = models.BigIntegerField(null=True)
 
@@ -170,10 +171,10 @@ class Task(models.Model):
     group = models.CharField(max_length=64, blank=True, default="")
     index = models.IntegerField(null=True)
     template = models.CharField(max_length=256, blank=True, default="")
-    spec = models.JSONField()
+    spec = CompactJSONField()
     state = models.CharField(max_length=10, default="queued")
-    waiting_for = models.JSONField(default=list)
-    why = models.JSONField(default=list)
+    waiting_for = CompactJSONField(default=list)
+    why = CompactJSONField(default=list)
     why_since_ms = models.BigIntegerField(null=True)
     priority = models.CharField(max_length=14, default="normal")
     submitted_by = models.CharField(max_length=80)
@@ -183,13 +184,13 @@ class Task(models.Model):
     version = models.PositiveIntegerField(default=0)
     infra_failures = models.PositiveSmallIntegerField(default=0)
     preemptions = models.PositiveSmallIntegerField(default=0)
-    avoid = models.JSONField(default=list)  # node groups that failed it
-    outcome = models.JSONField(null=True)
+    avoid = CompactJSONField(default=list)  # node groups that failed it
+    outcome = CompactJSONField(null=True)
     queued_at_ms = models.BigIntegerField()
     finished_at_ms = models.BigIntegerField(null=True)
     child_run = models.CharField(max_length=32, blank=True, default="")  # of kind child: the run it made or reads
     reuse_key = models.CharField(max_length=43, blank=True, default="")  # see `runs.reuse.keys`; "" = never reused
-    reuse = models.JSONField(null=True)  # {"from": {...}}: its result is another step's; {"why": ...}: it runs all the same
+    reuse = CompactJSONField(null=True)  # {"from": {...}}: its result is another step's; {"why": ...}: it runs all the same
     engine_seen = models.BooleanField(default=True)  # False: the engine has not been told of the latest move
 
     class Meta:
@@ -243,7 +244,7 @@ class SharedDocument(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     digest = models.CharField(max_length=64, unique=True)
-    content = models.JSONField()
+    content = CompactJSONField()
 
 
 def _document_key() -> Any:
@@ -288,7 +289,7 @@ class Attempt(models.Model):
     cancel_reason = models.CharField(max_length=120, blank=True, default="")
     cpu_millis = models.BigIntegerField()
     memory_bytes = models.BigIntegerField()
-    devices = models.JSONField(default=dict)
+    devices = CompactJSONField(default=dict)
     walltime_s = models.PositiveIntegerField()
     rates_document = _document_key()
     rates = _shared("rates_document")  # the price version it was placed under

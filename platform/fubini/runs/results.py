@@ -23,7 +23,7 @@ from fubini.datasets.services import (
     transfers_finish,
     transfers_plan,
 )
-from fubini.ledger.services import Settlement, holds_settle
+from fubini.ledger.services import Settled, Settlement, holds_settle
 from fubini.runs.codec import to_json
 from fubini.runs.engine import LeafOutcome, OutcomeKind
 from fubini.runs.models import Attempt, Lease, Run, Task
@@ -97,13 +97,19 @@ def attempts_end(ends: Sequence[AttemptEnd], *, at_ms: int) -> None:
         "environment",
         "unknown_since_ms",
     ]
+    leases = list(Lease.objects.filter(pk__in=[e.attempt.pk for e in ends], state__in=["granted", "held"]))
+    leases_move(leases, "released", at_ms=at_ms, told=True)
+    released = {lease.pk for lease in leases}
+    settled = _settle(ends, at_ms)
     for state, attempts in by_state.items():
-        attempts_move(attempts, state, at_ms=at_ms, fields=fields, data=_attempt_data)
-    leases = list(Lease.objects.filter(pk__in=[e.attempt.pk for e in ends], state__in=["granted", "held", "expired"]))
-    released = [x for x in leases if x.state != "expired"]
-    leases_move(released, "released", at_ms=at_ms)
+        attempts_move(
+            attempts,
+            state,
+            at_ms=at_ms,
+            fields=fields,
+            data=lambda a: _attempt_data(a, a.pk in released, settled.get(a.pk)),
+        )
     _transfers_end(ends, at_ms)
-    _settle(ends, at_ms)
     _tasks_follow(ends, at_ms)
 
 
@@ -171,16 +177,22 @@ def _transfers_end(ends: Sequence[AttemptEnd], at_ms: int) -> None:
         transfers_finish([*arrived, *(TransferEnd(e.attempt.pk, "out") for e in left)], at_ms=at_ms)
 
 
-def _attempt_data(attempt: Attempt) -> dict[str, Any]:
-    data: dict[str, Any] = {"task_id": attempt.task_id}
+def _attempt_data(attempt: Attempt, released: bool, settled: Settled | None) -> dict[str, Any]:
+    """What the event of an end says: how it ended, and what became of the lease and the hold with it."""
+    data: dict[str, Any] = {}
     for key in ("cause", "exit_code", "cpu_ms", "peak_memory_bytes"):
         value = getattr(attempt, key)
         if value not in (None, ""):
             data[key] = value
+    if released:
+        data["lease"] = "released"
+    if settled is not None:
+        data |= {"hold": settled.state, "settled_micros": settled.charged_micros}
     return data
 
 
-def _settle(ends: Sequence[AttemptEnd], at_ms: int) -> None:
+def _settle(ends: Sequence[AttemptEnd], at_ms: int) -> dict[str, Settled]:
+    """End the attempts' holds; what was booked, by attempt."""
     settlements = []
     for end in ends:
         attempt = end.attempt
@@ -190,13 +202,15 @@ def _settle(ends: Sequence[AttemptEnd], at_ms: int) -> None:
         cause = end.cause or ("lost" if end.state == "lost" else "preempted" if end.state == "preempted" else "")
         settlements.append(Settlement(attempt.pk, cost, cause))
     by_run: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for settled in holds_settle(settlements, at_ms=at_ms):
+    booked = {settled.attempt_id: settled for settled in holds_settle(settlements, at_ms=at_ms)}
+    for settled in booked.values():
         by_run[settled.run_id][0] += settled.held_micros
         by_run[settled.run_id][1] += settled.charged_micros
     for run_id, (held, charged) in by_run.items():
         Run.objects.filter(pk=run_id).update(
             held_micros=F("held_micros") - held, settled_micros=F("settled_micros") + charged
         )
+    return booked
 
 
 def _tasks_follow(ends: Sequence[AttemptEnd], at_ms: int) -> None:

@@ -3,11 +3,14 @@
 Nobody else writes `state`. Moves are batches in the caller's transaction (see `events.moves`): checked against the
 table, written by compare-and-set, recorded as events. Reports may coalesce (a fast step's agent reports only the end),
 so an attempt may skip states forward, never back. Terminal is terminal; only a run's `retry` reopens, raising its generation.
+
+An attempt begins and ends together with its lease and its hold: its event says in `lease` and `hold` what became of them.
+They have events of their own only for what they do alone (a lease taken up or run out, a hold extended).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -82,16 +85,28 @@ def tasks_move(
     _wake_dispatch()
 
 
-def attempts_create(attempts: Sequence[Attempt], leases: Sequence[Lease], *, at_ms: int) -> None:
-    """Lease attempts to agents and wake those agents on commit."""
+def attempts_create(
+    attempts: Sequence[Attempt], leases: Sequence[Lease], *, held_micros: Mapping[str, int], at_ms: int
+) -> None:
+    """Lease attempts to agents, under holds that were placed (`held_micros` by attempt), and wake those agents on commit."""
     documents_keep(attempts)
+    expires = {lease.pk: lease.expires_at_ms for lease in leases}
     rows_create(
         ATTEMPT,
         attempts,
         at_ms=at_ms,
-        data=lambda a: {"task_id": a.task_id, "site_id": a.site_id, "pool_id": a.pool_id, "agent_id": a.agent_id},
+        data=lambda a: {
+            "task_id": a.task_id,
+            "site_id": a.site_id,
+            "pool_id": a.pool_id,
+            "agent_id": a.agent_id,
+            "lease": "granted",
+            "expires_at_ms": expires[a.pk],
+            "hold": "placed",
+            "held_micros": held_micros[a.pk],
+        },
     )
-    rows_create(LEASE, leases, at_ms=at_ms, data=lambda x: {"agent_id": x.agent_id, "expires_at_ms": x.expires_at_ms})
+    rows_create(LEASE, leases, at_ms=at_ms, told=True)
     agents = {a.agent_id for a in attempts}
     transaction.on_commit(lambda: agents_wake(agents))
 
@@ -107,12 +122,15 @@ def attempts_move(
     rows_move(ATTEMPT, attempts, to, at_ms=at_ms, fields=stored_names(fields), data=data)
 
 
-def leases_move(leases: Sequence[Lease], to: str, *, at_ms: int, fields: Sequence[str] = ()) -> None:
+def leases_move(
+    leases: Sequence[Lease], to: str, *, at_ms: int, fields: Sequence[str] = (), told: bool = False
+) -> None:
+    """Move leases; `told` when their attempts end with them and say so."""
     if to != "held":
         for lease in leases:
             lease.ended_at_ms = at_ms
         fields = ["ended_at_ms", *fields]
-    rows_move(LEASE, leases, to, at_ms=at_ms, fields=fields)
+    rows_move(LEASE, leases, to, at_ms=at_ms, fields=fields, told=told)
 
 
 def run_move(run: Run, to: str, *, at_ms: int, fields: Sequence[str] = (), actor: str = "", data: Data = _none) -> None:

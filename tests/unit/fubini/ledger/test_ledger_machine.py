@@ -10,7 +10,6 @@ from hypothesis.extra.django import TestCase
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from fubini.common.ids import new_id
-from fubini.events.models import Event
 from fubini.ledger.models import Account, Hold
 from fubini.ledger.services import (
     BudgetExhausted,
@@ -118,14 +117,6 @@ class LedgerMachine(RuleBasedStateMachine):
             assert accounts.get("spent", 0) == self.spent[project]
             assert accounts.get("held", 0) == sum(v for k, v in self.held.items() if self.owner[k] == project)
         assert sum(a.balance_micros for a in Account.objects.filter(kind="loss")) == self.loss
-
-    @invariant()
-    def replaying_events_gives_the_holds(self) -> None:
-        states: dict[str, str] = {}
-        for event in Event.objects.filter(topic="hold").order_by("id"):
-            assert states.get(event.entity_id, "") == event.from_state
-            states[event.entity_id] = event.to_state
-        assert states == dict(Hold.objects.values_list("pk", "state"))
 
 
 class TestLedgerMachine(TestCase):

@@ -11,6 +11,8 @@ from django.db.migrations.executor import MigrationExecutor
 
 from fubini.common import clock
 from fubini.common.ids import new_id
+from fubini.runs import documents
+from fubini.runs.documents import documents_forget
 from fubini.runs.models import Attempt, SharedDocument
 from fubini.runs.transitions import attempts_move
 from tests.support.rows import make_attempt, make_place, make_project, make_run, make_task
@@ -52,6 +54,25 @@ def test_a_move_stores_what_an_attempt_ran_in_and_touches_no_other(attempts: lis
         attempts_move([one], "finishing", at_ms=clock.now_ms(), fields=["environment"])
     assert fresh(one).environment == {"environment_fingerprint": "sha256:2"}
     assert fresh(two).environment["environment_fingerprint"] == "sha256:1"
+
+
+def test_documents_no_attempt_refers_to_any_more_are_forgotten(
+    attempts: list[Attempt], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def environment_is(name: str) -> None:
+        attempts[0].environment = {"environment_fingerprint": name}
+        with transaction.atomic():
+            attempts_move([attempts[0]], name, at_ms=clock.now_ms(), fields=["environment"])
+
+    environment_is("staging")
+    environment_is("running")
+    assert documents_forget() == 0  # the newest stay
+    monkeypatch.setattr(documents, "KEPT_NEWEST", 0)
+    assert documents_forget() == 1
+    assert fresh(attempts[0]).environment == {"environment_fingerprint": "running"}
+    assert SharedDocument.objects.count() == 2  # with the prices
+    environment_is("finishing")
+    assert fresh(attempts[0]).environment == {"environment_fingerprint": "finishing"}
 
 
 def old_attempt(apps: Apps, like: Attempt, **shared: Any) -> str:

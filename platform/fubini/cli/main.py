@@ -17,6 +17,7 @@ from typer.exceptions import TyperException
 from fubini.cli.commands import (
     access,
     admin,
+    budget,
     crons,
     data,
     imports,
@@ -70,6 +71,7 @@ secrets.add_to(app)
 shared.add_to(app)
 places.add_to(app)
 imports.add_to(places.project_app)
+budget.add_to(app)
 operate.add_to(app)
 admin.add_to(app)
 

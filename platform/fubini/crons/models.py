@@ -30,6 +30,8 @@ class Cron(models.Model):
     next_at_ms = models.BigIntegerField(null=True)
     created_at_ms = models.BigIntegerField()
     saved_by = models.CharField(max_length=80)  # its runs are submitted in this name
+    # What one of its runs would cost, for forecasts before any ran: {"version": of this row, "low", "high": micros or null}
+    quote = models.JSONField(null=True)
     version = models.PositiveIntegerField(default=1)
 
     class Meta:

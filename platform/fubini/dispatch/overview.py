@@ -1,18 +1,19 @@
 """A project at a glance: its home page in one answer, whose number of queries does not depend on how much it has.
 
-Decides what comes first: live runs that wait or fail before those that merely run. Days are UTC days.
+Decides what comes first: live runs that wait or fail before those that merely run. Days are accounting days.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from django.db.models import Count, F, Q, Sum
 
 from fubini.common import clock
-from fubini.ledger.selectors import DAY_MS, BudgetView, budget_of, spent_by_day
+from fubini.dispatch.money import ForecastView, forecast_of
+from fubini.ledger.accounting import books, date_of
+from fubini.ledger.selectors import BudgetView, budget_of, spent_by_day
 from fubini.projects.models import Project
 from fubini.runs.models import Attempt, Run, Task
 from fubini.runs.selectors import runs_listed, runs_of
@@ -23,6 +24,7 @@ from fubini.sites.selectors import paused_all, pools_of_project
 DAYS: Final = 14
 ATTENTION_MAX: Final = 10
 RECENT_MAX: Final = 10
+QUARTER_MS: Final = 900_000
 
 
 @dataclass(slots=True)
@@ -63,6 +65,7 @@ class Overview:
     attention: list[Attention]
     recent: list[Run]
     pools: list[PoolGlance]
+    forecast: ForecastView
     spent_week_micros: int = 0
     waiting: int = 0
     running: int = 0
@@ -85,6 +88,7 @@ def overview_of(project: Project) -> Overview:
         attention=attention,
         recent=list(runs_listed(runs).order_by("-created_at_ms", "-id")[:RECENT_MAX]),
         pools=_pools(project, now_ms),
+        forecast=forecast_of(project, budget),
         spent_week_micros=sum(d["spent_micros"] for d in days[-7:]),
         waiting=waiting,
         running=running,
@@ -92,25 +96,27 @@ def overview_of(project: Project) -> Overview:
 
 
 def _days(project: Project, now_ms: int) -> list[dict[str, Any]]:
-    first = (now_ms // DAY_MS - DAYS + 1) * DAY_MS
+    calendar = books()
+    today = calendar.day_of(now_ms)
+    first = today - DAYS + 1
     table = {
-        first // DAY_MS + i: {"succeeded": 0, "failed": 0, "error": 0, "live": 0, "spent_micros": 0}
-        for i in range(DAYS)
+        day: {"succeeded": 0, "failed": 0, "error": 0, "live": 0, "spent_micros": 0} for day in range(first, today + 1)
     }
+    # By quarter hours, of which every zone's days are made.
     rows = (
-        Run.objects.filter(project=project, deleted_at_ms=None, created_at_ms__gte=first)
-        .annotate(day=F("created_at_ms") / DAY_MS)
-        .values_list("day", "state")
+        Run.objects.filter(project=project, deleted_at_ms=None, created_at_ms__gte=calendar.day_start_ms(first))
+        .annotate(quarter=F("created_at_ms") / QUARTER_MS)
+        .values_list("quarter", "state")
         .annotate(n=Count("pk"))
     )
-    for day, state, n in rows:
+    for quarter, state, n in rows:
+        counts = table.get(calendar.day_of(quarter * QUARTER_MS))
+        if counts is not None:
+            counts[state if state in counts else "live"] += n
+    for day, found in spent_by_day(project.pk, from_day=first).items():
         if day in table:
-            table[day][state if state in table[day] else "live"] += n
-    for day, total in spent_by_day(project.pk, from_ms=first).items():
-        if day in table:
-            table[day]["spent_micros"] += total
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    return [{"day": (epoch + timedelta(days=day)).date().isoformat(), **counts} for day, counts in table.items()]
+            table[day]["spent_micros"] += found.spent_micros
+    return [{"day": date_of(day).isoformat(), **counts} for day, counts in table.items()]
 
 
 def _attention(project: Project) -> tuple[int, int, list[Attention]]:

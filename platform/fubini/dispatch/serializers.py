@@ -6,6 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from fubini.dispatch.money_serializers import ForecastOut
 from fubini.pipelines.serializers import FindingOut, ManifestText, ParameterValues
 from fubini.rest.serializers import BodySerializer, QuerySerializer, ReplySerializer
 from fubini.runs.serializers import ReusePlanOut, RunOut
@@ -204,5 +205,6 @@ class OverviewOut(ReplySerializer):
     recent = RunOut(many=True)
     pools = PoolGlanceOut(many=True)
     spent_week_micros = serializers.IntegerField(help_text="In the last seven days.")
+    forecast = ForecastOut()
     waiting = serializers.IntegerField(help_text="Steps that are ready and not placed.")
     running = serializers.IntegerField(help_text="Steps placed or running.")

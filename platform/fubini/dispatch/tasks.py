@@ -19,7 +19,9 @@ from fubini.crons.selectors import ticks_past
 from fubini.datasets.models import Artifact
 from fubini.datasets.services import artifacts_delete, blobs_collect_garbage
 from fubini.datasets.uploads import uploads_expire
+from fubini.dispatch.money import crons_quote
 from fubini.events.models import Event
+from fubini.ledger.months import months_close_due
 from fubini.rest.models import IdempotencyKey
 from fubini.runs.documents import documents_forget
 from fubini.runs.locks import locks_forget
@@ -105,6 +107,12 @@ def retention() -> dict[str, int]:
     collected = blobs_collect_garbage()
     done["objects"] = collected.objects
     return done
+
+
+@shared_task(name="fubini.money", ignore_result=True)  # type: ignore[untyped-decorator]
+def money() -> dict[str, int]:
+    """Close months whose time has come, and quote schedules that have not run yet."""
+    return {"months": months_close_due(), "quotes": crons_quote()}
 
 
 def _delete(rows: QuerySet[Any]) -> int:

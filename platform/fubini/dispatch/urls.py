@@ -5,9 +5,15 @@ from __future__ import annotations
 from django.urls import path
 
 from fubini.dispatch.apis import OverviewViews, QuoteViews, RetryViews, StatusViews, WhyViews
+from fubini.dispatch.money_apis import MoneyViews
 
 urlpatterns = [
     path("projects/<str:ref>/overview", OverviewViews.as_view({"get": "retrieve"})),
+    path("projects/<str:ref>/money", MoneyViews.as_view({"get": "retrieve"})),
+    path("projects/<str:ref>/money/forecast", MoneyViews.as_view({"get": "forecast"})),
+    path("projects/<str:ref>/money/months", MoneyViews.as_view({"post": "close"})),
+    path("projects/<str:ref>/money/corrections", MoneyViews.as_view({"post": "correct"})),
+    path("projects/<str:ref>/money/<str:month>.csv", MoneyViews.as_view({"get": "statement"})),
     path("status", StatusViews.as_view({"get": "retrieve"})),
     path("quotes", QuoteViews.as_view({"post": "create"})),
     path("runs/<str:id>/retry", RetryViews.as_view({"post": "create"})),

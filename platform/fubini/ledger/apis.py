@@ -39,6 +39,7 @@ class BooksOut(ReplySerializer):
     unbalanced = serializers.IntegerField(help_text="Over transactions whose entries do not sum to zero.")
     balance_drift = serializers.IntegerField(help_text="Balances against their entries.")
     holds_drift = serializers.IntegerField(help_text="Held balances against placed holds.")
+    spend_drift = serializers.IntegerField(help_text="Spent balances against the summary that spending is told by.")
 
 
 class TopupBody(BodySerializer):

@@ -42,7 +42,7 @@ class LedgerTransaction(models.Model):
 
     id = IdField()
     key = models.CharField(max_length=80, unique=True)
-    kind = models.CharField(max_length=12)  # topup, withdraw, hold, extend, settle, release
+    kind = models.CharField(max_length=12)  # topup, withdraw, hold, extend, settle, release, correction
     at_ms = models.BigIntegerField()
     project_id = PackedIdField(max_length=32, null=True, db_index=True)
     run_id = PackedIdField(max_length=32, null=True, db_index=True)
@@ -77,3 +77,56 @@ class Hold(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(settled_micros__lte=F("amount_micros")), name="settled_within_hold")
         ]
+
+
+class Spend(models.Model):
+    """What attempts of one step cost in one accounting day, by run, pool and how they ended; written with the settlement.
+
+    The sum over it is the project's spent balance: a summary small enough to group by, whatever the ledger's length.
+    `outcome`: succeeded | failed | cancelled | lost (the site bore it) | correction.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    project_id = models.CharField(max_length=32)
+    day = models.IntegerField()  # see `accounting`
+    run = models.ForeignKey(  # not a constraint: the ledger is told ids alone
+        "fubini_runs.Run", null=True, on_delete=models.DO_NOTHING, related_name="+", db_constraint=False
+    )
+    step = models.CharField(max_length=256, blank=True, default="")
+    pool_id = models.CharField(max_length=32, blank=True, default="")
+    outcome = models.CharField(max_length=10)
+    attempts = models.PositiveIntegerField(default=0)
+    held_micros = models.BigIntegerField(default=0)  # what had been set aside for them
+    spent_micros = models.BigIntegerField(default=0)
+    absorbed_micros = models.BigIntegerField(default=0)  # what sites bore; costs the project nothing
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project_id", "day", "run", "step", "pool_id", "outcome"], name="spend_once"
+            )
+        ]
+
+
+class ClosedMonth(models.Model):
+    """A project's accounting month whose statement is final: nothing is booked before `to_ms` any more.
+
+    `digest` is the SHA-256 of the statement's CSV in layout `layout`, "" while it is being worked out.
+    """
+
+    id = IdField()
+    project_id = models.CharField(max_length=32)
+    month = models.PositiveIntegerField()  # yyyymm
+    from_ms = models.BigIntegerField()
+    to_ms = models.BigIntegerField()
+    zone = models.CharField(max_length=64)
+    currency = models.CharField(max_length=16)
+    opening_micros = models.JSONField()  # {budget, held, spent}
+    closing_micros = models.JSONField()
+    layout = models.PositiveSmallIntegerField(default=1)
+    digest = models.CharField(max_length=64, blank=True, default="")
+    closed_at_ms = models.BigIntegerField()
+    closed_by = models.CharField(max_length=80)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project_id", "month"], name="closed_month_once")]

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
+from django.db.models import Count, F, FilteredRelation, Max, Min, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
-from fubini.ledger.models import Account, Hold, LedgerEntry, LedgerTransaction
+from fubini.ledger.models import Account, ClosedMonth, Hold, LedgerEntry, LedgerTransaction, Spend
+from fubini.manifests.crons import CRON_LABEL
 
-DAY_MS = 86_400_000
-KINDS = ("topup", "withdraw", "hold", "extend", "settle", "release")
+KINDS = ("topup", "withdraw", "hold", "extend", "settle", "release", "correction")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,23 +135,124 @@ def costs_by_run(project_id: str) -> QuerySet[Any]:
     return found  # type: ignore[no-any-return]
 
 
-def spent_by_day(project_id: str, *, from_ms: int) -> dict[int, int]:
-    """What was spent a day from `from_ms` on: days since the epoch (UTC) -> micros."""
-    rows = (
-        LedgerEntry.objects.filter(
-            account__owner=_owner(project_id), account__kind="spent", transaction__at_ms__gte=from_ms
+@dataclass(frozen=True, slots=True)
+class DaySpend:
+    """What a project spent in one accounting day. `lost_micros` of it went to failed and cancelled work; `scheduled_micros`
+    of it to runs that schedules made; `absorbed_micros`, beside it, is what sites bore."""
+
+    day: int
+    spent_micros: int = 0
+    lost_micros: int = 0
+    scheduled_micros: int = 0
+    absorbed_micros: int = 0
+    held_micros: int = 0  # what had been set aside for the attempts that were charged
+
+
+def spent_by_day(project_id: str, *, from_day: int, to_day: int | None = None) -> dict[int, DaySpend]:
+    """Days with any spending, by their number (see `accounting`); `to_day` is exclusive. One query."""
+    rows = Spend.objects.filter(project_id=project_id, day__gte=from_day)
+    if to_day is not None:
+        rows = rows.filter(day__lt=to_day)
+    micros = Coalesce(Sum("spent_micros"), 0)
+    scheduled = Q(run__labels__key=CRON_LABEL)  # at most one label of a key, so it multiplies nothing
+    found = (
+        rows.annotate(by_cron=FilteredRelation("run__labels", condition=scheduled))
+        .values("day")
+        .annotate(
+            spent=micros,
+            lost=Coalesce(Sum("spent_micros", filter=Q(outcome__in=LOST)), 0),
+            scheduled=Coalesce(Sum("spent_micros", filter=Q(by_cron__isnull=False)), 0),
+            absorbed=Coalesce(Sum("absorbed_micros"), 0),
+            held=Coalesce(Sum("held_micros", filter=~Q(outcome="lost")), 0),
         )
-        .annotate(day=F("transaction__at_ms") / DAY_MS)
-        .values_list("day")
-        .annotate(total=Sum("amount_micros"))
     )
-    return dict(rows)
+    return {
+        row["day"]: DaySpend(row["day"], row["spent"], row["lost"], row["scheduled"], row["absorbed"], row["held"])
+        for row in found
+    }
+
+
+BY = {
+    "step": "step",
+    "pipeline": "run__pipeline_version__pipeline__name",
+    "pool": "pool_id",
+    "member": "run__submitted_by",
+    "run": "run_id",
+    "label": "run__labels__value",
+}
+LOST = ("failed", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class SpendRow:
+    """What one value of a dimension cost; `name` is "" where the money belongs to none (a correction, an unsaved
+    pipeline)."""
+
+    name: str
+    spent_micros: int
+    lost_micros: int
+    absorbed_micros: int
+    attempts: int
+
+
+def spent_by(
+    project_id: str, by: str, *, from_day: int, to_day: int, label: str = "", limit: int = 50
+) -> tuple[list[SpendRow], bool]:
+    """Spending by one of `BY`, the dearest first, and whether there are more than `limit`. One query.
+
+    Args:
+        label: with `by` "label": whose values; runs without it are left out.
+    """
+    rows = Spend.objects.filter(project_id=project_id, day__gte=from_day, day__lt=to_day)
+    if by == "label":
+        rows = rows.filter(run__labels__key=label)
+    found = list(
+        rows.annotate(name=F(BY[by]))
+        .values("name")
+        .annotate(
+            spent=Coalesce(Sum("spent_micros"), 0),
+            lost=Coalesce(Sum("spent_micros", filter=Q(outcome__in=LOST)), 0),
+            absorbed=Coalesce(Sum("absorbed_micros"), 0),
+            count=Coalesce(Sum("attempts"), 0),
+        )
+        .order_by("-spent", "-absorbed", "name")[: limit + 1]
+    )
+    made = [SpendRow(r["name"] or "", r["spent"], r["lost"], r["absorbed"], r["count"]) for r in found[:limit]]
+    return made, len(found) > limit
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedView:
+    month: int
+    closed_at_ms: int
+    closed_by: str
+    digest: str
+    currency: str
+    zone: str
+    opening_micros: dict[str, int]
+    closing_micros: dict[str, int]
+
+
+def months_closed(project_id: str, *, limit: int = 24) -> list[ClosedView]:
+    """Closed months, newest first."""
+    return [
+        ClosedView(
+            row.month, row.closed_at_ms, row.closed_by, row.digest, row.currency, row.zone, row.opening_micros,
+            row.closing_micros,
+        )
+        for row in ClosedMonth.objects.filter(project_id=project_id).order_by("-month")[:limit]
+    ]  # fmt: skip
 
 
 def held_by_run(run_ids: Iterable[str]) -> dict[str, int]:
     """What is held for each run now."""
     rows = Hold.objects.filter(run_id__in=list(run_ids), state="placed").values_list("run_id")
     return dict(rows.annotate(held=Sum("amount_micros")))
+
+
+def placed_amount_of(ref: str) -> Subquery:
+    """In a query over attempts: what is set aside for the one whose id is in the column `ref`; null where nothing is."""
+    return Subquery(Hold.objects.filter(pk=OuterRef(ref), state="placed").values("amount_micros")[:1])
 
 
 @dataclass(frozen=True, slots=True)

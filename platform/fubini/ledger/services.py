@@ -10,19 +10,21 @@ site's loss account against `absorbed`, and the hold is released whole.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django.db import transaction
-from django.db.models import F, Sum
+from django.db.models import F, Max, Sum
 
+from fubini.audit.services import audit_append
 from fubini.common import clock
 from fubini.common.bulk import rows_insert
 from fubini.common.errors import Conflict, Invalid
 from fubini.events.moves import Entity, legal_moves, rows_create, rows_move
 from fubini.events.services import EventDraft, events_append
-from fubini.ledger.models import Account, Hold, LedgerEntry, LedgerTransaction
+from fubini.ledger.accounting import books
+from fubini.ledger.models import Account, ClosedMonth, Hold, LedgerEntry, LedgerTransaction, Spend
 
 HOLD = Entity("hold", legal_moves("placed -> settled released"), lambda h: (h.project_id, h.run_id, 0))
 CHARGED_CAUSES = frozenset({"", "user", "oom", "walltime"})
@@ -49,11 +51,15 @@ class HoldRequest:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """How one attempt's hold ends. `cost_micros` is the price of what it really used, before the cap by the hold."""
+    """How one attempt's hold ends. `cost_micros` is the price of what it really used, before the cap by the hold; `step`
+    (its template) and `pool_id` are what spending is later told by."""
 
     attempt_id: str
     cost_micros: int
     cause: str = ""
+    outcome: str = "succeeded"  # how it ended, as the project sees it: succeeded | failed | cancelled
+    step: str = ""
+    pool_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +127,7 @@ def account_topup(*, project_id: str, amount_micros: int, actor: str, key: str, 
     booking = LedgerTransaction.objects.create(
         key=f"topup:{key}",
         kind="topup" if amount_micros > 0 else "withdraw",
-        at_ms=at_ms,
+        at_ms=max(at_ms, open_from_ms([project_id]).get(project_id, at_ms)),
         project_id=project_id,
         note=note,
         actor=actor,
@@ -277,6 +283,7 @@ def holds_settle(settlements: Sequence[Settlement], *, at_ms: int) -> list[Settl
     moves: dict[tuple[str, str], int] = defaultdict(int)  # (owner, kind) -> change
     charged_holds: list[Hold] = []
     released_holds: list[Hold] = []
+    spends: list[_Spent] = []
     for hold in holds:
         settlement = wanted[hold.pk]
         cost = max(0, min(settlement.cost_micros, hold.amount_micros))
@@ -308,22 +315,123 @@ def holds_settle(settlements: Sequence[Settlement], *, at_ms: int) -> list[Settl
                 settlement.cause,
             )
         )
-        done.append(Settled(
-                hold.pk,
-                hold.run_id,
-                "settled" if by_project else "released",
+        outcome = settlement.outcome if by_project else "lost"
+        spends.append(
+            _Spent(
+                hold.project_id, hold.run_id, settlement.step, settlement.pool_id, outcome, charge, absorbed,
                 hold.amount_micros,
-                charge,
-                absorbed,
-            ))
+            )
+        )  # fmt: skip
+        state = "settled" if by_project else "released"
+        done.append(Settled(hold.pk, hold.run_id, state, hold.amount_micros, charge, absorbed))
     for (owner, kind), amount in sorted(moves.items()):
         if amount:
             Account.objects.filter(pk=account_of(owner, kind).pk).update(balance_micros=F("balance_micros") + amount)
     fields = ["settled_micros", "ended_at_ms", "payer"]
     rows_move(HOLD, charged_holds, "settled", at_ms=at_ms, fields=fields, told=True)
     rows_move(HOLD, released_holds, "released", at_ms=at_ms, fields=fields, told=True)
-    _book(bookings, at_ms)
+    booked_ms = _book(bookings, at_ms)
+    spends_add(spends, booked_ms)
     return done
+
+
+@dataclass(frozen=True, slots=True)
+class _Spent:
+    project_id: str
+    run_id: str | None
+    step: str
+    pool_id: str
+    outcome: str
+    spent_micros: int
+    absorbed_micros: int = 0
+    held_micros: int = 0
+    attempts: int = 1
+
+
+def spends_add(spends: Iterable[_Spent], booked_ms: Mapping[str, int]) -> None:
+    """Add to the summary of spending. The caller has the lock of a balance of each project, so a key is made once."""
+    calendar = books()
+    sums: dict[tuple[str, int, str | None, str, str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    for one in spends:
+        day = calendar.day_of(booked_ms[one.project_id])
+        found = sums[one.project_id, day, one.run_id, one.step, one.pool_id, one.outcome]
+        found[0] += one.attempts
+        found[1] += one.spent_micros
+        found[2] += one.absorbed_micros
+        found[3] += one.held_micros
+    fresh = []
+    for key, (attempts, spent, absorbed, held) in sums.items():
+        project_id, day, run_id, step, pool_id, outcome = key
+        names: dict[str, Any] = {
+            "project_id": project_id, "day": day, "run_id": run_id, "step": step, "pool_id": pool_id, "outcome": outcome,
+        }  # fmt: skip
+        grown = Spend.objects.filter(**names).update(
+            attempts=F("attempts") + attempts,
+            spent_micros=F("spent_micros") + spent,
+            absorbed_micros=F("absorbed_micros") + absorbed,
+            held_micros=F("held_micros") + held,
+        )
+        if not grown:
+            fresh.append(
+                Spend(**names, attempts=attempts, spent_micros=spent, absorbed_micros=absorbed, held_micros=held)
+            )
+    rows_insert(fresh)
+
+
+@transaction.atomic
+def correction_book(
+    *, project_id: str, amount_micros: int, note: str, actor: str, key: str, run_id: str | None = None
+) -> LedgerTransaction:
+    """Put right what was charged wrongly, as an entry of its own in the open month: a positive amount is given back to the
+    budget, a negative one is charged. What was booked before stays as it is. Booked once per `key`.
+
+    Raises:
+        Invalid: the amount is zero, there is no reason, or more is given back than was ever spent.
+        BudgetExhausted: the budget cannot take the charge.
+    """
+    if amount_micros == 0 or not note.strip():
+        raise Invalid(
+            "A correction has an amount that is not 0, and a reason.",
+            next_step="Give back with a positive amount, charge with a negative one, and say why in the note.",
+        )
+    again = LedgerTransaction.objects.filter(key=f"correction:{key}").first()
+    if again:
+        return again
+    at_ms = clock.now_ms()
+    accounts = accounts_open(project_id)
+    budget = Account.objects.select_for_update().get(pk=accounts["budget"].pk)
+    spent = Account.objects.select_for_update().get(pk=accounts["spent"].pk)
+    if amount_micros > spent.balance_micros:
+        raise Invalid(
+            f"The project has spent {spent.balance_micros} micros in all; {amount_micros} cannot be given back.",
+            found=amount_micros,
+            allowed=spent.balance_micros,
+        )
+    if budget.balance_micros + amount_micros < 0:
+        missing = -(budget.balance_micros + amount_micros)
+        raise BudgetExhausted(
+            f"{-amount_micros} micros are to be charged, {budget.balance_micros} are left.", missing_micros=missing
+        )
+    Account.objects.filter(pk=budget.pk).update(balance_micros=F("balance_micros") + amount_micros)
+    Account.objects.filter(pk=spent.pk).update(balance_micros=F("balance_micros") - amount_micros)
+    legs = _project_legs(project_id, budget=amount_micros, spent=-amount_micros)
+    booking = _Booking(f"correction:{key}", "correction", project_id, run_id, None, None, None, legs, note[:200], actor)
+    booked_ms = _book([booking], at_ms)
+    spends_add([_Spent(project_id, run_id, "", "", "correction", -amount_micros, attempts=0)], booked_ms)
+    data = {"amount_micros": amount_micros, "note": note[:200], "run_id": run_id}
+    audit_append(
+        actor=actor, action="ledger.correction", target=f"project:{project_id}", project_id=project_id, data=data
+    )
+    made = LedgerTransaction.objects.get(key=booking.key)
+    events_append(
+        [
+            EventDraft(
+                topic="ledger", kind="ledger.correction", entity_id=made.pk, at_ms=at_ms, project_id=project_id,
+                run_id=run_id, actor=actor, data=data,
+            )
+        ]
+    )  # fmt: skip
+    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,35 +439,52 @@ class _Booking:
     key: str
     kind: str
     project_id: str
-    run_id: str
-    attempt_id: str
-    site_id: str
+    run_id: str | None
+    attempt_id: str | None
+    site_id: str | None
     pool_id: str | None
     legs: Iterable[tuple[str, str, int]]  # owner, kind, amount; sums to zero
     note: str = ""
+    actor: str = ""
 
 
 def _project_legs(project_id: str, **amounts: int) -> list[tuple[str, str, int]]:
     return [(project_owner(project_id), kind, amount) for kind, amount in amounts.items()]
 
 
-def _book(bookings: Sequence[_Booking], at_ms: int) -> None:
-    """Write transactions and entries; balances are the caller's. A repeated key fails the whole batch."""
+def open_from_ms(project_ids: Iterable[str]) -> dict[str, int]:
+    """Where each project's open months begin; projects that never closed one are left out."""
+    rows = ClosedMonth.objects.filter(project_id__in=set(project_ids)).values_list("project_id")
+    return dict(rows.annotate(until=Max("to_ms")))
+
+
+def _book(bookings: Sequence[_Booking], at_ms: int) -> dict[str, int]:
+    """Write transactions and entries; balances are the caller's. A repeated key fails the whole batch.
+
+    Nothing is booked into a closed month: what is late goes to the first moment of the open one. Whoever closes takes the
+    locks of all three balances first, and the caller has changed one of them, so neither passes the other.
+
+    Returns:
+        When it was booked, by project.
+    """
     if not bookings:
-        return
+        return {}
+    opened = open_from_ms(booking.project_id for booking in bookings)
+    booked_ms = {b.project_id: max(at_ms, opened.get(b.project_id, at_ms)) for b in bookings}
     accounts: dict[tuple[str, str], Account] = {}
     rows, entries = [], []
     for booking in bookings:
         row = LedgerTransaction(
             key=booking.key,
             kind=booking.kind,
-            at_ms=at_ms,
+            at_ms=booked_ms[booking.project_id],
             project_id=booking.project_id,
             run_id=booking.run_id,
             attempt_id=booking.attempt_id,
             site_id=booking.site_id,
             pool_id=booking.pool_id,
             note=booking.note,
+            actor=booking.actor,
         )
         rows.append(row)
         total = 0
@@ -372,6 +497,7 @@ def _book(bookings: Sequence[_Booking], at_ms: int) -> None:
         assert total == 0, f"unbalanced booking {booking.key}"
     rows_insert(rows)
     rows_insert(entries)
+    return booked_ms
 
 
 def available_by_project(project_ids: Iterable[str]) -> dict[str, int]:
@@ -385,7 +511,7 @@ def ledger_check() -> dict[str, Any]:
     """Is the ledger exact? `imbalance_micros` sums every way it could be wrong (0 is right):
 
     entries over all transactions, unbalanced transactions, account balances against their entries, and each project's
-    held balance against its placed holds.
+    held balance against its placed holds, and each spent balance against the summary of spending.
     """
     total = LedgerEntry.objects.aggregate(s=Sum("amount_micros"))["s"] or 0
     unbalanced = sum(
@@ -397,10 +523,14 @@ def ledger_check() -> dict[str, Any]:
     placed = dict(Hold.objects.filter(state="placed").values_list("project_id").annotate(s=Sum("amount_micros")))
     held = {a.owner.removeprefix("project:"): a.balance_micros for a in Account.objects.filter(kind="held")}
     holds = sum(abs(held.get(p, 0) - placed.get(p, 0)) for p in held.keys() | placed.keys())
+    told = dict(Spend.objects.values_list("project_id").annotate(s=Sum("spent_micros")))
+    spent = {a.owner.removeprefix("project:"): a.balance_micros for a in Account.objects.filter(kind="spent")}
+    summary = sum(abs(spent.get(p, 0) - told.get(p, 0)) for p in spent.keys() | told.keys())
     return {
-        "imbalance_micros": abs(total) + unbalanced + drift + holds,
+        "imbalance_micros": abs(total) + unbalanced + drift + holds + summary,
         "entries_sum": total,
         "unbalanced": unbalanced,
         "balance_drift": drift,
         "holds_drift": holds,
+        "spend_drift": summary,
     }

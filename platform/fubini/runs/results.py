@@ -200,7 +200,8 @@ def _settle(ends: Sequence[AttemptEnd], at_ms: int) -> dict[str, Settled]:
         wall_ms = max(0, min(end.wall_ms, at_ms - attempt.leased_at_ms))
         cost = attempt_cost_micros(attempt, wall_ms) if wall_ms else 0
         cause = end.cause or ("lost" if end.state == "lost" else "preempted" if end.state == "preempted" else "")
-        settlements.append(Settlement(attempt.pk, cost, cause))
+        outcome = end.state if end.state in ("succeeded", "cancelled") else "failed"
+        settlements.append(Settlement(attempt.pk, cost, cause, outcome, attempt.task.template, attempt.pool_id))
     by_run: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     booked = {settled.attempt_id: settled for settled in holds_settle(settlements, at_ms=at_ms)}
     for settled in booked.values():

@@ -153,6 +153,11 @@ FUBINI: dict[str, Any] = {
     "LEASE_S": ENV.lease_s,
     # Local first: work overflows to a less local site when the local ones would start it later than this.
     "POLICY": {"burst_wait_s": ENV.burst_wait_s},
+    # Money: one currency and one time zone for days and months, everywhere. Months close by themselves so many days after
+    # their end (0: only by hand).
+    "CURRENCY": ENV.currency,
+    "ACCOUNTING_ZONE": ENV.accounting_zone,
+    "CLOSE_MONTHS_AFTER_DAYS": ENV.close_months_after_days,
     # How long events, logs and artifacts of ended runs are kept, in days; 0: for ever.
     **{f"RETENTION_{kind}_DAYS": days for kind, days in ENV.retention_days.items()},
     "BLOB_GRACE_S": ENV.blob_grace_hours * 3600,

@@ -10,6 +10,7 @@ import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import environ
 
@@ -43,6 +44,9 @@ class Env:
     remote_schemes: tuple[str, ...]
     remote_max_bytes: int
     remote_timeout_s: int
+    currency: str
+    accounting_zone: str
+    close_months_after_days: int
 
 
 def default_home() -> Path:
@@ -58,6 +62,16 @@ def secret_key_of(home: Path) -> str:
             raise SettingsError("FUBINI_SECRET_KEY has fewer than 32 characters; use 50 random ones or leave it unset.")
         return given
     return made_once(home / "secret.key", lambda: secrets.token_urlsafe(48))
+
+
+def zone_checked(name: str) -> str:
+    """The name of a time zone there is."""
+    try:
+        return ZoneInfo(name).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise SettingsError(
+            f"FUBINI_ACCOUNTING_ZONE: {name[:64]!r} is no time zone; write a name such as Asia/Shanghai."
+        ) from None
 
 
 def read_env() -> Env:
@@ -89,4 +103,7 @@ def read_env() -> Env:
         remote_schemes=tuple(env.list("FUBINI_REMOTE_SCHEMES", default=["https", "http"])),
         remote_max_bytes=env.int("FUBINI_REMOTE_MAX_BYTES", default=10 * 1024**3),
         remote_timeout_s=env.int("FUBINI_REMOTE_TIMEOUT_S", default=900),
+        currency=env.str("FUBINI_CURRENCY", default="CNY")[:16],
+        accounting_zone=zone_checked(env.str("FUBINI_ACCOUNTING_ZONE", default="UTC")),
+        close_months_after_days=env.int("FUBINI_CLOSE_MONTHS_AFTER_DAYS", default=10),
     )

@@ -1212,6 +1212,107 @@ export interface paths {
         patch: operations["projects_members_update"];
         trace?: never;
     };
+    "/api/v1/projects/{ref}/money": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A project's money: balances, spending, what comes, months, prices
+         * @description Days and months are those of the installation's accounting time zone; amounts are micros of its one currency.
+         */
+        get: operations["projects_money_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{ref}/money/corrections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put right what was charged wrongly, in the open month (administrators)
+         * @description Put right what was charged wrongly, in the open month (administrators).
+         */
+        post: operations["projects_money_corrections_correct"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{ref}/money/forecast": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the time ahead costs, and when the money is used up
+         * @description What the time ahead costs, and when the money is used up.
+         */
+        get: operations["projects_money_forecast_forecast"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{ref}/money/months": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Close accounting months (administrators)
+         * @description The month and every open one before it; those closed already stay as they are. Afterwards nothing is booked into
+         *             them: corrections are entries of the open month.
+         */
+        post: operations["projects_money_months_close"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{ref}/money/{month}.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The statement of one accounting month as CSV; of a closed month it never changes
+         * @description The statement of one accounting month as CSV; of a closed month it never changes.
+         */
+        get: operations["projects_money_statement"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{ref}/overview": {
         parameters: {
             query?: never;
@@ -2493,6 +2594,25 @@ export interface components {
             hash: string;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        BalancesOut: {
+            budget_micros: number;
+            held_micros: number;
+            spent_micros: number;
+            granted_micros: number;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        BasisOut: {
+            /** @description Whole past days the trend is taken from. */
+            history_days: number;
+            /** @description What of a hold was charged in the end, on the average. */
+            settled_permille: number;
+            /** @description Steps with money set aside. */
+            steps_held: number;
+            schedules: number;
+            /** @description That never ran and could not be quoted. */
+            schedules_unpriced: number;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         BlobOut: {
             digest: string;
             size_bytes: number;
@@ -2508,6 +2628,8 @@ export interface components {
             balance_drift: number;
             /** @description Held balances against placed holds. */
             holds_drift: number;
+            /** @description Spent balances against the summary that spending is told by. */
+            spend_drift: number;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         BudgetGlanceOut: {
@@ -2535,6 +2657,11 @@ export interface components {
             oldest_at_ms: number;
             /** @description When an entry was last found or made. */
             hit_at_ms: number;
+        };
+        /** @description A request body. `read` is how views use it. */
+        CloseBodyRequest: {
+            /** @description yyyy-mm; it and all months before it are closed. */
+            month: string;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         ConfigMapOut: {
@@ -2581,6 +2708,18 @@ export interface components {
             values: {
                 [key: string]: string;
             };
+        };
+        /** @description A request body. `read` is how views use it. */
+        CorrectionBodyRequest: {
+            /**
+             * Format: int64
+             * @description Positive: given back. Negative: charged.
+             */
+            amount_micros: number;
+            /** @description Why; shown in the statement. */
+            note: string;
+            /** @description The run it is about, by its id. */
+            run?: string;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         CostRowOut: {
@@ -2809,6 +2948,27 @@ export interface components {
             allowed: string;
             nearest: string;
             next_step: string;
+        };
+        /** @description What the time ahead costs. */
+        ForecastOut: {
+            currency: string;
+            /** @description The time zone accounting days and months begin and end in. */
+            zone: string;
+            /** @description The accounting month now, yyyy-mm. */
+            month: string;
+            /** @description In this month, so far. */
+            spent_month_micros: number;
+            /** @description Not spent yet: the budget and what is held. */
+            funds_micros: number;
+            /** @description The seven days from now. */
+            week: components["schemas"]["WindowOut"];
+            /** @description From now to the end of the accounting month. */
+            month_rest: components["schemas"]["WindowOut"];
+            /** @description The accounting month after this one. */
+            next_month: components["schemas"]["WindowOut"];
+            /** @description The day on which the money is used up. */
+            runs_out: components["schemas"]["RunsOutOut"];
+            basis: components["schemas"]["BasisOut"];
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         GapOut: {
@@ -3090,6 +3250,38 @@ export interface components {
         MissingOut: {
             missing: string[];
         };
+        /** @description A project's money page in one answer. */
+        MoneyOut: {
+            currency: string;
+            zone: string;
+            budget: components["schemas"]["BalancesOut"];
+            /** @description The first day of the period. */
+            since: string;
+            /** @description The first day behind it. */
+            until: string;
+            days: components["schemas"]["SpendDayOut"][];
+            by: string;
+            label: string;
+            /** @description Keys to ask by, with `by=label`. */
+            labels: string[];
+            rows: components["schemas"]["SpendRowOut"][];
+            /** @description There are more rows than these, the dearest. */
+            more: boolean;
+            forecast: components["schemas"]["ForecastOut"];
+            months: components["schemas"]["MonthOut"][];
+            prices: components["schemas"]["RateOut"][];
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        MonthOut: {
+            month: string;
+            /** @enum {string} */
+            state: "running" | "open" | "closed";
+            readonly closed_at?: string | null;
+            readonly closed_by?: string;
+            /** @description SHA-256 of the statement's CSV. */
+            readonly digest?: string;
+            readonly spent_micros?: number | null;
+        };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         NodeCountOut: {
             template: string;
@@ -3197,6 +3389,7 @@ export interface components {
             pools: components["schemas"]["PoolGlanceOut"][];
             /** @description In the last seven days. */
             spent_week_micros: number;
+            forecast: components["schemas"]["ForecastOut"];
             /** @description Steps that are ready and not placed. */
             waiting: number;
             /** @description Steps placed or running. */
@@ -3869,6 +4062,34 @@ export interface components {
             /** @description What would be reused; null when that was not asked for. */
             reuse: components["schemas"]["ReusePlanOut"] | null;
         };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        RangeOut: {
+            /** @description Micros. */
+            low: number;
+            expected: number;
+            high: number;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        RateOut: {
+            site: string;
+            pool: string;
+            /** @default 0 */
+            core_hour_micros: number;
+            /** @default 0 */
+            memory_gib_hour_micros: number;
+            device_hour_micros?: {
+                [key: string]: number;
+            };
+            /** @default 0 */
+            start_micros: number;
+            /** @default 0 */
+            egress_gib_micros: number;
+            /**
+             * @description 0: the pool is free.
+             * @default 0
+             */
+            version: number;
+        };
         /** @description A request body. `read` is how views use it. */
         ResubmitAskRequest: {
             parameters?: {
@@ -4166,6 +4387,14 @@ export interface components {
             tasks: components["schemas"]["WhyOut"][];
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        RunsOutOut: {
+            /** @description The accounting day, if all costs its high end. */
+            earliest: string | null;
+            /** @description Null: not within a year. */
+            expected: string | null;
+            latest: string | null;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         SecretOut: {
             name: string;
             /** Format: date-time */
@@ -4251,6 +4480,24 @@ export interface components {
         /** @description A request body. `read` is how views use it. */
         SizeSetRequest: {
             size: number;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        SpendDayOut: {
+            readonly day?: string;
+            spent_micros: number;
+            /** @description Of this, for work that failed or was cancelled. */
+            lost_micros: number;
+            /** @description What sites bore; in no other figure. */
+            absorbed_micros: number;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        SpendRowOut: {
+            /** @description Empty: money that belongs to none of them. */
+            name: string;
+            spent_micros: number;
+            lost_micros: number;
+            absorbed_micros: number;
+            attempts: number;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         StatementLineOut: {
@@ -4574,6 +4821,22 @@ export interface components {
             mapped: {
                 [key: string]: string;
             }[];
+        };
+        /** @description What a stretch of time costs, by where the figure comes from. */
+        WindowOut: {
+            readonly from_at?: string;
+            readonly to_at?: string;
+            /** @description Holds: what runs has used so far, up to all that is set aside for it. */
+            committed: components["schemas"]["RangeOut"];
+            /** @description Coming ticks of schedules, at what their runs cost so far or were quoted. */
+            scheduled: components["schemas"]["RangeOut"];
+            /** @description What else the pace of past days adds. */
+            trend: components["schemas"]["RangeOut"];
+            total: components["schemas"]["RangeOut"];
+            /** @description Of schedules, in this time. */
+            ticks: number;
+            /** @description Of these, in no figure: nobody knows what they cost. */
+            unpriced_ticks: number;
         };
         Event: {
             /** @description Number in commit order: resume after it. */
@@ -6860,7 +7123,7 @@ export interface operations {
                 cursor?: string;
                 /** @description Only these fields of the reply, by commas. */
                 fields?: string;
-                kind?: "topup" | "withdraw" | "hold" | "extend" | "settle" | "release";
+                kind?: "topup" | "withdraw" | "hold" | "extend" | "settle" | "release" | "correction";
                 /** @description Rows a page. */
                 page_size?: number;
                 /** @description A run's id. */
@@ -6892,7 +7155,7 @@ export interface operations {
     projects_ledger_csv_statement_csv: {
         parameters: {
             query?: {
-                kind?: "topup" | "withdraw" | "hold" | "extend" | "settle" | "release";
+                kind?: "topup" | "withdraw" | "hold" | "extend" | "settle" | "release" | "correction";
                 /** @description A run's id. */
                 run?: string;
                 since?: string;
@@ -7119,6 +7382,155 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MemberOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_money_retrieve: {
+        parameters: {
+            query?: {
+                by?: "label" | "member" | "pipeline" | "pool" | "run" | "step";
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+                /** @description With `by=label`: the label's key. */
+                label?: string;
+                /** @description The first accounting day; default: thirty days ago. */
+                since?: string;
+                /** @description The first day behind it; default: tomorrow. */
+                until?: string;
+            };
+            header?: never;
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MoneyOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_money_corrections_correct: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: {
+                /** @description Sent again within 24 hours with the same request, the first reply is given again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CorrectionBodyRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BalancesOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_money_forecast_forecast: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ForecastOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_money_months_close: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: {
+                /** @description Sent again within 24 hours with the same request, the first reply is given again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CloseBodyRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MonthOut"][];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_money_statement: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                month: string;
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
                 };
             };
             "4XX": components["responses"]["Problem"];

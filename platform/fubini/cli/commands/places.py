@@ -1,4 +1,4 @@
-"""What a project can see: projects, budgets, sites, pools, pauses, events."""
+"""What a project can see: projects, sites, pools, pauses, events."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ def add_to(app: typer.Typer) -> None:
     app.command("pools")(pool_list)
     app.add_typer(site_app, name="site")
     app.command("sites")(site_list)
-    app.command()(budget)
     app.command()(pause)
     app.command()(unpause)
     app.command()(events)
@@ -127,52 +126,6 @@ def project_tokens(revoke: Annotated[str, typer.Option(help="Revoke the token wi
         output.show({"id": revoke, "revoked": True}, f"revoked {revoke}")
         return
     output.rows_out(client.pages(path), TOKEN_COLUMNS, empty="no machine tokens")
-
-
-def budget(
-    statement: Annotated[bool, typer.Option("--statement", help="The bookings, newest first.")] = False,
-    by_run: Annotated[bool, typer.Option("--by-run", help="What each run cost.")] = False,
-    limit: Annotated[int, typer.Option(help="How many lines.", min=1)] = 50,
-) -> None:
-    """What the project may still spend, has set aside and has spent."""
-    client = connect()
-    base = f"/projects/{segment(client.project)}"
-    if by_run:
-        output.rows_out(
-            client.pages(f"{base}/costs", limit=limit),
-            [
-                ("RUN", lambda c: c["run_id"]),
-                ("SPENT", lambda c: output.money(c["spent_micros"])),
-                ("HELD", lambda c: output.money(c["held_micros"])),
-                ("ATTEMPTS", lambda c: c["attempts"]),
-                ("LAST", lambda c: output.ago(c["last_at"])),
-            ],
-        )
-    elif statement:
-        output.rows_out(
-            client.pages(f"{base}/ledger", limit=limit),
-            [
-                ("WHEN", lambda e: e["at"][:19].replace("T", " ")),
-                ("KIND", lambda e: e["kind"]),
-                ("BUDGET", lambda e: output.money(e["budget_micros"])),
-                ("HELD", lambda e: output.money(e["held_micros"])),
-                ("SPENT", lambda e: output.money(e["spent_micros"])),
-                ("RUN", lambda e: output.short(e["run_id"])),
-                ("NOTE", lambda e: e["note"]),
-            ],
-        )
-    else:
-        found = client.get(f"{base}/budget")
-        output.fields_out(
-            found,
-            [
-                ("project", client.project),
-                ("budget left", output.money(found["budget_micros"])),
-                ("held", output.money(found["held_micros"])),
-                ("spent", output.money(found["spent_micros"])),
-                ("granted in all", output.money(found["granted_micros"])),
-            ],
-        )
 
 
 # --- places ------------------------------------------------------------------------------------------------------

@@ -1,0 +1,350 @@
+"""A project's money in one answer: balances, spending by day and by something, what comes, months, price book.
+
+Gathers the facts the pure forecast (`ledger.forecast`) computes with, and decides what counts as its past: the last
+`TREND_DAYS` whole accounting days, or as many as there are since the first spending. Queries: a fixed number, all over
+summaries and live rows, whatever the ledger's length.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from django.db.models import Avg, Exists, FilteredRelation, Max, Min, OuterRef, Q
+
+from fubini.common import clock
+from fubini.common.errors import FubiniError, Invalid
+from fubini.crons.due import coming, plan_of
+from fubini.crons.models import Cron
+from fubini.crons.selectors import facts_of
+from fubini.dispatch.quotes import quote
+from fubini.language.errors import LanguageError
+from fubini.ledger.accounting import Books, books, date_of, month_after, month_days, month_of_day, month_text
+from fubini.ledger.forecast import DAY_MS, Committed, Facts, Range, RunsOut, Scheduled, Window, runs_out, window
+from fubini.ledger.selectors import (
+    BudgetView,
+    ClosedView,
+    DaySpend,
+    SpendRow,
+    budget_of,
+    months_closed,
+    placed_amount_of,
+    spent_by,
+    spent_by_day,
+)
+from fubini.manifests.crons import workflow_of
+from fubini.pipelines.selectors import library_of
+from fubini.projects.models import Project
+from fubini.runs.models import Attempt, RunLabel
+from fubini.runs.transitions import ATTEMPT_LIVE
+from fubini.sites.models import Pool
+
+TREND_DAYS: Final = 28
+WEEK_DAYS: Final = 7
+TICKS_MAX: Final = 400  # of one schedule; behind them its pace is taken
+CRONS_MAX: Final = 200
+HOUR_MS: Final = 3_600_000
+PERIOD_DAYS_MAX: Final = 400
+MONTHS_MAX: Final = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a forecast stands on, for people to judge it by."""
+
+    history_days: int
+    settled_permille: int
+    steps_held: int
+    schedules: int
+    schedules_unpriced: int
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastView:
+    """`week`: the seven days from now. `month_rest`: until the accounting month ends. `next_month`: the one after it."""
+
+    currency: str
+    zone: str
+    month: str
+    week: Window
+    month_rest: Window
+    next_month: Window
+    spent_month_micros: int
+    funds_micros: int
+    runs_out: RunsOut
+    runs_out_days: dict[str, str | None]
+    basis: Basis
+
+
+@dataclass(frozen=True, slots=True)
+class PriceView:
+    """What one pool asks now; None where it is free."""
+
+    site: str
+    pool: str
+    serves: bool  # the project
+    price: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyView:
+    """The page. `rows` are by `by`; `more`: there are more of them than shown."""
+
+    currency: str
+    zone: str
+    budget: BudgetView
+    from_day: str
+    to_day: str  # exclusive
+    days: list[DaySpend]
+    by: str
+    label: str
+    labels: list[str]
+    rows: list[SpendRow]
+    more: bool
+    forecast: ForecastView
+    months: list[dict[str, Any]]
+    prices: list[PriceView] = field(default_factory=list)
+
+
+def money_of(
+    project: Project, *, from_day: int | None = None, to_day: int | None = None, by: str = "step", label: str = ""
+) -> MoneyView:
+    """A project's money page; without a period, the last thirty accounting days.
+
+    Raises:
+        Invalid: the period ends before it begins, or is longer than `PERIOD_DAYS_MAX` days; `by` label without one.
+    """
+    calendar = books()
+    now_ms = clock.now_ms()
+    today = calendar.day_of(now_ms)
+    until = to_day if to_day is not None else today + 1
+    since = from_day if from_day is not None else until - 30
+    if not 0 < until - since <= PERIOD_DAYS_MAX:
+        raise Invalid(
+            f"The period has {until - since} days.",
+            next_step=f"Ask for 1 to {PERIOD_DAYS_MAX} days; `until` is the first day that is not in it.",
+            found=until - since,
+            allowed=[1, PERIOD_DAYS_MAX],
+        )
+    past = spent_by_day(project.pk, from_day=min(since, _history_from(today)))
+    budget = budget_of(project.pk)
+    labels = label_keys(project) if by == "label" else []
+    if by == "label" and not label:
+        label = labels[0] if labels else ""
+    rows, more = spent_by(project.pk, by, from_day=since, to_day=until, label=label)
+    pools = _price_book(project)
+    if by == "pool":
+        rows = [_named(row, pools) for row in rows]
+    return MoneyView(
+        currency=calendar.currency,
+        zone=calendar.zone,
+        budget=budget,
+        from_day=date_of(since).isoformat(),
+        to_day=date_of(until).isoformat(),
+        days=[past.get(day, DaySpend(day)) for day in range(since, until)],
+        by=by,
+        label=label if by == "label" else "",
+        labels=labels,
+        rows=rows,
+        more=more,
+        forecast=_forecast(project, budget, past, calendar, now_ms),
+        months=_months(project, past, calendar, today),
+        prices=[price for price in pools.values() if price.serves],
+    )
+
+
+def forecast_of(project: Project, budget: BudgetView | None = None) -> ForecastView:
+    """What the time ahead costs, by what is known now."""
+    calendar, now_ms = books(), clock.now_ms()
+    past = spent_by_day(project.pk, from_day=_history_from(calendar.day_of(now_ms)))
+    return _forecast(project, budget or budget_of(project.pk), past, calendar, now_ms)
+
+
+def _history_from(today: int) -> int:
+    """The first day the forecast asks for: of the trend, or of the month."""
+    return min(today - TREND_DAYS, month_days(month_of_day(today))[0])
+
+
+def _forecast(
+    project: Project, budget: BudgetView, past: dict[int, DaySpend], calendar: Books, now_ms: int
+) -> ForecastView:
+    today = calendar.day_of(now_ms)
+    month = month_of_day(today)
+    month_end = calendar.month_bounds_ms(month)[1]
+    next_end = calendar.month_bounds_ms(month_after(month))[1]
+    trend = [past[day] for day in range(today - TREND_DAYS, today) if day in past]
+    began = min((one.day for one in trend), default=today)
+    days = tuple(
+        past[day].spent_micros - past[day].scheduled_micros if day in past else 0 for day in range(began, today)
+    )
+    held = sum(one.held_micros for one in trend)
+    settled = min(1000, sum(one.spent_micros for one in trend) * 1000 // held) if held else 1000
+    committed, steps_held = _committed(project, now_ms)
+    scheduled = _scheduled(project, now_ms, next_end)
+    facts = Facts(
+        now_ms=now_ms,
+        funds_micros=budget.budget_micros + budget.held_micros,
+        committed=committed,
+        scheduled=scheduled,
+        daily_micros=tuple(max(0, amount) for amount in days),  # a correction may leave a day below nothing
+        settled_permille=max(0, settled),
+    )
+    out = runs_out(facts)
+    first = month_days(month)[0]
+    return ForecastView(
+        currency=calendar.currency,
+        zone=calendar.zone,
+        month=month_text(month),
+        week=window(facts, now_ms, now_ms + WEEK_DAYS * DAY_MS),
+        month_rest=window(facts, now_ms, month_end),
+        next_month=window(facts, month_end, next_end),
+        spent_month_micros=sum(one.spent_micros for day, one in past.items() if first <= day <= today),
+        funds_micros=facts.funds_micros,
+        runs_out=out,
+        runs_out_days={
+            name: None if days_on is None else date_of(calendar.day_of(now_ms + days_on * DAY_MS)).isoformat()
+            for name, days_on in (("earliest", out.earliest), ("expected", out.expected), ("latest", out.latest))
+        },
+        basis=Basis(
+            history_days=len(days),
+            settled_permille=facts.settled_permille,
+            steps_held=steps_held,
+            schedules=len(scheduled),
+            schedules_unpriced=sum(one.cost is None for one in scheduled),
+        ),
+    )
+
+
+def _committed(project: Project, now_ms: int) -> tuple[tuple[Committed, ...], int]:
+    """Holds by the hour in which their attempts' walltime is over, and how many steps they are."""
+    rows = Attempt.objects.filter(project_id=project.pk, state__in=ATTEMPT_LIVE).annotate(amount=placed_amount_of("pk"))
+    sums: dict[int, list[int]] = defaultdict(lambda: [0, 0])
+    count = 0
+    for amount, leased_ms, walltime_s in rows.values_list("amount", "leased_at_ms", "walltime_s").iterator():
+        if not amount:
+            continue
+        count += 1
+        length_ms = max(1000, walltime_s * 1000)
+        until_ms = -(-max(leased_ms + length_ms, now_ms + 1) // HOUR_MS) * HOUR_MS
+        sums[until_ms][0] += amount
+        sums[until_ms][1] += amount * min(length_ms, max(0, now_ms - leased_ms)) // length_ms
+    return tuple(Committed(hold, used, until) for until, (hold, used) in sorted(sums.items())), count
+
+
+def _scheduled(project: Project, now_ms: int, until_ms: int) -> tuple[Scheduled, ...]:
+    """A project's live schedules with what one run of each costs: of past runs, else as quoted."""
+    ended = Q(ticks__run__state__in=["succeeded", "failed", "error"])
+    rows = (
+        Cron.objects.filter(project=project, suspended=False, stopped=False, next_at_ms__isnull=False)
+        .select_related("project")
+        .annotate(
+            low=Min("ticks__run__settled_micros", filter=ended),
+            mean=Avg("ticks__run__settled_micros", filter=ended),
+            high=Max("ticks__run__settled_micros", filter=ended),
+        )
+        .order_by("name")[:CRONS_MAX]
+    )
+    found = []
+    for row in rows:
+        try:
+            ticks = tuple(coming(plan_of(row.document), facts_of(row, 0), now_ms, TICKS_MAX))
+        except LanguageError:
+            continue  # its own page says what is wrong with it
+        cut = len(ticks) == TICKS_MAX
+        known_until = ticks[-1] + 1 if cut else max(until_ms, ticks[-1] + 1 if ticks else 0)
+        span_ms = max(1, ticks[-1] - now_ms) if ticks else 1
+        pace = len(ticks) * 1000 * DAY_MS // span_ms if cut else 0
+        found.append(Scheduled(row.name, _cost(row), ticks, known_until, pace))
+    return tuple(found)
+
+
+def _cost(row: Any) -> Range | None:
+    if row.mean is not None:
+        return Range(row.low, min(row.high, max(row.low, int(row.mean))), row.high)
+    kept = row.quote or {}
+    low, high = kept.get("low"), kept.get("high")
+    return Range(low, (low + high) // 2, high) if low is not None and high is not None else None
+
+
+def _months(project: Project, past: dict[int, DaySpend], calendar: Books, today: int) -> list[dict[str, Any]]:
+    """Months there is a statement of, newest first: the open ones behind the last close, then the closed."""
+    closed = months_closed(project.pk, limit=MONTHS_MAX)
+    this = month_of_day(today)
+    months: list[dict[str, Any]] = []
+    month = month_after(closed[0].month) if closed else min([this, *(month_of_day(day) for day in past)])
+    while month <= this:
+        months.append({"month": month_text(month), "state": "running" if month == this else "open"})
+        month = month_after(month)
+    months.reverse()
+    return months + [_closed(row) for row in closed]
+
+
+def _closed(row: ClosedView) -> dict[str, Any]:
+    return {
+        "month": month_text(row.month),
+        "state": "closed",
+        "closed_at_ms": row.closed_at_ms,
+        "closed_by": row.closed_by,
+        "digest": row.digest,
+        "currency": row.currency,
+        "spent_micros": row.closing_micros["spent"] - row.opening_micros["spent"],
+    }
+
+
+def _named(row: SpendRow, pools: dict[str, PriceView]) -> SpendRow:
+    pool = pools.get(row.name)
+    return replace(row, name=f"{pool.site}/{pool.pool}") if pool else row
+
+
+_RATES: Final = (
+    "version", "core_hour_micros", "memory_gib_hour_micros", "device_hour_micros", "start_micros", "egress_gib_micros",
+)  # fmt: skip
+
+
+def _price_book(project: Project) -> dict[str, PriceView]:
+    """Every pool with the price version that applies now, in local-first order. One query."""
+    allowed = Pool.projects.through.objects.filter(pool=OuterRef("pk"))
+    rows = (
+        Pool.objects.annotate(
+            serves=~Exists(allowed) | Exists(allowed.filter(project=project)),
+            now=FilteredRelation("prices", condition=Q(prices__valid_from__lte=clock.now())),
+        )
+        .order_by("site__preference", "site__name", "name", "now__version")
+        .values("pk", "name", "site__name", "serves", *(f"now__{rate}" for rate in _RATES))
+    )
+    found = {}
+    for row in rows:  # the newest version of a pool comes last
+        rates = {rate: row[f"now__{rate}"] for rate in _RATES}
+        price = rates if rates["version"] is not None else None
+        found[row["pk"]] = PriceView(row["site__name"], row["name"], bool(row["serves"]), price)
+    return found
+
+
+def label_keys(project: Project, limit: int = 50) -> list[str]:
+    """The keys runs of the project are labelled with."""
+    rows = RunLabel.objects.filter(run__project=project).order_by("key").values_list("key", flat=True)
+    return list(rows.distinct()[:limit])
+
+
+def crons_quote(limit: int = 20) -> int:
+    """Quote schedules no run of which has ended, so that a forecast has a figure for them; how many were."""
+    never = Cron.objects.filter(suspended=False, stopped=False).exclude(ticks__state__in=["succeeded", "failed"])
+    done = 0
+    for row in never.select_related("project").order_by("id")[:500]:
+        if (row.quote or {}).get("version") == row.version:
+            continue
+        if done >= limit:
+            break
+        done += 1
+        kept: dict[str, Any] = {"version": row.version, "low": None, "high": None}
+        try:
+            text = json.dumps(workflow_of(row.document, name=f"{row.name}-0", scheduled_at="1970-01-01T00:00:00Z"))
+            found = quote(project=row.project, text=text, library=library_of(row.project_id))
+            if found.feasible:
+                kept |= {"low": found.money_low_micros, "high": found.money_high_micros}
+        except FubiniError:
+            pass  # its ticks will say what is wrong
+        Cron.objects.filter(pk=row.pk, version=row.version).update(quote=kept)
+    return done

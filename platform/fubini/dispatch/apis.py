@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from typing import Any
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from fubini.common.ids import new_id
 from fubini.dispatch import retries
 from fubini.dispatch import serializers as shape
+from fubini.dispatch.applying import Wanted, changes_apply
+from fubini.dispatch.explain import task_start
 from fubini.dispatch.overview import overview_of
 from fubini.dispatch.selectors import platform_status, quote, task_why
 from fubini.dispatch.why import NEXT_STEPS, Why, around_now
@@ -121,6 +125,29 @@ class WhyViews(ApiViews):
                 "tasks": shown,
             }
         )
+
+
+class StartViews(ApiViews):
+    """``/tasks/{id}/start``."""
+
+    @operation("When a waiting step starts, and what would start it now.", reply=shape.TaskStartOut)
+    def retrieve(self, request: Request, id: str) -> Response:
+        """Simulated on the queue as it is now. Of a failed step: why it failed, and what its measurements advise."""
+        return self.reply(task_start(task_visible(self.principal, id), self.principal))
+
+    @operation("Make changes that start a step.", body=shape.ChangesAsk, reply=shape.ChangesOut)
+    def create(self, request: Request, id: str) -> Response:
+        """All of them or none; each needs the right it needs elsewhere."""
+        task = task_visible(self.principal, id)
+        key = request.headers.get("Idempotency-Key")
+        done, count = changes_apply(
+            task=task,
+            changes=[Wanted(**change) for change in self.body["changes"]],
+            like=self.body["like"],
+            principal=self.principal,
+            key=hashlib.sha256(f"{self.principal.actor}\0{key}".encode()).hexdigest() if key else new_id(),
+        )
+        return self.reply({"done": done, "tasks": count})
 
 
 def _group(code: str, tasks: int, shown: list[Why]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from fubini.dispatch.expiry import holds_extend, leases_expire
 from fubini.dispatch.grants import Granted, WhyMemory, placements_apply, reasons_write, unreadable_refuse
 from fubini.dispatch.leader import Leadership
 from fubini.dispatch.policy import policy_now
+from fubini.dispatch.predictions import Predictions
 from fubini.dispatch.pump import engines_pump
 from fubini.dispatch.snapshot import RequestCache, world_of
 from fubini.dispatch.usage import usage_decay
@@ -43,6 +44,7 @@ class Loop:
         self.leadership = Leadership()
         self.cache = RequestCache()
         self.memory = WhyMemory({})
+        self.predictions = Predictions()
         self.stopping = False
         self.prefetching = False
         self._slow_at = 0.0
@@ -63,6 +65,7 @@ class Loop:
             fed += self._guarded("crons", lambda: crons_pass(at_ms=clock.now_ms()), 0)
             self._guarded("locks", lambda: locks_tend(at_ms=clock.now_ms()), 0)
             fed += self._guarded("children", children_step, 0)
+            self._guarded("predictions", lambda: self.predictions.score(at_ms=clock.now_ms()), 0)
             self._guarded("usage", lambda: usage_decay(at_ms=clock.now_ms()), 0)
         pumped = time.monotonic()
         granted, figures = self._guarded("plan", self._plan, (Granted(), {}))
@@ -84,9 +87,13 @@ class Loop:
         if not world.snapshot.tasks:
             self.memory.written.clear()
             return Granted(), {"queued": 0}
-        result = plan(world.snapshot, policy_now(), world.now_ms)
+        policy = policy_now()
+        result = plan(world.snapshot, policy, world.now_ms)
         granted = placements_apply(world, result.placements, at_ms=clock.now_ms())
         reasons_write(self.memory, result.unplaced, at_ms=clock.now_ms())
+        self._guarded(
+            "predict", lambda: self.predictions.make(world.snapshot, policy, result.unplaced, world.now_ms), None
+        )
         return granted, {"queued": len(world.snapshot.tasks), "running": len(world.snapshot.allocations)}
 
     def _guarded(self, part: str, work: Callable[[], Any], otherwise: Any) -> Any:

@@ -38,3 +38,14 @@ class RunTime(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["project_id", "template", "node_group_id"], name="run_time_once")
         ]
+
+
+class StartScore(models.Model):
+    """How predicted starts compared with real ones, for predictions of one length (`predictions.SPANS`).
+
+    `ratios`: the newest real waits over their predicted ones, in thousandths; `samples` counts all there ever were.
+    """
+
+    span = models.CharField(max_length=4, primary_key=True)
+    samples = models.PositiveBigIntegerField(default=0)
+    ratios = models.JSONField(default=list)

@@ -6,11 +6,13 @@ from typing import Any
 
 from rest_framework import serializers
 
+from fubini.dispatch.explain import RETRY
 from fubini.dispatch.money_serializers import ForecastOut
 from fubini.pipelines.serializers import FindingOut, ManifestText, ParameterValues
 from fubini.rest.serializers import BodySerializer, QuerySerializer, ReplySerializer
 from fubini.runs.serializers import ReusePlanOut, RunOut
 from fubini.runs.services import OBJECTIVES, PRIORITIES
+from fubini_scheduler.trial import ChangeKind
 
 
 class QuoteAsk(BodySerializer):
@@ -21,7 +23,9 @@ class QuoteAsk(BodySerializer):
     parameters = ParameterValues(default=dict)
     objective = serializers.ChoiceField(choices=OBJECTIVES, allow_blank=True, default="")
     priority = serializers.ChoiceField(choices=PRIORITIES, default="normal")
-    name = serializers.CharField(max_length=120, allow_blank=True, default="", help_text="The run's name, as in a submit.")
+    name = serializers.CharField(
+        max_length=120, allow_blank=True, default="", help_text="The run's name, as in a submit."
+    )
     reuse = serializers.CharField(
         max_length=64, allow_blank=True, default="", help_text="As in a submit: `any`, or a run's id."
     )
@@ -75,7 +79,9 @@ class AdviceOut(ReplySerializer):
     nodes = serializers.IntegerField(help_text="How many of them failed so.")
     example = serializers.CharField(help_text="One of their node ids.")
     cause = serializers.CharField()
-    what = serializers.CharField(help_text="memory_bytes or walltime_s; empty where a retry cannot change what is wrong.")
+    what = serializers.CharField(
+        help_text="memory_bytes or walltime_s; empty where a retry cannot change what is wrong."
+    )
     asked = serializers.IntegerField(allow_null=True)
     measured = serializers.IntegerField(allow_null=True)
     proposed = serializers.IntegerField(allow_null=True)
@@ -95,7 +101,9 @@ class StatusAgentOut(ReplySerializer):
     site = serializers.CharField()
     sync_age_ms = serializers.IntegerField(allow_null=True)
     draining = serializers.BooleanField()
-    refuses = serializers.CharField(help_text="Why it takes no new work (a full disk); empty when it does, or is drained.")
+    refuses = serializers.CharField(
+        help_text="Why it takes no new work (a full disk); empty when it does, or is drained."
+    )
 
 
 class StatusOut(ReplySerializer):
@@ -126,6 +134,106 @@ class WhyOut(ReplySerializer):
         child=serializers.DictField(child=serializers.CharField(allow_blank=True)),
         help_text="What the project's import rules changed: what (image or node_label), theirs, ours.",
     )
+
+
+_KINDS = [*(kind.value for kind in ChangeKind), RETRY]
+
+
+class ChangeOut(ReplySerializer):
+    """One change of an option; what `amount` and `word` mean follows from `kind`."""
+
+    kind = serializers.ChoiceField(choices=_KINDS)
+    amount = serializers.IntegerField(
+        allow_null=True,
+        help_text="Micros more (budget, run_limit), milli-cores, bytes, seconds, or a quota's new limit; null: none.",
+    )
+    word = serializers.CharField(allow_blank=True, help_text="The objective or priority; of a retry, what it changes.")
+    pool_id = serializers.CharField(allow_blank=True)
+    pool = serializers.CharField(allow_blank=True)
+    site = serializers.CharField(allow_blank=True)
+    before = serializers.IntegerField(allow_null=True, help_text="What is asked for now; null: it has no such figure.")
+    sentence = serializers.CharField()
+    allowed = serializers.BooleanField(help_text="You may make it.")
+    who = serializers.CharField(allow_blank=True, help_text="Who may, where you may not.")
+
+
+class OptionOut(ReplySerializer):
+    changes = ChangeOut(many=True)
+    sentence = serializers.CharField()
+    pool = serializers.CharField(allow_blank=True, help_text="Where it would start.")
+    site = serializers.CharField(allow_blank=True)
+    price_micros = serializers.IntegerField(allow_null=True)
+    hold_micros = serializers.IntegerField(allow_null=True)
+    allowed = serializers.BooleanField(help_text="You may make all of its changes.")
+
+
+class ExpectedStartOut(ReplySerializer):
+    at_ms = serializers.IntegerField(allow_null=True, help_text="Server time; null: no start is in sight.")
+    low_ms = serializers.IntegerField(
+        allow_null=True, help_text="Eight in ten start between these two; null: not known."
+    )
+    high_ms = serializers.IntegerField(allow_null=True)
+    pool = serializers.CharField(allow_blank=True)
+    site = serializers.CharField(allow_blank=True)
+    basis = serializers.CharField(help_text="What the figures stand on, as a sentence.")
+    checked = serializers.IntegerField(
+        help_text="Earlier predictions of this length that were compared with real starts."
+    )
+    samples = serializers.IntegerField(help_text="Places with measured run times of its template; 0: none.")
+    queued = serializers.IntegerField()
+    running = serializers.IntegerField()
+    whole = serializers.BooleanField(help_text="The queue was simulated to this start, not estimated.")
+
+
+class FailureOut(ReplySerializer):
+    cause = serializers.CharField()
+    sentence = serializers.CharField()
+    whose = serializers.CharField(help_text="step: it is charged; site: the site bears it.")
+    exit_code = serializers.IntegerField(allow_null=True)
+    log = serializers.ListField(child=serializers.CharField(allow_blank=True), help_text="Its last lines.")
+    peak_memory_bytes = serializers.IntegerField(allow_null=True)
+    memory_bytes = serializers.IntegerField(help_text="Asked for; 0: nothing was.")
+    walltime_s = serializers.IntegerField()
+    ran_ms = serializers.IntegerField(allow_null=True)
+    attempts = serializers.IntegerField()
+
+
+class TaskStartOut(ReplySerializer):
+    """When a waiting step starts, and what would start it now; what made a failed one fail, and what to change."""
+
+    task_id = serializers.CharField()
+    state = serializers.CharField()
+    starts_now = serializers.BooleanField(help_text="The next cycle places it as things are.")
+    expected = ExpectedStartOut(allow_null=True)
+    options = OptionOut(many=True, help_text="Each alone starts it now, or mends it; the smallest first.")
+    complete = serializers.BooleanField(help_text="False: the search met its bound, there may be smaller ones.")
+    like = serializers.IntegerField(help_text="Waiting steps of its run that ask for the same, itself among them.")
+    failure = FailureOut(allow_null=True)
+
+
+class ChangeAsk(BodySerializer):
+    kind = serializers.ChoiceField(choices=_KINDS)
+    amount = serializers.IntegerField(min_value=1, max_value=2**53, required=False)
+    word = serializers.CharField(max_length=40, required=False, allow_blank=True)
+    pool_id = serializers.CharField(max_length=32, required=False, allow_blank=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        words = {"objective": OBJECTIVES, "priority": PRIORITIES}.get(attrs["kind"])
+        if words is not None and attrs.get("word") not in words:
+            raise serializers.ValidationError({"word": f"One of {', '.join(words)}."}, code="choice")
+        return attrs
+
+
+class ChangesAsk(BodySerializer):
+    changes = serializers.ListField(child=ChangeAsk(), min_length=1, max_length=6)
+    like = serializers.BooleanField(
+        default=True, help_text="Changes of the step hold for all waiting steps of its run that ask for the same."
+    )
+
+
+class ChangesOut(ReplySerializer):
+    done = serializers.ListField(child=serializers.CharField(), help_text="What was changed, in sentences.")
+    tasks = serializers.IntegerField(help_text="Waiting steps that ask for something else now.")
 
 
 class RunWhyFilter(QuerySerializer):

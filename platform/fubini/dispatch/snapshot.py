@@ -65,8 +65,8 @@ class RequestCache:
     beside_run: set[str] = field(default_factory=set)  # task ids that must run where others of their run do
 
 
-def world_of(cache: RequestCache) -> World:
-    """Everything `plan()` needs, read in one go."""
+def world_of(cache: RequestCache, *, also: str = "") -> World:
+    """Everything `plan()` needs, read in one go; `also`: a queued task to have in it, however long the queue."""
     now_ms = clock.now_ms()
     silent_ms = option("LEASE_S") * 1000
     sites = list(Site.objects.all())
@@ -92,7 +92,7 @@ def world_of(cache: RequestCache) -> World:
         ]
         agents[pool.pk] = sorted(usable, key=lambda a: (load[a.pk], a.pk))
     prices = prices_now()
-    tasks = _with_places(_requests(cache), cache, pools)
+    tasks = _with_places(_requests(cache, also), cache, pools)
     project_ids = {t.project_id for t in tasks} | {a.project_id for a in attempts}
     depth = _prefetch_depth(groups, pools)
     machines = {g.pk: g.machine_id or g.pk for g in groups}
@@ -189,12 +189,14 @@ def needs_private_root(spec: TaskSpec) -> bool:
     )
 
 
-def _requests(cache: RequestCache) -> list[core.TaskRequest]:
+def _requests(cache: RequestCache, also: str) -> list[core.TaskRequest]:
     queued = list(
         Task.objects.filter(state="queued", kind="exec").filter(Q(not_before_ms=None) | Q(not_before_ms__lte=clock.now_ms()))
         .order_by("queued_at_ms", "id")
         .values_list("pk", "version")[:QUEUE_LIMIT]
     )  # fmt: skip
+    if also and all(pk != also for pk, _ in queued):
+        queued += Task.objects.filter(pk=also, state="queued", kind="exec").values_list("pk", "version")
     missing = [pk for pk, version in queued if cache.requests.get(pk, (None,))[0] != version]
     live = {pk for pk, _ in queued}
     if len(cache.requests) > 2 * len(live) + 1000:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from fubini.dispatch.apis import OverviewViews, QuoteViews, RetryViews, StatusViews, WhyViews
+from fubini.dispatch.apis import OverviewViews, QuoteViews, RetryViews, StartViews, StatusViews, WhyViews
 from fubini.dispatch.money_apis import MoneyViews
 
 urlpatterns = [
@@ -19,5 +19,6 @@ urlpatterns = [
     path("runs/<str:id>/retry", RetryViews.as_view({"post": "create"})),
     path("runs/<str:id>/retry/proposal", RetryViews.as_view({"post": "proposal"})),
     path("runs/<str:id>/why", WhyViews.as_view({"get": "run"})),
+    path("tasks/<str:id>/start", StartViews.as_view({"get": "retrieve", "post": "create"})),
     path("tasks/<str:id>/why", WhyViews.as_view({"get": "task"})),
 ]

@@ -56,17 +56,32 @@ class RunLimits:
         left = [s.limit_micros - s.spent_micros for s in self._up(run_id) if s.limit_micros is not None]
         return min(left, default=None)
 
+    def raised(self, run_id: str, more_micros: int) -> dict[str, int]:
+        """New limits, of the run and of runs above it, so that the run may set aside `more_micros` more than now."""
+        limited = {pk: s for pk, s in self._above(run_id) if s.limit_micros is not None}
+        left = self.left_micros(run_id)
+        if left is None:
+            return {}
+        wanted = left + more_micros
+        return {
+            pk: s.spent_micros + wanted for pk, s in limited.items() if (s.limit_micros or 0) - s.spent_micros < wanted
+        }
+
     def add(self, run_id: str, amount_micros: int) -> None:
         """Note that the run sets aside this much more."""
         for one in self._up(run_id):
             one.spent_micros += amount_micros
 
     def _up(self, run_id: str) -> Iterator[_Sum]:
+        for _, one in self._above(run_id):
+            yield one
+
+    def _above(self, run_id: str) -> Iterator[tuple[str, _Sum]]:
         for _ in range(len(self._sums)):  # a chain is no longer, whatever the rows say
             one = self._sums.get(run_id)
             if one is None:
                 return
-            yield one
+            yield run_id, one
             run_id = one.parent
 
 

@@ -19,6 +19,7 @@ class Site(models.Model):
     title = models.CharField(max_length=120, blank=True, default="")
     region = models.CharField(max_length=48, blank=True, default="")
     preference = models.IntegerField(default=100)  # local-first order, smaller first
+    owners = models.ManyToManyField("fubini_accounts.User", blank=True, related_name="owned_sites")
     created_at = models.DateTimeField(auto_now_add=True)
     version = models.PositiveIntegerField(default=1)
     link_bytes_per_s = models.BigIntegerField(null=True)  # into the site, as its agents measured it; None: not yet

@@ -45,10 +45,14 @@ def pools_of_project(project: Project) -> QuerySet[Pool]:
 
 
 def sites_visible(principal: Principal) -> QuerySet[Site]:
-    """Sites with a visible pool; all for administrators."""
+    """Sites with a visible pool, and one's own; all for administrators."""
+    found = Site.objects.prefetch_related("owners")
     if principal.administers:
-        return Site.objects.all()
-    return Site.objects.filter(pk__in=pools_visible(principal).values("site"))
+        return found
+    mine = Q(pk__in=pools_visible(principal).values("site"))
+    if principal.user is not None:
+        mine |= Q(pk__in=principal.user.owned_sites.values("pk"))
+    return found.filter(mine)
 
 
 def site_find(principal: Principal, ref: str) -> Site:

@@ -21,7 +21,11 @@ class SiteOut(ReplySerializer):
     title = serializers.CharField(allow_blank=True)
     region = serializers.CharField(allow_blank=True)
     preference = serializers.IntegerField(help_text="Local-first order, smaller first.")
+    owners = serializers.SerializerMethodField(help_text="Who may pause, cordon and drain there, besides administrators.")
     created_at = serializers.DateTimeField()
+
+    def get_owners(self, site: Any) -> list[str]:
+        return sorted(user.username for user in site.owners.all())
 
 
 class SiteCreate(BodySerializer):
@@ -35,6 +39,9 @@ class SiteChange(BodySerializer):
     title = serializers.CharField(max_length=120, required=False, allow_blank=True)
     region = serializers.CharField(max_length=48, required=False, allow_blank=True)
     preference = serializers.IntegerField(min_value=-1_000_000, max_value=1_000_000, required=False)
+    owners = serializers.ListField(
+        child=serializers.CharField(max_length=150), required=False, max_length=100, help_text="Usernames; replaces them."
+    )
 
 
 class NodeGroupOut(ReplySerializer):

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from django.db import IntegrityError, transaction
 from django.db.models import F, Max
 
+from fubini.accounts.models import User
 from fubini.accounts.tokens import digests_equal, secret_make
 from fubini.audit.services import audit_append
 from fubini.common import bell, clock
@@ -120,10 +121,31 @@ def site_create(*, name: str, actor: str, title: str = "", region: str = "", pre
 
 
 @transaction.atomic
-def site_update(*, site: Site, actor: str, expected_version: int | None = None, **changes: Any) -> Site:
-    """Change `title`, `region` or `preference`."""
+def site_update(
+    *,
+    site: Site,
+    actor: str,
+    expected_version: int | None = None,
+    owners: Sequence[str] | None = None,
+    **changes: Any,
+) -> Site:
+    """Change `title`, `region`, `preference` or who owns it (usernames; see `authorize`).
+
+    Raises:
+        Invalid: an owner is nobody, or not active.
+    """
     allowed = {k: v for k, v in changes.items() if k in ("title", "region", "preference")}
     _versioned(Site, site, expected_version, "version", allowed)
+    if owners is not None:
+        found = list(User.objects.filter(username__in=owners, is_active=True))
+        if unknown := sorted(set(owners) - {u.username for u in found}):
+            raise Invalid(
+                f"There is no active user {unknown[0][:80]!r}.",
+                errors=[{"pointer": "/owners", "code": "unknown", "found": name} for name in unknown],
+                next_step="Name users as `fubini admin users` lists them.",
+            )
+        site.owners.set(found)
+        allowed["owners"] = sorted(u.username for u in found)
     _note("site", "update", site, actor, allowed)
     return site
 

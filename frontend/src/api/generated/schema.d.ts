@@ -2285,6 +2285,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tasks/{id}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * When a waiting step starts, and what would start it now
+         * @description Simulated on the queue as it is now. Of a failed step: why it failed, and what its measurements advise.
+         */
+        get: operations["tasks_start_retrieve"];
+        put?: never;
+        /**
+         * Make changes that start a step
+         * @description All of them or none; each needs the right it needs elsewhere.
+         */
+        post: operations["tasks_start_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tasks/{id}/why": {
         parameters: {
             query?: never;
@@ -2659,6 +2683,50 @@ export interface components {
             hit_at_ms: number;
         };
         /** @description A request body. `read` is how views use it. */
+        ChangeAskRequest: {
+            /** @enum {string} */
+            kind: "objective" | "priority" | "forgive" | "walltime" | "cpu" | "memory" | "disk" | "place" | "run_limit" | "budget" | "resume_pool" | "quota_running" | "quota_cpu" | "resume_project" | "resume_all" | "retry";
+            /** Format: int64 */
+            amount?: number;
+            word?: string;
+            pool_id?: string;
+        };
+        /** @description One change of an option; what `amount` and `word` mean follows from `kind`. */
+        ChangeOut: {
+            /** @enum {string} */
+            kind: "objective" | "priority" | "forgive" | "walltime" | "cpu" | "memory" | "disk" | "place" | "run_limit" | "budget" | "resume_pool" | "quota_running" | "quota_cpu" | "resume_project" | "resume_all" | "retry";
+            /** @description Micros more (budget, run_limit), milli-cores, bytes, seconds, or a quota's new limit; null: none. */
+            amount: number | null;
+            /** @description The objective or priority; of a retry, what it changes. */
+            word: string;
+            pool_id: string;
+            pool: string;
+            site: string;
+            /** @description What is asked for now; null: it has no such figure. */
+            before: number | null;
+            sentence: string;
+            /** @description You may make it. */
+            allowed: boolean;
+            /** @description Who may, where you may not. */
+            who: string;
+        };
+        /** @description A request body. `read` is how views use it. */
+        ChangesAskRequest: {
+            changes: components["schemas"]["ChangeAskRequest"][];
+            /**
+             * @description Changes of the step hold for all waiting steps of its run that ask for the same.
+             * @default true
+             */
+            like: boolean;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        ChangesOut: {
+            /** @description What was changed, in sentences. */
+            done: string[];
+            /** @description Waiting steps that ask for something else now. */
+            tasks: number;
+        };
+        /** @description A request body. `read` is how views use it. */
         CloseBodyRequest: {
             /** @description yyyy-mm; it and all months before it are closed. */
             month: string;
@@ -2897,6 +2965,42 @@ export interface components {
             to_state: string;
             actor: string;
             data: unknown;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        ExpectedStartOut: {
+            /** @description Server time; null: no start is in sight. */
+            at_ms: number | null;
+            /** @description Eight in ten start between these two; null: not known. */
+            low_ms: number | null;
+            high_ms: number | null;
+            pool: string;
+            site: string;
+            /** @description What the figures stand on, as a sentence. */
+            basis: string;
+            /** @description Earlier predictions of this length that were compared with real starts. */
+            checked: number;
+            /** @description Places with measured run times of its template; 0: none. */
+            samples: number;
+            queued: number;
+            running: number;
+            /** @description The queue was simulated to this start, not estimated. */
+            whole: boolean;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        FailureOut: {
+            cause: string;
+            sentence: string;
+            /** @description step: it is charged; site: the site bears it. */
+            whose: string;
+            exit_code: number | null;
+            /** @description Its last lines. */
+            log: string[];
+            peak_memory_bytes: number | null;
+            /** @description Asked for; 0: nothing was. */
+            memory_bytes: number;
+            walltime_s: number;
+            ran_ms: number | null;
+            attempts: number;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         FilesOut: {
@@ -3369,6 +3473,18 @@ export interface components {
             readonly child_run?: string;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        OptionOut: {
+            changes: components["schemas"]["ChangeOut"][];
+            sentence: string;
+            /** @description Where it would start. */
+            pool: string;
+            site: string;
+            price_micros: number | null;
+            hold_micros: number | null;
+            /** @description You may make all of its changes. */
+            allowed: boolean;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         OutputsOut: {
             parameters: components["schemas"]["FinalParameterOut"][];
             artifacts: components["schemas"]["FinalArtifactOut"][];
@@ -3727,6 +3843,8 @@ export interface components {
             title?: string;
             region?: string;
             preference?: number;
+            /** @description Usernames; replaces them. */
+            owners?: string[];
         };
         /** @description A request body. `read` is how views use it. */
         PatchedUserChangeRequest: {
@@ -4474,6 +4592,8 @@ export interface components {
             region: string;
             /** @description Local-first order, smaller first. */
             preference: number;
+            /** @description Who may pause, cordon and drain there, besides administrators. */
+            readonly owners?: string[];
             /** Format: date-time */
             created_at: string;
         };
@@ -4629,6 +4749,21 @@ export interface components {
             readonly site?: string;
             readonly pool?: string;
             readonly attempt_state?: string;
+        };
+        /** @description When a waiting step starts, and what would start it now; what made a failed one fail, and what to change. */
+        TaskStartOut: {
+            task_id: string;
+            state: string;
+            /** @description The next cycle places it as things are. */
+            starts_now: boolean;
+            expected: components["schemas"]["ExpectedStartOut"] | null;
+            /** @description Each alone starts it now, or mends it; the smallest first. */
+            options: components["schemas"]["OptionOut"][];
+            /** @description False: the search met its bound, there may be smaller ones. */
+            complete: boolean;
+            /** @description Waiting steps of its run that ask for the same, itself among them. */
+            like: number;
+            failure: components["schemas"]["FailureOut"] | null;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         TickOut: {
@@ -9253,6 +9388,65 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LogOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    tasks_start_retrieve: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskStartOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    tasks_start_create: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: {
+                /** @description Sent again within 24 hours with the same request, the first reply is given again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangesAskRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangesOut"];
                 };
             };
             "4XX": components["responses"]["Problem"];

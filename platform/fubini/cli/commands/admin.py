@@ -134,6 +134,19 @@ def site_create(
     output.show(made, f"made the site {made['name']}; let an agent join: fubini admin site join-token {made['name']}")
 
 
+@site_app.command("owners")
+def site_owners(
+    name: str,
+    users: Annotated[list[str] | None, typer.Argument(help="Usernames; they replace those there are.")] = None,
+    none: Annotated[bool, typer.Option("--none", help="Nobody but administrators.")] = False,
+) -> None:
+    """Who may pause, cordon and drain there besides administrators; without names, who that is."""
+    client = connect()
+    path = f"/sites/{segment(name)}"
+    made = client.patch(path, {"owners": users or []}) if users or none else client.get(path)
+    output.show(made, f"owners of {made['name']}: {', '.join(made['owners']) or 'none'}")
+
+
 @site_app.command("join-token")
 def site_join_token(
     name: str,

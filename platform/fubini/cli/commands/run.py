@@ -473,8 +473,12 @@ def why(
     ref: Ref,
     node: Annotated[str, typer.Argument(help="One step, by name or id.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=100, help="How many waiting steps to explain.")] = 10,
+    apply: Annotated[
+        int, typer.Option("--apply", min=0, max=9, help="Make the changes of that option (1 is the first).")
+    ] = 0,
+    only: Annotated[bool, typer.Option("--only", help="With --apply: for this step alone, not those like it.")] = False,
 ) -> None:
-    """Why a run, or one of its steps, is where it is, and what would unblock it."""
+    """Why a run, or one of its steps, is where it is, when it starts, and the smallest changes that start it now."""
     from fubini.cli.watch import tasks_named
 
     client = connect()
@@ -485,9 +489,17 @@ def why(
             output.show(waiting, f"{waiting['display_name']}: {waiting['message']} See: fubini lock list")
             return
         task = tasks_named(client, run["id"], node)[-1]
-        found = client.get(f"/tasks/{segment(task['id'])}/why")
-        output.show(found, lambda: why_text(task["display_name"], found))
+        path = f"/tasks/{segment(task['id'])}"
+        start = client.get(f"{path}/start")
+        if apply:
+            _change_made(client, path, start, apply, like=not only)
+            return
+        found = client.get(f"{path}/why")
+        text = "\n".join(filter(None, [why_text(task["display_name"], found), start_text(start)]))
+        output.show({**found, "start": start}, text)
         return
+    if apply:
+        raise CliError("--apply is of one step", try_="fubini why RUN STEP --apply 1", exit_code=Exit.USAGE)
     found = client.get(f"/runs/{segment(run['id'])}/why", limit=limit)
     if OPTIONS.json:
         output.print_json(found)
@@ -505,6 +517,43 @@ def _waits_for_lock(client: Client, run_id: str, node: str) -> dict[str, Any] | 
     rows = client.pages(f"/runs/{segment(run_id)}/nodes", search=node, phase="Pending")
     found = [row for row in rows if row["waiting_for"] and node in (row["display_name"], row["node_id"])]
     return found[-1] if found else None
+
+
+def _change_made(client: Client, path: str, start: dict[str, Any], number: int, *, like: bool) -> None:
+    """Make the changes of one option, as it was just shown."""
+    options = start["options"]
+    if number > len(options):
+        raise CliError(
+            f"there is no option {number}", why=f"there are {len(options)}", try_="fubini why RUN STEP", exit_code=Exit.USAGE
+        )
+    named = ("kind", "amount", "word", "pool_id")
+    changes = [{k: change[k] for k in named if change[k]} for change in options[number - 1]["changes"]]
+    made = client.post(f"{path}/start", {"changes": changes, "like": like})
+    also = f" ({made['tasks']} waiting steps ask so now)" if made["tasks"] > 1 else ""
+    output.show(made, output.plain(f"done: {' '.join(made['done'])}{also}"))
+
+
+def start_text(found: dict[str, Any]) -> str:
+    """When a waiting step starts and what would start it now; what made a failed one fail and what to change."""
+    lines: list[str] = []
+    if failure := found["failure"]:
+        lines.append(f"  {failure['sentence']}")
+        lines += [f"    | {line}" for line in failure["log"]]
+    if expected := found["expected"]:
+        when = "not in sight" if expected["at_ms"] is None else output.ago(expected["at_ms"])
+        if expected["low_ms"] is not None:
+            when += f" (between {output.ago(expected['low_ms'])} and {output.ago(expected['high_ms'])})"
+        lines += [f"  expected start: {when}", f"    {expected['basis']}"]
+    if found["starts_now"]:
+        lines.append("  it has all it needs: the next cycle places it")
+    for number, option in enumerate(found["options"], start=1):
+        whose = "" if option["allowed"] else f" [{', '.join(sorted({c['who'] for c in option['changes'] if c['who']}))}]"
+        lines.append(f"  option {number}: {option['sentence']}{whose}")
+    if any(option["allowed"] for option in found["options"]):
+        lines.append("  make one: fubini why RUN STEP --apply NUMBER")
+    if not found["complete"]:
+        lines.append("  the queue is too long to look at everything: there may be smaller changes")
+    return "\n".join(output.plain(line) for line in lines)
 
 
 def place_text(place: dict[str, Any], best_finish_ms: int) -> str:

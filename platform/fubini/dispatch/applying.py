@@ -1,0 +1,141 @@
+"""Making the changes that an explanation offers: each by the service that people make it with, each authorized.
+
+One call makes all changes of one option or none. Making the same change again does nothing more, but for sums of money:
+those are given once for a key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from fubini.common.errors import Conflict, Invalid
+from fubini.common.principal import Principal
+from fubini.dispatch.explain import RETRY, change_sentence
+from fubini.dispatch.retries import run_retry
+from fubini.ledger.services import account_topup
+from fubini.projects.authorize import authorize, authorize_admin
+from fubini.projects.services import project_pause
+from fubini.runs.asking import Ask, tasks_ask
+from fubini.runs.limits import RunLimits
+from fubini.runs.models import Run, Task
+from fubini.runs.services import run_update
+from fubini.sites.authorize import authorize_site
+from fubini.sites.models import Pool
+from fubini.sites.selectors import pool_find
+from fubini.sites.services import pause_set
+from fubini_scheduler.trial import Change, ChangeKind
+
+_AMOUNTS = {
+    ChangeKind.CPU: "cpu_millis",
+    ChangeKind.MEMORY: "memory_bytes",
+    ChangeKind.DISK: "disk_bytes",
+    ChangeKind.WALLTIME: "walltime_s",
+}
+_RETRY_WHAT = ("memory_bytes", "walltime_s")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A change as it is asked for: `kind` is one of `ChangeKind` or `retry`."""
+
+    kind: str
+    amount: int = 0
+    word: str = ""
+    pool_id: str = ""
+
+
+@transaction.atomic
+def changes_apply(
+    *, task: Task, changes: Sequence[Wanted], like: bool, principal: Principal, key: str
+) -> tuple[list[str], int]:
+    """Make the changes: what was done, in sentences, and how many waiting steps now ask for something else.
+
+    Args:
+        like: changes of the step hold for all waiting steps of its run that ask for the same.
+        key: of this deed; money is given once a key.
+
+    Raises:
+        NotFound, Forbidden: a change is not the asker's to make; then none is made.
+        Conflict: the step does not wait, or its run has not ended, any more.
+        Invalid: a change says too little.
+    """
+    done: list[str] = []
+    asks: dict[str, object] = {}
+    for change in changes:
+        if change.kind == RETRY:
+            done.append(_retry(task, change, principal))
+            continue
+        kind = ChangeKind(change.kind)
+        made = Change(kind, amount=change.amount, target=change.pool_id, word=change.word)
+        pool = _pool(principal, change) if kind in (ChangeKind.PLACE, ChangeKind.RESUME_POOL) else None
+        done.append(change_sentence(made, pool))
+        if kind in _AMOUNTS:
+            asks[_AMOUNTS[kind]] = _amount(change)
+        elif kind in (ChangeKind.OBJECTIVE, ChangeKind.PRIORITY):
+            asks[kind.value] = change.word
+        elif kind is ChangeKind.PLACE and pool is not None:
+            asks["place"] = (pool.site.name, pool.name)
+        elif kind is ChangeKind.FORGIVE:
+            asks["forgive"] = True
+        else:
+            _elsewhere(task, kind, change, pool, principal, key)
+    count = 0
+    if asks:
+        authorize(principal, "run.update", task.run.project)
+        count = tasks_ask(task=task, ask=Ask(**asks), actor=principal.actor, like=like)  # type: ignore[arg-type]
+    return done, count
+
+
+def _elsewhere(task: Task, kind: ChangeKind, change: Wanted, pool: Pool | None, principal: Principal, key: str) -> None:
+    """A change of the run, the project, a pool or everything."""
+    project, actor = task.run.project, principal.actor
+    if kind is ChangeKind.RUN_LIMIT:
+        authorize(principal, "run.update", project)
+        # The leader's place is not held here: a limit that was raised a little too little is raised again.
+        for run_id, limit in RunLimits([task.run_id]).raised(task.run_id, _amount(change)).items():
+            run_update(run=Run.objects.get(pk=run_id), actor=actor, max_cost_micros=limit)
+    elif kind is ChangeKind.BUDGET:
+        authorize_admin(principal)
+        note = f"so that a step of {task.run.name} can start"[:200]
+        account_topup(project_id=project.pk, amount_micros=_amount(change), actor=actor, key=key, note=note)
+    elif kind is ChangeKind.RESUME_PROJECT:
+        authorize(principal, "project.pause", project)
+        project_pause(project=project, reason="", actor=actor)
+    elif kind is ChangeKind.RESUME_POOL and pool is not None:
+        authorize_site(principal, pool.site)
+        pause_set(pool=pool, reason="", actor=actor)
+    elif kind is ChangeKind.RESUME_ALL:
+        authorize_admin(principal)
+        pause_set(reason="", actor=actor)
+    else:
+        raise Invalid(
+            f"{kind.value} is not changed from here.", next_step="Change the project's quotas on its own page."
+        )
+
+
+def _retry(task: Task, change: Wanted, principal: Principal) -> str:
+    authorize(principal, "run.signal", task.run.project)
+    payload: dict[str, object] = {}
+    if change.word:
+        if change.word not in _RETRY_WHAT:
+            raise Invalid(f"A retry does not change {change.word[:40]!r}.", allowed=list(_RETRY_WHAT))
+        payload = {change.word: _amount(change)}
+    if task.run.finished_at_ms is None:
+        raise Conflict(
+            f"Run {task.run.name} is {task.run.state}.", next_step="Wait until it has ended, then try again."
+        )
+    run_retry(run=task.run, actor=principal.actor, payload=payload)
+    return "Run the failed steps again" + (f" with {change.word} {change.amount}." if change.word else ".")
+
+
+def _amount(change: Wanted) -> int:
+    if change.amount <= 0:
+        raise Invalid(f"{change.kind} needs an amount.", next_step="Give the amount of the option you were shown.")
+    return change.amount
+
+
+def _pool(principal: Principal, change: Wanted) -> Pool:
+    return pool_find(principal, change.pool_id)

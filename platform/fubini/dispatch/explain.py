@@ -1,0 +1,389 @@
+"""What would start a waiting step, and when it starts by itself; what made a failed one fail, and what to change.
+
+For a step that waits: a forecast of its start from the queue as it is now, with how far such forecasts were off before,
+and the smallest changes that would start it now, each seen to do so by the scheduler itself. For one that failed: its
+cause with the evidence, and what its measurements advise. Who asks learns which changes are theirs to make. Reads only;
+`applying` makes them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from fubini.common import clock
+from fubini.common.principal import Principal
+from fubini.dispatch.policy import policy_now
+from fubini.dispatch.predictions import ENOUGH, error_bar, start_forecast
+from fubini.dispatch.retries import advice_of
+from fubini.dispatch.snapshot import RequestCache, World, world_of
+from fubini.projects.authorize import ACTIONS, allows, role_in
+from fubini.runs.asking import alike
+from fubini.runs.logs import log_tail
+from fubini.runs.models import Attempt, Run, Task
+from fubini.runs.transitions import RUN_ENDED
+from fubini.sites.authorize import may_run_site
+from fubini.sites.models import Pool, Site
+from fubini_scheduler import model as core
+from fubini_scheduler.trial import Change, ChangeKind, Option, smallest
+
+WORK: Final = 4_000  # plans times queued tasks of one answer
+LOG_LINES: Final = 20
+RETRY: Final = "retry"
+
+_cache, _lock = RequestCache(), threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeView:
+    """One change. `amount` is what the kind says; `before` what it is now. `allowed`: the asker may make it."""
+
+    kind: str
+    amount: int | None
+    word: str
+    pool_id: str
+    pool: str
+    site: str
+    before: int | None  # what is asked for now
+    sentence: str
+    allowed: bool
+    who: str  # who may, where the asker may not
+
+
+@dataclass(frozen=True, slots=True)
+class OptionView:
+    """Changes that together start the step, and where it would then be."""
+
+    changes: list[ChangeView]
+    sentence: str
+    pool: str
+    site: str
+    price_micros: int | None
+    hold_micros: int | None
+    allowed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedStart:
+    """When it starts by itself. Times are server times in ms; None: not known, and `basis` says why."""
+
+    at_ms: int | None
+    low_ms: int | None
+    high_ms: int | None
+    pool: str
+    site: str
+    basis: str
+    checked: int  # earlier predictions of that length the error bar stands on
+    samples: int  # past steps of its template that run times come from
+    queued: int
+    running: int
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why it failed: `cause` is user, oom, walltime, node, site, data, image, lost, preempted or platform."""
+
+    cause: str
+    sentence: str
+    whose: str  # step | site: who pays
+    exit_code: int | None
+    log: list[str]
+    peak_memory_bytes: int | None
+    memory_bytes: int
+    walltime_s: int
+    ran_ms: int | None
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStart:
+    """The whole answer. `like`: waiting steps of the run that ask for the same, itself among them."""
+
+    task_id: str
+    state: str
+    starts_now: bool
+    expected: ExpectedStart | None
+    options: list[OptionView] = field(default_factory=list)
+    complete: bool = True
+    like: int = 1
+    failure: Failure | None = None
+
+
+def task_start(task: Task, principal: Principal) -> TaskStart:
+    """Explain one task, for who asks."""
+    if task.state == "queued" and task.kind == "exec":
+        return _waiting(task, principal)
+    if task.state == "failed":
+        return _failed(task, principal)
+    return TaskStart(task.pk, task.state, starts_now=False, expected=None)
+
+
+def world_with(task: Task) -> World:
+    """The world as the scheduler sees it, this task in it; requests are kept between answers."""
+    with _lock:
+        return world_of(_cache, also=task.pk)
+
+
+def _waiting(task: Task, principal: Principal) -> TaskStart:
+    if task.not_before_ms is not None and task.not_before_ms > clock.now_ms():
+        again = ExpectedStart(
+            task.not_before_ms,
+            None,
+            None,
+            "",
+            "",
+            "It is tried again after a pause, no sooner.",
+            0,
+            0,
+            0,
+            0,
+            whole=True,
+        )
+        return TaskStart(task.pk, task.state, starts_now=False, expected=again)
+    world = world_with(task)
+    if all(t.id != task.pk for t in world.snapshot.tasks):
+        return TaskStart(task.pk, task.state, starts_now=False, expected=None)
+    task_id, policy = core.TaskId(task.pk), policy_now()
+    plans = max(6, min(60, WORK // max(1, len(world.snapshot.tasks))))
+    found = smallest(world.snapshot, policy, world.now_ms, task_id, max_plans=plans)
+    starts_now = found.complete and not found.options and found.plans == 1
+    rights = _Rights(principal, task)
+    return TaskStart(
+        task.pk,
+        task.state,
+        starts_now=starts_now,
+        expected=_expected(world, policy, task_id),
+        options=[_option(o, world, rights, task_id) for o in found.options],
+        complete=found.complete,
+        like=len(alike(task)),
+    )
+
+
+def _expected(world: World, policy: core.Policy, task_id: core.TaskId) -> ExpectedStart:
+    snapshot = world.snapshot
+    found = start_forecast(snapshot, policy, world.now_ms, task_id, work=WORK)
+    request = next(t for t in snapshot.tasks if t.id == task_id)
+    samples = len(request.expected_by_group_ms)
+    counts = (len(snapshot.tasks), len(snapshot.allocations))
+    if found.start_ms is None:
+        return ExpectedStart(
+            None, None, None, "", "", "Nothing that ends by itself would let it start: something must change first.",
+            0, samples, *counts, whole=found.whole,
+        )  # fmt: skip
+    wait_ms = max(0, found.start_ms - world.now_ms)
+    bar = error_bar(wait_ms)
+    pool = world.pools.get(found.pool_id or "")
+    low = None if bar.low_ms is None else world.now_ms + bar.low_ms
+    high = None if bar.high_ms is None else world.now_ms + bar.high_ms
+    basis = [
+        f"simulated from the queue as it is now ({counts[0]} waiting, {counts[1]} running)"
+        if found.whole
+        else f"estimated from the queue as it is now ({counts[0]} waiting, {counts[1]} running), too long to simulate to its end",
+        "run times from earlier steps"
+        if samples
+        else "no earlier step of its kind ran, so run times come from walltimes",
+        f"of the last {bar.checked} predictions of this length eight in ten started within the range"
+        if bar.checked >= ENOUGH
+        else f"only {bar.checked} predictions of this length were checked so far, too few for a range",
+    ]
+    return ExpectedStart(
+        found.start_ms, low, high, pool.name if pool else "", pool.site.name if pool else "", "; ".join(basis) + ".",
+        bar.checked, samples, *counts, whole=found.whole,
+    )  # fmt: skip
+
+
+# --- who may make which change --------------------------------------------------------------------------------------
+
+_OF_RUN: Final = frozenset(
+    {
+        ChangeKind.OBJECTIVE, ChangeKind.PRIORITY, ChangeKind.FORGIVE, ChangeKind.WALLTIME, ChangeKind.CPU,
+        ChangeKind.MEMORY, ChangeKind.DISK, ChangeKind.PLACE, ChangeKind.RUN_LIMIT,
+    }
+)  # fmt: skip
+
+
+class _Rights:
+    """What the asker may change about one task, its project and its pools."""
+
+    def __init__(self, principal: Principal, task: Task) -> None:
+        self._principal = principal
+        self._role = role_in(principal, task.run.project)
+
+    def may(self, kind: ChangeKind, site: Site | None) -> bool:
+        if "write" not in self._principal.scopes:
+            return False
+        if kind in _OF_RUN:
+            return self._does("run.update")
+        if kind is ChangeKind.RESUME_PROJECT:
+            return self._does("project.pause")
+        if kind is ChangeKind.RESUME_POOL:
+            return site is not None and may_run_site(self._principal, site)
+        return self._principal.administers and kind in (ChangeKind.BUDGET, ChangeKind.RESUME_ALL)
+
+    def retry(self) -> bool:
+        return "write" in self._principal.scopes and self._does("run.signal")
+
+    def _does(self, action: str) -> bool:
+        return allows(self._role, action)
+
+
+def who_may(kind: str) -> str:
+    """Who may make a change of this kind, in words."""
+    if kind in _OF_RUN or kind == RETRY:
+        return f"a {ACTIONS['run.update'].role.value} of the project"
+    if kind == ChangeKind.RESUME_PROJECT:
+        return f"a {ACTIONS['project.pause'].role.value} of the project"
+    if kind == ChangeKind.RESUME_POOL:
+        return "an owner of the site or an administrator"
+    return "an administrator"
+
+
+def _option(option: Option, world: World, rights: _Rights, task_id: core.TaskId) -> OptionView:
+    request = next(t for t in world.snapshot.tasks if t.id == task_id)
+    changes = [_change(change, world, rights, request) for change in option.changes]
+    placement = option.placement
+    pool = world.pools[placement.pool_id]
+    price = _money(placement.price_micros) if placement.price_micros else "free"
+    return OptionView(
+        changes,
+        " ".join(c.sentence for c in changes) + f" It would then start in {pool.name} at {pool.site.name} ({price}).",
+        pool.name,
+        pool.site.name,
+        placement.price_micros,
+        placement.hold_micros,
+        allowed=all(c.allowed for c in changes),
+    )
+
+
+def _change(change: Change, world: World, rights: _Rights, request: core.TaskRequest) -> ChangeView:
+    before = {
+        ChangeKind.CPU: request.cpu_millis,
+        ChangeKind.MEMORY: request.memory_bytes,
+        ChangeKind.DISK: request.disk_bytes,
+        ChangeKind.WALLTIME: request.walltime_s,
+    }
+    pool: Pool | None = world.pools.get(change.target)
+    allowed = rights.may(change.kind, pool.site if pool else None)
+    return ChangeView(
+        kind=change.kind.value,
+        amount=change.amount or None,
+        word=change.word,
+        pool_id=change.target,
+        pool=pool.name if pool else "",
+        site=pool.site.name if pool else "",
+        before=before.get(change.kind),
+        sentence=change_sentence(change, pool),
+        allowed=allowed,
+        who="" if allowed else who_may(change.kind),
+    )
+
+
+def change_sentence(change: Change, pool: Pool | None = None) -> str:
+    """The change as a request, in English."""
+    kinds = ChangeKind
+    place = f"{pool.name} at {pool.site.name}" if pool else change.target
+    return {
+        kinds.OBJECTIVE: f"Let it be {change.word} instead.",
+        kinds.PRIORITY: f"Raise its priority to {change.word}.",
+        kinds.FORGIVE: "Try again where infrastructure failed it before.",
+        kinds.WALLTIME: f"Ask for a walltime of {change.amount} s.",
+        kinds.CPU: f"Ask for {change.amount / 1000:g} cores.",
+        kinds.MEMORY: f"Ask for {_size(change.amount)} of memory.",
+        kinds.DISK: f"Ask for {_size(change.amount)} of disk.",
+        kinds.PLACE: f"Run it in {place}, whatever its selector says.",
+        kinds.RUN_LIMIT: f"Raise the run's cost limit by {_money(change.amount)}.",
+        kinds.BUDGET: f"Raise the project's budget by {_money(change.amount)}.",
+        kinds.RESUME_POOL: f"Resume the pool {place}.",
+        kinds.QUOTA_RUNNING: f"Let the project run {change.amount} steps at once.",
+        kinds.QUOTA_CPU: f"Let the project use {change.amount / 1000:g} cores at once.",
+        kinds.RESUME_PROJECT: "Resume the project.",
+        kinds.RESUME_ALL: "Resume new work everywhere.",
+    }[change.kind]
+
+
+def _money(micros: int) -> str:
+    whole, part = divmod(micros, 1_000_000)
+    return f"{whole:,}.{f'{part:06d}'.rstrip('0').ljust(2, '0')}"
+
+
+def _size(count: int) -> str:
+    amount, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
+    while amount >= 1024 and len(units) > 1:
+        amount, units = amount / 1024, units[1:]
+    return f"{amount:.4g} {units[0]}"
+
+
+# --- failed steps ---------------------------------------------------------------------------------------------------
+
+_CAUSES: Final = {
+    "user": "the command itself failed",
+    "oom": "it was killed because it used more memory than it asked for",
+    "walltime": "it ran out of its walltime",
+    "node": "the machine it ran on failed",
+    "site": "the site it ran at failed",
+    "data": "its data could not be brought or kept",
+    "image": "its image could not be used",
+    "lost": "its agent was silent for too long",
+    "preempted": "it was given back to make room",
+    "platform": "the platform gave up on it",
+    "input": "an input it reads does not exist",
+}
+
+
+def _failed(task: Task, principal: Principal) -> TaskStart:
+    tries = list(Attempt.objects.filter(task=task).select_related("site", "pool").order_by("-number"))
+    run = task.run
+    failure = _failure(task, tries)
+    options: list[OptionView] = []
+    if tries and run.state in RUN_ENDED:
+        options = _advised(run, task, _Rights(principal, task))
+    return TaskStart(task.pk, task.state, starts_now=False, expected=None, options=options, failure=failure)
+
+
+def _failure(task: Task, tries: Sequence[Attempt]) -> Failure:
+    outcome = task.outcome or {}
+    if not tries:
+        said = str(outcome.get("error", ""))[:500]
+        return Failure("input", f"{_CAUSES['input']}: {said}", "step", None, [], None, 0, 0, None, 0)
+    last = tries[0]
+    cause = last.cause or (last.state if last.state in ("lost", "preempted") else "user")
+    ran = last.finished_at_ms - last.started_at_ms if last.finished_at_ms and last.started_at_ms else None
+    parts = [f"Attempt {last.number} in {last.pool.name} at {last.site.name}: {_CAUSES.get(cause, cause)}"]
+    if last.exit_code is not None:
+        parts.append(f"exit code {last.exit_code}")
+    if cause == "oom" and last.peak_memory_bytes:
+        parts.append(f"its peak was {_size(last.peak_memory_bytes)} of {_size(last.memory_bytes)}")
+    if cause == "walltime":
+        parts.append(f"{last.walltime_s} s")
+    if last.message:
+        parts.append(last.message[:300])
+    return Failure(
+        cause,
+        "; ".join(parts) + ".",
+        "step" if cause in ("user", "oom", "walltime") else "site",
+        last.exit_code,
+        log_tail(task.run_id, last.pk, lines=LOG_LINES),
+        last.peak_memory_bytes,
+        last.memory_bytes,
+        last.walltime_s,
+        ran,
+        len(tries),
+    )
+
+
+def _advised(run: Run, task: Task, rights: _Rights) -> list[OptionView]:
+    """A retry of the failed steps, with what their measurements advise for this template."""
+    allowed = rights.retry()
+    found: list[OptionView] = []
+    for advice in advice_of(run):
+        if advice.template != task.template:
+            continue
+        change = ChangeView(
+            RETRY, advice.proposed, advice.what, "", "", "", advice.asked, advice.evidence, allowed,
+            "" if allowed else who_may(RETRY),
+        )  # fmt: skip
+        found.append(OptionView([change], advice.evidence, "", "", None, None, allowed=allowed))
+    return found

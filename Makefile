@@ -11,7 +11,7 @@ export OMP_NUM_THREADS ?= 1
 # Without byte code every process would compile half a million lines at its start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup setup-dev setup-science web check-codegen e2e bench-web up down demo test lint format contracts fuzz fuzz-long bench-engine bench-run bench-steps \
+.PHONY: help setup setup-dev setup-science web check-codegen e2e bench-web bench-events up down demo test lint format contracts fuzz fuzz-long bench-engine bench-run bench-steps \
 	argo-conformance argo-run-sample faults check-openapi lock clean
 
 help: ## what there is to do
@@ -76,6 +76,9 @@ bench-steps: setup-dev ## 1,000 no-op steps through the whole path, beside peers
 
 bench-web: setup-dev web ## the run page at 2,000 steps in a real browser; writes build/bench-web.json
 	@$(RUN) -m tests.performance.bench_web $(ARGS)
+
+bench-events: setup-dev web ## 200 readers of live events and a browser, broken off at random; writes build/bench-events.json
+	@$(RUN) -m tests.performance.bench_events $(ARGS)
 
 argo-conformance: setup-dev ## CASES=DIR ENGINE=embedded OUT=DIR: the interpreter against recorded leaf outcomes
 	@$(RUN) -m tests.conformance.run --engine "$(or $(ENGINE),embedded)" \

@@ -22,6 +22,6 @@ def streams_here() -> Iterator[None]:
     with (
         mock.patch("fubini.events.stream.in_thread", _here),
         mock.patch("fubini.projects.streams.in_thread", _here),
-        mock.patch("fubini.events.stream.Tail._look", lambda *_: None),
+        mock.patch("fubini.events.stream.Tail._look", lambda *_: True),
     ):
         yield

@@ -1,7 +1,8 @@
 // Live data: one event stream a browser. The tab that holds the lock reads it and hands each event to the others.
 //
 // What changed is told by topic and run; pages keep no state of their own from it, they only ask again for what they
-// show. The browser resumes a dropped stream from its last number, so nothing is missed.
+// show. The browser resumes a dropped stream from its last number, and so does the tab that takes over when the reading
+// one is closed, so nothing is missed.
 
 export interface LiveEvent {
   seq: number;
@@ -19,14 +20,17 @@ type Told = { event: LiveEvent } | { connection: Connection } | { gap: true };
 /** Follows a project's events until stopped; `tell` hears them in every tab. */
 export function follow(project: string, tell: (told: Told) => void): () => void {
   const channel = new BroadcastChannel(`fubini.events.${project}`);
-  channel.onmessage = (message: MessageEvent<Told>) => tell(message.data);
+  let last = "";
+  channel.onmessage = (message: MessageEvent<Told>) => {
+    if ("event" in message.data) last = String(message.data.event.seq);
+    tell(message.data);
+  };
   const share = (told: Told) => {
     tell(told);
     channel.postMessage(told);
   };
   const stop = new AbortController();
   let source: EventSource | null = null;
-  let last = "";
   const read = () =>
     new Promise<void>((done) => {
       stop.signal.addEventListener("abort", () => {

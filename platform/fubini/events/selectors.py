@@ -57,6 +57,12 @@ def events_after(wanted: EventFilter, after: int, *, limit: int = 500) -> EventB
     return EventBatch(found, cursor, gap=bool(after and oldest > after + 1))
 
 
+def events_all_after(after: int, *, limit: int) -> list[Event]:
+    """The next events after a position, whoever may see them. Fresh events have been numbered before."""
+    column = position_field()
+    return list(Event.objects.filter(**{f"{column}__gt": after}).order_by(column)[:limit])
+
+
 def position_of(event: Event) -> int:
     """An event's number in the stream."""
     return int(event.pk if by_id() else event.seq or 0)

@@ -1,7 +1,8 @@
-"""Serving the stream: one tail a process wakes every open stream; each stream reads from its own cursor.
+"""Serving the stream: one tail a process reads what is new and wakes every open stream; each has its own cursor.
 
-A stream that fell behind reads on in batches; nothing is queued per client, so a slow one costs no memory. What a
-stream may see comes from a `Watch`, asked again every `recheck_s`: a revoked token or a lost membership ends the
+What is new is read and encoded once, into a window that all streams take from (`events.window`); a stream that is
+behind the window reads from the database in batches. Nothing is queued per client, so a slow one costs no memory. What
+a stream may see comes from a `Watch`, asked again every `recheck_s`: a revoked token or a lost membership ends the
 stream within that time. Database reads run in a few threads with lasting connections.
 """
 
@@ -9,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import threading
 import time
@@ -22,13 +22,17 @@ from django.db import close_old_connections, connections
 
 from fubini.common.bell import Bell
 from fubini.common.errors import FubiniError, TooManyRequests
-from fubini.events.selectors import EventBatch, EventFilter, event_document, events_after, position_of
+from fubini.events.selectors import EventBatch, EventFilter, events_after, events_all_after
 from fubini.events.sequence import events_sequence, newest_position
+from fubini.events.window import Window, frame_of, line_of
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 POLL_S = 1.0
-BATCH_PAUSE_S = 0.02
+BATCH_PAUSE_S = 0.02  # rings that come close together wake the streams once
+STREAM_PAUSE_S = 0.001  # and for each open stream so much more, so that sending is never all that is done
+MOST_PAUSE_S = 0.25
+READ = 1000
 BEAT_S = 15.0
 Watch = Callable[[], EventFilter]  # raises a FubiniError once the reader may no longer read
 
@@ -49,10 +53,10 @@ async def in_thread(work: Callable[[], T]) -> T:
 
 
 class Tail:
-    """Watches for new events in one thread (bell, else a poll) and wakes the streams of this process."""
+    """Reads new events in one thread (bell, else a poll) into the window and wakes the streams of this process."""
 
     def __init__(self) -> None:
-        self.newest = 0
+        self.window = Window()
         self._lock = threading.Lock()
         self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
         self._thread: threading.Thread | None = None
@@ -73,16 +77,22 @@ class Tail:
                 self._waiting.discard(entry)
 
     def _run(self) -> None:
+        begun = False
         try:
             with Bell("events") as bell:
                 while self._anybody():
-                    rung = bell.wait(POLL_S)
+                    if begun:
+                        bell.wait(POLL_S)
                     try:
-                        self._look(rung)
+                        begun = self._look(begun)
                     except Exception:
                         log.exception("looking for events failed; trying again")
                         connections.close_all()
-                    time.sleep(BATCH_PAUSE_S)  # rings that come close together wake the streams once
+                        time.sleep(BATCH_PAUSE_S)
+                    time.sleep(min(BATCH_PAUSE_S + STREAM_PAUSE_S * len(self._waiting), MOST_PAUSE_S))
+        except BaseException:
+            self.window.close()  # nobody extends it now
+            raise
         finally:
             connections.close_all()
 
@@ -91,20 +101,38 @@ class Tail:
         with self._lock:
             if not self._waiting:
                 self._thread = None
+                self.window.close()
             return bool(self._waiting)
 
-    def _look(self, rung: bool) -> None:
+    def _look(self, begun: bool) -> bool:
         close_old_connections()
         events_sequence()
-        newest = newest_position()
-        if newest == self.newest and not rung:
-            return
-        self.newest = newest
+        if not begun:
+            self.window.begin(newest_position())
+            self._wake()  # who read before the window began may have missed what came between
+            return True
+        while True:
+            rows = events_all_after(self.window.end, limit=READ)
+            if rows:
+                self.window.extend([line_of(row) for row in rows])
+                self._wake()
+            if len(rows) < READ:
+                return True
+
+    def _wake(self) -> None:
         with self._lock:
             waiting = list(self._waiting)
+        by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Event]] = {}
         for loop, event in waiting:
+            by_loop.setdefault(loop, []).append(event)
+        for loop, events in by_loop.items():
             with contextlib.suppress(RuntimeError):  # its loop has ended
-                loop.call_soon_threadsafe(event.set)
+                loop.call_soon_threadsafe(_set_all, events)
+
+
+def _set_all(events: list[asyncio.Event]) -> None:
+    for event in events:
+        event.set()
 
 
 TAIL = Tail()
@@ -132,6 +160,10 @@ class Seats:
     def __init__(self) -> None:
         self._taken: Counter[str] = Counter()
 
+    @property
+    def taken(self) -> int:
+        return self._taken.total()
+
     def take(self, actor: str, *, most: int, most_an_actor: int) -> Seat:
         """A seat, until it is released.
 
@@ -150,11 +182,6 @@ class Seats:
 SEATS = Seats()
 
 
-def _frame(name: str, data: object, at: int) -> bytes:
-    head = f"event: {name}\n" if name else ""
-    return f"id: {at}\n{head}data: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
-
-
 async def frames(
     watch: Watch, after: int | None, *, recheck_s: float = 30.0, beat_s: float = BEAT_S
 ) -> AsyncIterator[bytes]:
@@ -165,33 +192,39 @@ async def frames(
     """
     wanted = await in_thread(watch)
     cursor = after if after is not None else await in_thread(_now)
-    yield b"retry: 2000\n" + _frame("cursor", {"seq": cursor}, cursor)
+    yield b"retry: 2000\n" + frame_of("cursor", {"seq": cursor}, cursor)
     checked = beaten = time.monotonic()
     with TAIL.listen() as grown:
         while True:
             grown.clear()
-            batch: EventBatch = await in_thread(lambda w=wanted, c=cursor: events_after(w, c))  # type: ignore[misc]
-            if batch.gap:
-                yield _frame("gap", {"after": cursor}, cursor)
-            for event in batch.events:
-                yield _frame("", event_document(event), position_of(event))
-            moved, cursor = batch.cursor > cursor, batch.cursor
+            stretch = TAIL.window.read(wanted, cursor)
+            if stretch is None:
+                batch: EventBatch = await in_thread(lambda w=wanted, c=cursor: events_after(w, c))  # type: ignore[misc]
+                if batch.gap:
+                    yield frame_of("gap", {"after": cursor}, cursor)
+                found, position = [line_of(event) for event in batch.events], batch.cursor
+            else:
+                found, position = list(stretch.lines), stretch.cursor
+            if found:
+                yield b"".join(line.frame for line in found)
+            moved, cursor = position > cursor, position
             now = time.monotonic()
             if now - checked >= recheck_s:
                 checked = now
                 try:
                     wanted = await in_thread(watch)
                 except FubiniError as error:
-                    yield _frame("end", {"code": error.code}, cursor)
+                    yield frame_of("end", {"code": error.code}, cursor)
                     return
             if now - beaten >= beat_s:
                 beaten = now
-                yield b": beat\n" + _frame("cursor", {"seq": cursor}, cursor)
-            if moved and batch.events:
+                yield b": beat\n" + frame_of("cursor", {"seq": cursor}, cursor)
+            if moved and found:
                 continue
             rest = min(beaten + beat_s, checked + recheck_s) - time.monotonic()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(grown.wait(), max(0.01, rest))
+                async with asyncio.timeout(max(0.01, rest)):
+                    await grown.wait()
 
 
 async def poll(watch: Watch, after: int | None, *, wait_s: float, limit: int) -> EventBatch:
@@ -202,13 +235,18 @@ async def poll(watch: Watch, after: int | None, *, wait_s: float, limit: int) ->
     with TAIL.listen() as grown:
         while True:
             grown.clear()
-            batch: EventBatch = await in_thread(lambda c=cursor: events_after(wanted, c, limit=limit))  # type: ignore[misc]
             rest = until - time.monotonic()
-            if batch.events or batch.gap or rest <= 0:
-                return batch
-            cursor = batch.cursor
+            ahead = TAIL.window.read(wanted, cursor, limit=1) if rest > 0 else None
+            if ahead is None or ahead.lines:
+                batch: EventBatch = await in_thread(lambda c=cursor: events_after(wanted, c, limit=limit))  # type: ignore[misc]
+                if batch.events or batch.gap or rest <= 0:
+                    return batch
+                cursor = batch.cursor
+            else:
+                cursor = ahead.cursor
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(grown.wait(), rest)
+                async with asyncio.timeout(max(0.01, rest)):
+                    await grown.wait()
 
 
 def _now() -> int:

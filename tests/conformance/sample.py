@@ -1,6 +1,7 @@
 """Recorded cases that really run: REST submit, scheduler, local agents, real processes; the trees are then compared.
 
     python -m tests.conformance.sample [--cases DIR] [--only NAME ...] [--at-once N] [--limit N] [--within S]
+        [--database URL]
 
 A case is taken by rule, never by name (`left_out` says each rule): the controller accepted it, submit accepts it, its
 leaves ran nothing but shells, Python and the few small programs every host has, nothing in it reads a clock, a random
@@ -410,6 +411,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--at-once", type=int, default=24)
     parser.add_argument("--limit", type=int, default=0, help="at most so many cases, spread over the folder")
     parser.add_argument("--within", type=float, default=BEGIN_WITHIN_S, help="seconds in which cases are begun")
+    parser.add_argument("--database", default="", help="run on this (empty) database, not on a SQLite file")
     options = parser.parse_args(argv)
     begun = time.monotonic()
     if missing("shared") and not options.cases.is_dir():
@@ -431,7 +433,8 @@ def main(argv: list[str] | None = None) -> int:
     if options.limit and len(taken) > options.limit:
         step_ = len(taken) / options.limit
         taken = {name: taken[name] for name in [list(taken)[int(n * step_)] for n in range(options.limit)]}
-    with stack(FUBINI_BURST_WAIT_S="0") as running:
+    env = {"FUBINI_BURST_WAIT_S": "0"} | ({"FUBINI_DATABASE_URL": options.database} if options.database else {})
+    with stack(**env) as running:
         running.client.timeout = httpx.Timeout(60)
         seconds = run_all(running, taken, options.out, options.at_once, begun + options.within)
     not_begun = sorted(set(taken) - set(seconds))

@@ -48,6 +48,7 @@ class Loop:
         self.stopping = False
         self.prefetching = False
         self._slow_at = 0.0
+        self._lock_after = ""
 
     def cycle(self) -> bool:
         """One turn; True if there may be more to do at once."""
@@ -63,7 +64,9 @@ class Loop:
             self._guarded("expiry", lambda: leases_expire(at_ms=clock.now_ms()), 0)
             self._guarded("extension", lambda: holds_extend(at_ms=clock.now_ms()), 0)
             fed += self._guarded("crons", lambda: crons_pass(at_ms=clock.now_ms()), 0)
-            self._guarded("locks", lambda: locks_tend(at_ms=clock.now_ms()), 0)
+            self._lock_after = self._guarded(
+                "locks", lambda: locks_tend(at_ms=clock.now_ms(), after=self._lock_after), ""
+            )
             fed += self._guarded("children", children_step, 0)
             self._guarded("predictions", lambda: self.predictions.score(at_ms=clock.now_ms()), 0)
             self._guarded("usage", lambda: usage_decay(at_ms=clock.now_ms()), 0)

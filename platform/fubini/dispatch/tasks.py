@@ -6,7 +6,9 @@ index look-ups when there is nothing to do.
 
 from __future__ import annotations
 
-from datetime import timedelta
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 from celery import shared_task
@@ -32,6 +34,7 @@ from fubini.runs.retention import retention_do
 from fubini.runs.transitions import RUN_ENDED
 from fubini.sites.models import JoinToken
 
+log = logging.getLogger(__name__)
 LOST_AFTER_MS = 2000  # a bell rung this long ago and not answered is taken for lost
 SLICE = 500
 IDEMPOTENCY_HOURS = 24
@@ -70,27 +73,80 @@ def expire() -> dict[str, int]:
 
 @shared_task(name="fubini.retention", ignore_result=True)  # type: ignore[untyped-decorator]
 def retention() -> dict[str, int]:
-    """Let go of what is past its time: events, ticks, logs and artifacts of ended runs, bytes of deleted ones, dead keys,
-    locks nobody uses and documents no attempt refers to."""
+    """Let go of what is past its time; how many of each kind. A kind that is kept for ever, or failed, is not named.
+
+    What one step cannot do never keeps the others from their part: it is logged, and tried again at the next pass.
+    """
     now = clock.now()
     done: dict[str, int] = {}
-    done["idempotency_keys"] = _delete(
-        IdempotencyKey.objects.filter(created_at__lt=now - timedelta(hours=IDEMPOTENCY_HOURS))
-    )
-    done["join_tokens"] = _delete(JoinToken.objects.filter(expires_at__lt=now - timedelta(days=FORGOTTEN_TOKEN_DAYS)))
+    for name, step in _RETENTION.items():
+        try:
+            gone = step(now)
+        except Exception:
+            log.exception("retention: %s could not be let go of; it is tried again at the next pass", name)
+            continue
+        if gone is not None:
+            done[name] = gone
+    return done
+
+
+def _before_ms(now: datetime, kind: str) -> int | None:
+    """The time before which a kind is past its own; None = it is kept for ever."""
+    days = option(f"RETENTION_{kind}_DAYS")
+    return clock.to_ms(now - timedelta(days=days)) if days else None
+
+
+def _idempotency_keys(now: datetime) -> int:
+    return _delete(IdempotencyKey.objects.filter(created_at__lt=now - timedelta(hours=IDEMPOTENCY_HOURS)))
+
+
+def _join_tokens(now: datetime) -> int:
+    return _delete(JoinToken.objects.filter(expires_at__lt=now - timedelta(days=FORGOTTEN_TOKEN_DAYS)))
+
+
+def _tokens(now: datetime) -> int:
     long_ago = now - timedelta(days=FORGOTTEN_TOKEN_DAYS)
-    done["tokens"] = _delete(Token.objects.filter(Q(revoked_at__lt=long_ago) | Q(expires_at__lt=long_ago)))
-    if days := option("RETENTION_EVENTS_DAYS"):
-        done["events"] = _events_expire(clock.to_ms(now - timedelta(days=days)))
-        done["ticks"] = _delete(ticks_past(before_ms=clock.to_ms(now - timedelta(days=days))))
-    done["locks"] = locks_forget()
-    done["documents"] = documents_forget()
-    if days := option("RETENTION_LOGS_DAYS"):
-        done["logs"] = logs_expire(keep_days=days)
+    return _delete(Token.objects.filter(Q(revoked_at__lt=long_ago) | Q(expires_at__lt=long_ago)))
+
+
+def _events(now: datetime) -> int | None:
+    """Old events of ended or vanished runs, and of no run; a run still going keeps all of its own."""
+    before_ms = _before_ms(now, "EVENTS")
+    if before_ms is None:
+        return None
+    live = list(Run.objects.exclude(state__in=RUN_ENDED).values_list("pk", flat=True))
+    return _delete(Event.objects.filter(Q(run_id=None) | ~Q(run_id__in=live), at_ms__lt=before_ms))
+
+
+def _ticks(now: datetime) -> int | None:
+    before_ms = _before_ms(now, "EVENTS")
+    return None if before_ms is None else _delete(ticks_past(before_ms=before_ms))
+
+
+def _locks(_now: datetime) -> int:
+    return locks_forget()
+
+
+def _documents(_now: datetime) -> int:
+    return documents_forget()
+
+
+def _logs(_now: datetime) -> int | None:
+    days = option("RETENTION_LOGS_DAYS")
+    return logs_expire(keep_days=days) if days else None
+
+
+def _memo_entries(now: datetime) -> int | None:
+    before_ms = _before_ms(now, "CACHES")
+    return None if before_ms is None else entries_expire(before_ms=before_ms)
+
+
+def _artifacts(now: datetime) -> int:
+    """Those of deleted runs, and of runs that ended long ago; never what a cached result names."""
     past = Q(deleted_at_ms__isnull=False)
-    if days := option("RETENTION_ARTIFACTS_DAYS"):
-        past |= Q(state__in=RUN_ENDED, finished_at_ms__lt=clock.to_ms(now - timedelta(days=days)))
-        done["memo_entries"] = entries_expire(before_ms=clock.to_ms(now - timedelta(days=days)))
+    before_ms = _before_ms(now, "ARTIFACTS")
+    if before_ms is not None:
+        past |= Q(state__in=RUN_ENDED, finished_at_ms__lt=before_ms)
     gone = Run.objects.filter(past, pk=OuterRef("run_id"))
     kept = MemoArtifact.objects.filter(key=OuterRef("key"))
     runs = list(
@@ -99,14 +155,39 @@ def retention() -> dict[str, int]:
         .values_list("run_id", flat=True)
         .distinct()[:SLICE]
     )
-    done["artifacts"] = artifacts_delete(run_ids=runs, keep=MemoArtifact.objects.values("key")) if runs else 0
+    return artifacts_delete(run_ids=runs, keep=MemoArtifact.objects.values("key")) if runs else 0
+
+
+def _logs_of_deleted(_now: datetime) -> None:
     logs_delete(
         Run.objects.filter(deleted_at_ms__isnull=False).order_by("-deleted_at_ms").values_list("pk", flat=True)[:SLICE]
     )
-    done["uploads"] = uploads_expire()
-    collected = blobs_collect_garbage()
-    done["objects"] = collected.objects
-    return done
+
+
+def _uploads(_now: datetime) -> int:
+    return uploads_expire()
+
+
+def _objects(_now: datetime) -> int:
+    return blobs_collect_garbage().objects
+
+
+#: In this order: what names something goes before what is named.
+_RETENTION: dict[str, Callable[[datetime], int | None]] = {
+    "idempotency_keys": _idempotency_keys,
+    "join_tokens": _join_tokens,
+    "tokens": _tokens,
+    "events": _events,
+    "ticks": _ticks,
+    "locks": _locks,
+    "documents": _documents,
+    "logs": _logs,
+    "memo_entries": _memo_entries,
+    "artifacts": _artifacts,
+    "logs_of_deleted_runs": _logs_of_deleted,
+    "uploads": _uploads,
+    "objects": _objects,
+}
 
 
 @shared_task(name="fubini.money", ignore_result=True)  # type: ignore[untyped-decorator]
@@ -124,9 +205,3 @@ def _delete(rows: QuerySet[Any]) -> int:
             return total
         rows.model._default_manager.filter(pk__in=ids).delete()
         total += len(ids)
-
-
-def _events_expire(before_ms: int) -> int:
-    """Old events of ended or vanished runs, and of no run; a run still going keeps all of its own."""
-    live = list(Run.objects.exclude(state__in=RUN_ENDED).values_list("pk", flat=True))
-    return _delete(Event.objects.filter(Q(run_id=None) | ~Q(run_id__in=live), at_ms__lt=before_ms))

@@ -251,19 +251,23 @@ def locks_forget() -> int:
     return gone
 
 
-def locks_tend(*, at_ms: int) -> int:
-    """Follow sizes that changed, and give back what ended runs still have; -> how many locks were looked at."""
+def locks_tend(*, at_ms: int, after: str = "") -> str:
+    """Follow sizes that changed, and give back what ended runs still have.
+
+    One pass looks at `TENDED_A_PASS` semaphores that are waited for; -> the last of them, after which the next pass goes
+    on, "" once all had their turn.
+    """
     ended = LockClaim.objects.filter(run__state__in=RUN_ENDED).values_list("run_id", flat=True).distinct()
     for run_id in list(ended[:TENDED_A_PASS]):
         with _alone(f"what the ended run {run_id} holds"), transaction.atomic():
             run = Run.objects.select_for_update(of=("self",)).select_related("project").get(pk=run_id)
             if run.state in RUN_ENDED:
                 run_locks_release(run=run, at_ms=at_ms)
-    waited = Lock.objects.filter(semaphore=True, claims__held_at_ms=None, claims__isnull=False).distinct()
-    looked = 0
-    for lock in waited.select_related("project").order_by("pk")[:TENDED_A_PASS]:
-        looked += 1
+    waited = LockClaim.objects.filter(lock=OuterRef("pk"), held_at_ms=None)
+    locks = Lock.objects.filter(Exists(waited), semaphore=True, pk__gt=after).select_related("project").order_by("pk")
+    looked = list(locks[:TENDED_A_PASS])
+    for lock in looked:
         with _alone(f"lock {lock.pk}"), transaction.atomic():
             queues = RowQueues(lock.project_id, lock.project.slug, at_ms)
             queues.settle([queues.name_of(lock)])
-    return looked
+    return looked[-1].pk if len(looked) == TENDED_A_PASS else ""

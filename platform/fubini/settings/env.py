@@ -93,6 +93,7 @@ def read_env() -> Env:
         retention_days={
             "EVENTS": env.int("FUBINI_RETENTION_EVENTS_DAYS", default=days),
             "LOGS": env.int("FUBINI_RETENTION_LOGS_DAYS", default=days),
+            "CACHES": env.int("FUBINI_RETENTION_CACHES_DAYS", default=days),
             "ARTIFACTS": env.int("FUBINI_RETENTION_ARTIFACTS_DAYS", default=0),
         },
         blob_grace_hours=env.int("FUBINI_BLOB_GRACE_HOURS", default=24),

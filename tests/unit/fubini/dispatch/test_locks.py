@@ -197,6 +197,25 @@ def test_a_size_changed_while_runs_wait_is_followed_by_the_next_turn_of_dispatch
     )
 
 
+def test_every_semaphore_waited_for_has_its_turn_however_many_there_are(
+    project: Project, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "TENDED_A_PASS", 2)
+    texts = [WHOLE.replace("PRIORITY", "0").replace("key: runs", f"key: k{n}") for n in range(5)]
+    assert texts[0] != texts[1]
+    config_map_set(project=project, name="limits", data={f"k{n}": "1" for n in range(5)}, actor="user:ann")
+    runs = [submit(project, text) for text in texts for _ in range(2)]
+    pump()
+    config_map_set(project=project, name="limits", data={f"k{n}": "2" for n in range(5)}, actor="user:ann")
+    after, passes = "", 0
+    while passes == 0 or after:
+        after = locks_tend(at_ms=clock.now_ms(), after=after)
+        passes += 1
+    pump()
+    assert passes == 3
+    assert {fresh(run).state for run in runs} == {"running"}
+
+
 def test_a_cycle_of_the_loop_tends_to_locks(project: Project, place: Place) -> None:
     config_map_set(project=project, name="limits", data={"runs": "1"}, actor="user:ann")
     runs = [submit(project, WHOLE.replace("PRIORITY", "0")) for _ in range(2)]
@@ -437,7 +456,7 @@ def test_an_entry_whose_artifact_is_gone_is_no_hit(project: Project, place: Plac
 
 
 def test_entries_nobody_found_for_the_time_of_retention_go(project: Project, place: Place, settings: Any) -> None:
-    settings.FUBINI = {**settings.FUBINI, "RETENTION_ARTIFACTS_DAYS": 90}
+    settings.FUBINI = {**settings.FUBINI, "RETENTION_CACHES_DAYS": 90}
     drive(submit(project, KEEP), place, trained)
     assert retention()["memo_entries"] == 0
     MemoEntry.objects.update(hit_at_ms=clock.now_ms() - 91 * 86_400_000)

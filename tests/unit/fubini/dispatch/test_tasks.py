@@ -10,6 +10,7 @@ import pytest
 from fubini.common import bell, clock
 from fubini.crons.models import Cron, CronTick
 from fubini.datasets.models import Artifact
+from fubini.dispatch import tasks
 from fubini.dispatch.tasks import reconcile, retention
 from fubini.events.models import Event
 from fubini.rest.models import IdempotencyKey
@@ -133,3 +134,17 @@ def test_events_are_kept_for_ever_where_their_retention_is_zero(settings: Any) -
     Event.objects.create(topic="run", kind="run.x", entity_id="e", at_ms=0)
     assert "events" not in retention()
     assert Event.objects.filter(kind="run.x").exists()
+
+
+def test_what_one_step_of_retention_cannot_do_does_not_stop_the_others(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(**_: Any) -> int:
+        raise OSError("the log folder is gone")
+
+    monkeypatch.setattr(tasks, "logs_expire", broken)
+    old = IdempotencyKey.objects.create(principal="p", key="old", request_digest="d")
+    IdempotencyKey.objects.filter(pk=old.pk).update(created_at=clock.now() - timedelta(hours=25))
+    done = retention()
+    assert (done["idempotency_keys"], "logs" in done, "objects" in done) == (1, False, True)
+    assert "logs could not be let go of" in caplog.text

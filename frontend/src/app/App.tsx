@@ -39,6 +39,7 @@ const Pipelines = page(() => import("@/pages/Pipelines"), "Pipelines");
 const Pipeline = page(() => import("@/pages/Pipeline"), "Pipeline");
 const Data = page(() => import("@/pages/Data"), "Data");
 const Pools = page(() => import("@/pages/Pools"), "Pools");
+const Money = page(() => import("@/pages/Money"), "Money");
 const Project = page(() => import("@/pages/Project"), "Project");
 const NotFound = page(() => import("@/pages/NotFound"), "NotFound");
 
@@ -59,6 +60,7 @@ const router = createBrowserRouter([
           { path: "/pipelines/:id", element: <Pipeline /> },
           { path: "/data", element: <Data /> },
           { path: "/pools", element: <Pools /> },
+          { path: "/money", element: <Money /> },
           { path: "/project", element: <Project /> },
           { path: "*", element: <NotFound /> },
         ],

@@ -7,7 +7,7 @@ import {
 } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import {
-  IconApi, IconDatabase, IconHome, IconList, IconLogout, IconMoon, IconPlayerPlay, IconServer, IconSitemap, IconSun, IconUsers,
+  IconApi, IconCoins, IconDatabase, IconHome, IconList, IconLogout, IconMoon, IconPlayerPlay, IconServer, IconSitemap, IconSun, IconUsers,
 } from "@tabler/icons-react";
 import { lazy, Suspense, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -31,6 +31,7 @@ const MENU = [
   { to: "/pipelines", key: "pipelines", icon: IconSitemap },
   { to: "/data", key: "data", icon: IconDatabase },
   { to: "/pools", key: "pools", icon: IconServer },
+  { to: "/money", key: "money", icon: IconCoins },
   { to: "/project", key: "project", icon: IconUsers },
 ] as const;
 

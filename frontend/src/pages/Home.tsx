@@ -7,6 +7,7 @@ import { useProject } from "@/app/project";
 import { Card, Empty, Figure, Loaded, Page, RunMark, Simulated } from "@/components/parts";
 import { RunTable } from "@/components/RunTable";
 import { DayBars } from "@/components/DayBars";
+import { about, rangeText } from "@/features/money/amounts";
 import { ago, cores, duration, money, plain } from "@/lib/format";
 import { useNow } from "@/lib/useNow";
 import { useOverview } from "@/queries";
@@ -25,18 +26,24 @@ export function Home() {
           <Stack gap="md">
             {data.paused !== "" && <Alert color="yellow">{t("home.paused", { reason: plain(data.paused) })}</Alert>}
             <SimpleGrid cols={{ base: 1, md: 2, xl: 3 }}>
-              <Card title={t("home.budget")} aside={<Anchor component={Link} to="/project" size="sm">{t("nav.project")}</Anchor>}>
+              <Card title={t("home.budget")} aside={<Anchor component={Link} to="/money" size="sm">{t("nav.money")}</Anchor>}>
                 <Group gap="xl">
                   <Figure label={t("home.left")} value={money(data.budget.budget_micros)} />
                   <Figure label={t("home.held")} value={money(data.budget.held_micros)} />
                   <Figure label={t("home.spent")} value={money(data.budget.spent_micros)} />
                   <Figure label={t("home.week")} value={money(data.spent_week_micros)} />
+                  <Figure label={t("home.ahead")} value={about(data.forecast.week.total.expected)} hint={rangeText(data.forecast.week.total)} />
                 </Group>
                 <Progress.Root size="lg" mt="sm" aria-hidden>
                   <Progress.Section value={part(data.budget.spent_micros, data.budget.granted_micros)} color="gray" />
                   <Progress.Section value={part(data.budget.held_micros, data.budget.granted_micros)} color="yellow" />
                   <Progress.Section value={part(data.budget.budget_micros, data.budget.granted_micros)} color="green" />
                 </Progress.Root>
+                <Text size="xs" c={data.forecast.runs_out.earliest === null ? "dimmed" : undefined} mt="xs">
+                  {data.forecast.runs_out.earliest === null
+                    ? t("home.lastsLong", { currency: data.forecast.currency })
+                    : t("home.lastsUntil", { currency: data.forecast.currency, day: data.forecast.runs_out.expected ?? data.forecast.runs_out.earliest })}
+                </Text>
               </Card>
               <Card title={t("home.days")}>
                 <DayBars days={data.days} />

@@ -80,12 +80,12 @@ class ForecastView:
 
 @dataclass(frozen=True, slots=True)
 class PriceView:
-    """What one pool asks now; None where it is free."""
+    """What one pool asks now."""
 
     site: str
     pool: str
     serves: bool  # the project
-    price: dict[str, Any] | None
+    rates: dict[str, Any]  # of the price version that applies; `version` 0: none, the pool is free
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,20 +275,22 @@ def _months(project: Project, past: dict[int, DaySpend], calendar: Books, today:
     months: list[dict[str, Any]] = []
     month = month_after(closed[0].month) if closed else min([this, *(month_of_day(day) for day in past)])
     while month <= this:
-        months.append({"month": month_text(month), "state": "running" if month == this else "open"})
+        months.append(_month(month_text(month), "running" if month == this else "open"))
         month = month_after(month)
     months.reverse()
-    return months + [_closed(row) for row in closed]
+    return months + [closed_month(row) for row in closed]
 
 
-def _closed(row: ClosedView) -> dict[str, Any]:
-    return {
-        "month": month_text(row.month),
-        "state": "closed",
-        "closed_at_ms": row.closed_at_ms,
+def _month(month: str, state: str) -> dict[str, Any]:
+    return {"month": month, "state": state, "closed_at": None, "closed_by": "", "digest": "", "spent_micros": None}
+
+
+def closed_month(row: ClosedView) -> dict[str, Any]:
+    """A closed month as the page lists it."""
+    return _month(month_text(row.month), "closed") | {
+        "closed_at": clock.from_ms(row.closed_at_ms).isoformat(),
         "closed_by": row.closed_by,
         "digest": row.digest,
-        "currency": row.currency,
         "spent_micros": row.closing_micros["spent"] - row.opening_micros["spent"],
     }
 
@@ -317,8 +319,9 @@ def _price_book(project: Project) -> dict[str, PriceView]:
     found = {}
     for row in rows:  # the newest version of a pool comes last
         rates = {rate: row[f"now__{rate}"] for rate in _RATES}
-        price = rates if rates["version"] is not None else None
-        found[row["pk"]] = PriceView(row["site__name"], row["name"], bool(row["serves"]), price)
+        if rates["version"] is None:
+            rates = dict.fromkeys(_RATES, 0) | {"device_hour_micros": {}}
+        found[row["pk"]] = PriceView(row["site__name"], row["name"], bool(row["serves"]), rates)
     return found
 
 

@@ -12,10 +12,10 @@ from rest_framework.response import Response
 from fubini.common.errors import NotFound
 from fubini.common.ids import new_id
 from fubini.dispatch import money_serializers as shape
-from fubini.dispatch.money import forecast_of, money_of
+from fubini.dispatch.money import closed_month, forecast_of, money_of
 from fubini.ledger.accounting import day_of_date, month_from
 from fubini.ledger.months import month_statement, months_close, statement_csv
-from fubini.ledger.selectors import budget_of
+from fubini.ledger.selectors import budget_of, months_closed
 from fubini.ledger.services import correction_book
 from fubini.projects.authorize import authorize_admin, project_get
 from fubini.rest.views import ApiViews, operation
@@ -72,17 +72,8 @@ class MoneyViews(ApiViews):
         project = project_get(self.principal, ref, "ledger.read")
         authorize_admin(self.principal)
         made = months_close(project_id=project.pk, month=month_from(self.body["month"]), actor=self.principal.actor)
-        rows = [
-            {
-                "month": f"{row.month // 100:04d}-{row.month % 100:02d}",
-                "state": "closed",
-                "closed_at_ms": row.closed_at_ms,
-                "closed_by": row.closed_by,
-                "digest": row.digest,
-                "spent_micros": row.closing_micros["spent"] - row.opening_micros["spent"],
-            }
-            for row in made
-        ]
+        closed = {row.month for row in made}
+        rows = [closed_month(row) for row in months_closed(project.pk, limit=len(made)) if row.month in closed]
         return self.reply(rows)
 
     @operation(

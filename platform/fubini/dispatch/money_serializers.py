@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rest_framework import serializers
 
 from fubini.common import clock
-from fubini.ledger.accounting import date_of
 from fubini.ledger.forecast import Window
-from fubini.ledger.selectors import BY, DaySpend
+from fubini.ledger.selectors import BY
 from fubini.rest.serializers import BodySerializer, QuerySerializer, ReplySerializer
 
 AMOUNT_MAX_MICROS = 10**15
@@ -70,13 +67,10 @@ class ForecastOut(ReplySerializer):
 
 
 class SpendDayOut(ReplySerializer):
-    day = serializers.SerializerMethodField()
+    day = serializers.CharField(source="date")
     spent_micros = serializers.IntegerField()
     lost_micros = serializers.IntegerField(help_text="Of this, for work that failed or was cancelled.")
     absorbed_micros = serializers.IntegerField(help_text="What sites bore; in no other figure.")
-
-    def get_day(self, row: DaySpend) -> str:
-        return date_of(row.day).isoformat()
 
 
 class SpendRowOut(ReplySerializer):
@@ -90,25 +84,10 @@ class SpendRowOut(ReplySerializer):
 class MonthOut(ReplySerializer):
     month = serializers.CharField()
     state = serializers.ChoiceField(choices=["running", "open", "closed"])
-    closed_at = serializers.SerializerMethodField()
-    closed_by = serializers.SerializerMethodField()
-    digest = serializers.SerializerMethodField()
-    spent_micros = serializers.SerializerMethodField()
-
-    def get_closed_at(self, row: dict[str, Any]) -> str | None:
-        at_ms = row.get("closed_at_ms")
-        return clock.from_ms(at_ms).isoformat() if at_ms else None
-
-    def get_closed_by(self, row: dict[str, Any]) -> str:
-        return str(row.get("closed_by", ""))
-
-    def get_digest(self, row: dict[str, Any]) -> str:
-        """SHA-256 of the statement's CSV."""
-        return str(row.get("digest", ""))
-
-    def get_spent_micros(self, row: dict[str, Any]) -> int | None:
-        found: int | None = row.get("spent_micros")
-        return found
+    closed_at = serializers.CharField(allow_null=True)
+    closed_by = serializers.CharField(allow_blank=True)
+    digest = serializers.CharField(allow_blank=True, help_text="SHA-256 of the statement's CSV.")
+    spent_micros = serializers.IntegerField(allow_null=True, help_text="Of a closed month.")
 
 
 class BalancesOut(ReplySerializer):
@@ -121,14 +100,12 @@ class BalancesOut(ReplySerializer):
 class RateOut(ReplySerializer):
     site = serializers.CharField()
     pool = serializers.CharField()
-    core_hour_micros = serializers.IntegerField(source="price.core_hour_micros", default=0)
-    memory_gib_hour_micros = serializers.IntegerField(source="price.memory_gib_hour_micros", default=0)
-    device_hour_micros = serializers.DictField(
-        child=serializers.IntegerField(), source="price.device_hour_micros", default=dict
-    )
-    start_micros = serializers.IntegerField(source="price.start_micros", default=0)
-    egress_gib_micros = serializers.IntegerField(source="price.egress_gib_micros", default=0)
-    version = serializers.IntegerField(source="price.version", default=0, help_text="0: the pool is free.")
+    core_hour_micros = serializers.IntegerField(source="rates.core_hour_micros")
+    memory_gib_hour_micros = serializers.IntegerField(source="rates.memory_gib_hour_micros")
+    device_hour_micros = serializers.DictField(child=serializers.IntegerField(), source="rates.device_hour_micros")
+    start_micros = serializers.IntegerField(source="rates.start_micros")
+    egress_gib_micros = serializers.IntegerField(source="rates.egress_gib_micros")
+    version = serializers.IntegerField(source="rates.version", help_text="0: the pool is free.")
 
 
 class MoneyOut(ReplySerializer):

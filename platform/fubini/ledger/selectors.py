@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Count, F, FilteredRelation, Max, Min, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
+from fubini.ledger.accounting import date_of
 from fubini.ledger.models import Account, ClosedMonth, Hold, LedgerEntry, LedgerTransaction, Spend
 from fubini.manifests.crons import CRON_LABEL
 
@@ -146,6 +147,11 @@ class DaySpend:
     scheduled_micros: int = 0
     absorbed_micros: int = 0
     held_micros: int = 0  # what had been set aside for the attempts that were charged
+
+    @property
+    def date(self) -> str:
+        """The day as people write it."""
+        return date_of(self.day).isoformat()
 
 
 def spent_by_day(project_id: str, *, from_day: int, to_day: int | None = None) -> dict[int, DaySpend]:

@@ -3380,11 +3380,12 @@ export interface components {
             month: string;
             /** @enum {string} */
             state: "running" | "open" | "closed";
-            readonly closed_at?: string | null;
-            readonly closed_by?: string;
+            closed_at: string | null;
+            closed_by: string;
             /** @description SHA-256 of the statement's CSV. */
-            readonly digest?: string;
-            readonly spent_micros?: number | null;
+            digest: string;
+            /** @description Of a closed month. */
+            spent_micros: number | null;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         NodeCountOut: {
@@ -4191,21 +4192,14 @@ export interface components {
         RateOut: {
             site: string;
             pool: string;
-            /** @default 0 */
             core_hour_micros: number;
-            /** @default 0 */
             memory_gib_hour_micros: number;
-            device_hour_micros?: {
+            device_hour_micros: {
                 [key: string]: number;
             };
-            /** @default 0 */
             start_micros: number;
-            /** @default 0 */
             egress_gib_micros: number;
-            /**
-             * @description 0: the pool is free.
-             * @default 0
-             */
+            /** @description 0: the pool is free. */
             version: number;
         };
         /** @description A request body. `read` is how views use it. */
@@ -4603,7 +4597,7 @@ export interface components {
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         SpendDayOut: {
-            readonly day?: string;
+            day: string;
             spent_micros: number;
             /** @description Of this, for work that failed or was cancelled. */
             lost_micros: number;

@@ -1,0 +1,20 @@
+import { describe, expect, it } from "vitest";
+import { about, daysAgo, roundUp } from "./amounts";
+
+describe("amounts", () => {
+  it("an estimate has two digits, and a little is not nothing", () => {
+    expect(about(1_234_567)).toBe("1.23");
+    expect(about(0)).toBe("0.00");
+    expect(about(12)).toBe("< 0.01");
+    expect(about(12_345_678_900)).toBe("12,345.68");
+  });
+  it("an axis ends at a round number that holds everything", () => {
+    for (const most of [1, 7, 99, 101, 2_400_000, 2_600_000]) expect(roundUp(most)).toBeGreaterThanOrEqual(most);
+    expect(roundUp(2_400_000)).toBe(2_500_000);
+    expect(roundUp(0)).toBe(1);
+  });
+  it("a period of days ends with today, over months and years", () => {
+    expect(daysAgo("2026-01-02", 7)).toBe("2025-12-27");
+    expect(daysAgo("2026-03-01", 1)).toBe("2026-03-01");
+  });
+});

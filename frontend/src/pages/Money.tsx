@@ -1,0 +1,71 @@
+// A project's money: what is left and until when, what comes, where it went, statements, prices. One request.
+
+import { Group, SegmentedControl, SimpleGrid, Stack, Text } from "@mantine/core";
+import { useState } from "react";
+import { useTranslation } from "react-i18next";
+import { useProject } from "@/app/project";
+import { Card, Figure, Loaded, Page } from "@/components/parts";
+import { daysAgo } from "@/features/money/amounts";
+import { Breakdown } from "@/features/money/Breakdown";
+import { Forecast } from "@/features/money/Forecast";
+import { Months, PriceBook } from "@/features/money/Months";
+import { Spending } from "@/features/money/Spending";
+import { money } from "@/lib/format";
+import { type MoneyAsk, useMoney } from "@/queries/money";
+
+const PERIODS = [7, 30, 90, 365] as const;
+
+export function Money() {
+  const { t } = useTranslation(["money", "base"]);
+  const project = useProject();
+  const [days, setDays] = useState<(typeof PERIODS)[number]>(30);
+  const [ask, setAsk] = useState<Omit<MoneyAsk, "since">>({ by: "step", label: "" });
+  const since = daysAgo(new Date().toISOString().slice(0, 10), days);
+  const found = useMoney(project, { ...ask, since });
+  return (
+    <Page title={t("title", { project })}>
+      <Loaded query={found}>
+        {(data) => (
+          <Stack gap="md">
+            <Card title={t("balance")} aside={<Text size="xs" c="dimmed">{t("rules", { currency: data.currency, zone: data.zone })}</Text>}>
+              <Group gap="xl">
+                <Figure label={t("base:home.left")} value={`${money(data.budget.budget_micros)} ${data.currency}`} />
+                <Figure label={t("base:home.held")} value={money(data.budget.held_micros)} />
+                <Figure label={t("base:home.spent")} value={money(data.budget.spent_micros)} />
+                <Figure label={t("base:project.granted")} value={money(data.budget.granted_micros)} />
+              </Group>
+            </Card>
+            <Card title={t("comes")}>
+              <Forecast forecast={data.forecast} />
+            </Card>
+            <Card
+              title={t("spend.title")}
+              aside={
+                <SegmentedControl
+                  size="xs"
+                  aria-label={t("period")}
+                  value={String(days)}
+                  onChange={(value) => setDays(Number(value) as (typeof PERIODS)[number])}
+                  data={PERIODS.map((n) => ({ value: String(n), label: t("days", { count: n }) }))}
+                />
+              }
+            >
+              <Spending days={data.days} currency={data.currency} />
+            </Card>
+            <Card title={t("went")}>
+              <Breakdown data={data} ask={{ ...ask, since }} onAsk={({ by, label }) => setAsk({ by, label })} />
+            </Card>
+            <SimpleGrid cols={{ base: 1, lg: 2 }}>
+              <Card title={t("months.title")}>
+                <Months project={project} months={data.months} />
+              </Card>
+              <Card title={t("prices.title")}>
+                <PriceBook prices={data.prices} currency={data.currency} />
+              </Card>
+            </SimpleGrid>
+          </Stack>
+        )}
+      </Loaded>
+    </Page>
+  );
+}

@@ -1,0 +1,52 @@
+"""A project's money in the browser: a run's cost arrives in the forecast, the breakdown and the statement."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Eyes
+from tests.support.stack import ROOT, Stack
+
+pytestmark = [pytest.mark.needs("browser"), pytest.mark.needs("pages"), pytest.mark.timeout(240)]
+WORDS = {
+    language: json.loads(Path(ROOT, "frontend", "src", "i18n", language, "money.json").read_text()) for language in ("en", "zh")
+}
+RUN = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {generateName: paid-, labels: {campaign: alloys}}
+spec:
+  entrypoint: main
+  templates:
+  - name: main
+    nodeSelector: {fubini.dev/site: hpc}
+    container: {image: busybox, command: [sh, -c, "sleep 1"]}
+"""
+
+
+def test_what_a_run_cost_is_on_the_money_page_and_in_the_statement(live: Stack, eyes: Callable[..., Eyes]) -> None:
+    assert live.wait(live.submit(RUN), 60)["state"] == "succeeded"
+    words = WORDS["zh"]
+    seen = eyes("zh-CN", scheme="dark")
+    page = seen.page
+    seen.go("/money")
+    page.get_by_role("heading", name=words["comes"], exact=True).wait_for()
+    page.get_by_role("img", name=words["forecastPicture"]).wait_for()
+    page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="main", exact=True)).wait_for()
+    page.get_by_role("radiogroup", name=words["by"]["title"]).get_by_text(words["by"]["label"], exact=True).click()
+    page.get_by_role("rowheader", name="alloys", exact=True).wait_for()
+    page.get_by_text(words["asTable"], exact=True).click()
+    assert page.get_by_role("columnheader", name=words["day"], exact=True).is_visible()
+    seen.look("page")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV", exact=False).first.click()
+    rows = list(csv.DictReader(io.StringIO(Path(str(download.value.path())).read_text())))
+    assert [rows[0]["kind"], rows[-1]["kind"]] == ["opening", "closing"]
+    settled = [row for row in rows if row["kind"] == "settle"]
+    assert int(rows[-1]["spent_micros"]) == sum(int(row["spent_micros"]) for row in settled) > 0

@@ -6,13 +6,13 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from fubini.engines.embedded import expand, frames, process
+from fubini.engines.embedded import dagphase, expand, frames, process
 from fubini.engines.embedded.frames import Call, Failed, Frame, HookRunner, Waiting, launch, outbound, skipped_node
 from fubini.engines.embedded.outputs import composite_outputs, declared_outputs
 from fubini.engines.embedded.process import EngineError
 from fubini.engines.embedded.program import DagPlan, has_tags
 from fubini.engines.embedded.scope import Group, References
-from fubini.engines.embedded.steps import _append, _certainly_off, check_room, continues, expand_holder
+from fubini.engines.embedded.steps import _append, _certainly_off, check_room, expand_holder
 from fubini.engines.embedded.tree import FAILED, Node
 from fubini.language import govaluate
 from fubini.language.depends import TaskResults
@@ -528,7 +528,7 @@ class DagFrame(Frame):
         """See whether the DAG is over, once nothing in it is on its way."""
         if self.over or self.running_count > 0 or self.node.fulfilled:
             return
-        phase = self.verdict()
+        phase = dagphase.verdict(self)
         if phase is None:
             return
         self.over = True
@@ -554,73 +554,6 @@ class DagFrame(Frame):
             return
         self.over = True
         self.state.mark(self.node, NodePhase.FAILED)
-
-    def verdict(self) -> NodePhase | None:
-        """The DAG's phase by its targets; None while one is still to come."""
-        if self.state.shutdown and not self.node.on_exit:
-            return NodePhase.FAILED
-        result: NodePhase | None = NodePhase.SUCCEEDED
-        seen: dict[str, NodePhase] = {}
-        for name in self.plan.targets:
-            task = self.tasks.get(name)
-            node = task.node if task is not None else None
-            if node is None or not node.fulfilled:
-                result = None
-                if not self.plan.fail_fast:
-                    break
-                continue
-            phase = self.branch_phase(node, seen)
-            if phase in FAILED and not continues(self.plan.tasks[name], phase):
-                result = phase
-                if self.plan.fail_fast:
-                    break
-        return result
-
-    def branch_phase(self, node: Node, seen: dict[str, NodePhase]) -> NodePhase:
-        """A node's phase, or for one that did not run what its branch came to: a failure above counts."""
-        if node.completed:
-            return node.phase
-        stack = [node]
-        visited: set[str] = set()
-        failures: set[NodePhase] = set()
-        while stack:
-            current = stack.pop()
-            if current.id in visited:
-                continue
-            visited.add(current.id)
-            for parent in current.parents:
-                if parent is self.node:
-                    continue
-                whole = parent.parents[0] if parent.retried and not parent.hooked and parent.parents else parent
-                if whole.completed:
-                    if whole.failed:
-                        failures.add(whole.phase)
-                else:
-                    stack.append(whole)
-        if len(failures) > 1:
-            return self.first_failure(node)
-        return failures.pop() if failures else NodePhase.SUCCEEDED
-
-    def first_failure(self, node: Node) -> NodePhase:
-        """Which of several ways to fail a task that did not run takes over: the one met first from the DAG downwards."""
-        queue = deque((child, NodePhase.SUCCEEDED) for child in self.node.children)
-        seen = {(child.id, phase) for child, phase in queue}
-        while queue:
-            current, phase = queue.popleft()
-            if current.completed:
-                phase = current.phase
-            if current is node and phase in FAILED:
-                return phase
-            below = list(current.children)
-            if current.type is NodeType.RETRY:
-                attempts = current.attempts()
-                below = [child for child in below if child.hooked and not child.retried]
-                below += attempts[-1].children if attempts else []
-            for child in below:
-                if (child.id, phase) not in seen:
-                    seen.add((child.id, phase))
-                    queue.append((child, phase))
-        return NodePhase.FAILED
 
     def close(self) -> Any:
         self.over = True

@@ -34,9 +34,7 @@ def noted(state: State, event: Signal, again: Collection[NodeId]) -> Mapping[str
     change = event.change
     if not change:
         return {}
-    kept: dict[str, Any] = {
-        key: value for key, value in dataclasses.asdict(change).items() if value not in (None, "")
-    }
+    kept: dict[str, Any] = {key: value for key, value in dataclasses.asdict(change).items() if value not in (None, "")}
     if not event.selector:
         kept["templates"] = sorted({state.nodes[id_].template for id_ in again})
         return kept

@@ -50,7 +50,9 @@ def _child(processed: Processed) -> ChildRun:
         manifest=section["manifest"],
         success=section.get("successCondition") or "",
         failure=section.get("failureCondition") or "",
-        outputs=tuple(_output(p) for p in declared.get("parameters") or () if (p.get("valueFrom") or {}).get("jsonPath")),
+        outputs=tuple(
+            _output(p) for p in declared.get("parameters") or () if (p.get("valueFrom") or {}).get("jsonPath")
+        ),
     )
 
 

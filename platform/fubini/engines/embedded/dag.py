@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from fubini.engines.embedded import dagphase, expand, frames, process
+from fubini.engines.embedded import dagloop, dagphase, expand, frames, process
 from fubini.engines.embedded.frames import Call, Failed, Frame, HookRunner, Waiting, launch, outbound, skipped_node
 from fubini.engines.embedded.outputs import composite_outputs, declared_outputs
 from fubini.engines.embedded.process import EngineError
@@ -28,14 +28,15 @@ if TYPE_CHECKING:
 class TaskState:
     """One task of a running DAG."""
 
-    __slots__ = ("again", "held", "items", "node", "owed", "pending", "settled", "stopped", "task", "waits")
+    __slots__ = ("again", "handlers", "held", "items", "node", "owed", "pending", "settled", "stopped", "task", "waits")
 
     def __init__(self, waits: int) -> None:
         self.waits = waits  # dependencies that have not settled
         self.node: Node | None = None  # the task's node, or its group's
         self.task: Mapping[str, Any] | None = None  # resolved, until settled
         self.pending: deque[Mapping[str, Any]] = deque()  # calls held back or not reached
-        self.items = 0  # items of a group that have not settled
+        self.items = 0  # items of a group that have not ended
+        self.handlers: dagloop.ItemHandlers | None = None  # of a loop with an exit handler
         self.stopped = False  # an item could not be executed: the rest of the loop does not start
         self.settled = False
         self.held = False  # read back as ready but held back by a limit
@@ -54,6 +55,7 @@ class DagFrame(Frame):
         self.tasks: dict[str, TaskState] = {}
         self.item_holders: dict[str, Mapping[str, Any]] = {}
         self.running_count = 0  # tasks started and not settled
+        self.stalled: set[str] = set()  # tasks with items that a handler keeps from starting or from their own handler
         self.over = False
 
     # --- going through the graph ---------------------------------------------------------------------------------
@@ -145,6 +147,8 @@ class DagFrame(Frame):
             )
             self.connect(task.node, self.edges(name))
             task.items = len(calls)
+            if dagloop.has_handler(raw):
+                task.handlers = dagloop.ItemHandlers()
         task.pending = deque(calls)
         self.proceed(name)
 
@@ -251,21 +255,25 @@ class DagFrame(Frame):
         raw = self.plan.tasks[name]
         group = task.node if task.node is not None and task.node.type is NodeType.TASK_GROUP else None
         while task.pending and not self.over and not task.stopped:
+            if task.handlers is not None and task.handlers.running:
+                self.stalled.add(name)
+                return
             holder = task.pending[0]
             parents = [group] if group is not None else self.edges(name)
             call = self.call(holder, name, parents)
             before = len(state.work)
-            node = self.start_one(holder, call)
+            node, failed = self.start_one(holder, call)
             if node is None:
                 state.waiting[id(self)] = self
                 return
             task.pending.popleft()
+            if task.handlers is not None:
+                task.handlers.add(node)
             if group is None:
                 task.node = node
                 self.references.nodes[name] = node
-            if isinstance(node, Node) and node.fulfilled and (node.type is NodeType.SKIPPED or node.phase in FAILED):
-                if node.type is not NodeType.SKIPPED or node.phase is NodePhase.ERROR:
-                    task.stopped = group is not None
+            if node.fulfilled and (node.type is NodeType.SKIPPED or node.phase in FAILED):
+                task.stopped = failed and group is not None
                 self.one_ended(name, node)
             if group is not None and task.pending and len(state.work) > before:
                 state.work.insert(before, lambda: self.proceed(name))
@@ -281,24 +289,25 @@ class DagFrame(Frame):
         if raw.get("hooks") and name in self.plan.target_set:
             self.run_hooks(name, node)
 
-    def start_one(self, holder: Mapping[str, Any], call: Call) -> Node | None:
-        """One node of a task; None when a limit holds it back."""
+    def start_one(self, holder: Mapping[str, Any], call: Call) -> tuple[Node | None, bool]:
+        """One node of a task, None when a limit holds it back; and whether it could not be executed."""
         try:
             if not govaluate.should_execute(holder.get("when") or ""):
-                return skipped_node(self.state, call, NodePhase.SKIPPED, f"when '{holder['when']}' evaluated false")
+                message = f"when '{holder['when']}' evaluated false"
+                return skipped_node(self.state, call, NodePhase.SKIPPED, message), False
         except LanguageError as error:
-            return skipped_node(self.state, call, NodePhase.ERROR, error.message)
+            return skipped_node(self.state, call, NodePhase.ERROR, error.message), False
         outcome = launch(self.state, call)
         if isinstance(outcome, Waiting):
-            return None
+            return None, False
         if isinstance(outcome, Failed):
             if not outcome.deep:
                 message = f"task '{call.name}' errored: {outcome.message}"
                 self.state.mark(outcome.node, NodePhase.ERROR, message, tell=False)
                 if outcome.node.type is NodeType.SKIPPED:
                     self.state.late.append(lambda: self.reword(outcome))
-            return outcome.node
-        return outcome
+            return outcome.node, True
+        return outcome, outcome.fulfilled and outcome.failed
 
     def reword(self, failure: Failed) -> None:
         """Every later pass over a task that could not start shows the bare reason."""
@@ -370,49 +379,92 @@ class DagFrame(Frame):
         if node.hooked:
             parent = self.hook_runner.done(node)
             if parent is not None and parent.fulfilled:
-                if self.tasks[parent.slot].settled:
+                if self.passed_over(parent):
                     self.running_count -= 1
                 else:
                     self.look_at_hooks(parent)
             return
         self.one_ended(node.slot, node)
 
+    def passed_over(self, node: Node) -> bool:
+        """Whether nobody looks at this node any more: its task is settled, or its loop's group is over."""
+        task = self.tasks[node.slot]
+        return task.settled or (task.node is not None and task.node is not node and task.node.fulfilled)
+
     def look_at_hooks(self, node: Node) -> None:
         """A hook of this node has ended, or one that a limit held back may start now."""
         name = node.slot
         task = self.tasks[name]
-        if task.settled:
+        if self.passed_over(node):
             return
         if not node.fulfilled:
             self.running(node)
         elif task.node is node:
             self.task_ended(name, node, again=True)
-        else:
-            self.one_ended(name, node, again=True)
+        elif task.handlers is not None and self.exit_done(name, self.plan.tasks[name], node):
+            task.handlers.handler_ended(node)
+            self.go_over_items(name)
 
-    def one_ended(self, name: str, node: Node, *, again: bool = False) -> None:
+    def one_ended(self, name: str, node: Node) -> None:
         """A task's only node, or one item of its loop, has ended."""
         task = self.tasks[name]
         if task.node is node:
-            self.task_ended(name, node, again=again)
-            return
-        if not self.exit_done(name, self.plan.tasks[name], node):
+            self.task_ended(name, node)
             return
         task.items -= 1
+        if task.handlers is not None and node.completed:
+            task.handlers.item_ended(node)
+            self.start_handlers(name)
         self.group_check(name)
+
+    def go_over_items(self, name: str) -> None:
+        """Another pass over a loop's items: what may start of their handlers, and of what is still to come."""
+        self.start_handlers(name)
+        if self.tasks[name].pending:
+            self.proceed(name)
+        self.group_check(name)
+
+    def start_handlers(self, name: str) -> None:
+        """Start the exit handlers of items that have ended, up to the first that does not end at once."""
+        handlers = self.tasks[name].handlers
+        if handlers is None:
+            return
+        while (node := handlers.next_due()) is not None:
+            if not self.exit_done(name, self.plan.tasks[name], node):
+                handlers.handler_runs(node)
+        if handlers.running:
+            self.stalled.add(name)
 
     def group_check(self, name: str) -> None:
         task = self.tasks[name]
         group = task.node
         if group is None or task.items > 0 or task.pending or group.fulfilled:
             return
-        phase = NodePhase.SUCCEEDED
-        for child in group.children:
-            if child.failed and not child.hooked:
-                phase = child.phase
+        if task.handlers is not None and task.handlers.running:
+            return
+        self.state.mark(group, dagloop.group_phase([c for c in group.children if not c.hooked]), tell=False)
+        self.group_ended(name, group)
+
+    def group_ended(self, name: str, group: Node) -> None:
+        self.stalled.discard(name)
         self.references.nodes[name] = Group(group, [child for child in group.children if not child.hooked])
-        self.state.mark(group, phase, tell=False)
         self.task_ended(name, group)
+
+    def complete_groups(self) -> None:
+        """The end of a pass over stalled loops: some are over with what they have started."""
+        for name in dagloop.complete_groups(self):
+            task = self.tasks[name]
+            task.pending.clear()
+            task.items = 0
+            self.running_count += self.handlers_running(task)
+            if task.node is not None:
+                self.group_ended(name, task.node)
+
+    def handlers_running(self, task: TaskState) -> int:
+        """How many items have an exit handler that has started and not ended."""
+        items = task.node.children if task.node is not None else ()
+        states = [self.hooks[child.id] for child in items if child.id in self.hooks]
+        return sum("exit" in state.started and not state.exit_done for state in states)
 
     def task_ended(self, name: str, node: Node, *, again: bool = False) -> None:
         """A task's node has ended: hooks and exit handler, then whoever depends on it.
@@ -445,7 +497,7 @@ class DagFrame(Frame):
         """-> whether the exit handler has nothing left to do."""
         task = self.tasks[name]
         holder = task.task or raw
-        if not (holder.get("onExit") or (holder.get("hooks") or {}).get("exit")):
+        if not dagloop.has_handler(holder):
             return True
         try:
             return self.hook_runner.run_exit(holder, node, name)
@@ -526,7 +578,11 @@ class DagFrame(Frame):
 
     def assess(self) -> None:
         """See whether the DAG is over, once nothing in it is on its way."""
-        if self.over or self.running_count > 0 or self.node.fulfilled:
+        if self.over or self.node.fulfilled:
+            return
+        if self.stalled:
+            self.complete_groups()
+        if self.running_count > 0:
             return
         phase = dagphase.verdict(self)
         if phase is None:
@@ -611,11 +667,16 @@ class DagFrame(Frame):
             for dependent in self.plan.dependents[name]:
                 if dependent in self.tasks:
                     self.tasks[dependent].waits -= 1
-        if node.type is NodeType.TASK_GROUP and not node.fulfilled:
+        if node.type is NodeType.TASK_GROUP and node.fulfilled:
+            for child in node.children:
+                frames.restore_hooks(self, child)
+            self.running_count += self.handlers_running(task)
+        elif node.type is NodeType.TASK_GROUP:
             self.restore_items(name, task.task or raw)
 
     def restore_items(self, name: str, holder: Mapping[str, Any]) -> None:
         task = self.tasks[name]
+        handlers = task.handlers = dagloop.ItemHandlers() if dagloop.has_handler(holder) else None
         for call in self.expand(holder):
             child = self.state.find(f"{self.node.name}.{call['name']}")
             if child is None:
@@ -623,22 +684,22 @@ class DagFrame(Frame):
                 task.items += 1
                 continue
             frames.restore_hooks(self, child)
-            if not frames.hooks_settled(self, child, holder):
+            if not child.fulfilled:
                 task.items += 1
+            if handlers is not None:
+                handlers.add(child)
+                state = self.hooks.get(child.id)
+                if state is not None and "exit" in state.started:
+                    if not state.exit_done:
+                        handlers.handler_runs(child)
+                elif child.completed:
+                    handlers.item_ended(child)
             if child.phase is NodePhase.ERROR and child.type is NodeType.SKIPPED:
                 task.stopped = True
+        if handlers is not None and handlers.running:
+            self.stalled.add(name)
         if task.pending:
             self.state.waiting[id(self)] = self
-
-    def catch_up_items(self, name: str, group: Node) -> None:
-        """Items that ended while nothing was done about it: their exit handlers start, or they are counted off."""
-        raw = self.plan.tasks[name]
-        for child in list(group.children):
-            if child.hooked or not child.fulfilled or self._hooks_open(child) or frames.hooks_settled(self, child, raw):
-                continue
-            if self.exit_done(name, raw, child):
-                self.tasks[name].items -= 1
-        self.group_check(name)
 
     def catch_up(self) -> None:
         if self.over or self.node.fulfilled:
@@ -649,10 +710,10 @@ class DagFrame(Frame):
             if node is None:
                 if task.waits == 0:
                     self.ready(name)
+            elif node.type is NodeType.TASK_GROUP and not node.fulfilled:
+                self.go_over_items(name)
             elif task.pending:
                 self.proceed(name)
-            elif node.type is NodeType.TASK_GROUP and not node.fulfilled:
-                self.catch_up_items(name, node)
             elif node.fulfilled and not task.settled:
                 self.task_ended(name, node, again=True)
             elif task.owed and not self._hooks_open(node):

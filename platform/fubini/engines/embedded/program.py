@@ -283,6 +283,9 @@ class DagPlan:
         self.targets: list[str] = target.split() if target else sorted(n for n in self.tasks if not self.dependents[n])
         self.target_set = frozenset(self.targets)
         self.order = self._order()
+        place = {name: index for index, name in enumerate(self.order)}
+        for waiting in self.dependents.values():
+            waiting.sort(key=lambda name: place.get(name, len(place)))
         self.fail_fast = dag.get("failFast") is not False
 
     def _order(self) -> list[str]:

@@ -109,9 +109,7 @@ def _good(command: OpenTask, guess: bool) -> LeafOutcome:
         exit_code=0,
         result=UNKNOWN_VALUE if spec.capture_result or spec.http or spec.listing else None,
         parameters={o.name: UNKNOWN_VALUE for o in (spec.child.outputs if spec.child else ())}
-        | {
-            p.name: p.default if guess and p.default is not None else UNKNOWN_VALUE for p in spec.parameters_out
-        },
+        | {p.name: p.default if guess and p.default is not None else UNKNOWN_VALUE for p in spec.parameters_out},
         artifacts={a.name: f"{UNKNOWN_KEY}{command.node_id}/{command.generation}/{a.name}" for a in spec.artifacts_out},
         containers={c.name: 0 for c in spec.containers},
     )

@@ -43,7 +43,9 @@ class StepsFrame(Frame):
         self.group: Node | None = None
         self.holders: dict[str, Mapping[str, Any]] = {}
         self.hook_holders: dict[str, Mapping[str, Any]] = {}
-        self.hooked_off: set[str] = set()  # nodes with hooks that are counted off; a shutdown ends node and hook at once
+        self.hooked_off: set[str] = (
+            set()
+        )  # nodes with hooks that are counted off; a shutdown ends node and hook at once
         self.pending: deque[tuple[Mapping[str, Any], str]] = deque()
         self.open = 0
         self.over = False

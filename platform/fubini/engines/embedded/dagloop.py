@@ -1,0 +1,97 @@
+"""How the items of a DAG task's loop go on: in which order their exit handlers run, and when the group is over early.
+
+Argo goes over the items one after the other in every pass and stops at the first whose exit handler has not ended:
+what comes after it neither starts nor gets a handler in that pass. At the end of the pass a group is over once all
+items it has started are, whatever was still to come, unless something that is met before the group in the tree runs.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from fubini.engines.embedded.tree import Node
+from fubini.runs.engine import NodePhase, NodeType
+
+if TYPE_CHECKING:
+    from fubini.engines.embedded.dag import DagFrame
+
+
+class ItemHandlers:
+    """The exit handlers of one loop's items."""
+
+    __slots__ = ("due", "nodes", "numbers", "running")
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.numbers: dict[str, int] = {}
+        self.running: set[int] = set()  # items whose handler has not ended
+        self.due: list[int] = []  # a heap: items that have ended and whose handler has not started
+
+    def add(self, node: Node) -> None:
+        """The next item has been started."""
+        if node.id not in self.numbers:
+            self.numbers[node.id] = len(self.nodes)
+            self.nodes.append(node)
+
+    def item_ended(self, node: Node) -> None:
+        """This item's handler may start as soon as nothing before it stands in the way."""
+        self.add(node)
+        heapq.heappush(self.due, self.numbers[node.id])
+
+    def handler_ended(self, node: Node) -> None:
+        self.running.discard(self.numbers.get(node.id, -1))
+
+    def handler_runs(self, node: Node) -> None:
+        self.running.add(self.numbers[node.id])
+
+    def next_due(self) -> Node | None:
+        """The item whose handler may start now, taken off the list."""
+        if not self.due or (self.running and min(self.running) < self.due[0]):
+            return None
+        return self.nodes[heapq.heappop(self.due)]
+
+
+def has_handler(task: Mapping[str, Any]) -> bool:
+    """Whether the items of this task's loop have an exit handler."""
+    return bool(task.get("onExit") or (task.get("hooks") or {}).get("exit"))
+
+
+def group_phase(children: list[Node]) -> NodePhase:
+    """What a loop came to: the last failure among its items."""
+    phase = NodePhase.SUCCEEDED
+    for child in children:
+        if child.failed:
+            phase = child.phase
+    return phase
+
+
+def complete_groups(frame: DagFrame) -> list[str]:
+    """End the groups that are over at the end of a pass though items are still to come; -> the names of their tasks."""
+    found: list[Node] = []
+    queue = deque(frame.node.children)
+    seen = {child.id for child in queue}
+    while queue:
+        node = queue.popleft()
+        if not node.fulfilled:
+            if node.type is not NodeType.TASK_GROUP or not node.children:
+                break
+            if not all(child.fulfilled for child in node.children):
+                break
+            found.append(node)
+        below = node.children
+        if node.type is NodeType.RETRY and node.attempts():
+            below = [*(child for child in below if child.hooked and not child.retried), *node.attempts()[-1].children]
+        for child in below:
+            if child.id not in seen:
+                seen.add(child.id)
+                queue.append(child)
+    own = {task.node.id: name for name, task in frame.tasks.items() if task.node is not None}
+    names = []
+    for group in found:
+        if group.id in own:
+            frame.state.mark(group, group_phase(list(group.children)), tell=False)
+            names.append(own[group.id])
+    return names

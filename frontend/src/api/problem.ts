@@ -5,10 +5,10 @@ export interface ProblemEntry {
   pointer?: string;
   line?: number;
   code?: string;
-  message?: string;
+  detail?: string;
   found?: unknown;
   allowed?: unknown;
-  hint?: string;
+  next_step?: string;
   nearest?: string;
 }
 

@@ -38,6 +38,7 @@ const Launch = page(() => import("@/pages/Launch"), "Launch");
 const Pipelines = page(() => import("@/pages/Pipelines"), "Pipelines");
 const Pipeline = page(() => import("@/pages/Pipeline"), "Pipeline");
 const Data = page(() => import("@/pages/Data"), "Data");
+const Dataset = page(() => import("@/pages/Dataset"), "Dataset");
 const Pools = page(() => import("@/pages/Pools"), "Pools");
 const Money = page(() => import("@/pages/Money"), "Money");
 const Project = page(() => import("@/pages/Project"), "Project");
@@ -59,6 +60,7 @@ const router = createBrowserRouter([
           { path: "/pipelines", element: <Pipelines /> },
           { path: "/pipelines/:id", element: <Pipeline /> },
           { path: "/data", element: <Data /> },
+          { path: "/data/:id", element: <Dataset /> },
           { path: "/pools", element: <Pools /> },
           { path: "/money", element: <Money /> },
           { path: "/project", element: <Project /> },

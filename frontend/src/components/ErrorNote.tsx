@@ -53,10 +53,11 @@ export function Entry({ entry }: { entry: ProblemEntry }) {
   return (
     <>
       {place !== "" && <Code>{plain(place)}</Code>} {entry.line ? `(${t("problem.line", { line: entry.line })}) ` : ""}
-      {plain(entry.message ?? entry.code ?? "")}
+      {plain(entry.detail ?? entry.code ?? "")}
       {entry.found !== undefined && entry.found !== null && entry.found !== "" && ` — ${t("problem.found")}: ${show(entry.found)}`}
       {entry.allowed !== undefined && entry.allowed !== null && entry.allowed !== "" && ` — ${t("problem.allowed")}: ${show(entry.allowed)}`}
-      {entry.hint ? ` — ${plain(entry.hint)}` : ""}
+      {entry.nearest ? ` → ${plain(entry.nearest)}` : ""}
+      {entry.next_step ? ` — ${plain(entry.next_step)}` : ""}
     </>
   );
 }

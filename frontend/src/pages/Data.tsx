@@ -1,112 +1,91 @@
-import { Code, Group, Select, Stack, Table, Text, UnstyledButton } from "@mantine/core";
+// What the project's steps can read: datasets, room, copies, what moves, and uploads.
+
+import { Anchor, Grid, Group, Progress, SimpleGrid, Stack, Table, Text, TextInput } from "@mantine/core";
+import { useDebouncedValue } from "@mantine/hooks";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
-import { useSearchParams } from "react-router";
+import { Link } from "react-router";
 import { useProject } from "@/app/project";
-import { Card, Empty, Loaded, Page, When } from "@/components/parts";
+import { ErrorNote } from "@/components/ErrorNote";
+import { Card, Empty, Loaded, More, Page, When } from "@/components/parts";
+import { Copies } from "@/features/data/Copies";
+import { Moving } from "@/features/data/Moving";
+import { Unfinished } from "@/features/data/Unfinished";
+import { Uploader } from "@/features/upload/Uploader";
 import { plain, size } from "@/lib/format";
-import { useDatasetFiles, useDatasets, useDatasetVersions } from "@/queries";
+import { useDatasetList, useProjectData } from "@/queries/data";
 
 export function Data() {
-  const { t } = useTranslation();
-  const datasets = useDatasets(useProject());
-  const [params, setParams] = useSearchParams();
-  const chosen = params.get("dataset") ?? "";
+  const { t } = useTranslation(["data", "base"]);
+  const project = useProject();
+  const [text, setText] = useState("");
+  const [search] = useDebouncedValue(text, 250);
+  const list = useDatasetList(project, search);
+  const whole = useProjectData(project);
+  const rows = list.data?.pages.flatMap((page) => page.results) ?? [];
   return (
-    <Page title={t("data.title")}>
-      <Loaded query={datasets}>
-        {(data) => {
-          if (data.results.length === 0) return <Empty title={t("data.empty")} hint={t("data.emptyHint")} />;
-          const dataset = data.results.find((d) => d.id === chosen);
-          return (
-            <Stack>
-              <Table.ScrollContainer minWidth={560}>
+    <Page title={t("title")}>
+      <Text size="sm" c="dimmed">{t("intro")}</Text>
+      <Grid>
+        <Grid.Col span={{ base: 12, lg: 8 }}>
+          <Stack>
+            <Card title={t("upload.title")}>
+              <Uploader project={project} known={rows.map((d) => ({ name: d.name, version: d.latest?.number ?? 0 }))} />
+            </Card>
+            <TextInput aria-label={t("search")} placeholder={t("search")} value={text} onChange={(e) => setText(e.currentTarget.value)} maxLength={80} />
+            {list.isError && <ErrorNote error={list.error} again={() => void list.refetch()} />}
+            {list.isSuccess && rows.length === 0 && (search ? <Text size="sm">{t("nothingFound")}</Text> : <Empty title={t("empty")} hint={t("emptyHint")} />)}
+            {rows.length > 0 && (
+              <Table.ScrollContainer minWidth={520}>
                 <Table highlightOnHover>
                   <Table.Thead>
                     <Table.Tr>
-                      <Table.Th>{t("data.name")}</Table.Th>
-                      <Table.Th>{t("data.versions")}</Table.Th>
-                      <Table.Th>{t("data.files")}</Table.Th>
-                      <Table.Th>{t("data.size")}</Table.Th>
-                      <Table.Th>{t("data.made")}</Table.Th>
+                      <Table.Th>{t("name")}</Table.Th>
+                      <Table.Th>{t("versions")}</Table.Th>
+                      <Table.Th>{t("files")}</Table.Th>
+                      <Table.Th>{t("size")}</Table.Th>
+                      <Table.Th>{t("made")}</Table.Th>
                     </Table.Tr>
                   </Table.Thead>
                   <Table.Tbody>
-                    {data.results.map((d) => (
-                      <Table.Tr key={d.id} bg={d.id === chosen ? "var(--mantine-primary-color-light)" : undefined}>
+                    {rows.map((d) => (
+                      <Table.Tr key={d.id}>
                         <Table.Td>
-                          <UnstyledButton onClick={() => setParams({ dataset: d.id }, { replace: true })} fz="sm" c="var(--mantine-color-anchor)">
-                            {plain(d.name)}
-                          </UnstyledButton>
+                          <Anchor component={Link} to={`/data/${d.id}`} size="sm">{plain(d.name)}</Anchor>
                           <Text size="xs" c="dimmed">{plain(d.description)}</Text>
                         </Table.Td>
                         <Table.Td>{d.latest?.number ?? 0}</Table.Td>
                         <Table.Td>{d.latest?.files ?? ""}</Table.Td>
-                        <Table.Td>{d.latest?.size_bytes === undefined ? "" : size(d.latest.size_bytes)}</Table.Td>
+                        <Table.Td>{d.latest ? size(d.latest.size_bytes!) : ""}</Table.Td>
                         <Table.Td><When ms={Date.parse(d.created_at)} /></Table.Td>
                       </Table.Tr>
                     ))}
                   </Table.Tbody>
                 </Table>
               </Table.ScrollContainer>
-              {dataset && <Versions id={dataset.id} name={dataset.name} latest={dataset.latest?.number ?? 0} />}
-            </Stack>
-          );
-        }}
-      </Loaded>
+            )}
+            <More query={list} />
+          </Stack>
+        </Grid.Col>
+        <Grid.Col span={{ base: 12, lg: 4 }}>
+          <Loaded query={whole}>
+            {(data) => (
+              <SimpleGrid cols={{ base: 1, sm: 2, lg: 1 }}>
+                <Card title={t("kept")}>
+                  <Group gap="xs" mb={4}>
+                    <Text fw={600}>{size(data.size_bytes)}</Text>
+                    {data.max_bytes !== null && <Text size="sm" c="dimmed">{t("room", { size: size(data.max_bytes) })}</Text>}
+                  </Group>
+                  {data.max_bytes !== null && <Progress value={(100 * data.size_bytes) / data.max_bytes} aria-label={t("kept")} />}
+                </Card>
+                <Copies copies={data.copies} />
+                <Moving moving={data.moving} total={data.moving_total} />
+                {data.uploads.length > 0 && <Unfinished project={project} uploads={data.uploads} />}
+              </SimpleGrid>
+            )}
+          </Loaded>
+        </Grid.Col>
+      </Grid>
     </Page>
-  );
-}
-
-function Versions({ id, name, latest }: { id: string; name: string; latest: number }) {
-  const { t } = useTranslation();
-  const versions = useDatasetVersions(id);
-  const [number, setNumber] = useState(latest);
-  const files = useDatasetFiles(id, number);
-  return (
-    <Card
-      title={plain(name)}
-      aside={
-        <Select size="xs" w={130} aria-label={t("data.versions")} value={String(number)} allowDeselect={false} onChange={(v) => setNumber(Number(v))}
-          data={(versions.data?.results ?? []).map((v) => ({ value: String(v.number), label: t("pipelines.version", { n: v.number }) }))} />
-      }
-    >
-      {number === 0 ? (
-        <Text size="sm">{t("app.none")}</Text>
-      ) : (
-        <Loaded query={files}>
-          {(data) => (
-            <>
-              <Group mb={4}>
-                <Text size="sm">{t("artifacts.files", { count: data.files })}, {size(data.size_bytes)}</Text>
-                <Code>claimName: {plain(name)}</Code>
-              </Group>
-              <Table fz="xs">
-                <Table.Thead>
-                  <Table.Tr>
-                    <Table.Th>{t("data.path")}</Table.Th>
-                    <Table.Th>{t("data.size")}</Table.Th>
-                    <Table.Th>{t("data.digest")}</Table.Th>
-                  </Table.Tr>
-                </Table.Thead>
-                <Table.Tbody>
-                  {data.entries.map((e) => (
-                    <Table.Tr key={e.path}>
-                      <Table.Td style={{ overflowWrap: "anywhere" }}>
-                        <a href={`/api/v1/datasets/${id}/versions/${number}/content?path=${encodeURIComponent(e.path)}`} download>
-                          {plain(e.path) || plain(name)}
-                        </a>
-                      </Table.Td>
-                      <Table.Td>{size(e.size)}</Table.Td>
-                      <Table.Td><Code>{e.sha256.slice(0, 16)}</Code></Table.Td>
-                    </Table.Tr>
-                  ))}
-                </Table.Tbody>
-              </Table>
-            </>
-          )}
-        </Loaded>
-      )}
-    </Card>
   );
 }

@@ -127,7 +127,7 @@ export function Launch() {
                   <List size="sm">
                     {findings.slice(0, 30).map((f, i) => (
                       <List.Item key={i}>
-                        <Entry entry={{ path: f.path, line: f.line, message: f.detail, found: f.found, allowed: f.allowed, hint: [f.nearest && `→ ${f.nearest}`, f.next_step].filter(Boolean).join(" ") }} />
+                        <Entry entry={{ ...f, code: undefined }} />
                       </List.Item>
                     ))}
                   </List>

@@ -55,7 +55,7 @@ function VersionText({ id, number, against }: { id: string; number: number; agai
             </Text>
             {data.warnings.map((f, i) => (
               <Alert key={i} color="yellow" p={6}>
-                <Entry entry={{ path: f.path, line: f.line, message: f.detail }} />
+                <Entry entry={{ path: f.path, line: f.line, detail: f.detail }} />
               </Alert>
             ))}
             <ScrollArea>

@@ -25,6 +25,7 @@ export function invalidate(client: QueryClient, project: string, events: LiveEve
   const runs = new Set(events.map((e) => e.run_id).filter((id): id is string => Boolean(id)));
   void client.invalidateQueries({ queryKey: keys.overview(project) });
   if (events.some((e) => e.topic === "run")) void client.invalidateQueries({ queryKey: keys.runs(project) });
+  if (events.some((e) => e.topic === "dataset")) void client.invalidateQueries({ predicate: ({ queryKey }) => String(queryKey[0]).startsWith("dataset") });
   for (const run of runs) void client.invalidateQueries({ queryKey: keys.run(run) });
 }
 
@@ -264,22 +265,6 @@ export function useDatasets(project: string) {
   return useQuery({
     queryKey: ["datasets", project],
     queryFn: () => bodyOf(api.GET("/api/v1/datasets", { params: { query: { project, page_size: 100 } } })),
-  });
-}
-
-export function useDatasetVersions(id: string) {
-  return useQuery({
-    queryKey: ["dataset", id, "versions"],
-    queryFn: () => bodyOf(api.GET("/api/v1/datasets/{id}/versions", { params: { path: { id }, query: { page_size: 50 } } })),
-    enabled: id !== "",
-  });
-}
-
-export function useDatasetFiles(id: string, number: number) {
-  return useQuery({
-    queryKey: ["dataset", id, "files", number],
-    queryFn: () => bodyOf(api.GET("/api/v1/datasets/{id}/versions/{number}/files", { params: { path: { id, number } } })),
-    enabled: id !== "" && number > 0,
   });
 }
 

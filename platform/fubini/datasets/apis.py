@@ -56,28 +56,28 @@ class DatasetViews(ApiViews):
             made = services.dataset_create(
                 project=project, name=body["name"], description=body["description"], actor=actor
             )
-            return self.reply(_dataset(self.principal, made.pk))
+            return self.reply(dataset_visible(self.principal, made.pk))
         version, created = services.dataset_import(
             project=project, name=body["name"], entries=body["entries"], description=body["description"], actor=actor
         )
-        row: Any = _dataset(self.principal, version.dataset_id)
+        row: Any = dataset_visible(self.principal, version.dataset_id)
         row.imported_number, row.imported_created = version.number, created
         return self.reply(row, status=201 if created else 200)
 
     @operation("One dataset.", reply=shape.DatasetOut)
     def retrieve(self, request: Request, id: str) -> Response:
-        return self.reply(_dataset(self.principal, id))
+        return self.reply(dataset_visible(self.principal, id))
 
     @operation("Change a dataset's description.", body=shape.DatasetChange, reply=shape.DatasetOut)
     def update(self, request: Request, id: str) -> Response:
-        row = _dataset(self.principal, id, "dataset.write")
+        row = dataset_visible(self.principal, id, "dataset.write")
         if "description" in self.body:
             services.dataset_update(dataset=row, actor=self.principal.actor, description=self.body["description"])
-        return self.reply(_dataset(self.principal, id))
+        return self.reply(dataset_visible(self.principal, id))
 
     @operation("Delete a dataset with all its versions.", status=204)
     def destroy(self, request: Request, id: str) -> Response:
-        row = _dataset(self.principal, id, "dataset.delete")
+        row = dataset_visible(self.principal, id, "dataset.delete")
         services.dataset_delete(dataset=row, actor=self.principal.actor)
         return self.reply()
 
@@ -87,14 +87,14 @@ class VersionViews(ApiViews):
 
     @operation("A dataset's versions, newest first.", reply=shape.VersionOut, many=True)
     def list(self, request: Request, id: str) -> Response:
-        return self.page(selectors.versions_of(_dataset(self.principal, id)), ("-number",))
+        return self.page(selectors.versions_of(dataset_visible(self.principal, id)), ("-number",))
 
     @operation(
         "Make the next version from uploaded files.", body=shape.VersionCreate, reply=shape.VersionOut, status=201
     )
     def create(self, request: Request, id: str) -> Response:
         """The same files again answer 200 with the version that has them."""
-        dataset = _dataset(self.principal, id, "dataset.write")
+        dataset = dataset_visible(self.principal, id, "dataset.write")
         version, created = services.dataset_import(
             project=dataset.project, name=dataset.name, entries=self.body["entries"], actor=self.principal.actor
         )
@@ -102,18 +102,27 @@ class VersionViews(ApiViews):
 
     @operation("One version.", reply=shape.VersionOut)
     def retrieve(self, request: Request, id: str, number: int) -> Response:
-        return self.reply(_version(_dataset(self.principal, id), number))
+        return self.reply(_version(dataset_visible(self.principal, id), number))
+
+    @operation("Pin or unpin a version.", body=shape.VersionChange, reply=shape.VersionOut)
+    def update(self, request: Request, id: str, number: int) -> Response:
+        """A dataset with a pinned version cannot be deleted. Members pin; unpinning takes who may delete."""
+        dataset = dataset_visible(self.principal, id)
+        version = _version(dataset, number)
+        pinned = self.body["pinned"]
+        authorize(self.principal, "dataset.write" if pinned else "dataset.delete", dataset.project)
+        return self.reply(services.version_pin(version=version, actor=self.principal.actor, pinned=pinned))
 
     @operation("A version's files.", query=shape.FilesFilter, reply=shape.FilesOut)
     def files(self, request: Request, id: str, number: int) -> Response:
-        dataset = _dataset(self.principal, id)
+        dataset = dataset_visible(self.principal, id)
         version = _version(dataset, number, with_entries=True)
         return _files(self, f"dataset/{dataset.name}@{number}", manifest_of(version.entries), dataset.project_id)
 
     @operation("Download one file of a version.", query=shape.PathFilter, status=302)
     def content(self, request: Request, id: str, number: int) -> Response:
         """Redirects to a short-lived signed URL."""
-        dataset = _dataset(self.principal, id)
+        dataset = dataset_visible(self.principal, id)
         version = _version(dataset, number, with_entries=True)
         return _download(manifest_of(version.entries), self.params["path"], dataset.project_id, dataset.name)
 
@@ -224,7 +233,7 @@ class ArtifactViews(ApiViews):
         return selectors.artifact_get(project_ids_visible(self.principal), key)
 
 
-def _dataset(principal: Any, id: str, action: str = "dataset.read") -> Dataset:
+def dataset_visible(principal: Any, id: str, action: str = "dataset.read") -> Dataset:
     """A dataset the principal may see; then, may it do this?"""
     row = selectors.datasets_of(project_ids_visible(principal)).filter(pk=id).first()
     if row is None:
@@ -248,6 +257,9 @@ def _files(view: ApiViews, key: str, manifest: Manifest, project_id: str) -> Res
     entries = manifest.entries
     if under := wanted.get("under", "").strip("/"):
         entries = tuple(e for e in entries if e.path.startswith(under + "/") or e.path == under)
+    if text := wanted.get("search", "").casefold():
+        entries = tuple(e for e in entries if text in e.path.casefold())
+    found = len(entries)
     if after := wanted.get("after"):
         entries = tuple(e for e in entries if e.path > after)
     page = entries[: wanted["limit"]]
@@ -257,6 +269,7 @@ def _files(view: ApiViews, key: str, manifest: Manifest, project_id: str) -> Res
             "files": len(manifest.entries),
             "size_bytes": manifest.size_bytes,
             "is_directory": manifest.is_directory,
+            "found": found,
             "entries": shape.entries_out(
                 page, project_id=project_id, links=wanted["links"], base=key.rsplit("/", 1)[-1]
             ),

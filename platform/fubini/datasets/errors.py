@@ -77,3 +77,10 @@ class NoRoom(Conflict):
 
     code: ClassVar[str] = "project_full"
     title: ClassVar[str] = "The project's room for data is used up"
+
+
+class DatasetInUse(Conflict):
+    """A dataset that something needs; `errors` lists what: path, code (pinned, run) and name."""
+
+    code: ClassVar[str] = "dataset_in_use"
+    title: ClassVar[str] = "The dataset is still needed"

@@ -71,6 +71,7 @@ class DatasetVersion(models.Model):
     size_bytes = models.BigIntegerField()
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.CharField(max_length=80, blank=True, default="")
+    pinned_by = models.CharField(max_length=80, blank=True, default="")  # who said that it must be kept; "": nobody
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["dataset", "number"], name="dataset_version_once")]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Final
 
-from django.db.models import OuterRef, QuerySet, Subquery, Sum
+from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from fubini.common.errors import NotFound
@@ -346,6 +346,34 @@ def replica_sites(digests: Iterable[str]) -> dict[str, set[str]]:
         for digest, site_id in rows.values_list("digest", "site_id"):
             found[digest].add(site_id)
     return dict(found)
+
+
+def replicas_of(manifest: Manifest) -> dict[str, tuple[int, int]]:
+    """Site -> (files, bytes) of the manifest that its cache holds whole. Few queries also for a hundred thousand files."""
+    times: dict[str, int] = defaultdict(int)
+    for entry in manifest.entries:
+        times[entry.sha256] += 1
+    found: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    digests, sizes = list(times), manifest.sizes
+    for at in range(0, len(digests), 30_000):
+        rows = Replica.objects.filter(digest__in=digests[at : at + 30_000], state__in=WHOLE)
+        for site_id, digest in rows.values_list("site_id", "digest"):
+            found[site_id][0] += times[digest]
+            found[site_id][1] += times[digest] * sizes[digest]
+    return {site: (files, size) for site, (files, size) in found.items()}
+
+
+def cached_of_project(project_id: str) -> dict[str, tuple[int, int]]:
+    """Site -> (files, bytes) of the project's blobs that its cache holds whole; equal files once."""
+    blobs = Blob.objects.filter(project_id=project_id).values("digest")
+    rows = Replica.objects.filter(digest__in=blobs, state__in=WHOLE).values("site_id")
+    counted = rows.annotate(n=Count("pk"), size=Sum("size_bytes")).values_list("site_id", "n", "size")
+    return {site: (n, size) for site, n, size in counted}
+
+
+def transfers_open(project_id: str) -> QuerySet[Transfer]:
+    """Bytes that move now, or are about to, for the project."""
+    return Transfer.objects.filter(project_id=project_id, state__in=["planned", "moving"])
 
 
 def transfers_of_run(run_id: str) -> QuerySet[Transfer]:

@@ -68,6 +68,10 @@ class VersionCreate(BodySerializer):
     entries = Entries()
 
 
+class VersionChange(BodySerializer):
+    pinned = serializers.BooleanField(help_text="A dataset with a pinned version cannot be deleted.")
+
+
 class VersionOut(ReplySerializer):
     id = serializers.CharField()
     number = serializers.IntegerField()
@@ -76,6 +80,7 @@ class VersionOut(ReplySerializer):
     size_bytes = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     created_by = serializers.CharField()
+    pinned_by = serializers.CharField(help_text="Who said that it must be kept; empty: nobody.")
 
 
 class DatasetOut(ReplySerializer):
@@ -112,6 +117,9 @@ class FilesFilter(QuerySerializer):
     under = serializers.CharField(
         required=False, max_length=4096, trim_whitespace=False, help_text="Only what lies in this folder."
     )
+    search = serializers.CharField(
+        required=False, max_length=200, help_text="Only paths with this in them, whatever the case."
+    )
     limit = serializers.IntegerField(min_value=1, max_value=PAGE_MAX, default=100)
     links = serializers.BooleanField(default=False, help_text="Give each file a short-lived signed URL.")
 
@@ -129,6 +137,7 @@ class FilesOut(ReplySerializer):
     files = serializers.IntegerField(help_text="Of the whole, not only of this page.")
     size_bytes = serializers.IntegerField()
     is_directory = serializers.BooleanField()
+    found = serializers.IntegerField(help_text="How many match `under` and `search`.")
     entries = EntryOut(many=True)
     next_after = serializers.CharField(allow_null=True, help_text="Send as `after` for the next page; null at the end.")
 

@@ -21,12 +21,13 @@ from fubini.common import clock
 from fubini.common.bulk import rows_insert, rows_update
 from fubini.common.errors import Conflict, Invalid
 from fubini.datasets.entries import SIZE_MAX, Manifest, manifest_check
-from fubini.datasets.errors import BlobMissing, EntriesInvalid
+from fubini.datasets.errors import BlobMissing, DatasetInUse, EntriesInvalid
 from fubini.datasets.limits import limit
 from fubini.datasets.models import Artifact, Blob, Dataset, DatasetVersion, Fetch, Replica, Transfer
 from fubini.datasets.selectors import CLAIM, IN_MAX, artifact_resolve, blobs_known, memory_clear
 from fubini.datasets.signing import blob_url, upload_grant
 from fubini.datasets.store import Store, Stored, default_store, is_digest
+from fubini.datasets.uses import uses_of
 from fubini.events.services import EventDraft, events_append
 from fubini.projects.models import Project
 
@@ -51,6 +52,7 @@ __all__ = [
     "transfers_finish",
     "transfers_plan",
     "upload_grant",
+    "version_pin",
 ]
 
 NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -177,8 +179,39 @@ def dataset_import(
 
 
 @transaction.atomic
+def version_pin(*, version: DatasetVersion, actor: str, pinned: bool) -> DatasetVersion:
+    """Say that a version must be kept, or that it need not be any more. Who pinned it first stays named."""
+    if pinned == bool(version.pinned_by):
+        return version
+    version.pinned_by = actor if pinned else ""
+    version.save(update_fields=["pinned_by"])
+    kind = "dataset.pinned" if pinned else "dataset.unpinned"
+    _say(version.dataset, kind, actor, {"name": version.dataset.name, "version": version.number})
+    return version
+
+
+@transaction.atomic
 def dataset_delete(*, dataset: Dataset, actor: str) -> None:
-    """Remove a dataset with its versions; its bytes go with the next collection unless something else has them."""
+    """Remove a dataset with its versions; its bytes go with the next collection unless something else has them.
+
+    Raises:
+        DatasetInUse: a version is pinned, or a run that goes on reads it.
+    """
+    pinned = dataset.versions.exclude(pinned_by="").order_by("number").values_list("number", "pinned_by")
+    reasons = [
+        {"path": f"versions/{number}", "code": "pinned", "found": by, "detail": f"Version {number} is pinned by {by}."}
+        for number, by in pinned[:20]
+    ] + [
+        {"path": f"{use.kind}s/{use.id}", "code": use.kind, "found": use.name, "detail": f"The {use.kind} {use.name!r} reads it."}
+        for use in uses_of(dataset)
+        if use.blocks
+    ]
+    if reasons:
+        raise DatasetInUse(
+            f"The dataset {dataset.name!r} cannot be deleted: {reasons[0]['detail']}",
+            errors=reasons[:50],
+            next_step="Unpin its versions and wait for the runs, or cancel them; then delete it.",
+        )
     _say(dataset, "dataset.deleted", actor, {"name": dataset.name})
     dataset.delete()
     transaction.on_commit(memory_clear)

@@ -12,7 +12,7 @@ urlpatterns = [
     path("datasets", DatasetViews.as_view({"get": "list", "post": "create"})),
     path("datasets/<str:id>", DatasetViews.as_view({"get": "retrieve", "patch": "update", "delete": "destroy"})),
     path("datasets/<str:id>/versions", VersionViews.as_view({"get": "list", "post": "create"})),
-    path("datasets/<str:id>/versions/<int:number>", VersionViews.as_view({"get": "retrieve"})),
+    path("datasets/<str:id>/versions/<int:number>", VersionViews.as_view({"get": "retrieve", "patch": "update"})),
     path("datasets/<str:id>/versions/<int:number>/files", VersionViews.as_view({"get": "files"})),
     path("datasets/<str:id>/versions/<int:number>/content", VersionViews.as_view({"get": "content"})),
     path("uploads", UploadViews.as_view({"get": "list", "post": "create"})),

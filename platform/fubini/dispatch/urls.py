@@ -5,9 +5,12 @@ from __future__ import annotations
 from django.urls import path
 
 from fubini.dispatch.apis import OverviewViews, QuoteViews, RetryViews, StartViews, StatusViews, WhyViews
+from fubini.dispatch.data_apis import DatasetPageViews, ProjectDataViews
 from fubini.dispatch.money_apis import MoneyViews
 
 urlpatterns = [
+    path("projects/<str:ref>/data", ProjectDataViews.as_view({"get": "retrieve"})),
+    path("datasets/<str:id>/overview", DatasetPageViews.as_view({"get": "retrieve"})),
     path("projects/<str:ref>/overview", OverviewViews.as_view({"get": "retrieve"})),
     path("projects/<str:ref>/money", MoneyViews.as_view({"get": "retrieve"})),
     path("projects/<str:ref>/money/forecast", MoneyViews.as_view({"get": "forecast"})),

@@ -398,6 +398,26 @@ export interface paths {
         patch: operations["datasets_update"];
         trace?: never;
     };
+    "/api/v1/datasets/{id}/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A dataset's page: versions, where copies lie, what uses it
+         * @description A dataset's page: versions, where copies lie, what uses it.
+         */
+        get: operations["datasets_overview_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{id}/versions": {
         parameters: {
             query?: never;
@@ -439,7 +459,11 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Pin or unpin a version
+         * @description A dataset with a pinned version cannot be deleted. Members pin; unpinning takes who may delete.
+         */
+        patch: operations["datasets_versions_update"];
         trace?: never;
     };
     "/api/v1/datasets/{id}/versions/{number}/content": {
@@ -1048,6 +1072,26 @@ export interface paths {
          * @description What each run cost, newest run first.
          */
         get: operations["projects_costs_by_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{ref}/data": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a project keeps, where it lies and what moves
+         * @description What a project keeps, where it lies and what moves.
+         */
+        get: operations["projects_data_retrieve"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2777,6 +2821,12 @@ export interface components {
                 [key: string]: string;
             };
         };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        CopyOut: {
+            site: string;
+            files: number;
+            size_bytes: number;
+        };
         /** @description A request body. `read` is how views use it. */
         CorrectionBodyRequest: {
             /**
@@ -2909,6 +2959,18 @@ export interface components {
                 [key: string]: number;
             } | null;
         };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        DatasetPageOut: {
+            dataset: components["schemas"]["DatasetOut"];
+            /** @description The newest 50. */
+            versions: components["schemas"]["DatasetVersionOut"][];
+            /** @description The one looked at; null while there is none. */
+            version: components["schemas"]["DatasetVersionOut"] | null;
+            /** @description What the sites' caches hold of that version. */
+            copies: components["schemas"]["CopyOut"][];
+            /** @description What names the dataset; what blocks its deletion first. */
+            uses: components["schemas"]["UseOut"][];
+        };
         /** @description A request body. `read` is how views use it. */
         DatasetVersionCreateRequest: {
             entries: components["schemas"]["EntryInRequest"][];
@@ -2923,6 +2985,8 @@ export interface components {
             /** Format: date-time */
             created_at: string;
             created_by: string;
+            /** @description Who said that it must be kept; empty: nobody. */
+            pinned_by: string;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         DayOut: {
@@ -3009,6 +3073,8 @@ export interface components {
             files: number;
             size_bytes: number;
             is_directory: boolean;
+            /** @description How many match `under` and `search`. */
+            found: number;
             entries: components["schemas"]["DatasetEntryOut"][];
             /** @description Send as `after` for the next page; null at the end. */
             next_after: string | null;
@@ -3386,6 +3452,24 @@ export interface components {
             digest: string;
             /** @description Of a closed month. */
             spent_micros: number | null;
+        };
+        /** @description Bytes on their way to a site for a step, or from it. */
+        MovingOut: {
+            id: string;
+            /**
+             * @description Seen from the site.
+             * @enum {string}
+             */
+            direction: "in" | "out";
+            /** @enum {string} */
+            state: "planned" | "moving";
+            site: string;
+            run_id: string;
+            run_name: string;
+            attempt_id: string;
+            files: number;
+            size_bytes: number;
+            planned_at_ms: number;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         NodeCountOut: {
@@ -3857,6 +3941,11 @@ export interface components {
             is_admin?: boolean;
             is_active?: boolean;
         };
+        /** @description A request body. `read` is how views use it. */
+        PatchedVersionChangeRequest: {
+            /** @description A dataset with a pinned version cannot be deleted. */
+            pinned?: boolean;
+        };
         /** @description Why something is paused; every waiting step's why repeats it. */
         PauseBodyRequest: {
             reason: string;
@@ -4060,6 +4149,21 @@ export interface components {
             title?: string;
             /** Format: int64 */
             default_max_cost_micros?: number | null;
+        };
+        /** @description What a project keeps, where copies of it lie, what moves. */
+        ProjectDataOut: {
+            /** @description Of all it keeps in the store: datasets and what steps left; equal files once. */
+            size_bytes: number;
+            /** @description What uploads may bring it to; null: no limit. */
+            max_bytes: number | null;
+            datasets: number;
+            /** @description What the sites' caches hold of it. */
+            copies: components["schemas"]["CopyOut"][];
+            /** @description The oldest 50. */
+            moving: components["schemas"]["MovingOut"][];
+            moving_total: number;
+            /** @description Unfinished ones, the newest 20. */
+            uploads: components["schemas"]["UploadOut"][];
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         ProjectOut: {
@@ -4891,6 +4995,19 @@ export interface components {
             /** @description It is forgotten then unless more of it comes. */
             readonly expires_at_ms?: number;
         };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        UseOut: {
+            /** @enum {string} */
+            kind: "run" | "pipeline" | "schedule";
+            id: string;
+            name: string;
+            /** @description Of a run; else empty. */
+            state: string;
+            /** @description Null: the newest. */
+            version: number | null;
+            /** @description The dataset cannot be deleted while this is so. */
+            blocks: boolean;
+        };
         /** @description A request body. `read` is how views use it. */
         UserCreateRequest: {
             email?: string;
@@ -5238,6 +5355,8 @@ export interface operations {
                 limit?: number;
                 /** @description Give each file a short-lived signed URL. */
                 links?: boolean;
+                /** @description Only paths with this in them, whatever the case. */
+                search?: string;
                 /** @description Only what lies in this folder. */
                 under?: string;
             };
@@ -5784,6 +5903,34 @@ export interface operations {
             "5XX": components["responses"]["Problem"];
         };
     };
+    datasets_overview_retrieve: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+                /** @description Default: the newest. */
+                version?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetPageOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
     datasets_versions_list: {
         parameters: {
             query?: {
@@ -5874,6 +6021,37 @@ export interface operations {
             "5XX": components["responses"]["Problem"];
         };
     };
+    datasets_versions_update: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedVersionChangeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetVersionOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
     datasets_versions_content_content: {
         parameters: {
             query?: {
@@ -5910,6 +6088,8 @@ export interface operations {
                 limit?: number;
                 /** @description Give each file a short-lived signed URL. */
                 links?: boolean;
+                /** @description Only paths with this in them, whatever the case. */
+                search?: string;
                 /** @description Only what lies in this folder. */
                 under?: string;
             };
@@ -7180,6 +7360,32 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PaginatedRunCostOutList"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_data_retrieve: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectDataOut"];
                 };
             };
             "4XX": components["responses"]["Problem"];

@@ -33,6 +33,8 @@ const page = (load: () => Promise<Record<string, React.ComponentType>>, name: st
 
 const Home = page(() => import("@/pages/Home"), "Home");
 const Runs = page(() => import("@/pages/Runs"), "Runs");
+const RunsTable = page(() => import("@/pages/RunsTable"), "RunsTable");
+const Compare = page(() => import("@/pages/Compare"), "Compare");
 const Run = page(() => import("@/pages/Run"), "Run");
 const Launch = page(() => import("@/pages/Launch"), "Launch");
 const Pipelines = page(() => import("@/pages/Pipelines"), "Pipelines");
@@ -54,6 +56,8 @@ const router = createBrowserRouter([
         children: [
           { path: "/", element: <Home /> },
           { path: "/runs", element: <Runs /> },
+          { path: "/runs/table", element: <RunsTable /> },
+          { path: "/runs/compare", element: <Compare /> },
           { path: "/runs/:id", element: <Run /> },
           { path: "/runs/:id/:tab", element: <Run /> },
           { path: "/launch", element: <Launch /> },

@@ -1,17 +1,33 @@
-import { Anchor, Group, Table, Text } from "@mantine/core";
+import { Anchor, Checkbox, Group, Table, Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import type { Schemas } from "@/api/client";
 import { money, plain } from "@/lib/format";
 import { RunMark, Steps, Took, When } from "./parts";
 
-export function RunTable({ runs }: { runs: Schemas["RunOut"][] }) {
+export interface Selection {
+  ids: ReadonlySet<string>;
+  onChange: (ids: Set<string>) => void;
+}
+
+export function RunTable({ runs, selection }: { runs: Schemas["RunOut"][]; selection?: Selection }) {
   const { t } = useTranslation();
+  const tick = (ids: string[], on: boolean) => {
+    const next = new Set(selection?.ids);
+    for (const id of ids) if (on) next.add(id); else next.delete(id);
+    selection?.onChange(next);
+  };
+  const every = runs.length > 0 && runs.every((run) => selection?.ids.has(run.id));
   return (
     <Table.ScrollContainer minWidth={720}>
       <Table highlightOnHover verticalSpacing={6}>
         <Table.Thead>
           <Table.Tr>
+            {selection && (
+              <Table.Th w={36}>
+                <Checkbox size="xs" aria-label={t("runs.selectAll")} checked={every} indeterminate={!every && runs.some((run) => selection.ids.has(run.id))} onChange={(e) => tick(runs.map((run) => run.id), e.currentTarget.checked)} />
+              </Table.Th>
+            )}
             {(["number", "name", "state", "steps", "cost", "took", "submitted", "by"] as const).map((key) => (
               <Table.Th key={key}>{t(`runs.${key}`)}</Table.Th>
             ))}
@@ -20,6 +36,11 @@ export function RunTable({ runs }: { runs: Schemas["RunOut"][] }) {
         <Table.Tbody>
           {runs.map((run) => (
             <Table.Tr key={run.id}>
+              {selection && (
+                <Table.Td>
+                  <Checkbox size="xs" aria-label={t("runs.select", { name: plain(run.name) })} checked={selection.ids.has(run.id)} onChange={(e) => tick([run.id], e.currentTarget.checked)} />
+                </Table.Td>
+              )}
               <Table.Td>{run.job_number}</Table.Td>
               <Table.Td maw={360}>
                 <Anchor component={Link} to={`/runs/${run.id}`} size="sm" style={{ overflowWrap: "anywhere" }}>

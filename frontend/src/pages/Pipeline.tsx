@@ -1,10 +1,10 @@
-import { Alert, Button, Group, ScrollArea, Select, Stack, Text } from "@mantine/core";
+import { Alert, Button, Group, Select, Stack, Text } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useParams } from "react-router";
 import { Entry } from "@/components/ErrorNote";
 import { Loaded, Page, When } from "@/components/parts";
-import { diffLines } from "@/features/pipelines/diff";
+import { DiffView } from "@/features/pipelines/DiffView";
 import { plain } from "@/lib/format";
 import { usePipeline, usePipelineVersion, usePipelineVersions } from "@/queries";
 
@@ -37,9 +37,6 @@ export function Pipeline() {
   );
 }
 
-const TINT = { same: undefined, added: "rgba(43, 138, 62, 0.18)", removed: "rgba(201, 42, 42, 0.18)" } as const;
-const SIGN = { same: " ", added: "+", removed: "-" } as const;
-
 function VersionText({ id, number, against }: { id: string; number: number; against: number | null }) {
   const version = usePipelineVersion(id, number);
   const other = usePipelineVersion(id, against ?? 0);
@@ -58,16 +55,7 @@ function VersionText({ id, number, against }: { id: string; number: number; agai
                 <Entry entry={{ path: f.path, line: f.line, detail: f.detail }} />
               </Alert>
             ))}
-            <ScrollArea>
-              <pre tabIndex={0} style={{ margin: 0, fontSize: 12.5, lineHeight: 1.5 }}>
-                {diffLines(before, text).map((line, i) => (
-                  <div key={i} style={{ background: TINT[line.kind] }}>
-                    {against ? `${SIGN[line.kind]} ` : ""}
-                    {plain(line.text)}
-                  </div>
-                ))}
-              </pre>
-            </ScrollArea>
+            <DiffView before={before} after={text} signs={against !== null} />
           </Stack>
         );
       }}

@@ -3,7 +3,7 @@
 
 import { Alert, Anchor, Button, Code, Drawer, Group, Modal, Stack, Table, Tabs, Text } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useNavigate, useParams, useSearchParams } from "react-router";
 import { ErrorNote } from "@/components/ErrorNote";
@@ -20,6 +20,8 @@ import { RunWhy } from "@/features/why/RunWhy";
 import { money, plain } from "@/lib/format";
 import { LIVE } from "@/lib/states";
 import { useRun, useRunDeed, useRunGraph, useRunManifest } from "@/queries";
+
+const RetryForm = lazy(async () => ({ default: (await import("@/features/again/RetryForm")).RetryForm }));
 
 const TABS = ["graph", "timeline", "steps", "artifacts", "cost", "events", "manifest"] as const;
 
@@ -50,7 +52,7 @@ export function Run() {
   const pick = (found: GraphNode) => choose(found);
   const current = (TABS as readonly string[]).includes(tab) ? tab : "graph";
   return (
-    <Page title={data.name} actions={<Deeds id={id} live={live} suspended={data.suspended} failed={data.state === "failed" || data.state === "error"} />}>
+    <Page title={data.name} actions={<Deeds id={id} parameters={data.parameters} live={live} suspended={data.suspended} failed={data.state === "failed" || data.state === "error"} />}>
       <Group gap="xl" wrap="wrap">
         <RunMark state={data.state} suspended={data.suspended} />
         <Figure label={t("runs.number")} value={data.job_number} />
@@ -115,11 +117,12 @@ export function Run() {
   );
 }
 
-function Deeds({ id, live, suspended, failed }: { id: string; live: boolean; suspended: boolean; failed: boolean }) {
+function Deeds({ id, parameters, live, suspended, failed }: { id: string; parameters: Record<string, string>; live: boolean; suspended: boolean; failed: boolean }) {
   const { t } = useTranslation();
   const navigate = useNavigate();
   const deed = useRunDeed(id);
   const [asking, setAsking] = useState(false);
+  const [retrying, setRetrying] = useState(false);
   const act = (name: Parameters<typeof deed.mutate>[0]) =>
     deed.mutate(name, {
       onSuccess: (made) => {
@@ -139,7 +142,7 @@ function Deeds({ id, live, suspended, failed }: { id: string; live: boolean; sus
         </Button>
       )}
       {failed && (
-        <Button size="xs" onClick={() => act("retry")} loading={deed.isPending}>
+        <Button size="xs" onClick={() => setRetrying(true)}>
           {t("run.retry")}
         </Button>
       )}
@@ -147,6 +150,11 @@ function Deeds({ id, live, suspended, failed }: { id: string; live: boolean; sus
         <Button size="xs" variant="default" component={Link} to={`/launch?from=${id}`}>
           {t("run.relaunch")}
         </Button>
+      )}
+      {retrying && (
+        <Suspense>
+          <RetryForm run={id} parameters={parameters} opened onClose={() => setRetrying(false)} />
+        </Suspense>
       )}
       {deed.isError && <ErrorNote error={deed.error} />}
       <Modal opened={asking} onClose={() => setAsking(false)} title={t("run.cancel")} centered>

@@ -1,6 +1,6 @@
 // All runs of the project; the filters are in the address, so that a list can be sent to somebody.
 
-import { Button, Chip, Group, TextInput } from "@mantine/core";
+import { Button, Chip, Group, Pill, TextInput } from "@mantine/core";
 import { useDebouncedCallback } from "@mantine/hooks";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -9,17 +9,24 @@ import { useProject } from "@/app/project";
 import { ErrorNote } from "@/components/ErrorNote";
 import { Empty, More, Page } from "@/components/parts";
 import { RunTable } from "@/components/RunTable";
+import { BulkBar } from "@/features/many/BulkBar";
+import { SavedFilters } from "@/features/many/SavedFilters";
+import { plain } from "@/lib/format";
 import { RUN_STATES, type RunState } from "@/lib/states";
-import { useRuns } from "@/queries";
+import { useMe, useRuns } from "@/queries";
 
 export function Runs() {
-  const { t } = useTranslation();
+  const { t } = useTranslation(["base", "many"]);
   const project = useProject();
   const [params, setParams] = useSearchParams();
   const states = (params.get("state") ?? "").split(",").filter((s): s is RunState => s in RUN_STATES);
   const search = params.get("search") ?? "";
+  const labels = params.getAll("label");
+  const submittedBy = params.get("submitted_by") ?? "";
+  const me = useMe();
   const [typed, setTyped] = useState(search);
-  const runs = useRuns(project, { state: states, search });
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const runs = useRuns(project, { state: states, search, label: labels, submittedBy });
   const change = (key: string, value: string) =>
     setParams(
       (old) => {
@@ -32,9 +39,28 @@ export function Runs() {
     );
   const searchLater = useDebouncedCallback((value: string) => change("search", value), 300);
   const rows = runs.data?.pages.flatMap((page) => page.results) ?? [];
-  const filtered = states.length > 0 || search !== "";
+  const filtered = params.size > 0;
+  const dropLabel = (label: string) =>
+    setParams(
+      (old) => {
+        const next = new URLSearchParams(old);
+        next.delete("label");
+        for (const kept of labels.filter((l) => l !== label)) next.append("label", kept);
+        return next;
+      },
+      { replace: true },
+    );
   return (
-    <Page title={t("runs.title")} actions={<Button component={Link} to="/launch" size="xs">{t("nav.launch")}</Button>}>
+    <Page
+      title={t("runs.title")}
+      actions={
+        <>
+          <SavedFilters project={project} params={params} />
+          <Button component={Link} to={`/runs/table?${params}`} size="xs" variant="default">{t("many:table")}</Button>
+          <Button component={Link} to="/launch" size="xs">{t("nav.launch")}</Button>
+        </>
+      }
+    >
       <Group align="end">
         <TextInput
           size="xs"
@@ -56,9 +82,20 @@ export function Runs() {
             ))}
           </Group>
         </Chip.Group>
+        {me.data?.actor && (
+          <Chip size="xs" checked={submittedBy === me.data.actor} onChange={(on) => change("submitted_by", on ? me.data.actor : "")}>
+            {t("many:mine")}
+          </Chip>
+        )}
+        {labels.map((label) => (
+          <Pill key={label} withRemoveButton onRemove={() => dropLabel(label)} removeButtonProps={{ "aria-label": t("many:dropLabel", { label: plain(label) }), "aria-hidden": false, tabIndex: 0 }}>
+            {plain(label)}
+          </Pill>
+        ))}
       </Group>
+      <BulkBar project={project} runs={rows.filter((run) => chosen.has(run.id))} onDone={(left) => setChosen(new Set(left))} />
       {runs.isError && <ErrorNote error={runs.error} again={() => void runs.refetch()} />}
-      {rows.length > 0 && <RunTable runs={rows} />}
+      {rows.length > 0 && <RunTable runs={rows} selection={{ ids: chosen, onChange: setChosen }} />}
       {runs.isSuccess && rows.length === 0 && (
         <Empty
           title={t(filtered ? "runs.none" : "home.empty")}

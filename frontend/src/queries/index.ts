@@ -8,6 +8,8 @@ import type { RunState } from "@/lib/states";
 export interface RunFilter {
   state?: RunState[];
   search?: string;
+  label?: string[];
+  submittedBy?: string;
   ordering?: string;
 }
 
@@ -82,6 +84,8 @@ export function useRuns(project: string, filter: RunFilter) {
               page_size: 25,
               ...(filter.state?.length ? { state: filter.state.join(",") as never } : {}),
               ...(filter.search ? { search: filter.search } : {}),
+              ...(filter.label?.length ? { label: filter.label } : {}),
+              ...(filter.submittedBy ? { submitted_by: filter.submittedBy } : {}),
               ...(filter.ordering ? { ordering: filter.ordering as never } : {}),
               ...(pageParam ? { cursor: pageParam } : {}),
             },

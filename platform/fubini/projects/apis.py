@@ -12,8 +12,8 @@ from fubini.accounts.selectors import tokens_of_project
 from fubini.common.errors import Invalid, NotFound
 from fubini.manifests.cluster_fields import CLUSTER_FIELDS
 from fubini.manifests.import_rules import rules_from
+from fubini.projects import filters, services
 from fubini.projects import serializers as s
-from fubini.projects import services
 from fubini.projects.authorize import authorize, authorize_admin, authorize_person, project_get
 from fubini.projects.models import Membership, Project, Role
 from fubini.projects.selectors import projects_visible
@@ -183,4 +183,25 @@ class ProjectTokens(ApiViews):
         if token is None:
             raise NotFound("The project has no such token.")
         tokens.token_revoke(token=token, actor=self.principal.actor)
+        return self.reply()
+
+
+class Filters(ApiViews):
+    """``/projects/{ref}/filters``."""
+
+    @operation("My saved filters, and those shared in the project.", query=s.FilterQuery, reply=s.FilterOut, many=True)
+    def list(self, request: Request, ref: str) -> Response:
+        rows = filters.filters_of(project_get(self.principal, ref), self.principal.actor)
+        if page := self.params.get("page"):
+            rows = rows.filter(page=page)
+        return self.page(rows, ("name", "id"))
+
+    @operation("Save a filter under a name, or replace mine of that name.", body=s.FilterSave, reply=s.FilterOut)
+    def create(self, request: Request, ref: str) -> Response:
+        project = project_get(self.principal, ref)
+        return self.reply(filters.filter_save(project=project, actor=self.principal.actor, **self.body))
+
+    @operation("Delete one of my saved filters.", status=204)
+    def destroy(self, request: Request, ref: str, id: int) -> Response:
+        filters.filter_drop(project=project_get(self.principal, ref), actor=self.principal.actor, id=id)
         return self.reply()

@@ -42,3 +42,18 @@ class Membership(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "user"], name="membership_once")]
+
+
+class SavedFilter(models.Model):
+    """A list's filter under a name: its owner's, or everybody's in the project once shared."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="filters")
+    owner = models.CharField(max_length=80)  # an actor
+    page = models.CharField(max_length=12)
+    name = models.CharField(max_length=60)
+    query = models.JSONField(default=dict)  # query parameter -> its values; the page knows what they mean
+    shared = models.BooleanField(default=False)
+    updated_at_ms = models.BigIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "owner", "page", "name"], name="filter_once")]

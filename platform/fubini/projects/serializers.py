@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from fubini.accounts.serializers import TokenOut
 from fubini.manifests.import_rules import MAX_ENTRIES, MAX_TEXT
+from fubini.projects.filters import PAGES
 from fubini.projects.models import Role
 from fubini.rest.serializers import BIGINT_MAX, BodySerializer, QuerySerializer, ReplySerializer
 
@@ -118,3 +119,31 @@ def with_role(project: Any, role: str) -> Any:
     """A project row as `ProjectOut` wants it, after a write has lost the annotation."""
     project.my_role = role
     return project
+
+
+class FilterQuery(QuerySerializer):
+    page = serializers.ChoiceField(choices=PAGES, required=False)
+
+
+class FilterSave(BodySerializer):
+    page = serializers.ChoiceField(choices=PAGES)
+    name = serializers.CharField(max_length=60)
+    query = serializers.DictField(
+        child=serializers.ListField(child=serializers.CharField(max_length=200), max_length=20),
+        help_text="Query parameter -> its values, as the list takes them.",
+    )
+    shared = serializers.BooleanField(default=False, help_text="Everybody in the project sees it.")
+
+    def validate_query(self, value: dict[str, Any]) -> dict[str, Any]:
+        if len(value) > 20 or any(len(name) > 40 for name in value):
+            raise serializers.ValidationError("At most 20 parameters with names of at most 40 characters.", code="max_length")
+        return value
+
+
+class FilterOut(ReplySerializer):
+    id = serializers.IntegerField()
+    page = serializers.CharField()
+    name = serializers.CharField()
+    query = serializers.DictField(child=serializers.ListField(child=serializers.CharField()))
+    owner = serializers.CharField()
+    shared = serializers.BooleanField()

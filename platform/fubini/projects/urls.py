@@ -19,4 +19,6 @@ urlpatterns = [
     ),
     path("projects/<str:ref>/tokens", apis.ProjectTokens.as_view({"get": "list", "post": "create"})),
     path("projects/<str:ref>/tokens/<str:id>", apis.ProjectTokens.as_view({"delete": "destroy"})),
+    path("projects/<str:ref>/filters", apis.Filters.as_view({"get": "list", "post": "create"})),
+    path("projects/<str:ref>/filters/<int:id>", apis.Filters.as_view({"delete": "destroy"})),
 ]

@@ -6,6 +6,7 @@ from django.urls import path
 
 from fubini.runs.apis import AttemptViews, NodeViews, RunViews, SignalViews, TaskViews
 from fubini.runs.lock_apis import CacheViews, LockViews, SemaphoreViews
+from fubini.runs.many.apis import ManyRuns
 
 _SIGNALS = ("cancel", "stop", "terminate", "suspend", "resume", "set", "resubmit")
 _PARTS = ("manifest", "summary", "graph", "events", "artifacts", "outputs", "costs", "transfers", "reuse")
@@ -20,6 +21,9 @@ urlpatterns = [
     path("runs/<str:id>/nodes/<str:node>", NodeViews.as_view({"get": "retrieve"})),
     path("runs/<str:id>/tasks", TaskViews.as_view({"get": "list"})),
     path("runs/<str:id>/attempts", AttemptViews.as_view({"get": "list"})),
+    path("projects/<str:ref>/runs/bulk", ManyRuns.as_view({"post": "bulk"})),
+    path("projects/<str:ref>/runs/table", ManyRuns.as_view({"get": "table"})),
+    path("projects/<str:ref>/runs/compare", ManyRuns.as_view({"get": "compare"})),
     path("projects/<str:ref>/locks", LockViews.as_view({"get": "list"})),
     path("projects/<str:ref>/locks/<str:lock>", LockViews.as_view({"get": "retrieve"})),
     path("projects/<str:ref>/semaphores/<str:key>", SemaphoreViews.as_view({"put": "put", "delete": "destroy"})),

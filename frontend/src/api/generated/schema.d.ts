@@ -1100,6 +1100,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{ref}/filters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * My saved filters, and those shared in the project
+         * @description My saved filters, and those shared in the project.
+         */
+        get: operations["projects_filters_list"];
+        put?: never;
+        /**
+         * Save a filter under a name, or replace mine of that name
+         * @description Save a filter under a name, or replace mine of that name.
+         */
+        post: operations["projects_filters_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{ref}/filters/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete one of my saved filters
+         * @description Delete one of my saved filters.
+         */
+        delete: operations["projects_filters_destroy"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{ref}/import-rules": {
         parameters: {
             query?: never;
@@ -1396,6 +1440,66 @@ export interface paths {
          * @description Go on.
          */
         delete: operations["projects_pause_resume"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{ref}/runs/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel, delete or label many runs
+         * @description Each run has its own answer; what cannot be done with one does not stop the others.
+         */
+        post: operations["projects_runs_bulk_bulk"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{ref}/runs/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Two runs of a project beside each other
+         * @description Two runs of a project beside each other.
+         */
+        get: operations["projects_runs_compare_compare"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{ref}/runs/table": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Parameters against results of many runs
+         * @description The newest 500 that fit the filters; a column is what any of them has, those that vary come first.
+         */
+        get: operations["projects_runs_table_table"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -2717,6 +2821,18 @@ export interface components {
             /** @description The three together. */
             granted_micros: number;
         };
+        /** @description A request body. `read` is how views use it. */
+        BulkAskRequest: {
+            /** @enum {string} */
+            deed: "cancel" | "delete" | "label";
+            runs: string[];
+            /** @description Of `label`: set these beside what each run has. */
+            labels?: {
+                [key: string]: string;
+            };
+            /** @description Of `label`: these keys go. */
+            drop?: string[];
+        };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         CacheOut: {
             name: string;
@@ -2774,6 +2890,27 @@ export interface components {
         CloseBodyRequest: {
             /** @description yyyy-mm; it and all months before it are closed. */
             month: string;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        ColumnOut: {
+            name: string;
+            /** @description Not all rows have the same. */
+            varies: boolean;
+            /** @description Every value is a number: it can be plotted. */
+            numeric: boolean;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        ComparisonOut: {
+            a: components["schemas"]["RunOut"];
+            b: components["schemas"]["RunOut"];
+            same_manifest: boolean;
+            parameters: components["schemas"]["PairOut"][];
+            results: components["schemas"]["PairOut"][];
+            templates: components["schemas"]["TemplatePairOut"][];
+            /** @description Steps that differ in phase or are in one run only; the first 200. */
+            steps: components["schemas"]["StepPairOut"][];
+            differing: number;
+            same: number;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         ConfigMapOut: {
@@ -2999,6 +3136,16 @@ export interface components {
             spent_micros: number;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        DoneOut: {
+            id: string;
+            job_number: number | null;
+            name: string;
+            done: boolean;
+            /** @description Why not, where it was not done. */
+            detail: string;
+            next_step: string;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         DroppedOut: {
             name: string;
             /** @description How many went. */
@@ -3078,6 +3225,32 @@ export interface components {
             entries: components["schemas"]["DatasetEntryOut"][];
             /** @description Send as `after` for the next page; null at the end. */
             next_after: string | null;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        FilterOut: {
+            id: number;
+            page: string;
+            name: string;
+            query: {
+                [key: string]: string[];
+            };
+            owner: string;
+            shared: boolean;
+        };
+        /** @description A request body. `read` is how views use it. */
+        FilterSaveRequest: {
+            /** @enum {string} */
+            page: "runs";
+            name: string;
+            /** @description Query parameter -> its values, as the list takes them. */
+            query: {
+                [key: string]: string[];
+            };
+            /**
+             * @description Everybody in the project sees it.
+             * @default false
+             */
+            shared: boolean;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         FinalArtifactOut: {
@@ -3659,6 +3832,13 @@ export interface components {
             /** Format: uri */
             previous: string | null;
         };
+        PaginatedFilterOutList: {
+            results: components["schemas"]["FilterOut"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+        };
         PaginatedJoinTokenOutList: {
             results: components["schemas"]["JoinTokenOut"][];
             /** Format: uri */
@@ -3826,6 +4006,13 @@ export interface components {
             next: string | null;
             /** Format: uri */
             previous: string | null;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        PairOut: {
+            name: string;
+            a: string | null;
+            b: string | null;
+            differs: boolean;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         ParameterOut: {
@@ -4546,6 +4733,17 @@ export interface components {
             planned: components["schemas"]["ReusePlanOut"] | null;
             now: components["schemas"]["ReusePlanOut"];
         };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        RunRowOut: {
+            run: components["schemas"]["RunOut"];
+            parameters: {
+                [key: string]: string;
+            };
+            /** @description Output parameters. */
+            results: {
+                [key: string]: string;
+            };
+        };
         /** @description A request body. `read` is how views use it. */
         RunSubmitRequest: {
             project: string;
@@ -4580,6 +4778,14 @@ export interface components {
              * @default
              */
             reuse: string;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        RunTableOut: {
+            rows: components["schemas"]["RunRowOut"][];
+            parameters: components["schemas"]["ColumnOut"][];
+            results: components["schemas"]["ColumnOut"][];
+            /** @description There is more: narrow the filter. */
+            truncated: boolean;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         RunWhyGroup: {
@@ -4661,6 +4867,14 @@ export interface components {
              * @enum {string}
              */
             phase: "Succeeded" | "Failed" | "Error" | "";
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        SideOut: {
+            attempts: number;
+            failed: number;
+            wall_ms: number;
+            cpu_ms: number;
+            charged_micros: number;
         };
         /** @description What a person asked of a run, and what became of it. */
         SignalOut: {
@@ -4771,6 +4985,16 @@ export interface components {
             problems: string[];
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        StepPairOut: {
+            path: string;
+            /** @enum {string|null} */
+            a_phase: "Pending" | "Running" | "Succeeded" | "Skipped" | "Failed" | "Error" | "Omitted" | null;
+            /** @enum {string|null} */
+            b_phase: "Pending" | "Running" | "Succeeded" | "Skipped" | "Failed" | "Error" | "Omitted" | null;
+            a_ms: number | null;
+            b_ms: number | null;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         StepRangeOut: {
             template: string;
             count: number;
@@ -4862,6 +5086,12 @@ export interface components {
             /** @description Waiting steps of its run that ask for the same, itself among them. */
             like: number;
             failure: components["schemas"]["FailureOut"] | null;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        TemplatePairOut: {
+            template: string;
+            a: components["schemas"]["SideOut"];
+            b: components["schemas"]["SideOut"];
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         TickOut: {
@@ -7392,6 +7622,93 @@ export interface operations {
             "5XX": components["responses"]["Problem"];
         };
     };
+    projects_filters_list: {
+        parameters: {
+            query?: {
+                /** @description Where to go on: from `next`, `previous` or `Link`. */
+                cursor?: string;
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+                page?: "runs";
+                /** @description Rows a page. */
+                page_size?: number;
+            };
+            header?: never;
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedFilterOutList"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_filters_create: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: {
+                /** @description Sent again within 24 hours with the same request, the first reply is given again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FilterSaveRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FilterOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_filters_destroy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
     projects_import_rules_retrieve: {
         parameters: {
             query?: {
@@ -7951,6 +8268,111 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProjectOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_runs_bulk_bulk: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: {
+                /** @description Sent again within 24 hours with the same request, the first reply is given again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkAskRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoneOut"][];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_runs_compare_compare: {
+        parameters: {
+            query: {
+                /** @description A run's id or job number. */
+                a: string;
+                b: string;
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComparisonOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_runs_table_table: {
+        parameters: {
+            query?: {
+                created_after?: string;
+                created_before?: string;
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+                /** @description key=value or key; repeat it for more, all must hold. */
+                label?: string[];
+                /** @description Only runs made by steps of this run. */
+                parent_run?: string;
+                /** @description Some of Pending, Running, Succeeded, Skipped, Failed, Error, Omitted, by commas. */
+                phase?: string;
+                /** @description A pipeline's id. */
+                pipeline?: string;
+                /** @description An id; repeat it for more. */
+                run?: string[];
+                /** @description Part of a name, or a job number. */
+                search?: string;
+                /** @description Some of pending, running, succeeded, failed, error, by commas. */
+                state?: string;
+                submitted_by?: string;
+            };
+            header?: never;
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunTableOut"];
                 };
             };
             "4XX": components["responses"]["Problem"];

@@ -20,7 +20,7 @@ export function StepList({ nodes, chosen, onChoose }: { nodes: GraphNode[]; chos
   const shown = useMemo(() => {
     const needle = search.toLowerCase();
     return nodes.filter(
-      (n) => (!onlyOpen || !DONE.has(n.phase)) && (!leaves || n.task !== "") && (needle === "" || `${n.name} ${n.template} ${n.site} ${n.phase}`.toLowerCase().includes(needle)),
+      (n) => (!onlyOpen || !DONE.has(n.phase)) && (!leaves || n.task !== "" || n.type === "Suspend") && (needle === "" || `${n.name} ${n.template} ${n.site} ${n.phase}`.toLowerCase().includes(needle)),
     );
   }, [nodes, search, onlyOpen, leaves]);
   const rows = useVirtualizer({ count: shown.length, getScrollElement: () => scroll.current, estimateSize: () => ROW_PX, overscan: 15 });

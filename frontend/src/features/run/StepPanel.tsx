@@ -6,6 +6,7 @@ import { useTranslation } from "react-i18next";
 import type { Schemas } from "@/api/client";
 import { ErrorNote } from "@/components/ErrorNote";
 import { Figure, Loaded, PhaseMark, Simulated, TaskMark } from "@/components/parts";
+import { Answer } from "@/features/again/Answer";
 import type { GraphNode } from "@/features/graph/layout";
 import { LogView } from "@/features/logs/LogView";
 import { TaskWhy } from "@/features/why/TaskWhy";
@@ -31,7 +32,8 @@ export function StepPanel({ run, node, onClose }: { run: string; node: GraphNode
           {node.template !== "" && <Text size="sm" c="dimmed">{t("step.template")}: {plain(node.template)}</Text>}
         </Group>
         {node.message !== "" && <Alert color={node.phase === "Failed" || node.phase === "Error" ? "red" : "gray"} p="xs">{plain(node.message)}</Alert>}
-        {node.task === "" ? <Text size="sm" c="dimmed">{t("step.notLeaf")}</Text> : <Leaf run={run} node={node} waits={waits} />}
+        {node.type === "Suspend" && <Answer run={run} node={node} />}
+        {node.task === "" && node.type !== "Suspend" ? <Text size="sm" c="dimmed">{t("step.notLeaf")}</Text> : node.task !== "" && <Leaf run={run} node={node} waits={waits} />}
         <Values run={run} node={node} />
       </Stack>
     </Paper>

@@ -190,11 +190,17 @@ class Processed:
         out: dict[str, Any] = {}
         if self.parameters:
             out["parameters"] = [{"name": name, "value": value} for name, value in self.parameters]
+            if self.template.kind == "suspend":  # whoever answers reads there what is asked, and what may be said
+                declared = {p["name"]: p for p in self.template.inputs["parameters"]}
+                for shown in out["parameters"]:
+                    about = declared.get(shown["name"], {})
+                    shown.update({field: about[field] for field in _ASKED if about.get(field) is not None})
         if self.artifacts:
             out["artifacts"] = self.artifacts
         return out
 
 
+_ASKED = ("enum", "description")
 _PARAMETER_FIELDS = ("name", "default", "value", "valueFrom", "globalName", "enum", "description")
 
 

@@ -1,0 +1,1 @@
+"""Several runs at once: deeds on many, one table of what went in and came out, two beside each other."""

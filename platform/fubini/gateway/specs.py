@@ -15,6 +15,7 @@ from fubini.sites.models import Agent
 from fubini_protocol.v1 import messages as wire
 
 LINK_S = 6 * 3600
+GRACE_S = 10.0  # between SIGTERM and SIGKILL where the manifest says nothing
 
 
 def exec_specs(agent: Agent, attempts: Sequence[Attempt]) -> dict[str, wire.ExecSpec]:
@@ -71,6 +72,7 @@ def exec_spec(attempt: Attempt, spec: TaskSpec) -> wire.ExecSpec:
         disk_bytes=spec.resources.disk_bytes,
         devices=tuple(wire.DeviceCount(name=name, count=count) for name, count in sorted(attempt.devices.items())),
         deadline_s=spec.deadline_s,
+        grace_s=GRACE_S if spec.grace_s is None else float(spec.grace_s),
         walltime_s=spec.walltime_s if attempt.placement.get("walltime_given") else None,
         log_max_bytes=option("LOG_MAX_BYTES"),
         upload=wire.BlobAccess(url=base, token=token, expires_in_s=LINK_S) if base else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -11,8 +12,9 @@ from fubini.manifests.context import listing, mapping, text
 from fubini.manifests.dependencies import find_cycle
 from fubini.manifests.findings import Severity, show
 from fubini.manifests.library import Template
-from fubini.manifests.load import Path
+from fubini.manifests.load import Path, path_text
 
+_BESIDE = ("initContainers", "sidecars")
 _RESERVED_CONTAINERS = ("wait", "supervisor")
 _RESERVED_PREFIX = "artifact-plugin-"
 _FIELD_NAME = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*\Z")
@@ -39,6 +41,7 @@ class LeafCheck:
                 self._image(kind, body[kind])
         if isinstance(body.get("container"), dict):
             self._mounts(body["container"])
+        self._one_volume_a_path()
         if isinstance(body.get("containerSet"), dict):
             self._container_set(body["containerSet"])
         if isinstance(body.get("resource"), dict):
@@ -78,6 +81,38 @@ class LeafCheck:
                     help_text="Change one of the two paths.",
                 )  # fmt: skip
             taken.setdefault(where, f"artifact {show(mapping(artifact).get('name'))}")
+
+    def _one_volume_a_path(self) -> None:
+        """The containers of a step share their files here, so a path can hold one volume: a limit of ours, not Argo's."""
+        taken: dict[str, tuple[tuple[str, str], Path]] = {}
+        for path, container in self._containers():
+            for index, mount in enumerate(listing(container.get("volumeMounts"))):
+                where, volume = text(mapping(mount).get("mountPath")), text(mapping(mount).get("name"))
+                shown = (volume, text(mapping(mount).get("subPath")))
+                at: Path = (*path, "volumeMounts", index)
+                if not where or any("{{" in word for word in (where, *shown)):
+                    continue  # known when the step starts, and an error of the step then
+                other, first = taken.setdefault(where.rstrip("/"), (shown, at))
+                if other != shown:
+                    before = path_text((*self._path, *first, "mountPath"))
+                    self._add(
+                        "path-taken", (*at, "mountPath"),
+                        "Two volumes would be at one path, and the containers of one step share their files here.",
+                        found=f"{show(where)} for volume {show(volume)}; {before} has it for volume {show(other[0])}",
+                        allowed="a path for each volume of a step", help_text="Change one of the two paths.",
+                        kind="unsupported",
+                    )  # fmt: skip
+
+    def _containers(self) -> Iterator[tuple[Path, dict[str, Any]]]:
+        """All that may mount something, with where it stands below the template."""
+        body = self._body
+        for name in ("container", "script", "containerSet"):
+            if isinstance(body.get(name), dict):
+                yield (name,), body[name]
+        within = mapping(body.get("containerSet")).get("containers")
+        for path, found in ((("containerSet", "containers"), within), *(((n,), body.get(n)) for n in _BESIDE)):
+            for index, container in enumerate(listing(found)):
+                yield (*path, index), mapping(container)
 
     def _container_set(self, body: dict[str, Any]) -> None:
         containers = [c for c in listing(body.get("containers")) if isinstance(c, dict)]

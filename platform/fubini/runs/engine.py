@@ -298,7 +298,7 @@ class TaskSpec:
     `argv`. `env` holds literal pairs only, `secret_env` and `secret_files` names of secrets. `required` is an OR of ANDs
     (nodeSelector is folded into each term; an empty tuple means anywhere). `annotations` are the ``fubini.dev/*`` ones,
     resolved (keys without the prefix). `deadline_s` limits running time (Argo's activeDeadlineSeconds); `walltime_s` is
-    what the scheduler reserves.
+    what the scheduler reserves. `grace_s` is between SIGTERM and SIGKILL, None = the platform's own.
     `mapped` says what a project's import rules changed: (what, theirs, ours), what being image or node_label; ours is
     "" for a condition that was dropped. Engines leave it empty.
 
@@ -327,6 +327,7 @@ class TaskSpec:
     required: tuple[tuple[Requirement, ...], ...] = ()
     preferred: tuple[PreferredTerm, ...] = ()
     deadline_s: int | None = None
+    grace_s: int | None = None
     walltime_s: int | None = None
     annotations: tuple[tuple[str, str], ...] = ()
     containers: tuple[ContainerSpec, ...] = ()

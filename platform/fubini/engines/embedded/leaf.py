@@ -194,6 +194,7 @@ def task_spec(
         required=required,
         preferred=preferred,
         deadline_s=deadline_s,
+        grace_s=patch.grace_s,
         walltime_s=durations.parse_walltime_s(walltime) if walltime else None,
         annotations=tuple(sorted(annotations.items())),
         containers=containers.container_specs(processed, found, environment),

@@ -20,6 +20,7 @@ from fubini.runs.engine import ContainerKind, Resources
 
 MAX_CHARS = 65_536
 MAX_DEPTH = 16
+GRACE_MAX_S = 3600
 #: Field paths of a pod spec that are honoured: ``[]`` is any item, ``*`` any name.
 HONOURED = frozenset(
     {
@@ -46,6 +47,7 @@ class Patch:
     containers: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
     pod: dict[str, dict[str, str]] = field(default_factory=dict)
     active_deadline_s: int | None = None
+    grace_s: int | None = None
     node_selector: dict[str, str] = field(default_factory=dict)
 
 
@@ -129,13 +131,23 @@ def patch_of(texts: Sequence[str]) -> Patch:
                 )
         merge(out.pod, found.get("resources"))
         if found.get("activeDeadlineSeconds") is not None:
-            try:
-                out.active_deadline_s = int(found["activeDeadlineSeconds"])
-            except (TypeError, ValueError):
-                raise EngineError("Error applying PodSpecPatch: activeDeadlineSeconds is not a number") from None
+            out.active_deadline_s = _seconds(found, "activeDeadlineSeconds")
+        if found.get("terminationGracePeriodSeconds") is not None:
+            out.grace_s = _seconds(found, "terminationGracePeriodSeconds")
+            if not 0 <= out.grace_s <= GRACE_MAX_S:
+                raise EngineError(
+                    f"Error applying PodSpecPatch: terminationGracePeriodSeconds is {out.grace_s}; 0 to {GRACE_MAX_S} can be"
+                )
         for key, value in (found.get("nodeSelector") or {}).items():
             out.node_selector[str(key)] = any_string(value) or ""
     return out
+
+
+def _seconds(patch: Mapping[str, Any], name: str) -> int:
+    try:
+        return int(patch[name])
+    except (TypeError, ValueError):
+        raise EngineError(f"Error applying PodSpecPatch: {name} is not a number") from None
 
 
 def merge(base: dict[str, dict[str, str]], over: Any) -> None:

@@ -44,7 +44,7 @@ KEYED: Final = frozenset(
     }
 )
 IGNORED: Final = frozenset(
-    {"template", "resources", "required", "preferred", "deadline_s", "walltime_s", "annotations", "mapped"}
+    {"template", "resources", "required", "preferred", "deadline_s", "grace_s", "walltime_s", "annotations", "mapped"}
 )
 SHOWN: Final = 60  # characters of a value in a reason
 

@@ -410,3 +410,34 @@ def test_what_argo_accepts_and_stumbles_over_is_a_warning(name: str, text: str, 
 def test_a_literal_list_over_the_limit_is_an_error() -> None:
     text = steps("{name: a, template: leaf, withParam: '[" + "1," * 50_000 + "1]'}")
     assert [c for c, _ in errors(text)] == ["too-many-items"]
+
+
+ONE_PATH = """
+- name: main
+  container:
+    image: a
+    volumeMounts: [{name: a, mountPath: /a}, {name: b, mountPath: /b, subPath: one}]
+  sidecars:
+  - name: side
+    image: a
+    volumeMounts: [{name: OTHER}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("other", "want"),
+    [
+        pytest.param("a, mountPath: /a/", [], id="the same volume"),
+        pytest.param("b, mountPath: /a/b", [], id="one inside the other"),
+        pytest.param("'{{inputs.parameters.v}}', mountPath: /a", [], id="not known yet"),
+        pytest.param("b, mountPath: /a", ["mountPath"], id="another volume"),
+        pytest.param("b, mountPath: /b, subPath: two", ["mountPath"], id="another part of it"),
+    ],
+)
+def test_two_volumes_at_one_path_of_a_step_are_refused_with_both_paths(other: str, want: list[str]) -> None:
+    volumes = "entrypoint: main\nvolumes: [{name: a, emptyDir: {}}, {name: b, emptyDir: {}}]\n"
+    report = check(workflow(ONE_PATH.replace("OTHER", other), volumes))
+    found = [f for f in report.findings if f.code == "path-taken"]
+    assert [f.path for f in found] == [f"{BASE}.sidecars[0].volumeMounts[0].{field}" for field in want]
+    for finding in found:
+        assert f"{BASE}.container.volumeMounts[" in finding.found and finding.kind == "unsupported"

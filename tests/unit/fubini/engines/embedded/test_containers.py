@@ -300,10 +300,10 @@ def test_resources_of_the_pod_stand_for_its_containers() -> None:
 def test_a_patch_changes_resources_deadline_and_place() -> None:
     patch = '{"containers":[{"name":"main","resources":{"limits":{"cpu":"{{inputs.parameters.n}}"}}}]}'
     main = {"name": "main", "steps": [[step("a", "work", arguments=arguments(n="3"))]]}
-    shared = "activeDeadlineSeconds: 60\nnodeSelector:\n  zone: a\n"
+    shared = "activeDeadlineSeconds: 60\nterminationGracePeriodSeconds: 45\nnodeSelector:\n  zone: a\n"
     platform = Platform(workflow([main, leaf("work", "n", podSpecPatch=patch)], podSpecPatch=shared)).run()
     spec = platform.specs()["work"]
-    assert (spec.resources.cpu_millis, spec.deadline_s) == (3000, 60)
+    assert (spec.resources.cpu_millis, spec.deadline_s, spec.grace_s) == (3000, 60, 45)
     assert spec.required[0][0].key == "zone"
 
 
@@ -348,6 +348,11 @@ def test_a_patch_that_turns_out_bad_is_the_steps_error() -> None:
     main = {"name": "main", "steps": [[step("a", "work", arguments=arguments(p="hostPID: true"))]]}
     platform = Platform(workflow([main, leaf("work", "p", podSpecPatch="{{inputs.parameters.p}}")])).run()
     assert "hostPID cannot be set here" in platform.messages()["wf[0].a"]
+
+
+def test_a_grace_no_site_would_wait_for_is_the_steps_error() -> None:
+    platform = Platform(workflow([leaf("main", podSpecPatch="terminationGracePeriodSeconds: 86400")])).run()
+    assert "terminationGracePeriodSeconds is 86400; 0 to 3600 can be" in platform.messages()["wf"]
 
 
 # --- environment ------------------------------------------------------------------------------------------------

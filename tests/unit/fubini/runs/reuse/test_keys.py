@@ -56,6 +56,7 @@ def test_every_field_of_a_specification_is_decided_on() -> None:
         {"required": ((Requirement("fubini.dev/site", "In", ("a",)),),)},
         {"preferred": (PreferredTerm(1, (Requirement("k", "Exists"),)),)},
         {"deadline_s": 5},
+        {"grace_s": 5},
         {"walltime_s": 5},
         {"annotations": (("priority", "interactive"),)},
         {"artifacts_in": (ArtifactInput("data", "/tmp/data", key="r/n/0/other"),)},  # another key, the same bytes

@@ -71,14 +71,22 @@ def test_a_restart_after_every_event_gives_the_recorded_tree_too() -> None:
         manifest, context = parse(case["manifest"]), context_for(case)
         latest: dict[str, Any] = {}
         run: list[Any] = [None]
+        open_: list[Any] = []
 
         def restart(
-            _: Any, steps: list[Any], latest: Any = latest, run: Any = run, m: Any = manifest, c: Any = context
+            event: Any,
+            step: Any,
+            latest: Any = latest,
+            run: Any = run,
+            since: Any = open_,
+            m: Any = manifest,
+            c: Any = context,
         ) -> Any:
-            for record in steps[-1].nodes:
+            since[:] = [] if step.settled else [*since, event]
+            for record in step.nodes:
                 latest[record.id] = record
-            run[0] = steps[-1].run or run[0]
-            return embedded.load(m, c, run[0], list(latest.values()))
+            run[0] = step.run or run[0]
+            return embedded.load(m, c, run[0], list(latest.values()), since)
 
         assert Driver(case, between=restart).run().tree == Driver(case).run().tree, case["name"]
         checked += 1

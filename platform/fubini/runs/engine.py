@@ -668,6 +668,10 @@ class Step:
 
     A node with no phase has left the tree (a retry removed it); its record keeps only name and generation. `refused`
     says why a `Signal` did not fit the run as it stands now; then nothing has changed.
+
+    A step that ends in a question (`LockRequest`, `MemoLookup`) is not `settled`: it has commands only, and what else
+    changed comes with the step that takes the last answer in. Whoever keeps the state keeps the events since the last
+    settled step beside the records, or keeps nothing before that step.
     """
 
     nodes: tuple[NodeRecord, ...] = ()
@@ -675,6 +679,7 @@ class Step:
     commands: tuple[Command, ...] = ()
     timers: tuple[Timer, ...] = ()
     refused: str = ""
+    settled: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,8 +164,6 @@ def _close(state: State, node: Node, gate: Gate, *, again: bool = False) -> None
 def _ask(state: State, node: Node, question: LockRequest | MemoLookup) -> None:
     state.command(question)
     state.asked = node.id
-    if node.gate is not None:
-        node.gate["asked"] = True
     state.touch(node)
 
 
@@ -212,7 +210,6 @@ def hear(state: State, event: Answer) -> None:
     gate = gate_of(state, node)
     if gate is None or node.gate is None:
         return
-    node.gate.pop("asked", None)
     state.touch(node)
     if isinstance(event, MemoAnswer):
         if event.error:
@@ -232,9 +229,6 @@ def hear(state: State, event: Answer) -> None:
     else:
         message = event.message
         state.work.append(lambda: refuse(state, node, message))
-    if state.rebuilt:
-        state.rebuilt = False
-        state.work.insert(0, lambda: catch_up(state))
 
 
 def gate_of(state: State, node: Node) -> Gate | None:
@@ -408,7 +402,7 @@ def catch_up(state: State) -> None:
     """Everything that stood still: gates that were opened meanwhile, then frames."""
     for node in [n for n in state.nodes.values() if n.gate is not None or n.id in state.gates]:
         gate = gate_of(state, node)
-        if gate is None or node.fulfilled or (node.gate or {}).get("asked"):
+        if gate is None or node.fulfilled:
             continue
         if gate.granted:
             state.work.append(lambda node=node: pass_lock(state, node))  # type: ignore[misc]

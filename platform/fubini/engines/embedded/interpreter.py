@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from fubini.engines.embedded import containers, frames, gates, leaf, suspend
@@ -83,7 +84,7 @@ def advance(state: State, event: Event) -> Step:
         _dispatch(state, event)
         settle(state)
     except SignalRefused as error:
-        return Step(refused=str(error))
+        return Step(refused=str(error), settled=state.asked is None)
     except LimitReached as error:
         give_up(state, str(error))
     return state.take_step()
@@ -127,7 +128,7 @@ def _tell_running(node: Node) -> None:
 
 def settle(state: State) -> None:
     """Let everything follow from what has changed, then look at the workflow as a whole."""
-    if state.suspended or not state.begun or state.run_lock in ("asked", "waiting"):
+    if state.suspended or not state.begun or state.asked is not None or state.run_lock == "waiting":
         return
     while True:
         state.drain()
@@ -143,15 +144,15 @@ def settle(state: State) -> None:
 def _refill(state: State) -> None:
     """A workflow-wide limit has room again: give it to whoever waits."""
     limit = state.program.spec.get("parallelism")
-    if limit is None:
+    if limit is None or state.active_pods >= int(limit):
         return
-    for node in list(state.crowded.values()):
+    for node in sorted(state.crowded.values(), key=attrgetter("number")):
         if state.active_pods >= int(limit):
             return
         gates.pass_lock(state, node)
         if state.asked is not None:
             return
-    for frame in list(state.waiting.values()):
+    for frame in sorted(state.waiting.values(), key=attrgetter("node.number")):
         if state.active_pods >= int(limit):
             return
         frame.resume_waiting()

@@ -21,7 +21,7 @@ from fubini.engines.embedded.state import State
 from fubini.engines.embedded.steps import StepsFrame
 from fubini.engines.embedded.tree import Node
 from fubini.language.errors import LanguageError
-from fubini.runs.engine import RUN_HOLDER, NodeRecord, NodeType, RunContext, RunRecord
+from fubini.runs.engine import Event, NodeRecord, NodeType, RunContext, RunRecord
 
 _COMPOSITES: dict[NodeType, type[Frame]] = {
     NodeType.STEPS: StepsFrame,
@@ -35,8 +35,27 @@ def dump(state: State) -> tuple[RunRecord, list[NodeRecord]]:
     return state.run_record(), [node.record() for node in state.nodes.values()]
 
 
-def load(manifest: Mapping[str, Any], context: RunContext, run: RunRecord, records: Sequence[NodeRecord]) -> State:
-    """A state equal to the one whose steps left these records."""
+def load(
+    manifest: Mapping[str, Any],
+    context: RunContext,
+    run: RunRecord | None,
+    records: Sequence[NodeRecord],
+    unsettled: Sequence[Event] = (),
+) -> State:
+    """A state equal to the one whose steps left these records, in the order in which the nodes first came.
+
+    `unsettled` are the events since the last step that was settled; `run` is None where none was. What they command has
+    been handed out.
+    """
+    from fubini.engines.embedded.interpreter import advance
+
+    state = State(manifest, context) if run is None else _settled(manifest, context, run, records)
+    for event in unsettled:
+        advance(state, event)
+    return state
+
+
+def _settled(manifest: Mapping[str, Any], context: RunContext, run: RunRecord, records: Sequence[NodeRecord]) -> State:
     state = State(manifest, context)
     state.phase, state.message = run.phase, run.message
     state.suspended, state.shutdown, state.finished = run.suspended, run.shutdown, run.finished
@@ -47,12 +66,12 @@ def load(manifest: Mapping[str, Any], context: RunContext, run: RunRecord, recor
     state.change = dict(run.private.get("change") or {})
     state.limit = run.private.get("limit") or ""
     state.run_lock = run.private.get("lock") or ""
-    if state.run_lock == "asked":
-        state.asked = RUN_HOLDER
     if not state.begun and not state.run_lock:
         return state
     _globals(state)
     private = _nodes(state, records)
+    verdict = run.private.get("verdict")
+    state.verdict = state.nodes.get(verdict) if verdict else None
     root = state.nodes.get(state.find_id(state.name))
     if root is not None:
         show_status(state, root)
@@ -73,12 +92,17 @@ def _globals(state: State) -> None:
 def _nodes(state: State, records: Sequence[NodeRecord]) -> dict[str, Mapping[str, Any]]:
     """Make the nodes and their edges; -> what frames kept, by node id."""
     private: dict[str, Mapping[str, Any]] = {}
-    for record in records:
+    for record in as_created(records):
         state.generations[record.id] = record.generation
+        again = record.private.get("again")
+        if again:
+            state.remade = max(state.remade, again[1])
         if record.phase is None:
             continue
         node = Node(record.id, record.name, record.display_name, record.type, record.phase)
         node.generation = record.generation
+        state.made = node.number = state.made + 1
+        node.again = tuple(again) if again else None
         node.template_name = record.template_name
         node.template_ref = record.template_ref
         node.scope = record.template_scope
@@ -100,14 +124,11 @@ def _nodes(state: State, records: Sequence[NodeRecord]) -> dict[str, Mapping[str
         if kept.get("frame"):
             private[record.id] = kept["frame"]
         state.nodes[record.id] = node
-        if node.failed:
-            state.failures[node.id] = node
         for at in (node.started, node.finished):
             state.now = max(state.now, at or 0)
-    for record in records:
-        node_ = state.nodes.get(record.id)
-        if node_ is None:
-            continue
+    known = {record.id: record for record in records}
+    for node_ in state.nodes.values():
+        record = known[node_.id]
         if record.boundary_id is not None:
             node_.boundary = state.nodes.get(record.boundary_id)
         parents = [state.nodes[parent] for parent in record.parents if parent in state.nodes]
@@ -118,18 +139,15 @@ def _nodes(state: State, records: Sequence[NodeRecord]) -> dict[str, Mapping[str
             else:
                 assert isinstance(parent.children, list)
                 parent.children.append(node_)
-    for node in state.nodes.values():
-        if node.type is NodeType.RETRY and len(node.children) > 1:
-            assert isinstance(node.children, list)
-            node.children.sort(key=_attempt_order)
     return private
 
 
-def _attempt_order(node: Node) -> tuple[int, int]:
-    """Attempts by their number, hooks where they were started: after the attempts there were then."""
-    number = node.name.rpartition("(")[2].rstrip(")")
-    started = node.started or 0
-    return (started, int(number) if number.isdigit() else 1 << 30)
+def as_created(records: Sequence[NodeRecord]) -> list[NodeRecord]:
+    """Records in the order in which the nodes that they are now were made: one that came back came after all there were."""
+    if not any("again" in record.private for record in records):
+        return list(records)
+    keys = {r.id: tuple(r.private["again"]) if "again" in r.private else (n + 1, 0) for n, r in enumerate(records)}
+    return sorted(records, key=lambda record: keys[record.id])
 
 
 def depth_of(node: Node) -> int:
@@ -161,7 +179,11 @@ def rebuild(state: State, private: Mapping[str, Mapping[str, Any]]) -> None:
             node.frame = _frame(state, node, template, private.get(node.id) or {})
     state.active_pods = 0
     state.waiting.clear()
-    state.daemons = {node.id: node for node in state.nodes.values() if node.daemoned}
+    state.daemons.clear()
+    state.failures = {node.id: node for node in state.nodes.values() if node.failed}
+    for node in state.nodes.values():
+        if node.daemoned:
+            state.daemons.setdefault(id(node.boundary), {})[node.id] = node
     state.gates.clear()
     state.crowded.clear()
     for node in state.nodes.values():
@@ -170,9 +192,7 @@ def rebuild(state: State, private: Mapping[str, Mapping[str, Any]]) -> None:
         if node.gate is None:
             continue
         gates.gate_of(state, node)
-        if node.gate.get("asked"):
-            state.asked, state.rebuilt = node.id, True
-        elif node.waiting_for and node.gate.get("granted"):
+        if node.waiting_for and node.gate.get("granted"):
             state.crowded[node.id] = node
     root = root_of(state)
     for node in state.nodes.values():

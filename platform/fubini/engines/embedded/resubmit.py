@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from fubini.engines.embedded import tree
+from fubini.engines.embedded.persist import as_created
 from fubini.runs.engine import NodeId, NodePhase, NodeRecord, NodeType
 
 
@@ -22,7 +23,7 @@ def renamed(
 
     Succeeded leaves say which node they come from. Generations begin anew.
     """
-    kept = [r for r in records if r.phase is not None and not r.name.startswith(f"{old}.onExit")]
+    kept = [r for r in as_created(records) if r.phase is not None and not r.name.startswith(f"{old}.onExit")]
     ids: dict[str, NodeId] = {}
     taken: set[str] = set()
     for record in kept:
@@ -43,6 +44,7 @@ def renamed(
                 name=new + record.name.removeprefix(old),
                 display_name=new if record.display_name == old else record.display_name,
                 generation=0,
+                private={name: value for name, value in record.private.items() if name != "again"},
                 boundary_id=ids.get(record.boundary_id) if record.boundary_id else None,
                 parents=tuple(ids[p] for p in record.parents if p in ids),
                 message=f"original pod: {record.id}" if carried else record.message,

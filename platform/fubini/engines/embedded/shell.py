@@ -97,6 +97,7 @@ class EmbeddedShell:
             if steps[-1].refused:
                 refused[place] = steps[-1].refused
             todo.extendleft((place, answer) for answer in reversed(answers.to(steps[-1].commands)))
+        assert steps[-1].settled or steps[-1].refused, f"run {run.pk} waits for an answer that nobody gave"
         step_apply(run, steps_merge(steps), phases=cached.phases, at_ms=at_ms, rules=cached.rules)
         run.engine_version += 1
         run.save(update_fields=["engine_version"])

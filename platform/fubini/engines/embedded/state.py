@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from fubini.engines.embedded import tree
@@ -77,7 +78,9 @@ class State:
         self.active_pods = 0
         self.failures: dict[NodeId, Node] = {}
         self.root_owner: Any = None
-        self.daemons: dict[NodeId, Node] = {}
+        self.daemons: dict[int, dict[NodeId, Node]] = {}  # those that serve, by the template they were started in
+        self.made = 0  # nodes made so far
+        self.remade = 0  # of them, those that came back after a retry
         self.verdict: Node | None = None  # the node that stands for the entry node's end, where that is another
         self.waiting: dict[int, Frame] = {}
         self.run_lock = ""  # the run's own locks: "" | asked | waiting | held
@@ -85,7 +88,6 @@ class State:
         self.gates: dict[NodeId, Gate] = {}
         self.holding: dict[NodeId, Node] = {}  # nodes that asked for locks and have not given them back
         self.crowded: dict[NodeId, Node] = {}  # nodes with their locks, held back by the workflow's parallelism
-        self.rebuilt = False  # read back while somebody waited for an answer: what stood still is to be found again
         self.work: list[Callable[[], None]] = []  # a stack: what runs inside comes before what follows
         self.late: deque[Callable[[], None]] = deque()
         # what the event at hand changed
@@ -200,7 +202,11 @@ class State:
         node.message = message
         node.on_exit = on_exit
         node.started = self.now
+        self.made = node.number = self.made + 1
         node.generation = self.generations.get(id_, -1) + 1
+        if node.generation:
+            self.remade += 1
+            node.again = (len(self.generations), self.remade)
         self.generations[id_] = node.generation
         if phase in FULFILLED:
             node.finished = self.now
@@ -232,6 +238,7 @@ class State:
                     type=node.type,
                     phase=None,
                     generation=node.generation,
+                    private={"again": list(node.again)} if node.again is not None else {},
                 )
             )
         for parent in parents.values():
@@ -294,7 +301,7 @@ class State:
 
     def unlock_run(self) -> None:
         """The run is over."""
-        for node in list(self.holding.values()):
+        for node in sorted(self.holding.values(), key=attrgetter("number")):
             self.unlock(node)
             self.touch(node)
         if self.run_lock:
@@ -343,7 +350,7 @@ class State:
         """A daemon serves now: whoever waits for it may go on, and it ends with the template it was started in."""
         told = node.daemoned
         node.daemoned = True
-        self.daemons[node.id] = node
+        self.daemons.setdefault(id(node.boundary), {})[node.id] = node
         if node.locked:
             self.unlock(node)  # for Argo it is fulfilled, and what is fulfilled holds nothing
         self.touch(node)
@@ -353,16 +360,21 @@ class State:
     def daemon_died(self, node: Node, phase: NodePhase, message: str | None) -> None:
         """A daemon ended by itself. Those who waited for it have gone on; only its Retry node hears of it."""
         node.daemoned = False
-        self.daemons.pop(node.id, None)
+        self._serves_no_more(node)
         self.mark(node, phase, message, tell=node.retried)
         if node.failed and not node.retried and node.boundary is not None and node.boundary.frame is not None:
             frame = node.boundary.frame
             self.work.append(lambda: frame.daemon_died(node))
 
+    def _serves_no_more(self, node: Node) -> None:
+        beside = self.daemons.get(id(node.boundary), {})
+        beside.pop(node.id, None)
+        if not beside:
+            self.daemons.pop(id(node.boundary), None)
+
     def end_daemons(self, boundary: Node | None) -> None:
         """The template in which daemons were started is over: they end, and that is a success."""
-        for node in [n for n in self.daemons.values() if n.boundary is boundary]:
-            del self.daemons[node.id]
+        for node in self.daemons.pop(id(boundary), {}).values():
             self.failures.pop(node.id, None)
             node.daemoned = False
             if node.type is NodeType.POD and not node.over:
@@ -373,10 +385,9 @@ class State:
         """Whether a daemon serves in a template that this node is inside of."""
         if not self.daemons:
             return False
-        serving = {id(daemon.boundary) for daemon in self.daemons.values()}
         around = node.boundary
         while around is not None:
-            if id(around) in serving:
+            if id(around) in self.daemons:
                 return True
             around = around.boundary
         return False
@@ -447,13 +458,16 @@ class State:
                 )
             )
             + "}"
-            for node in self.failures.values()
+            for node in sorted(self.failures.values(), key=attrgetter("number"))
         ]
         text = "[" + ",".join(found) + "]" if found else "null"
         return gojson.dump_string(text).replace("\\u003c", "<").replace("\\u003e", ">").replace("\\u0026", "&")
 
     def take_step(self) -> Step:
-        """Everything the event changed; the next event starts afresh."""
+        """Everything the event changed; the next event starts afresh. While somebody waits for an answer: commands only."""
+        if self.asked is not None:
+            commands, self._commands = tuple(self._commands), []
+            return Step(commands=commands, settled=False)
         records = [node.record() for node in self._changed if self.nodes.get(node.id) is node]
         for node in self._changed:
             node.dirty = False
@@ -479,6 +493,8 @@ class State:
             private["change"] = dict(self.change)
         if self.limit:
             private["limit"] = self.limit
+        if self.verdict is not None:
+            private["verdict"] = self.verdict.id
         if self.run_lock:
             private["lock"] = self.run_lock
         return RunRecord(

@@ -64,6 +64,11 @@ class StepsFrame(Frame):
             return
         previous = self.group
         state = self.state
+        found = state.find(f"{self.node.name}[{self.index}]")
+        if found is not None:  # an earlier group ran again after a retry; Argo keeps what came after it
+            self.group = found
+            self.go_on_with()
+            return
         self.group = state.create(
             f"{self.node.name}[{self.index}]",
             NodeType.STEP_GROUP,
@@ -355,6 +360,7 @@ class StepsFrame(Frame):
         self.pending.clear()
         self.state.mark(self.group, NodePhase.ERROR, message)
         self.state.verdict = self.group
+        self.state.touch_run()
 
     def fail_group(self, phase: NodePhase, message: str, *, endless: bool = False) -> None:
         assert self.group is not None
@@ -386,10 +392,20 @@ class StepsFrame(Frame):
             if group is None:
                 break
             self.index, self.group = index, group
-            if group.phase is NodePhase.SUCCEEDED and not self.node.fulfilled:
+            if group.phase is not NodePhase.SUCCEEDED:
+                break
+            if not self.node.fulfilled:
                 self.publish()
-        if self.group is None:
-            return
+        if self.group is not None:
+            self.restore_group()
+
+    def restore_group(self) -> None:
+        """Find again what is left to do of the group at hand.
+
+        Raises:
+            EngineError: a reference or a loop that cannot be read.
+        """
+        assert self.group is not None
         self.hook_failed = self.group.phase is NodePhase.ERROR and not self.node.fulfilled
         if self.group.fulfilled and not self.hook_failed:
             return
@@ -412,6 +428,21 @@ class StepsFrame(Frame):
         self.pending = todo
         if todo:
             self.state.waiting[id(self)] = self
+
+    def go_on_with(self) -> None:
+        """The group that comes next is there already: what has ended of it counts, the rest goes on."""
+        assert self.group is not None
+        try:
+            if self.group.phase is NodePhase.SUCCEEDED:
+                self.publish()
+            self.restore_group()
+        except EngineError as error:
+            self.fail_group(NodePhase.ERROR, error.message)
+        except LanguageError as error:
+            self.over = True
+            self.fail(error.message)
+        else:
+            self.state.work.append(self.catch_up)
 
     def catch_up(self) -> None:
         if self.over or self.node.fulfilled:

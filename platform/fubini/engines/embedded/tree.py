@@ -57,6 +57,7 @@ class Node:
 
     __slots__ = (
         "address",
+        "again",
         "boundary",
         "children",
         "daemoned",
@@ -73,6 +74,7 @@ class Node:
         "memo",
         "message",
         "name",
+        "number",
         "on_exit",
         "outputs",
         "owner",
@@ -96,6 +98,10 @@ class Node:
         self.phase = phase
         self.message = ""
         self.generation = 0
+        self.number = 0  # nodes are made one after the other, and looked at in this order where there is a choice
+        self.again: tuple[int, ...] | None = (
+            None  # came back after a retry: how many nodes had been before, and which this is
+        )
         self.boundary: Node | None = None
         self.template_name = ""
         self.template_ref: Mapping[str, Any] | None = None
@@ -169,6 +175,8 @@ class Node:
     def record(self) -> NodeRecord:
         """The node's persistent form."""
         private: dict[str, Any] = {}
+        if self.again is not None:
+            private["again"] = list(self.again)
         if self.slot:
             private["slot"] = self.slot
         if self.on_exit:

@@ -78,6 +78,7 @@ class Platform:
         self.records: dict[str, Any] = {}
         self.run_record: Any = None
         self.steps: list[Step] = []
+        self.unsettled: list[Event] = []
         self.now = BEGIN_MS
         self.most_open = 0
         self.desk = Desk(self.context.library, database=database)
@@ -95,12 +96,14 @@ class Platform:
 
     def reload(self) -> None:
         """The state as a new process would read it back."""
-        self.state = embedded.load(self.manifest, self.context, self.run_record, list(self.records.values()))
+        records = list(self.records.values())
+        self.state = embedded.load(self.manifest, self.context, self.run_record, records, self.unsettled)
 
     def feed_one(self, event: Event) -> tuple[Step, list[Event]]:
         answers: list[Event] = []
         step = embedded.advance(self.state, event)
         self.steps.append(step)
+        self.unsettled = [] if step.settled else [*self.unsettled, event]
         for record in step.nodes:
             self.records[record.id] = record
         if step.run is not None:

@@ -136,8 +136,7 @@ def test_a_restart_at_every_event_gives_the_same_tree_with_locks_and_caches(seed
 @RELAXED
 @given(SEEDS)
 def test_a_restart_between_a_question_and_its_answer_gives_the_same_tree(seed: int) -> None:
-    # Who asks a cache first may differ then, and with it who finds something there: locks only.
-    assert end_of(seed, guarded="locks")[0] == end_of(seed, guarded="locks", restart_midway=True)[0]
+    assert end_of(seed, guarded="all")[0] == end_of(seed, guarded="all", restart_midway=True)[0]
 
 
 @RELAXED

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class TaskState:
     """One task of a running DAG."""
 
-    __slots__ = ("again", "handlers", "held", "items", "node", "owed", "pending", "settled", "stopped", "task", "waits")
+    __slots__ = ("again", "handlers", "held", "items", "node", "owed", "pending", "settled", "task", "waits")
 
     def __init__(self, waits: int) -> None:
         self.waits = waits  # dependencies that have not settled
@@ -37,7 +37,6 @@ class TaskState:
         self.pending: deque[Mapping[str, Any]] = deque()  # calls held back or not reached
         self.items = 0  # items of a group that have not ended
         self.handlers: dagloop.ItemHandlers | None = None  # of a loop with an exit handler
-        self.stopped = False  # an item could not be executed: the rest of the loop does not start
         self.settled = False
         self.held = False  # read back as ready but held back by a limit
         self.again = False  # hooks are looked at once more in the next pass
@@ -254,7 +253,7 @@ class DagFrame(Frame):
         state = self.state
         raw = self.plan.tasks[name]
         group = task.node if task.node is not None and task.node.type is NodeType.TASK_GROUP else None
-        while task.pending and not self.over and not task.stopped:
+        while task.pending and not self.over and not (group is not None and group.barred):
             if task.handlers is not None and task.handlers.running:
                 self.stalled.add(name)
                 return
@@ -273,12 +272,13 @@ class DagFrame(Frame):
                 task.node = node
                 self.references.nodes[name] = node
             if node.fulfilled and (node.type is NodeType.SKIPPED or node.phase in FAILED):
-                task.stopped = failed and group is not None
+                if failed and group is not None:
+                    self.bar(group)
                 self.one_ended(name, node)
             if group is not None and task.pending and len(state.work) > before:
                 state.work.insert(before, lambda: self.proceed(name))
                 return
-        if task.stopped and group is not None:
+        if group is not None and group.barred:
             task.items -= len(task.pending)
             task.pending.clear()
             self.group_check(name)
@@ -288,6 +288,11 @@ class DagFrame(Frame):
             return
         if raw.get("hooks") and name in self.plan.target_set:
             self.run_hooks(name, node)
+
+    def bar(self, group: Node) -> None:
+        """An item of a loop could not be executed: the rest of the loop does not start."""
+        group.barred = True
+        self.state.touch(group)
 
     def start_one(self, holder: Mapping[str, Any], call: Call) -> tuple[Node | None, bool]:
         """One node of a task, None when a limit holds it back; and whether it could not be executed."""
@@ -411,6 +416,7 @@ class DagFrame(Frame):
         if task.node is node:
             self.task_ended(name, node)
             return
+        self.hook_runner.held.pop(node.id, None)
         task.items -= 1
         if task.handlers is not None and node.completed:
             task.handlers.item_ended(node)
@@ -513,6 +519,7 @@ class DagFrame(Frame):
         task.settled = True
         node = task.node
         assert node is not None
+        self.hook_runner.held.pop(node.id, None)
         if node.phase in (NodePhase.SKIPPED, NodePhase.OMITTED):
             declared = declared_outputs(
                 self.state.program, self.plan.tasks[name], self.template.base, node, artifacts=False
@@ -545,6 +552,7 @@ class DagFrame(Frame):
         before = self._hooks_open(task.node)
         if not self.run_hooks(name, task.node) and not before:
             self.running_count += 1
+        self.hook_runner.held.pop(task.node.id, None)  # the task is settled: this was its last look
 
     def failed(self, failure: Failed) -> None:
         if self.over:
@@ -565,8 +573,8 @@ class DagFrame(Frame):
         self.state.mark(node, NodePhase.ERROR, f"task '{node.name}' errored: {failure.message}", tell=False)
         if node.type is NodeType.SKIPPED and not failure.final:
             self.state.late.append(lambda: self.reword(failure))
-        if task.node is not node:
-            task.stopped = True
+        if task.node is not None and task.node is not node:
+            self.bar(task.node)
             task.items -= len(task.pending)
             task.pending.clear()
         self.one_ended(name, node)
@@ -627,10 +635,10 @@ class DagFrame(Frame):
             if node is None:
                 continue
             self.tasks[name].node = node
-            if node.type is NodeType.TASK_GROUP:
-                self.references.nodes[name] = Group(node, [c for c in node.children if not c.hooked])
-            else:
+            if node.type is not NodeType.TASK_GROUP:
                 self.references.nodes[name] = node
+            elif node.fulfilled:
+                self.references.nodes[name] = Group(node, [c for c in node.children if not c.hooked])
             declared = declared_outputs(
                 self.state.program, self.plan.tasks[name], self.template.base, node, artifacts=False
             )
@@ -657,6 +665,8 @@ class DagFrame(Frame):
                 task.task = raw
         frames.restore_hooks(self, node)
         finished = frames.hooks_settled(self, node, raw)
+        if not node.fulfilled:
+            self.hook_runner.hold_again(task.task or raw, node, name)
         started = any(
             (other := self.tasks.get(n)) is not None and other.node is not None for n in self.plan.dependents[name]
         )
@@ -680,8 +690,9 @@ class DagFrame(Frame):
         for call in self.expand(holder):
             child = self.state.find(f"{self.node.name}.{call['name']}")
             if child is None:
-                task.pending.append(call)
-                task.items += 1
+                if task.node is None or not task.node.barred:
+                    task.pending.append(call)
+                    task.items += 1
                 continue
             frames.restore_hooks(self, child)
             if not child.fulfilled:
@@ -694,8 +705,6 @@ class DagFrame(Frame):
                         handlers.handler_runs(child)
                 elif child.completed:
                     handlers.item_ended(child)
-            if child.phase is NodePhase.ERROR and child.type is NodeType.SKIPPED:
-                task.stopped = True
         if handlers is not None and handlers.running:
             self.stalled.add(name)
         if task.pending:

@@ -120,6 +120,13 @@ class Frame:
         raise NotImplementedError
 
     # common
+    def go_on(self) -> None:
+        """`catch_up`, or the end of a frame that could not be rebuilt: what failed then fails again."""
+        if self.broken and not self.node.fulfilled:
+            self.fail(self.broken)
+        else:
+            self.catch_up()
+
     def private(self) -> dict[str, Any]:
         """What `load` cannot know otherwise: local variables, depth."""
         kept: dict[str, Any] = {"depth": self.depth}
@@ -508,6 +515,20 @@ class HookRunner:
         if self.frame.failed_fast:  # not otherwise: a pass that leaves work behind is followed by another
             self.frame.state.late.append(self.frame.check_fail_fast)
 
+    def hold_again(self, holder: Mapping[str, Any], node: Node, name: str) -> None:
+        """Read back: a hook whose condition holds, while there is no room for it, was held back."""
+        hooks = {k: hook for k, hook in (holder.get("hooks") or {}).items() if k != "exit" and hook.get("expression")}
+        known = self.frame.hooks.get(node.id)
+        for hook_name, hook in hooks.items():
+            if (known is None or hook_name not in known.started) and blocked(self.frame.state, self.frame.node):
+                try:
+                    if evaluate_bool(hook["expression"], self._scope(node, name)):
+                        self.hold(node)
+                except LanguageError:
+                    continue  # said where the hook is looked at
+                finally:
+                    self.references.hidden = ""
+
     def take_held(self) -> list[Node]:
         """The nodes whose hooks a limit held back, to look at again."""
         nodes = list(self.held.values())
@@ -653,6 +674,7 @@ class HookRunner:
             state.exit_done = state.exit_done or hook_name == "exit"
             raise EngineError(outcome.message)
         state.started[hook_name] = outcome
+        self.held.pop(node.id, None)
         if not on_exit:
             frame.state.link(node, outcome)  # a hook that cannot start hangs nowhere
             state.open += 1

@@ -295,7 +295,7 @@ def start(state: State, node: Node) -> None:
     state.touch(node)
     if isinstance(node.frame, Frame):
         for frame in frames_below(state, node):
-            frame.catch_up()
+            frame.go_on()
         return
     outcome = enter(state, gate.call, gate.template, gate.processed, node)
     if isinstance(outcome, Failed):
@@ -412,7 +412,7 @@ def catch_up(state: State) -> None:
 
     for frame in live_frames(state):
         if not closed_off(state, frame.node):
-            frame.catch_up()
+            frame.go_on()
 
 
 def ask_again(state: State) -> None:

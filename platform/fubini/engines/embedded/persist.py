@@ -118,6 +118,7 @@ def _nodes(state: State, records: Sequence[NodeRecord]) -> dict[str, Mapping[str
         node.address = kept.get("address") or ""
         node.memo = dict(kept["memo"]) if kept.get("memo") is not None else None
         node.waiting_for = record.waiting_for
+        node.barred = bool(kept.get("barred"))
         node.watched = bool(kept.get("watched"))
         node.locked = bool(kept.get("locked"))
         node.gate = dict(kept["gate"]) if kept.get("gate") is not None else None
@@ -192,7 +193,7 @@ def rebuild(state: State, private: Mapping[str, Mapping[str, Any]]) -> None:
         if node.gate is None:
             continue
         gates.gate_of(state, node)
-        if node.waiting_for and node.gate.get("granted"):
+        if node.gate.get("granted"):
             state.crowded[node.id] = node
     root = root_of(state)
     for node in state.nodes.values():
@@ -219,7 +220,8 @@ def _frame(state: State, node: Node, template: Template, kept: Mapping[str, Any]
     frame = _COMPOSITES[node.type](state, node, template, processed, int(kept.get("depth") or depth_of(node)))
     if isinstance(frame, RetryFrame):
         call = kept.get("call") or {}
-        holder: dict[str, Any] = {"name": call.get("name") or ""}
+        in_dag = node.boundary is not None and node.boundary.type is NodeType.DAG
+        holder: dict[str, Any] = {"name": call.get("name") or (node.display if node.slot else "")}
         if node.template_ref:
             holder["templateRef"] = node.template_ref
         elif node.template_name:
@@ -234,7 +236,7 @@ def _frame(state: State, node: Node, template: Template, kept: Mapping[str, Any]
             owner=None,
             boundary=node.boundary,
             slot=node.slot,
-            kind=call.get("kind") or "step",
+            kind=call.get("kind") or ("task" if in_dag else "step"),
             on_exit=node.on_exit,
             flag={"hooked": True} if node.hooked else None,
             depth=frame.depth,

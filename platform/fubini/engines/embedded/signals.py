@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fubini.engines.embedded import changes, containers, gates, persist, suspend
 from fubini.engines.embedded.dag import DagFrame
+from fubini.engines.embedded.frames import Frame
 from fubini.engines.embedded.globals import set_globals
 from fubini.engines.embedded.interpreter import end
 from fubini.engines.embedded.process import EngineError
@@ -229,10 +230,10 @@ def retry(state: State, event: Signal) -> None:
     state.globals["workflow.status"] = NodePhase.RUNNING.value
     private: dict[str, Mapping[str, Any]] = {}
     for node in state.nodes.values():
-        if not node.over:
+        if node.frame is not None and (node.over or isinstance(node.frame, Frame)):
+            private[node.id] = node.frame.private()  # where it ends, and what nobody reset, stays as it was
+        elif not node.over:
             private[node.id] = {"locals": _locals(state, node)}
-        elif node.frame is not None:
-            private[node.id] = node.frame.private()  # where it ends stays as it was
     for node in state.nodes.values():
         node.frame = None
     persist.rebuild(state, private)

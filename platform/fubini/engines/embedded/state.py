@@ -427,7 +427,6 @@ class State:
         if kind == "parameters":
             given = entry.get("value")
             value: dict[str, Any] = {"name": name} if given is None else {"name": name, "value": given}
-            self.globals[f"workflow.outputs.parameters.{name}"] = given or ""
         else:
             value = {k: v for k, v in entry.items() if k not in ("globalName", "path")} | {"name": name}
             self.globals[f"workflow.outputs.artifacts.{name}"] = value
@@ -438,6 +437,9 @@ class State:
                 break
         else:
             listed.append(value)
+        if kind == "parameters":
+            kept = next(entry for entry in listed if entry["name"] == name)
+            self.globals[f"workflow.outputs.parameters.{name}"] = kept.get("value", "")
         self.touch_run()
 
     def failures_json(self) -> str:

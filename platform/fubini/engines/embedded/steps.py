@@ -271,6 +271,7 @@ class StepsFrame(Frame):
                 return
             del self.hook_holders[node.id]
             self.hooked_off.add(node.id)
+            self.hook_runner.held.pop(node.id, None)
         self.open -= 1
         self.check()
 
@@ -384,6 +385,10 @@ class StepsFrame(Frame):
             state.add_global_output(outputs)
         state.mark(self.node, NodePhase.SUCCEEDED)
 
+    def close(self) -> Any:
+        self.over = True
+        return super().close()
+
     # --- reading back --------------------------------------------------------------------------------------------
 
     def restore(self) -> None:
@@ -425,6 +430,8 @@ class StepsFrame(Frame):
                 self.open += 1
                 if hooked:
                     self.hook_holders[child.id] = step
+                    if not child.fulfilled:
+                        self.hook_runner.hold_again(step, child, step["name"])
         self.pending = todo
         if todo:
             self.state.waiting[id(self)] = self

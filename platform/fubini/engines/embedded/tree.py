@@ -58,6 +58,7 @@ class Node:
     __slots__ = (
         "address",
         "again",
+        "barred",
         "boundary",
         "children",
         "daemoned",
@@ -124,6 +125,7 @@ class Node:
         self.waiting_for = ""  # the lock it waits for, as messages name it
         self.locked = False  # it has asked for locks and not given them back
         self.watched = False  # a timer runs until it must have started
+        self.barred = False  # an item of this group could not be executed: no further one starts
         self.gate: dict[str, Any] | None = None  # not let through yet: what `gates` needs to go on after a restart
 
     @property
@@ -191,6 +193,8 @@ class Node:
             private["watched"] = True
         if self.locked:
             private["locked"] = True
+        if self.barred:
+            private["barred"] = True
         if self.gate is not None:
             private["gate"] = dict(self.gate)
         if self.frame is not None:

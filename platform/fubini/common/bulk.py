@@ -60,7 +60,7 @@ def rows_update(
         sql += f" AND {quote(expect_field.column)} = %s"
     for number, row in enumerate(rows):
         line = [f.get_db_prep_save(getattr(row, f.attname), connection) for f in fields]
-        line.append(row.pk)
+        line.append(model._meta.pk.get_db_prep_save(row.pk, connection))
         if expect:
             line.append(expected[number])
         values.append(line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from fubini.common.compact import CompactJSONField
-from fubini.common.ids import IdField
+from fubini.common.ids import IdField, PackedIdField
 
 
 class Blob(models.Model):
@@ -82,7 +82,7 @@ class Artifact(models.Model):
 
     key = models.CharField(max_length=500, primary_key=True)  # run id, node id, generation and name together
     project_id = models.CharField(max_length=32)
-    run_id = models.CharField(max_length=32, db_index=True)
+    run_id = PackedIdField(max_length=32, db_index=True)
     node_id = models.CharField(max_length=200)
     generation = models.IntegerField()
     name = models.CharField(max_length=128)

@@ -21,6 +21,7 @@ from fubini.pipelines.selectors import library_of
 from fubini.projects.authorize import project_get
 from fubini.rest.views import ApiViews, etag_of, operation
 from fubini.runs.apis import run_source, run_visible, task_visible
+from fubini.runs.documents import WHY
 from fubini.runs.lockviews import Wait, waits_of
 from fubini.runs.models import Run, Task
 from fubini.runs.serializers import RetryAsk, RunDetail
@@ -106,10 +107,10 @@ class WhyViews(ApiViews):
         run = run_visible(self.principal, id)
         waiting = Task.objects.filter(run=run, state__in=["blocked", "queued"])
         codes: Counter[str] = Counter()
-        for reasons in waiting.values_list("why", flat=True).iterator(chunk_size=2000):
+        for reasons in waiting.values_list("why_document__content", flat=True).iterator(chunk_size=2000):
             codes[reasons[0].get("code", "") if reasons else ""] += 1
         around = around_now()
-        shown = [task_why(t, around) for t in waiting.order_by("queued_at_ms", "id")[: self.params["limit"]]]
+        shown = [task_why(t, around) for t in waiting.select_related(WHY).order_by("queued_at_ms", "id")[: self.params["limit"]]]
         count = sum(codes.values())
         running = Task.objects.filter(run=run, state__in=["placed", "running"]).count()
         groups = [_group(code, n, shown) for code, n in codes.most_common()]

@@ -23,6 +23,7 @@ from fubini.datasets.services import TransferDraft, transfers_plan
 from fubini.dispatch.snapshot import World
 from fubini.ledger.services import HoldRequest, available_by_project, holds_place
 from fubini.runs.codec import to_json
+from fubini.runs.documents import WHY, documents_keep
 from fubini.runs.engine import LeafOutcome, OutcomeKind
 from fubini.runs.limits import RunLimits
 from fubini.runs.models import Attempt, Lease, Run, RunPlace, Task
@@ -158,7 +159,7 @@ def _apply(world: World, placements: Sequence[core.Placement], at_ms: int, total
             )
         )
     rows_update([r for r in runs.values() if r.pk in {t.run_id for t in moved}], ["held_micros"])
-    tasks_move(moved, "placed", at_ms=at_ms, fields=["fence", "waiting_for", "why", "why_since_ms"])
+    tasks_move(moved, "placed", at_ms=at_ms, fields=["fence", "waiting_for", WHY, "why_since_ms"])
     held = {ids[p.task_id]: p.hold_micros for p in within}
     attempts_create(attempts, leases, held_micros=held, at_ms=at_ms)
     RunPlace.objects.bulk_create(bound.values(), ignore_conflicts=True)
@@ -284,7 +285,8 @@ def _park(task: Task, code: str, placement: core.Placement, left: int | None, at
         }
     ]
     task.why_since_ms = task.why_since_ms or at_ms
-    task.save(update_fields=["waiting_for", "why", "why_since_ms"])
+    documents_keep([task])
+    task.save(update_fields=["waiting_for", WHY, "why_since_ms"])
 
 
 def unreadable_refuse(problems: dict[str, list[str]], *, at_ms: int) -> None:
@@ -361,5 +363,6 @@ def reasons_write(memory: WhyMemory, unplaced: Sequence[core.Unplaced], *, at_ms
                 ]
                 task.waiting_for = [WAITING_FOR[first.code]] if first.code in WAITING_FOR else []
                 task.why_since_ms = task.why_since_ms or at_ms
-            rows_update(rows, ["why", "waiting_for", "why_since_ms"])
+            documents_keep(rows)
+            rows_update(rows, [WHY, "waiting_for", "why_since_ms"])
     return len(changed)

@@ -127,7 +127,9 @@ def _attention(project: Project) -> tuple[int, int, list[Attention]]:
     waiting = 0
     oldest: dict[str, tuple[int, str]] = {}
     counts: dict[str, int] = {}
-    rows = live.filter(state__in=["queued", "blocked"]).values_list("run_id", "why", "why_since_ms", "queued_at_ms")
+    rows = live.filter(state__in=["queued", "blocked"]).values_list(
+        "run_id", "why_document__content", "why_since_ms", "queued_at_ms"
+    )
     for run_id, why, since, queued in rows.iterator(chunk_size=2000):
         waiting += 1
         counts[run_id] = counts.get(run_id, 0) + 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import F, Q
 
-from fubini.common.ids import IdField, PackedIdField
+from fubini.common.ids import IdField, PackedIdField, PackedKeyField, packed_primary_key
 
 
 class Account(models.Model):
@@ -22,7 +22,7 @@ class Account(models.Model):
         ABSORBED = "absorbed"
         SYSTEM = "system"
 
-    id = IdField()
+    id = packed_primary_key()
     owner = models.CharField(max_length=48)  # "project:<id>", "site:<id>", "system"
     kind = models.CharField(max_length=10, choices=Kind.choices)
     balance_micros = models.BigIntegerField(default=0)
@@ -40,8 +40,8 @@ class Account(models.Model):
 class LedgerTransaction(models.Model):
     """One booking. `key` makes it happen once ("settle:<attempt>")."""
 
-    id = IdField()
-    key = models.CharField(max_length=80, unique=True)
+    id = packed_primary_key()
+    key = PackedKeyField(max_length=80, unique=True)
     kind = models.CharField(max_length=12)  # topup, withdraw, hold, extend, settle, release, correction
     at_ms = models.BigIntegerField()
     project_id = PackedIdField(max_length=32, null=True, db_index=True)
@@ -62,7 +62,7 @@ class LedgerEntry(models.Model):
 class Hold(models.Model):
     """Budget set aside for one attempt (its id is the attempt's): placed -> settled | released."""
 
-    id = models.CharField(max_length=32, primary_key=True)
+    id = PackedIdField(max_length=32, primary_key=True)
     project_id = PackedIdField(max_length=32)
     run_id = PackedIdField(max_length=32, db_index=True)
     site_id = PackedIdField(max_length=32)

@@ -47,7 +47,7 @@ def alike(task: Task) -> list[Task]:
     mine = _asked(task)
     rows = Task.objects.filter(run_id=task.run_id, template=task.template, state="queued", kind="exec")
     return [
-        row for row in rows.defer("outcome", "why").order_by("queued_at_ms", "id")[:LIKE_MAX] if _asked(row) == mine
+        row for row in rows.defer("outcome").order_by("queued_at_ms", "id")[:LIKE_MAX] if _asked(row) == mine
     ]
 
 

@@ -1,8 +1,8 @@
-"""What many attempts have in common is stored once: where they could have run, their prices, what they ran in.
+"""What many rows have in common is stored once: why tasks wait; where attempts could have run, their prices, what they ran in.
 
-An attempt's `placement`, `rates` and `environment` read as plain objects; behind them are references to documents found
-by the hash of their text. A document never changes, so whoever sets a new value gets another document. `documents_keep`
-must be called, in the transaction that writes the attempts, before their rows are written; `transitions` does.
+A task's `why` and an attempt's `placement`, `rates` and `environment` read as plain values; behind them are references to
+documents found by the hash of their text. A document never changes, so whoever sets a new value gets another document.
+`documents_keep` must be called, in the transaction that writes the rows, before they are written; `transitions` does.
 """
 
 from __future__ import annotations
@@ -12,15 +12,19 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from fubini.runs.models import Attempt, SharedDocument
+from django.db.models import Model
+
+from fubini.runs.models import Attempt, SharedDocument, Task
 
 SHARED = {name: f"{name}_document" for name in ("placement", "rates", "environment")}  # as read -> as stored
 KEPT_NEWEST = 1000
 SLICE = 500
 WITH_DOCUMENTS = tuple(SHARED.values())  # for `select_related`
+WHY = "why_document"
+REFERRERS: dict[type[Model], tuple[str, ...]] = {Attempt: WITH_DOCUMENTS, Task: (WHY,)}
 
 
-def digest_of(content: dict[str, Any]) -> str:
+def digest_of(content: Any) -> str:
     """The name of a content: SHA-256 of its text, whose keys keep their order, in hex."""
     return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
 
@@ -30,20 +34,20 @@ def stored_names(names: Iterable[str]) -> list[str]:
     return [SHARED.get(name, name) for name in names]
 
 
-def documents_keep(attempts: Sequence[Attempt]) -> None:
-    """Store the contents these attempts were given and nobody has stored yet; afterwards they refer to them.
+def documents_keep(rows: Sequence[Attempt] | Sequence[Task]) -> None:
+    """Store the contents these rows were given and nobody has stored yet; afterwards they refer to them.
 
     The caller is inside `transaction.atomic`. Two transactions may store the same content at a time: one row is kept.
     """
-    waiting: list[tuple[Attempt, str, str]] = []  # attempt, field, digest
-    contents: dict[str, dict[str, Any]] = {}
-    for attempt in attempts:
-        for field in WITH_DOCUMENTS:
-            document = attempt._state.fields_cache.get(field)
+    waiting: list[tuple[Model, str, str]] = []  # row, field, digest
+    contents: dict[str, Any] = {}
+    for row in rows:
+        for field in REFERRERS[type(row)]:
+            document = row._state.fields_cache.get(field)
             if document is not None and document.pk is None:
                 digest = digest_of(document.content)
                 contents[digest] = document.content
-                waiting.append((attempt, field, digest))
+                waiting.append((row, field, digest))
     if not waiting:
         return
     found = _found(contents)
@@ -53,8 +57,8 @@ def documents_keep(attempts: Sequence[Attempt]) -> None:
             [SharedDocument(digest=d, content=contents[d]) for d in missing], ignore_conflicts=True
         )
         found |= _found(missing)
-    for attempt, field, digest in waiting:
-        setattr(attempt, field, SharedDocument(pk=found[digest], digest=digest, content=contents[digest]))
+    for referrer, field, digest in waiting:
+        setattr(referrer, field, SharedDocument(pk=found[digest], digest=digest, content=contents[digest]))
 
 
 def _found(digests: Iterable[str]) -> dict[str, int]:
@@ -62,14 +66,16 @@ def _found(digests: Iterable[str]) -> dict[str, int]:
 
 
 def documents_forget() -> int:
-    """Delete the documents no attempt refers to; how many went. The newest stay: somebody may be about to refer to them.
+    """Delete the documents nothing refers to; how many went. The newest stay: somebody may be about to refer to them.
 
     Who finds a document that goes in the same moment is refused by the foreign key, and its caller does its work again.
     """
     newest = SharedDocument.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     rows = SharedDocument.objects.filter(pk__lte=newest - KEPT_NEWEST)
-    for name in WITH_DOCUMENTS:
-        rows = rows.exclude(pk__in=Attempt.objects.filter(**{f"{name}__isnull": False}).values(name))
+    for model, names in REFERRERS.items():
+        for name in names:
+            used = model._default_manager.filter(**{f"{name}__isnull": False}).values(name)
+            rows = rows.exclude(pk__in=used)
     going = list(rows.values_list("pk", flat=True))
     for start in range(0, len(going), SLICE):
         # Not `delete()`: it would ask for referring attempts by columns that have no index.

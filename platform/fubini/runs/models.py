@@ -6,16 +6,17 @@ infrastructure retry is another attempt of it. States and legal moves are in `tr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.db import models
 
 from fubini.common.compact import CompactJSONField
-from fubini.common.ids import IdField
+from fubini.common.ids import IdField, PackedIdField, packed_primary_key
 
 
 class Run(models.Model):
-    id = IdField()
+    id = packed_primary_key()
     project = models.ForeignKey("fubini_projects.Project", on_delete=models.CASCADE, related_name="runs")
     job_number = models.PositiveBigIntegerField(unique=True)
     name = models.CharField(max_length=120)
@@ -159,10 +160,35 @@ class RunSignal(models.Model):
     quote = models.JSONField(null=True)
 
 
+class SharedDocument(models.Model):
+    """Immutable JSON that many tasks or attempts refer to; `digest` is the SHA-256 of its text (see `documents`)."""
+
+    id = models.BigAutoField(primary_key=True)
+    digest = models.CharField(max_length=64, unique=True)
+    content = CompactJSONField()
+
+
+def _document_key() -> Any:
+    return models.ForeignKey(SharedDocument, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+
+
+def _shared(field: str, empty: Callable[[], Any] = dict) -> Any:
+    """An attribute that reads a shared document's content (`empty` where there is none) and takes a new content for it."""
+
+    def read(row: Any) -> Any:
+        document: SharedDocument | None = getattr(row, field)
+        return document.content if document is not None else empty()
+
+    def write(row: Any, content: Any) -> None:
+        setattr(row, field, SharedDocument(content=content) if content else None)
+
+    return property(read, write)
+
+
 class Task(models.Model):
     """One leaf to schedule. `waiting_for` is a set of reasons beside the state; `why` the last plan's reasons."""
 
-    id = IdField()
+    id = packed_primary_key()
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="tasks", db_index=False)
     project_id = models.CharField(max_length=32)
     node_id = models.CharField(max_length=200)
@@ -174,7 +200,9 @@ class Task(models.Model):
     spec = CompactJSONField()
     state = models.CharField(max_length=10, default="queued")
     waiting_for = CompactJSONField(default=list)
-    why = CompactJSONField(default=list)
+    # Thousands wait for the same reasons: a text of its own in each row would make the table several times as large.
+    why_document = _document_key()
+    why = _shared("why_document", list)
     why_since_ms = models.BigIntegerField(null=True)
     priority = models.CharField(max_length=14, default="normal")
     submitted_by = models.CharField(max_length=80)
@@ -239,31 +267,6 @@ class TaskDependency(models.Model):
         constraints = [models.UniqueConstraint(fields=["task", "on"], name="task_dependency_once")]
 
 
-class SharedDocument(models.Model):
-    """An immutable JSON object that many attempts refer to; `digest` is the SHA-256 of its text (see `documents`)."""
-
-    id = models.BigAutoField(primary_key=True)
-    digest = models.CharField(max_length=64, unique=True)
-    content = CompactJSONField()
-
-
-def _document_key() -> Any:
-    return models.ForeignKey(SharedDocument, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
-
-
-def _shared(field: str) -> Any:
-    """An attribute that reads a shared document's content ({} where there is none) and takes a new content for it."""
-
-    def read(row: Attempt) -> dict[str, Any]:
-        document: SharedDocument | None = getattr(row, field)
-        return document.content if document is not None else {}
-
-    def write(row: Attempt, content: dict[str, Any]) -> None:
-        setattr(row, field, SharedDocument(content=content) if content else None)
-
-    return property(read, write)
-
-
 class Attempt(models.Model):
     """One try of a task at one site. `expires_at_ms` of its lease is server time.
 
@@ -271,14 +274,14 @@ class Attempt(models.Model):
     shared documents behind plain attributes. Contents set here are stored by `documents.documents_keep`.
     """
 
-    id = IdField()
+    id = packed_primary_key()
     task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="attempts", db_index=False)
-    run_id = models.CharField(max_length=32)
+    run_id = PackedIdField(max_length=32)
     project_id = models.CharField(max_length=32)
     number = models.PositiveIntegerField()
     fence = models.PositiveIntegerField()
     site = models.ForeignKey("fubini_sites.Site", on_delete=models.PROTECT, related_name="+", db_index=False)
-    agent = models.ForeignKey("fubini_sites.Agent", on_delete=models.PROTECT, related_name="attempts")
+    agent = models.ForeignKey("fubini_sites.Agent", on_delete=models.PROTECT, related_name="attempts", db_index=False)
     pool = models.ForeignKey("fubini_sites.Pool", on_delete=models.PROTECT, related_name="+", db_index=False)
     node_group = models.ForeignKey("fubini_sites.NodeGroup", on_delete=models.PROTECT, related_name="+", db_index=False)
     node_index = models.PositiveIntegerField(default=0)
@@ -309,8 +312,7 @@ class Attempt(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["task", "number"], name="attempt_number_once"),
-            models.UniqueConstraint(fields=["task", "fence"], name="attempt_fence_once"),
+            models.UniqueConstraint(fields=["task", "fence"], name="attempt_fence_once"),  # and so `number`: it is the fence
         ]
         # Its places are looked up only through a run or an agent; an index for each would be a third of what it takes.
         indexes = [
@@ -326,8 +328,8 @@ class Attempt(models.Model):
 class Lease(models.Model):
     """One agent's time-bounded right to an attempt (its id is the attempt's): granted -> held -> released | expired | revoked."""
 
-    id = models.CharField(max_length=32, primary_key=True)
-    run_id = models.CharField(max_length=32)
+    id = PackedIdField(max_length=32, primary_key=True)
+    run_id = PackedIdField(max_length=32)
     agent_id = models.CharField(max_length=32)
     fence = models.PositiveIntegerField()
     state = models.CharField(max_length=10, default="granted")

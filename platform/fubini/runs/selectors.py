@@ -15,7 +15,7 @@ from fubini.datasets.models import Artifact
 from fubini.events.models import Event
 from fubini.ledger.selectors import HoldView, holds_of_run
 from fubini.runs.codec import spec_of
-from fubini.runs.documents import WITH_DOCUMENTS
+from fubini.runs.documents import WHY, WITH_DOCUMENTS
 from fubini.runs.engine import principal_of
 from fubini.runs.models import Attempt, Run, RunLabel, RunManifest, RunNode, RunPlace, RunRetention, RunSignal, Task
 
@@ -191,6 +191,7 @@ def task_get(project_ids: ProjectIds, task_id: str) -> Task | None:
 
 def _with_attempts(rows: QuerySet[Task]) -> QuerySet[Task]:
     attempts = attempts_joined(Attempt.objects.order_by("number"))
+    rows = rows.select_related(WHY)
     return rows.prefetch_related(Prefetch("attempts", queryset=attempts, to_attr="attempt_rows"))
 
 

@@ -65,6 +65,7 @@ def _none(_: Any) -> dict[str, Any]:
 
 def tasks_create(tasks: Sequence[Task], *, at_ms: int) -> None:
     """Open tasks; a (run, node, generation) that exists already is an IntegrityError for the whole batch."""
+    documents_keep(tasks)
     rows_create(TASK, tasks, at_ms=at_ms, data=lambda t: {"node_id": t.node_id, "template": t.template})
     _wake_dispatch()
 

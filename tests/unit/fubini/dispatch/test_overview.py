@@ -7,7 +7,6 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from fubini.common import clock
-from fubini.runs.models import Task
 from tests.support.rest import make_house, problem_of
 from tests.support.rows import make_attempt, make_place, make_project, make_run, make_task
 
@@ -43,10 +42,7 @@ def test_the_run_that_waits_longest_comes_first_with_its_reason() -> None:
     house = make_house()
     new, old = make_run(house.project, name="new"), make_run(house.project, name="old")
     make_task(new)
-    waiting = make_task(old)
-    Task.objects.filter(pk=waiting.pk).update(
-        why=[{"code": "budget", "missing_micros": 5}], why_since_ms=clock.now_ms() - 60_000
-    )
+    make_task(old, why=[{"code": "budget", "missing_micros": 5}], why_since_ms=clock.now_ms() - 60_000)
     make_run(house.project, name="busy")
     suspended = make_run(house.project, name="suspended", suspended=True, created_at_ms=clock.now_ms() - 1000)
     found = house.api["viewer"].get(f"projects/{house.project.slug}/overview").json()

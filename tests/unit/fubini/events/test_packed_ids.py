@@ -48,7 +48,7 @@ def test_ids_take_sixteen_bytes_and_are_found_and_read_as_text() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_events_stored_before_are_packed_by_the_migration_and_come_back_by_its_reverse() -> None:
     task, project, run = new_id(), new_id(), new_id()
-    latest = MigrationExecutor(connection).loader.graph.leaf_nodes("fubini_events")
+    latest = MigrationExecutor(connection).loader.graph.leaf_nodes()
     try:
         append(task, project_id=project, run_id=run)
         append("node-1", run_id=run)

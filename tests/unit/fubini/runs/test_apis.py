@@ -11,7 +11,7 @@ from fubini.common.ids import new_id
 from fubini.datasets.services import ArtifactDraft, artifacts_record, blob_record
 from fubini.runs.engine import ArtifactInput, ContainerKind, ContainerSpec, LeafOutcome, OutcomeKind, TaskSpec
 from fubini.runs.logs import log_append
-from fubini.runs.models import Attempt, Run, RunNode, RunSignal, Task
+from fubini.runs.models import Attempt, Run, RunNode, RunSignal
 from fubini.runs.results import AttemptEnd, attempts_end
 from tests.support.checking import HELLO
 from tests.support.rest import House, make_house, problem_of
@@ -338,10 +338,8 @@ def test_an_attempt_lost_by_the_site_costs_the_project_nothing(house: House, pla
 
 def test_tasks_are_filtered_and_show_what_they_wait_for(house: House, place: Place) -> None:
     run = make_run(house.project)
-    waits = make_task(run, "n-1")
-    Task.objects.filter(pk=waits.pk).update(
-        waiting_for=["budget"], why=[{"code": "budget", "missing_micros": 7, "hold_micros": 9, "available_micros": 2}]
-    )
+    why = [{"code": "budget", "missing_micros": 7, "hold_micros": 9, "available_micros": 2}]
+    waits = make_task(run, "n-1", waiting_for=["budget"], why=why)
     make_attempt(make_task(run, "n-2"), place)
     api = house.api["viewer"]
     rows = api.get(f"runs/{run.pk}/tasks?waiting_for=budget").json()["results"]

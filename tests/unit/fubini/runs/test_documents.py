@@ -109,7 +109,7 @@ def test_attempts_stored_before_keep_their_contents_through_the_migration_and_ba
         "placement": {"why": "burst", "considered": [{"pool_id": "p"}], "nodes": 1},
         "environment": {"hostname": "vm"},
     }
-    latest = MigrationExecutor(connection).loader.graph.leaf_nodes("fubini_runs")
+    latest = MigrationExecutor(connection).loader.graph.leaf_nodes()
     try:
         executor = MigrationExecutor(connection)
         before = executor.migrate([("fubini_runs", "0011_pages_by_id")]).apps

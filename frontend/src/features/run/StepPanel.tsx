@@ -9,6 +9,7 @@ import { Figure, Loaded, PhaseMark, Simulated, TaskMark } from "@/components/par
 import { Answer } from "@/features/again/Answer";
 import type { GraphNode } from "@/features/graph/layout";
 import { LogView } from "@/features/logs/LogView";
+import { TaskFailure } from "@/features/why/TaskFailure";
 import { TaskWhy } from "@/features/why/TaskWhy";
 import { duration, money, plain, size } from "@/lib/format";
 import type { TaskState } from "@/lib/states";
@@ -46,6 +47,7 @@ function Leaf({ run, node, waits }: { run: string; node: GraphNode; waits: boole
   return (
     <>
       {waits && <TaskWhy run={run} task={node.task} />}
+      {node.task_state === "failed" && <TaskFailure run={run} task={node.task} />}
       {task.isError && <ErrorNote error={task.error} />}
       <Group gap="lg">
         {node.queued_at_ms !== null && node.running_at_ms !== null && <Figure label={t("step.waited")} value={duration(node.running_at_ms - node.queued_at_ms)} />}

@@ -1,26 +1,38 @@
-import { Alert, List, Text } from "@mantine/core";
+// What holds a run back, reason by reason, each with a way to the step that waits longest for it.
+
+import { Anchor, List, Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
+import { Link } from "react-router";
 import { plain } from "@/lib/format";
 import { useRunWhy } from "@/queries";
+import { Framed } from "./Framed";
+import { type Reason, reasonText } from "./say";
 
 export function RunWhy({ run }: { run: string }) {
-  const { t } = useTranslation();
+  const { t } = useTranslation(["why", "base"]);
   const why = useRunWhy(run);
   if (!why.data) return null;
-  const groups = why.data.groups.filter((group) => group.sentence !== "");
+  const { data } = why;
+  const groups = data.groups.filter((group) => group.sentence !== "");
   return (
-    <Alert color={why.data.waiting > 0 && why.data.running === 0 ? "yellow" : "blue"} title={t("run.why")} p="xs">
-      <Text size="sm">{plain(why.data.sentence)}</Text>
-      {groups.length > 1 && (
-        <List size="sm">
-          {groups.map((group) => (
+    <Framed color={data.waiting > 0 && data.running === 0 ? "yellow" : "blue"} title={t("base:run.why")}>
+      {groups.length === 0 && <Text size="sm">{plain(data.sentence)}</Text>}
+      <List size="sm">
+        {groups.map((group) => {
+          const task = data.tasks.find((one) => one.code === group.code);
+          const first = (task?.reasons as Reason[] | undefined)?.[0];
+          return (
             <List.Item key={group.code}>
-              {group.tasks} × {plain(group.sentence)} {plain(group.next_step)}
+              {t("steps", { count: group.tasks })}: {first ? `${first.pool ? `${plain(first.pool)}: ` : ""}${reasonText(t, first)}` : plain(group.sentence)}{" "}
+              {task && (
+                <Anchor component={Link} size="sm" to={`/runs/${run}/steps?step=${encodeURIComponent(task.node_id)}`}>
+                  {t("look")}
+                </Anchor>
+              )}
             </List.Item>
-          ))}
-        </List>
-      )}
-      {groups.length === 1 && groups[0]!.next_step !== "" && <Text size="sm" c="dimmed">{plain(groups[0]!.next_step)}</Text>}
-    </Alert>
+          );
+        })}
+      </List>
+    </Framed>
   );
 }

@@ -1,44 +1,85 @@
-// Why a step waits: the sentence, the evidence per pool, what would start it.
+// Why a step waits: the sentence, the evidence per pool, when it starts by itself, and what would start it now.
 
-import { Alert, Table, Text } from "@mantine/core";
+import { Stack, Table, Text, Title } from "@mantine/core";
 import { useTranslation } from "react-i18next";
-import { ago, plain } from "@/lib/format";
+import { Loaded } from "@/components/parts";
+import { ago, duration, plain, timeOf } from "@/lib/format";
 import { useNow } from "@/lib/useNow";
 import { useTaskWhy } from "@/queries";
-
-interface Reason {
-  code?: string;
-  pool?: string | null;
-  site?: string | null;
-  sentence?: string;
-}
+import { type TaskStart, useTaskStart } from "@/queries/explain";
+import { Framed } from "./Framed";
+import { Options } from "./Options";
+import { type Reason, reasonText } from "./say";
 
 export function TaskWhy({ run, task }: { run: string; task: string }) {
-  const { t, i18n } = useTranslation();
+  const { t, i18n } = useTranslation(["why", "base"]);
   const why = useTaskWhy(run, task);
+  const start = useTaskStart(task, true);
   const now = useNow(true);
   if (!why.data) return null;
   const { data } = why;
-  const reasons = (data.reasons as Reason[]).filter((r) => r.pool);
+  const reasons = data.reasons as Reason[];
+  const first = reasons[0];
+  const perPool = reasons.filter((r) => r.pool);
+  const binding = first ? `${first.pool ? `${plain(first.pool)}: ` : ""}${reasonText(t, first)}` : plain(data.sentence);
   return (
-    <Alert color="yellow" title={t("why.waits")} p="xs">
-      <Text size="sm">{plain(data.sentence)}</Text>
-      {data.since_ms !== null && <Text size="xs" c="dimmed">{t("why.since", { when: ago(data.since_ms, now, i18n.language) })}</Text>}
-      {data.next_step !== "" && <Text size="sm" mt={4}><b>{t("why.next")}:</b> {plain(data.next_step)}</Text>}
-      {reasons.length > 0 && (
-        <Table fz="xs" mt={4} captionSide="top">
-          <Table.Caption>{t("why.perPool")}</Table.Caption>
-          <Table.Tbody>
-            {reasons.map((reason, i) => (
-              <Table.Tr key={i}>
-                <Table.Td>{plain(reason.pool ?? "")}</Table.Td>
-                <Table.Td>{t(`reason.${reason.code}`, { defaultValue: reason.code })}</Table.Td>
-                <Table.Td>{plain(reason.sentence ?? "")}</Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
+    <Framed color="yellow" title={t("waits")}>
+      <Stack gap="xs">
+        <div>
+          <Text size="sm" fw={600}>{binding}</Text>
+          {data.since_ms !== null && <Text size="xs" c="dimmed">{t("since", { when: ago(data.since_ms, now, i18n.language) })}</Text>}
+        </div>
+        <Loaded query={start}>{(found) => <Start run={run} start={found} now={now} />}</Loaded>
+        {perPool.length > 0 && (
+          <Table.ScrollContainer minWidth={300}>
+            <Table fz="xs" captionSide="top">
+              <Table.Caption>{t("perPool")}</Table.Caption>
+              <Table.Tbody>
+                {perPool.map((reason, i) => (
+                  <Table.Tr key={i}>
+                    <Table.Th scope="row">{plain(reason.pool ?? "")}</Table.Th>
+                    <Table.Td>{plain(reason.site ?? "")}</Table.Td>
+                    <Table.Td>{reasonText(t, reason)}</Table.Td>
+                  </Table.Tr>
+                ))}
+              </Table.Tbody>
+            </Table>
+          </Table.ScrollContainer>
+        )}
+      </Stack>
+    </Framed>
+  );
+}
+
+function Start({ run, start, now }: { run: string; start: TaskStart; now: number }) {
+  const { t, i18n } = useTranslation(["why", "base"]);
+  const { expected } = start;
+  const until = (ms: number) => duration(Math.max(0, ms - now));
+  const basis = expected && [
+    t(expected.whole ? "basis.simulated" : "basis.estimated", { queued: expected.queued, running: expected.running }),
+    t(expected.samples > 0 ? "basis.measured" : "basis.unmeasured"),
+    expected.low_ms !== null ? t("basis.checked", { count: expected.checked }) : t("basis.unchecked", { count: expected.checked }),
+  ];
+  return (
+    <>
+      {start.starts_now && <Text size="sm">{t("startsNow")}</Text>}
+      {expected && !start.starts_now && (
+        <div>
+          <Text size="sm">
+            <b>{t("expected")}:</b>{" "}
+            {expected.at_ms === null ? t("noStart") : <time dateTime={new Date(expected.at_ms).toISOString()} title={timeOf(expected.at_ms, i18n.language)}>{t("inAbout", { time: until(expected.at_ms) })}</time>}
+            {expected.low_ms !== null && expected.high_ms !== null && ` (${t("range", { low: until(expected.low_ms), high: until(expected.high_ms) })})`}
+            {expected.pool !== "" && `, ${plain(expected.pool)} · ${plain(expected.site)}`}
+          </Text>
+          {expected.at_ms !== null && basis && <Text size="xs" c="dimmed">{basis.join(t("basis.join"))}</Text>}
+        </div>
       )}
-    </Alert>
+      {!start.starts_now && (
+        <div>
+          <Title order={5} size="sm" mb={4}>{t("next")}</Title>
+          {start.options.length === 0 ? <Text size="sm">{t("nothing")}</Text> : <Options run={run} start={start} />}
+        </div>
+      )}
+    </>
   );
 }

@@ -1,0 +1,57 @@
+// The smallest changes that start a step, or mend it; each with a button for who may make it.
+
+import { Alert, Button, Checkbox, Group, Paper, Stack, Text } from "@mantine/core";
+import { useState } from "react";
+import { useTranslation } from "react-i18next";
+import { ErrorNote } from "@/components/ErrorNote";
+import { money, plain } from "@/lib/format";
+import { type TaskStart, useApplyOption } from "@/queries/explain";
+import { changeText } from "./say";
+
+const OF_STEP = new Set(["objective", "priority", "forgive", "walltime", "cpu", "memory", "disk", "place"]);
+
+export function Options({ run, start }: { run: string; start: TaskStart }) {
+  const { t } = useTranslation(["why", "base"]);
+  const apply = useApplyOption(run, start.task_id);
+  const [like, setLike] = useState(true);
+  const several = start.like > 1 && start.options.some((o) => o.changes.some((c) => OF_STEP.has(c.kind)));
+  if (apply.isSuccess)
+    return (
+      <Alert color="green" p="xs" role="status" title={t("applied")}>
+        <Text size="sm">{apply.data.tasks > 1 ? t("appliedTo", { count: apply.data.tasks }) : t("appliedNext")}</Text>
+      </Alert>
+    );
+  return (
+    <Stack gap="xs">
+      {start.options.map((option, i) => (
+        <Paper key={i} withBorder p="xs" component="section" aria-label={t("option", { n: i + 1 })}>
+          <Group justify="space-between" gap="xs" align="flex-start">
+            <Stack gap={2} style={{ flex: "1 1 14rem" }}>
+              {option.changes.map((change) => (
+                <Text size="sm" fw={600} key={`${change.kind} ${change.pool_id}`}>{changeText(t, change)}</Text>
+              ))}
+              {option.pool !== "" && (
+                <Text size="xs" c="dimmed">
+                  {t("thenIn", { pool: plain(option.pool), site: plain(option.site), price: option.price_micros ? money(option.price_micros) : t("free") })}
+                </Text>
+              )}
+              {!option.allowed && (
+                <Text size="xs">
+                  {t("needs", { who: [...new Set(option.changes.filter((c) => !c.allowed).map((c) => t(`who.${c.kind}`)))].join(", ") })}
+                </Text>
+              )}
+            </Stack>
+            {option.allowed && (
+              <Button size="xs" variant={i === 0 ? "filled" : "default"} loading={apply.isPending} onClick={() => apply.mutate({ option, like })}>
+                {option.changes[0]?.kind === "retry" ? t("retry") : t("apply")}
+              </Button>
+            )}
+          </Group>
+        </Paper>
+      ))}
+      {several && <Checkbox size="xs" checked={like} onChange={(e) => setLike(e.currentTarget.checked)} label={t("forLike", { count: start.like })} />}
+      {!start.complete && <Text size="xs" c="dimmed">{t("incomplete")}</Text>}
+      {apply.isError && <ErrorNote error={apply.error} />}
+    </Stack>
+  );
+}

@@ -1,0 +1,70 @@
+"""A step that cannot start says why and what would start it; making that change starts it. In both languages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Eyes
+from tests.support.stack import ROOT, Stack
+
+pytestmark = [pytest.mark.needs("browser"), pytest.mark.needs("pages"), pytest.mark.timeout(240)]
+
+WORDS = {
+    language: {
+        name: json.loads(Path(ROOT, "frontend", "src", "i18n", language[:2], f"{name}.json").read_text())
+        for name in ("base", "why")
+    }
+    for language in ("en-US", "zh-CN")
+}
+
+
+def manifest(name: str, extra: str, source: str) -> str:
+    return (
+        f"apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {{generateName: {name}-}}\n"
+        "spec:\n  entrypoint: main\n  templates:\n"
+        f"  - name: main\n{extra}"
+        f"    script: {{image: busybox, command: [sh], source: '{source}'"
+    )
+
+
+TOO_LARGE = manifest("greedy", "", "echo small after all") + ", resources: {requests: {memory: 900Gi}}}\n"
+FAILING = manifest("broken", "", "echo the last straw; exit 3") + "}\n"
+
+
+@pytest.mark.parametrize("language", ["en-US", "zh-CN"])
+def test_applying_the_offered_change_starts_a_step_that_cannot_start(
+    live: Stack, eyes: Callable[..., Eyes], language: str
+) -> None:
+    words = WORDS[language]
+    run = live.submit(TOO_LARGE)
+    seen = eyes(language, scheme="dark" if language == "zh-CN" else "light")
+    page = seen.page
+    seen.go(f"/runs/{run}")
+    page.get_by_role("link", name=words["why"]["look"]).click()  # from the run's reason to the step that waits
+    page.get_by_text(words["why"]["perPool"]).wait_for()
+    option = page.get_by_role("region", name=words["why"]["option"].replace("{{n}}", "1"))
+    option.wait_for()
+    assert page.get_by_text(words["why"]["noStart"]).count() == 1
+    seen.look("1-waits")
+    option.get_by_role("button", name=words["why"]["apply"]).click()
+    page.get_by_text(words["base"]["state"]["succeeded"], exact=True).first.wait_for(timeout=60_000)  # nobody reloads
+    seen.look("2-started")
+    assert live.wait(run, 10)["state"] == "succeeded"
+
+
+def test_a_failed_step_says_why_with_its_last_lines(live: Stack, eyes: Callable[..., Eyes]) -> None:
+    run = live.submit(FAILING)
+    live.wait(run, 60)
+    seen = eyes()
+    page = seen.page
+    seen.go(f"/runs/{run}/steps")
+    page.get_by_role("listitem").get_by_role("button").first.click()
+    page.get_by_text("Why it failed").wait_for()
+    page.get_by_text("The command itself failed.").wait_for()
+    page.locator("pre").get_by_text("the last straw").first.wait_for()
+    page.get_by_role("button", name="Run again", exact=True).last.wait_for()
+    seen.look("failed")

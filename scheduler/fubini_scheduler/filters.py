@@ -84,16 +84,17 @@ def group_blocks(task: TaskRequest, pool: Pool, group: NodeGroup, labels: Mappin
         return Reason(
             code.SELECTOR, pool.id, (("needed", required_text(task.required)), ("found", _found(task, labels)))
         )
-    devices = dict(group.devices)
+    devices = dict(group.devices if group.whole_devices is None else group.whole_devices)
     for name, count in task.devices:
         if count > devices.get(name, 0):
             figures = (("needed", count), ("device", name), ("limit", devices.get(name, 0)))
             return Reason(code.DEVICES, pool.id, figures)
     cores = group.cpu_millis if group.whole_cpu_millis is None else group.whole_cpu_millis
+    memory = group.memory_bytes if group.whole_memory_bytes is None else group.whole_memory_bytes
     for needed, limit, too_large in (
         (task.cpu_millis, cores, code.CPU_TOO_LARGE),
         (task.cpu_millis + task.room_beside_cpu_millis, cores, code.NO_ROOM_BESIDE),
-        (task.memory_bytes, group.memory_bytes, code.MEMORY_TOO_LARGE),
+        (task.memory_bytes, memory, code.MEMORY_TOO_LARGE),
         (task.disk_bytes, group.disk_bytes or task.disk_bytes, code.DISK_TOO_LARGE),
     ):
         if needed > limit:
@@ -115,6 +116,15 @@ def pool_is_shut(pool: Pool) -> Reason | None:
     if not pool.reachable:
         return Reason(ReasonCode.AGENT_AWAY, pool.id)
     return None
+
+
+def nodes_are_shut(task: TaskRequest, pool: Pool, group: NodeGroup) -> Reason | None:
+    """Too few nodes of the group are left that take new work."""
+    shut = {index for index in group.unavailable_nodes if 0 <= index < group.nodes}
+    if group.nodes - len(shut) >= task.gang_nodes:
+        return None
+    figures = (("cordoned", len(shut)), ("nodes", group.nodes), ("reason", group.unavailable_reason))
+    return Reason(ReasonCode.NODES_CORDONED, pool.id, figures)
 
 
 def required_text(required: tuple[tuple[Requirement, ...], ...]) -> str:

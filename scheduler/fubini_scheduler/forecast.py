@@ -21,6 +21,7 @@ _BY_HAND = frozenset(
         ReasonCode.PROJECT_PAUSED,
         ReasonCode.PROJECT_UNKNOWN,
         ReasonCode.POOL_PAUSED,
+        ReasonCode.NODES_CORDONED,
         ReasonCode.AGENT_AWAY,
     }
 )

@@ -37,6 +37,7 @@ class ReasonCode(StrEnum):
     BURST_PRICE = "burst_price"
     SCORED_WORSE = "scored_worse"
     POOL_PAUSED = "pool_paused"
+    NODES_CORDONED = "nodes_cordoned"
     AGENT_AWAY = "agent_away"
     AVOIDED = "avoided"
     # of a pool that cannot run it as it is written
@@ -81,6 +82,7 @@ SENTENCES: dict[ReasonCode, str] = {
     ReasonCode.BURST_PRICE: "Overflow here costs {price_micros:money}; at most {limit_micros:money} is allowed.",
     ReasonCode.SCORED_WORSE: "Could start it now for {price_micros:money}, but another pool serves the objective better.",
     ReasonCode.POOL_PAUSED: "The pool is paused: {reason}",
+    ReasonCode.NODES_CORDONED: "Its nodes take no new steps ({cordoned} of {nodes} are cordoned): {reason}",
     ReasonCode.AGENT_AWAY: "No agent of the pool has been heard from lately.",
     ReasonCode.AVOIDED: "An earlier attempt failed here through no fault of the step; other places are tried first.",
     ReasonCode.POOL_NOT_ALLOWED: "The project may not use this pool.",
@@ -108,6 +110,7 @@ WAITING_FOR: dict[ReasonCode, str] = {
     ReasonCode.PAUSED: "pause",
     ReasonCode.PROJECT_PAUSED: "pause",
     ReasonCode.POOL_PAUSED: "pause",
+    ReasonCode.NODES_CORDONED: "pause",
     ReasonCode.BUDGET: "budget",
     ReasonCode.RUN_BUDGET: "run_budget",
 }

@@ -12,7 +12,14 @@ from operator import attrgetter
 from typing import Any
 
 from fubini_scheduler.capacity import Capacity, GroupState, MachineState, Picker, PoolState
-from fubini_scheduler.filters import group_blocks, labels_of, pool_blocks, pool_is_shut, preference_points
+from fubini_scheduler.filters import (
+    group_blocks,
+    labels_of,
+    nodes_are_shut,
+    pool_blocks,
+    pool_is_shut,
+    preference_points,
+)
 from fubini_scheduler.model import Policy, Pool, PoolKind, SiteId, Snapshot, TaskRequest
 from fubini_scheduler.reasons import RANK, Reason, ReasonCode
 
@@ -198,7 +205,7 @@ class Shapes:
                 candidate = Candidate(
                     task, self._capacity.pools[pool.id], state, machine, self._policy, tier=tier, points=points
                 )
-                blocked = _machine_blocks(candidate)
+                blocked = _machine_blocks(candidate) or nodes_are_shut(task, pool, state.group)
                 if blocked is None:
                     found.append(candidate)
             if blocked is not None and (why is None or RANK[blocked.code] < RANK[why.code]):

@@ -59,6 +59,7 @@ class ChangeKind(StrEnum):
     RUN_LIMIT = "run_limit"  # amount: micros more
     BUDGET = "budget"  # amount: micros more
     RESUME_POOL = "resume_pool"  # target: the pool
+    UNCORDON = "uncordon"  # target: the pool all of whose nodes take work again
     QUOTA_RUNNING = "quota_running"  # amount: the new limit
     QUOTA_CPU = "quota_cpu"  # amount: the new limit, milli-cores
     RESUME_PROJECT = "resume_project"
@@ -141,6 +142,10 @@ def _changed(snapshot: Snapshot, task: TaskRequest, change: Change) -> tuple[Sna
         case kinds.RESUME_POOL:
             pools = tuple(replace(p, paused=None) if p.id == change.target else p for p in snapshot.pools)
             snapshot = replace(snapshot, pools=pools)
+        case kinds.UNCORDON:
+            ids = next(p.node_group_ids for p in snapshot.pools if p.id == change.target)
+            groups = tuple(replace(g, unavailable_nodes=()) if g.id in ids else g for g in snapshot.node_groups)
+            snapshot = replace(snapshot, node_groups=groups)
         case kinds.RESUME_ALL:
             snapshot = replace(snapshot, paused=None)
         case kinds.BUDGET | kinds.QUOTA_RUNNING | kinds.QUOTA_CPU | kinds.RESUME_PROJECT:
@@ -411,6 +416,8 @@ class _Search:
                 yield Change(kinds.RESUME_PROJECT)
             case code.POOL_PAUSED:
                 yield Change(kinds.RESUME_POOL, target=pool_id)
+            case code.NODES_CORDONED:
+                yield Change(kinds.UNCORDON, target=pool_id)
             case code.QUOTA_RUNNING:
                 yield Change(kinds.QUOTA_RUNNING, amount=int(figures["running"]) + 1)
             case code.QUOTA_CPU:
@@ -499,6 +506,9 @@ def _most_left(task: TaskRequest, pool: Pool, group_id: str, capacity: Capacity,
     if len(free) < task.gang_nodes:
         return 0
     left = int(free[task.gang_nodes - 1])
+    whole = {CPU: state.group.whole_cpu_millis, MEMORY: state.group.whole_memory_bytes}.get(row)
+    if whole is not None:
+        left = min(left, whole)
     machine = capacity.machine_of(state.group)
     if machine is not None:
         if machine.tasks < task.gang_nodes:
@@ -512,7 +522,11 @@ def _most_left(task: TaskRequest, pool: Pool, group_id: str, capacity: Capacity,
 
 def _key(change: Change) -> str:
     """What of two changes only one can be made: two pools may both be resumed, two amounts of memory not both asked for."""
-    return f"{change.kind}:{change.target}" if change.kind is ChangeKind.RESUME_POOL else change.kind.value
+    return (
+        f"{change.kind}:{change.target}"
+        if change.kind in (ChangeKind.RESUME_POOL, ChangeKind.UNCORDON)
+        else change.kind.value
+    )
 
 
 def _grown(state: _State, change: Change) -> _State | None:

@@ -23,6 +23,7 @@ from fubini.runs.limits import RunLimits
 from fubini.runs.models import Run, Task
 from fubini.runs.services import run_update
 from fubini.sites.authorize import authorize_site
+from fubini.sites.cordons import pool_uncordon
 from fubini.sites.models import Pool
 from fubini.sites.selectors import pool_find
 from fubini.sites.services import pause_set
@@ -34,6 +35,7 @@ _AMOUNTS = {
     ChangeKind.DISK: "disk_bytes",
     ChangeKind.WALLTIME: "walltime_s",
 }
+_OF_POOLS = (ChangeKind.PLACE, ChangeKind.RESUME_POOL, ChangeKind.UNCORDON)
 _RETRY_WHAT = ("memory_bytes", "walltime_s")
 
 
@@ -70,7 +72,7 @@ def changes_apply(
             continue
         kind = ChangeKind(change.kind)
         made = Change(kind, amount=change.amount, target=change.pool_id, word=change.word)
-        pool = _pool(principal, change) if kind in (ChangeKind.PLACE, ChangeKind.RESUME_POOL) else None
+        pool = _pool(principal, change) if kind in _OF_POOLS else None
         done.append(change_sentence(made, pool))
         if kind in _AMOUNTS:
             asks[_AMOUNTS[kind]] = _amount(change)
@@ -107,6 +109,9 @@ def _elsewhere(task: Task, kind: ChangeKind, change: Wanted, pool: Pool | None, 
     elif kind is ChangeKind.RESUME_POOL and pool is not None:
         authorize_site(principal, pool.site)
         pause_set(pool=pool, reason="", actor=actor)
+    elif kind is ChangeKind.UNCORDON and pool is not None:
+        authorize_site(principal, pool.site)
+        pool_uncordon(pool=pool, actor=actor)
     elif kind is ChangeKind.RESUME_ALL:
         authorize_admin(principal)
         pause_set(reason="", actor=actor)

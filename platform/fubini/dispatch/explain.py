@@ -219,7 +219,7 @@ class _Rights:
             return self._does("run.update")
         if kind is ChangeKind.RESUME_PROJECT:
             return self._does("project.pause")
-        if kind is ChangeKind.RESUME_POOL:
+        if kind in (ChangeKind.RESUME_POOL, ChangeKind.UNCORDON):
             return site is not None and may_run_site(self._principal, site)
         return self._principal.administers and kind in (ChangeKind.BUDGET, ChangeKind.RESUME_ALL)
 
@@ -236,7 +236,7 @@ def who_may(kind: str) -> str:
         return f"a {ACTIONS['run.update'].role.value} of the project"
     if kind == ChangeKind.RESUME_PROJECT:
         return f"a {ACTIONS['project.pause'].role.value} of the project"
-    if kind == ChangeKind.RESUME_POOL:
+    if kind in (ChangeKind.RESUME_POOL, ChangeKind.UNCORDON):
         return "an owner of the site or an administrator"
     return "an administrator"
 
@@ -297,6 +297,7 @@ def change_sentence(change: Change, pool: Pool | None = None) -> str:
         kinds.RUN_LIMIT: f"Raise the run's cost limit by {_money(change.amount)}.",
         kinds.BUDGET: f"Raise the project's budget by {_money(change.amount)}.",
         kinds.RESUME_POOL: f"Resume the pool {place}.",
+        kinds.UNCORDON: f"Let the nodes of {place} take new steps again.",
         kinds.QUOTA_RUNNING: f"Let the project run {change.amount} steps at once.",
         kinds.QUOTA_CPU: f"Let the project use {change.amount / 1000:g} cores at once.",
         kinds.RESUME_PROJECT: "Resume the project.",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ from fubini.runs.engine import LeafOutcome, OutcomeKind
 from fubini.runs.limits import RunLimits
 from fubini.runs.models import Attempt, Lease, Run, RunPlace, Task
 from fubini.runs.transitions import attempts_create, tasks_move
-from fubini.sites.models import Agent, Price
+from fubini.sites.models import Agent, NodeGroup, Pause, Pool, Price
 from fubini_scheduler import model as core
 from fubini_scheduler.reasons import WAITING_FOR
 
@@ -72,7 +72,8 @@ def _apply(world: World, placements: Sequence[core.Placement], at_ms: int, total
         .filter(pk__in=[p.task_id for p in placements], state="queued")
         .defer("spec", "outcome")
     }
-    fresh = [p for p in placements if p.task_id in tasks and tasks[p.task_id].version == p.task_version]
+    shut = _shut(placements)
+    fresh = [p for p in placements if p.task_id in tasks and tasks[p.task_id].version == p.task_version and not shut(p)]
     counted.stale += len(placements) - len(fresh)
     runs = {
         r.pk: r
@@ -167,6 +168,26 @@ def _apply(world: World, placements: Sequence[core.Placement], at_ms: int, total
     total.leased += len(attempts)
     total.stale += counted.stale
     total.parked += counted.parked
+
+
+def _shut(placements: Sequence[core.Placement]) -> Callable[[core.Placement], bool]:
+    """Which placements go where no new lease may go any more: the pauses and cordons as they stand in this transaction.
+
+    The rows are locked, so a pause or cordon either is seen here or waits until these leases are granted.
+    """
+    everything = Pause.objects.exclude(reason="").exists()
+    pools = set(
+        Pool.objects.select_for_update().filter(pk__in={p.pool_id for p in placements}).order_by("pk")
+        .exclude(paused_reason="").values_list("pk", flat=True)
+    )  # fmt: skip
+    rows = NodeGroup.objects.select_for_update().filter(pk__in={p.node_group_id for p in placements}).order_by("pk")
+    cordons = dict(rows.values_list("pk", "cordons"))
+
+    def shut(placement: core.Placement) -> bool:
+        found = cordons.get(placement.node_group_id) or {}
+        return everything or placement.pool_id in pools or any(str(i) in found for i in placement.node_indexes)
+
+    return shut
 
 
 def _places(world: World, placements: Sequence[core.Placement]) -> dict[str, Agent | None]:

@@ -17,6 +17,7 @@ from django.db import close_old_connections
 from fubini.common import bell, clock
 from fubini.common.collector import collector_for_large_state
 from fubini.crons.services import crons_pass
+from fubini.dispatch.draining import drains_step
 from fubini.dispatch.expiry import holds_extend, leases_expire
 from fubini.dispatch.grants import Granted, WhyMemory, placements_apply, reasons_write, unreadable_refuse
 from fubini.dispatch.leader import Leadership
@@ -63,6 +64,7 @@ class Loop:
             self._slow_at = started
             self._guarded("expiry", lambda: leases_expire(at_ms=clock.now_ms()), 0)
             self._guarded("extension", lambda: holds_extend(at_ms=clock.now_ms()), 0)
+            self._guarded("drains", lambda: drains_step(at_ms=clock.now_ms()), 0)
             fed += self._guarded("crons", lambda: crons_pass(at_ms=clock.now_ms()), 0)
             self._lock_after = self._guarded(
                 "locks", lambda: locks_tend(at_ms=clock.now_ms(), after=self._lock_after), ""

@@ -272,6 +272,8 @@ def _group(group: NodeGroup, depth: int, serving_cpu_millis: int) -> core.NodeGr
         nodes=group.nodes,
         cpu_millis=group.cpu_millis * factor,
         whole_cpu_millis=group.cpu_millis if factor > 1 else None,
+        whole_memory_bytes=group.memory_bytes if factor > 1 else None,
+        whole_devices=_devices(group.devices) if factor > 1 else None,
         serving_cpu_millis=serving_cpu_millis,
         memory_bytes=group.memory_bytes * factor,
         disk_bytes=group.disk_bytes,
@@ -281,6 +283,8 @@ def _group(group: NodeGroup, depth: int, serving_cpu_millis: int) -> core.NodeGr
         simulated=group.simulated,
         machine_id=core.MachineId(group.machine_id) if group.machine_id and group.machine_cpu_millis else None,
         speed_permille=group.speed_permille,
+        unavailable_nodes=tuple(sorted(int(index) for index in group.cordons)),
+        unavailable_reason="; ".join(dict.fromkeys(c["reason"] for c in group.cordons.values()))[:200],
     )
 
 

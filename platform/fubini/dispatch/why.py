@@ -25,6 +25,7 @@ NEXT_STEPS = {
     "paused": "An administrator resumes it: fubini unpause.",
     "project_paused": "A maintainer resumes the project: fubini unpause --project NAME.",
     "pool_paused": "Wait until the pool is resumed, or let the step run elsewhere.",
+    "nodes_cordoned": "Wait until its nodes take steps again, or let the step run elsewhere.",
     "pool_slots": "It starts when a slot is free.",
     "nodes_busy": "It starts when running steps end.",
     "daemons_busy": "It starts when a run that has a daemon there ends.",

@@ -244,7 +244,8 @@ def _compare(agent: Agent, request: wire.SyncRequest, at_ms: int, *, renew: bool
             continue
         elif lease.state == "granted":
             if attempt.cancel_reason:
-                lost.append(AttemptEnd(attempt, "cancelled", "", attempt.cancel_reason))
+                state = "preempted" if attempt.cancel_reason.startswith("preempt") else "cancelled"
+                lost.append(AttemptEnd(attempt, state, "", attempt.cancel_reason))
             elif not agent.draining:
                 start.append(attempt)
         elif renew and not _older(agent, request):

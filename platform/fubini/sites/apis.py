@@ -18,6 +18,8 @@ from fubini.rest.serializers import PauseBody
 from fubini.rest.views import ApiViews, operation
 from fubini.sites import selectors, services
 from fubini.sites import serializers as s
+from fubini.sites.authorize import authorize_site
+from fubini.sites.cordons import nodes_cordon, nodes_uncordon, pool_cordon, pool_uncordon
 from fubini.sites.models import JoinToken, NodeGroup, Pool, Site
 
 
@@ -59,6 +61,22 @@ class NodeGroups(ApiViews):
         authorize_admin(self.principal)
         group = services.node_group_set(site=site, actor=self.principal.actor, **self.body)
         return self.reply(group, etag=group)
+
+    @operation("Cordon or drain nodes of a group (the site's owners).", body=s.NodesCordonAsk, reply=s.NodeGroupOut)
+    def cordon(self, request: Request, ref: str, name: str) -> Response:
+        """For every pool over the group; see `/pools/{id}/cordon`."""
+        site = selectors.site_find(self.principal, ref)
+        group = selectors.node_group_find(site, name)
+        authorize_site(self.principal, site)
+        fields = {"nodes": [], **self.body}
+        return self.reply(nodes_cordon(group=group, actor=self.principal.actor, **fields))
+
+    @operation("Let nodes of a group take steps again (the site's owners).", body=s.NodesAsk, reply=s.NodeGroupOut)
+    def uncordon(self, request: Request, ref: str, name: str) -> Response:
+        site = selectors.site_find(self.principal, ref)
+        group = selectors.node_group_find(site, name)
+        authorize_site(self.principal, site)
+        return self.reply(nodes_uncordon(group=group, nodes=self.body.get("nodes", []), actor=self.principal.actor))
 
 
 class Pools(ApiViews):
@@ -110,18 +128,33 @@ class Pools(ApiViews):
         services.pool_update(pool=pool, actor=self.principal.actor, expected_version=expected, **fields)
         return self._shown(id)
 
-    @operation("Stop new steps in this pool; running ones finish (administrators).", body=PauseBody, reply=s.PoolOut)
+    @operation("Stop new steps in this pool; running ones finish (the site's owners).", body=PauseBody, reply=s.PoolOut)
     def pause(self, request: Request, id: str) -> Response:
         pool = selectors.pool_find(self.principal, id)
-        authorize_admin(self.principal)
+        authorize_site(self.principal, pool.site)
         services.pause_set(pool=pool, reason=self.body["reason"], actor=self.principal.actor)
         return self._shown(id)
 
-    @operation("Go on (administrators).", reply=s.PoolOut)
+    @operation("Go on (the site's owners).", reply=s.PoolOut)
     def resume(self, request: Request, id: str) -> Response:
         pool = selectors.pool_find(self.principal, id)
-        authorize_admin(self.principal)
+        authorize_site(self.principal, pool.site)
         services.pause_set(pool=pool, reason="", actor=self.principal.actor)
+        return self._shown(id)
+
+    @operation("Cordon or drain a pool (the site's owners).", body=s.CordonAsk, reply=s.PoolOut)
+    def cordon(self, request: Request, id: str) -> Response:
+        """No new leases; with `grace_s`, what still runs after it is given back and runs again elsewhere, at the site's cost."""
+        pool = selectors.pool_find(self.principal, id)
+        authorize_site(self.principal, pool.site)
+        pool_cordon(pool=pool, actor=self.principal.actor, **self.body)
+        return self._shown(id)
+
+    @operation("Let a pool and its nodes take steps again (the site's owners).", reply=s.PoolOut)
+    def uncordon(self, request: Request, id: str) -> Response:
+        pool = selectors.pool_find(self.principal, id)
+        authorize_site(self.principal, pool.site)
+        pool_uncordon(pool=pool, actor=self.principal.actor)
         return self._shown(id)
 
     def _shown(self, id: str) -> Response:
@@ -200,13 +233,13 @@ class PauseAll(ApiViews):
 
 
 class JoinTokens(ApiViews):
-    @operation("List a site's join tokens (administrators).", reply=s.JoinTokenOut, many=True)
+    @operation("List a site's join tokens (its owners).", reply=s.JoinTokenOut, many=True)
     def list(self, request: Request, ref: str) -> Response:
         site = self._site(ref)
         return self.page(selectors.join_tokens_of(site), ("-id",))
 
     @operation(
-        "Make a one-use join token; its text is shown only now (administrators).",
+        "Make a one-use join token; its text is shown only now (the site's owners).",
         body=s.JoinTokenCreate,
         reply=s.JoinTokenMade,
         status=201,
@@ -220,7 +253,7 @@ class JoinTokens(ApiViews):
         )
         return self.reply(token)
 
-    @operation("Make an unused join token useless (administrators).", status=204)
+    @operation("Make an unused join token useless (the site's owners).", status=204)
     def destroy(self, request: Request, ref: str, id: str) -> Response:
         token = JoinToken.objects.filter(site=self._site(ref), pk=id).select_related("site").first()
         if token is None:
@@ -230,7 +263,7 @@ class JoinTokens(ApiViews):
 
     def _site(self, ref: str) -> Site:
         site = selectors.site_find(self.principal, ref)
-        authorize_admin(self.principal)
+        authorize_site(self.principal, site)
         return site
 
 
@@ -252,10 +285,10 @@ class Agents(ApiViews):
         agent = selectors.agent_find(self.principal, id)
         return self.reply(agent, etag=agent)
 
-    @operation("Drain an agent, or end that (administrators).", body=s.AgentChange, reply=s.AgentOut, if_match=True)
+    @operation("Drain an agent, or end that (the site's owners).", body=s.AgentChange, reply=s.AgentOut, if_match=True)
     def update(self, request: Request, id: str) -> Response:
         agent = selectors.agent_find(self.principal, id)
-        authorize_admin(self.principal)
+        authorize_site(self.principal, agent.site)
         expected = self.match(agent)
         if "draining" in self.body:
             services.agent_drain(

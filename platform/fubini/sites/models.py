@@ -84,6 +84,7 @@ class NodeGroup(models.Model):
     accelerator = models.CharField(max_length=48, blank=True, default="")
     simulated = models.BooleanField(default=False)  # the accelerator class is declared, not real
     speed_permille = models.PositiveIntegerField(default=1000)
+    cordons = models.JSONField(default=dict)  # node index as text -> {reason, by, at_ms, drain_at_ms (None: runs go on)}
     version = models.PositiveIntegerField(default=1)
 
     class Meta:
@@ -107,6 +108,7 @@ class Pool(models.Model):
     max_walltime_s = models.PositiveIntegerField(null=True)
     labels = models.JSONField(default=dict)
     paused_reason = models.CharField(max_length=200, blank=True, default="")
+    drain_at_ms = models.BigIntegerField(null=True)  # while it is paused: when what still runs there is given back
     projects = models.ManyToManyField("fubini_projects.Project", blank=True, related_name="pools")  # empty = all
     version = models.PositiveIntegerField(default=1)
 

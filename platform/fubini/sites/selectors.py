@@ -92,6 +92,14 @@ def node_groups_of(site: Site) -> QuerySet[NodeGroup]:
     return NodeGroup.objects.filter(site=site)
 
 
+def node_group_find(site: Site, name: str) -> NodeGroup:
+    """A site's node group of this name."""
+    found = NodeGroup.objects.filter(site=site, name=name).first() if "\x00" not in name else None
+    if found is None:
+        raise NotFound(f"{site.name} has no node group of that name.")
+    return found
+
+
 def join_tokens_of(site: Site) -> QuerySet[JoinToken]:
     """A site's join tokens, used and expired ones too."""
     return JoinToken.objects.filter(site=site).select_related("used_by")

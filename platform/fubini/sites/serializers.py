@@ -44,6 +44,33 @@ class SiteChange(BodySerializer):
     )
 
 
+class CordonOut(ReplySerializer):
+    node = serializers.IntegerField(help_text="Its index in the group.")
+    reason = serializers.CharField()
+    by = serializers.CharField()
+    at_ms = serializers.IntegerField()
+    drain_at_ms = serializers.IntegerField(allow_null=True, help_text="When what still runs there is given back; null: never.")
+
+
+class CordonAsk(BodySerializer):
+    reason = serializers.CharField(max_length=200, help_text="Every waiting step repeats it.")
+    grace_s = serializers.IntegerField(
+        min_value=0, max_value=30 * 86_400, required=False, allow_null=True,
+        help_text="Drain: what still runs after so many seconds is given back, at the site's cost; left out: it finishes.",
+    )  # fmt: skip
+
+
+class NodesCordonAsk(CordonAsk):
+    nodes = serializers.ListField(
+        child=serializers.IntegerField(min_value=0, max_value=100_000), required=False, max_length=10_000,
+        help_text="Indexes of nodes in the group; none: all.",
+    )  # fmt: skip
+
+
+class NodesAsk(BodySerializer):
+    nodes = NodesCordonAsk().fields["nodes"]
+
+
 class NodeGroupOut(ReplySerializer):
     id = serializers.CharField()
     name = serializers.CharField()
@@ -57,6 +84,12 @@ class NodeGroupOut(ReplySerializer):
     simulated = serializers.BooleanField(help_text="The accelerator class is declared, not real.")
     speed_permille = serializers.IntegerField()
     machine_cpu_millis = serializers.IntegerField(help_text="Real cores of the machine it shares; 0: not shared.")
+    cordons = serializers.SerializerMethodField(help_text="Nodes that take no new steps.")
+
+    @extend_schema_field(CordonOut(many=True))
+    def get_cordons(self, group: Any) -> Any:
+        found = [{"node": int(index), **said} for index, said in group.cordons.items()]
+        return CordonOut(sorted(found, key=lambda c: c["node"]), many=True).data
 
 
 class NodeGroupPut(BodySerializer):
@@ -125,7 +158,8 @@ class PoolOut(ReplySerializer):
     bandwidth_measured_bytes = serializers.IntegerField(
         source="site.link_measured_bytes", help_text="The transfers that figure stands on; 0: it is only declared."
     )
-    paused_reason = serializers.CharField(allow_blank=True)
+    paused_reason = serializers.CharField(allow_blank=True, help_text="Why it takes no new steps; empty when it does.")
+    drain_at_ms = serializers.IntegerField(allow_null=True, help_text="When what still runs there is given back.")
     node_groups = NodeGroupOut(many=True)
     agents = PoolAgentOut(many=True, source="live_agents")
     projects = serializers.SerializerMethodField(help_text="Slugs of those it is kept for; empty: open to all.")

@@ -76,7 +76,7 @@ class Joined:
     pool: Pool
 
 
-def _note(topic: str, what: str, entity: Any, actor: str, data: Mapping[str, Any] | None = None) -> None:
+def place_note(topic: str, what: str, entity: Any, actor: str, data: Mapping[str, Any] | None = None) -> None:
     """The audit entry and the event of one change."""
     audit_append(actor=actor, action=f"{topic}.{what}", target=f"{topic}:{entity.pk}", data=data)
     events_append(
@@ -116,7 +116,7 @@ def site_create(*, name: str, actor: str, title: str = "", region: str = "", pre
     if Site.objects.filter(name=name).exists():
         raise NameTaken(f"There is a site named {name!r}.", next_step="Choose another name.", found=name)
     site = Site.objects.create(name=name, title=title, region=region, preference=preference)
-    _note("site", "create", site, actor, {"name": name})
+    place_note("site", "create", site, actor, {"name": name})
     return site
 
 
@@ -146,7 +146,7 @@ def site_update(
             )
         site.owners.set(found)
         allowed["owners"] = sorted(u.username for u in found)
-    _note("site", "update", site, actor, allowed)
+    place_note("site", "update", site, actor, allowed)
     return site
 
 
@@ -180,7 +180,7 @@ def node_group_set(*, site: Site, name: str, actor: str, **facts: Any) -> NodeGr
             setattr(group, key, facts[key])
         group.version += 1
         group.save()
-    _note("node_group", "create" if created else "update", group, actor, {"site": site.name, "name": name})
+    place_note("node_group", "create" if created else "update", group, actor, {"site": site.name, "name": name})
     return group
 
 
@@ -219,7 +219,7 @@ def pool_create(
     )
     pool.node_groups.set(node_groups)
     pool.projects.set(Project.objects.filter(pk__in=project_ids))
-    _note("pool", "create", pool, actor, {"site": site.name, "name": name, "kind": kind})
+    place_note("pool", "create", pool, actor, {"site": site.name, "name": name, "kind": kind})
     return pool
 
 
@@ -247,7 +247,7 @@ def pool_update(
         pool.node_groups.set(node_groups)
     if project_ids is not None:
         pool.projects.set(Project.objects.filter(pk__in=project_ids))
-    _note("pool", "update", pool, actor, {k: v for k, v in changes.items() if k in allowed})
+    place_note("pool", "update", pool, actor, {k: v for k, v in changes.items() if k in allowed})
     return pool
 
 
@@ -292,7 +292,7 @@ def price_set(
         egress_gib_micros=egress_gib_micros,
         created_by=actor,
     )
-    _note("pool", "price", pool, actor, {"version": price.version, "core_hour_micros": core_hour_micros})
+    place_note("pool", "price", pool, actor, {"version": price.version, "core_hour_micros": core_hour_micros})
     return price
 
 
@@ -312,7 +312,7 @@ def join_token_create(*, site: Site, actor: str, ttl_s: int = JOIN_TTL_S) -> tup
     token = JoinToken.objects.create(
         site=site, prefix=prefix, digest=digest, created_by=actor, expires_at=clock.now() + timedelta(seconds=ttl_s)
     )
-    _note("site", "join_token", site, actor, {"token": token.pk, "ttl_s": ttl_s})
+    place_note("site", "join_token", site, actor, {"token": token.pk, "ttl_s": ttl_s})
     return token, text
 
 
@@ -320,7 +320,7 @@ def join_token_create(*, site: Site, actor: str, ttl_s: int = JOIN_TTL_S) -> tup
 def join_token_revoke(*, token: JoinToken, actor: str) -> None:
     """Make an unused join token useless; used and expired ones are left as they are."""
     if JoinToken.objects.filter(pk=token.pk, used_at=None).update(expires_at=clock.now()):
-        _note("site", "join_token_revoke", token.site, actor, {"token": token.pk})
+        place_note("site", "join_token_revoke", token.site, actor, {"token": token.pk})
 
 
 _REFUSED = "The join token is unknown, used or expired."
@@ -355,7 +355,7 @@ def agent_join(*, token: str, offer: AgentOffer) -> Joined:
     group = _group_put(site, offer, name)
     pool = _pool_put(site, offer, name, agent, group)
     JoinToken.objects.filter(pk=row.pk).update(used_by=agent)
-    _note("agent", "join", agent, f"agent:{agent.pk}"[:80], {"site": site.name, "name": name, "pool": pool.name})
+    place_note("agent", "join", agent, f"agent:{agent.pk}"[:80], {"site": site.name, "name": name, "pool": pool.name})
     return Joined(agent, text, pool)
 
 
@@ -452,7 +452,9 @@ def _pool_put(site: Site, offer: AgentOffer, agent_name: str, agent: Agent, grou
     pool.node_groups.add(group)
     pool.agents.add(agent)
     if created:
-        _note("pool", "create", pool, f"agent:{agent.pk}"[:80], {"site": site.name, "name": name, "kind": pool.kind})
+        place_note(
+            "pool", "create", pool, f"agent:{agent.pk}"[:80], {"site": site.name, "name": name, "kind": pool.kind}
+        )
     return pool
 
 
@@ -474,7 +476,7 @@ def agent_revoke(*, agent: Agent, actor: str) -> Agent:
         row.revoked_at = clock.now()
         row.row_version += 1
         row.save(update_fields=["revoked_at", "row_version"])
-        _note("agent", "revoke", row, actor, {"name": row.name})
+        place_note("agent", "revoke", row, actor, {"name": row.name})
     return row
 
 
@@ -482,7 +484,7 @@ def agent_revoke(*, agent: Agent, actor: str) -> Agent:
 def agent_drain(*, agent: Agent, draining: bool, actor: str, expected_version: int | None = None) -> Agent:
     """Stop (or resume) giving an agent new leases; what it runs goes on."""
     _versioned(Agent, agent, expected_version, "row_version", {"draining": draining})
-    _note("agent", "drain" if draining else "undrain", agent, actor)
+    place_note("agent", "drain" if draining else "undrain", agent, actor)
     return agent
 
 
@@ -494,11 +496,11 @@ def pause_set(*, reason: str, actor: str, pool: Pool | None = None) -> None:
     """
     reason = reason.strip()
     if pool is not None:
-        Pool.objects.filter(pk=pool.pk).update(paused_reason=reason, version=F("version") + 1)
+        Pool.objects.filter(pk=pool.pk).update(paused_reason=reason, drain_at_ms=None, version=F("version") + 1)
         pool.refresh_from_db()
-        _note("pool", "pause" if reason else "resume", pool, actor, {"reason": reason})
+        place_note("pool", "pause" if reason else "resume", pool, actor, {"reason": reason})
         return
     row, _ = Pause.objects.select_for_update().get_or_create(pk=1)
     row.reason, row.by, row.at = reason, actor, clock.now()
     row.save()
-    _note("platform", "pause" if reason else "resume", row, actor, {"reason": reason})
+    place_note("platform", "pause" if reason else "resume", row, actor, {"reason": reason})

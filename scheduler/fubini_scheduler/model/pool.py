@@ -44,7 +44,10 @@ class NodeGroup:
     nodes: int
     cpu_millis: int
     memory_bytes: int
-    whole_cpu_millis: int | None = None  # of a node as it is, where `cpu_millis` counts what is leased ahead; None = that
+    # Of a node as it is, where the amounts above count what is leased ahead; None = as above.
+    whole_cpu_millis: int | None = None
+    whole_memory_bytes: int | None = None
+    whole_devices: tuple[tuple[str, int], ...] | None = None
     serving_cpu_millis: int = 0  # what living daemons hold on its machine
     disk_bytes: int = 0  # 0: not known, so not limited
     devices: tuple[tuple[str, int], ...] = ()
@@ -54,6 +57,7 @@ class NodeGroup:
     machine_id: MachineId | None = None
     speed_permille: int = 1000  # of the hardware that `TaskRequest.expected_ms` speaks of
     unavailable_nodes: tuple[int, ...] = ()  # cordoned: nothing new goes there
+    unavailable_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -267,3 +267,14 @@ def test_a_sentence_shows_figures_as_people_say_them_and_keeps_them_as_integers(
     assert memory.sentence == "Asks for 32 GiB of memory a node; the largest node has 1.5 GiB."
     cores = Reason(ReasonCode.CPU_TOO_LARGE, PoolId("p"), (("needed", 64_000), ("limit", 1500)))
     assert cores.sentence == "Asks for 64 cores a node; the largest node has 1.5."
+
+
+def test_what_is_leased_ahead_makes_no_node_larger_than_it_is() -> None:
+    group = make_group(
+        "group", cpu_millis=40_000, memory_bytes=160 * GIB, devices=((GPU, 10),),
+        whole_cpu_millis=4000, whole_memory_bytes=16 * GIB, whole_devices=((GPU, 1),),
+    )  # fmt: skip
+    for asks, want in (({"cpu_millis": 5000}, "cpu_too_large"), ({"memory_bytes": 17 * GIB}, "memory_too_large"),
+                       ({"devices": ((GPU, 2),)}, "devices")):  # fmt: skip
+        result = plan(make_snapshot(tasks=(make_task(**asks),), node_groups=(group,)), Policy(), NOW_MS)
+        assert codes(result) == [(want, "pool")]

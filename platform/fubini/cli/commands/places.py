@@ -27,6 +27,8 @@ def add_to(app: typer.Typer) -> None:
     app.command("sites")(site_list)
     app.command()(pause)
     app.command()(unpause)
+    app.command()(cordon)
+    app.command()(uncordon)
     app.command()(events)
 
 
@@ -71,6 +73,13 @@ def project_show(slug: Annotated[str, typer.Argument()] = "") -> None:
             ("share", found["share"]),
             ("cost limit of a run", output.money(limit) if limit is not None else ""),
             ("paused", found["paused_reason"]),
+            ("drains", output.ago(found["drain_at_ms"]) if found["drain_at_ms"] else ""),
+            (
+                "cordoned",
+                ", ".join(
+                    f"{g['name']} node {c['node']} ({c['reason']})" for g in found["node_groups"] for c in g["cordons"]
+                ),
+            ),
             ("budget left", output.money(found["budget"]["budget_micros"])),
             ("held", output.money(found["budget"]["held_micros"])),
             ("spent", output.money(found["budget"]["spent_micros"])),
@@ -277,6 +286,47 @@ def unpause(
     path, what = _pause_target(client, pool, everything)
     answer = client.delete(path)
     output.show(answer, f"{what} goes on")
+
+
+def cordon(
+    where: Annotated[str, typer.Argument(help="A pool (SITE/POOL), or with --node a node group (SITE/GROUP).")],
+    reason: Annotated[str, typer.Argument(help="Why; every waiting step repeats it.")],
+    drain: Annotated[
+        int | None, typer.Option(min=0, max=30 * 86_400, help="Give back what still runs after so many seconds.")
+    ] = None,
+    node: Annotated[list[int] | None, typer.Option(min=0, help="Only this node of the group; repeatable.")] = None,
+) -> None:
+    """No new steps in a pool or on a node; running ones finish, or with --drain come back later and run again elsewhere."""
+    client = connect()
+    body: dict[str, Any] = {"reason": reason} | ({} if drain is None else {"grace_s": drain})
+    path, what = _cordon_target(client, where, node)
+    made = client.post(path, body | ({"nodes": node} if node else {}))
+    then = "running steps finish" if drain is None else f"what still runs in {output.duration(drain)} is given back"
+    output.show(made, f"{what} takes no new steps ({reason}); {then}")
+
+
+def uncordon(
+    where: Annotated[str, typer.Argument(help="A pool (SITE/POOL), or with --node a node group (SITE/GROUP).")],
+    node: Annotated[list[int] | None, typer.Option(min=0, help="Only this node of the group; repeatable.")] = None,
+) -> None:
+    """Let a pool and all its nodes, or some nodes of a group, take steps again."""
+    client = connect()
+    path, what = _cordon_target(client, where, node)
+    made = client.post(path.removesuffix("cordon") + "uncordon", {"nodes": node}) if node else client.delete(path)
+    output.show(made, f"{what} takes steps again")
+
+
+def _cordon_target(client: Client, where: str, nodes: list[int] | None) -> tuple[str, str]:
+    if not nodes:
+        found = find_pool(client, where)
+        return f"/pools/{segment(found['id'])}/cordon", f"pool {found['site']}/{found['name']}"
+    site, slash, group = where.partition("/")
+    if not slash:
+        raise CliError(
+            f"{where!r} names no node group", try_="fubini cordon SITE/GROUP REASON --node 0", exit_code=Exit.USAGE
+        )
+    named = ", ".join(str(index) for index in nodes)
+    return f"/sites/{segment(site)}/node-groups/{segment(group)}/cordon", f"node {named} of {site}/{group}"
 
 
 def _pause_target(client: Client, pool: str, everything: bool) -> tuple[str, str]:

@@ -46,8 +46,8 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Drain an agent, or end that (administrators)
-         * @description Drain an agent, or end that (administrators).
+         * Drain an agent, or end that (the site's owners)
+         * @description Drain an agent, or end that (the site's owners).
          */
         patch: operations["agents_update"];
         trace?: never;
@@ -823,6 +823,30 @@ export interface paths {
         patch: operations["pools_update"];
         trace?: never;
     };
+    "/api/v1/pools/{id}/cordon": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cordon or drain a pool (the site's owners)
+         * @description No new leases; with `grace_s`, what still runs after it is given back and runs again elsewhere, at the site's cost.
+         */
+        post: operations["pools_cordon_cordon"];
+        /**
+         * Let a pool and its nodes take steps again (the site's owners)
+         * @description Let a pool and its nodes take steps again (the site's owners).
+         */
+        delete: operations["pools_cordon_uncordon"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/pools/{id}/pause": {
         parameters: {
             query?: never;
@@ -833,13 +857,13 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Stop new steps in this pool; running ones finish (administrators)
-         * @description Stop new steps in this pool; running ones finish (administrators).
+         * Stop new steps in this pool; running ones finish (the site's owners)
+         * @description Stop new steps in this pool; running ones finish (the site's owners).
          */
         post: operations["pools_pause_pause"];
         /**
-         * Go on (administrators)
-         * @description Go on (administrators).
+         * Go on (the site's owners)
+         * @description Go on (the site's owners).
          */
         delete: operations["pools_pause_resume"];
         options?: never;
@@ -2293,14 +2317,14 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List a site's join tokens (administrators)
-         * @description List a site's join tokens (administrators).
+         * List a site's join tokens (its owners)
+         * @description List a site's join tokens (its owners).
          */
         get: operations["sites_join_tokens_list"];
         put?: never;
         /**
-         * Make a one-use join token; its text is shown only now (administrators)
-         * @description Make a one-use join token; its text is shown only now (administrators).
+         * Make a one-use join token; its text is shown only now (the site's owners)
+         * @description Make a one-use join token; its text is shown only now (the site's owners).
          */
         post: operations["sites_join_tokens_create"];
         delete?: never;
@@ -2320,8 +2344,8 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Make an unused join token useless (administrators)
-         * @description Make an unused join token useless (administrators).
+         * Make an unused join token useless (the site's owners)
+         * @description Make an unused join token useless (the site's owners).
          */
         delete: operations["sites_join_tokens_destroy"];
         options?: never;
@@ -2347,6 +2371,46 @@ export interface paths {
          */
         put: operations["sites_node_groups_put"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sites/{ref}/node-groups/{name}/cordon": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cordon or drain nodes of a group (the site's owners)
+         * @description For every pool over the group; see `/pools/{id}/cordon`.
+         */
+        post: operations["sites_node_groups_cordon_cordon"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sites/{ref}/node-groups/{name}/uncordon": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let nodes of a group take steps again (the site's owners)
+         * @description Let nodes of a group take steps again (the site's owners).
+         */
+        post: operations["sites_node_groups_uncordon_uncordon"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2845,7 +2909,7 @@ export interface components {
         /** @description A request body. `read` is how views use it. */
         ChangeAskRequest: {
             /** @enum {string} */
-            kind: "objective" | "priority" | "forgive" | "walltime" | "cpu" | "memory" | "disk" | "place" | "run_limit" | "budget" | "resume_pool" | "quota_running" | "quota_cpu" | "resume_project" | "resume_all" | "retry";
+            kind: "objective" | "priority" | "forgive" | "walltime" | "cpu" | "memory" | "disk" | "place" | "run_limit" | "budget" | "resume_pool" | "uncordon" | "quota_running" | "quota_cpu" | "resume_project" | "resume_all" | "retry";
             /** Format: int64 */
             amount?: number;
             word?: string;
@@ -2854,7 +2918,7 @@ export interface components {
         /** @description One change of an option; what `amount` and `word` mean follows from `kind`. */
         ChangeOut: {
             /** @enum {string} */
-            kind: "objective" | "priority" | "forgive" | "walltime" | "cpu" | "memory" | "disk" | "place" | "run_limit" | "budget" | "resume_pool" | "quota_running" | "quota_cpu" | "resume_project" | "resume_all" | "retry";
+            kind: "objective" | "priority" | "forgive" | "walltime" | "cpu" | "memory" | "disk" | "place" | "run_limit" | "budget" | "resume_pool" | "uncordon" | "quota_running" | "quota_cpu" | "resume_project" | "resume_all" | "retry";
             /** @description Micros more (budget, run_limit), milli-cores, bytes, seconds, or a quota's new limit; null: none. */
             amount: number | null;
             /** @description The objective or priority; of a retry, what it changes. */
@@ -2963,6 +3027,23 @@ export interface components {
             site: string;
             files: number;
             size_bytes: number;
+        };
+        /** @description A request body. `read` is how views use it. */
+        CordonAskRequest: {
+            /** @description Every waiting step repeats it. */
+            reason: string;
+            /** @description Drain: what still runs after so many seconds is given back, at the site's cost; left out: it finishes. */
+            grace_s?: number | null;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        CordonOut: {
+            /** @description Its index in the group. */
+            node: number;
+            reason: string;
+            by: string;
+            at_ms: number;
+            /** @description When what still runs there is given back; null: never. */
+            drain_at_ms: number | null;
         };
         /** @description A request body. `read` is how views use it. */
         CorrectionBodyRequest: {
@@ -3673,6 +3754,8 @@ export interface components {
             speed_permille: number;
             /** @description Real cores of the machine it shares; 0: not shared. */
             machine_cpu_millis: number;
+            /** @description Nodes that take no new steps. */
+            readonly cordons?: components["schemas"]["CordonOut"][];
         };
         /** @description A request body. `read` is how views use it. */
         NodeGroupPutRequest: {
@@ -3729,6 +3812,20 @@ export interface components {
             readonly reused_from?: components["schemas"]["ReusedOut"] | null;
             /** @description The run this step made or reads; empty for most. */
             readonly child_run?: string;
+        };
+        /** @description A request body. `read` is how views use it. */
+        NodesAskRequest: {
+            /** @description Indexes of nodes in the group; none: all. */
+            nodes?: number[];
+        };
+        /** @description A request body. `read` is how views use it. */
+        NodesCordonAskRequest: {
+            /** @description Every waiting step repeats it. */
+            reason: string;
+            /** @description Drain: what still runs after so many seconds is given back, at the site's cost; left out: it finishes. */
+            grace_s?: number | null;
+            /** @description Indexes of nodes in the group; none: all. */
+            nodes?: number[];
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         OptionOut: {
@@ -4278,7 +4375,10 @@ export interface components {
             readonly bandwidth_bytes_per_s?: number | null;
             /** @description The transfers that figure stands on; 0: it is only declared. */
             bandwidth_measured_bytes: number;
+            /** @description Why it takes no new steps; empty when it does. */
             paused_reason: string;
+            /** @description When what still runs there is given back. */
+            drain_at_ms: number | null;
             node_groups: components["schemas"]["NodeGroupOut"][];
             agents: components["schemas"]["PoolAgentOut"][];
             /** @description Slugs of those it is kept for; empty: open to all. */
@@ -6985,6 +7085,65 @@ export interface operations {
                 "application/json": components["schemas"]["PatchedPoolChangeRequest"];
             };
         };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PoolOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    pools_cordon_cordon: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: {
+                /** @description Sent again within 24 hours with the same request, the first reply is given again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CordonAskRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PoolOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    pools_cordon_uncordon: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             200: {
                 headers: {
@@ -9880,6 +10039,74 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["NodeGroupPutRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodeGroupOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    sites_node_groups_cordon_cordon: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: {
+                /** @description Sent again within 24 hours with the same request, the first reply is given again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                name: string;
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NodesCordonAskRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodeGroupOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    sites_node_groups_uncordon_uncordon: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: {
+                /** @description Sent again within 24 hours with the same request, the first reply is given again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                name: string;
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NodesAskRequest"];
             };
         };
         responses: {

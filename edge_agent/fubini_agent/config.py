@@ -82,6 +82,13 @@ class MachineSetting(_Strict):
     slots_dir: str = ""
 
 
+class SharedDiskSetting(_Strict):
+    """A folder of this host that steps may mount by a claim's name, as they find it on the other machines of the site."""
+
+    path: str
+    read_only: bool = False
+
+
 class SiteFile(_Strict):
     """The whole site file; an unknown key is an error that names it."""
 
@@ -94,6 +101,7 @@ class SiteFile(_Strict):
     cache: CacheSetting = Field(default_factory=CacheSetting)
     machine: MachineSetting = Field(default_factory=MachineSetting)
     images: dict[str, ImageSetting] = Field(default_factory=dict)
+    shared_disks: dict[str, SharedDiskSetting] = Field(default_factory=dict)  # by the claim that means them
 
     def image(self, name: str) -> Optional[tuple[str, ImageSetting]]:
         """The entry an image name falls under: an exact key first, then the longest matching glob."""
@@ -137,6 +145,11 @@ def site_file_parse(text: str, origin: str = "site file") -> SiteFile:
         raise ConfigError(f"{origin}: {problems}") from exc
     if bool(site.machine.slots) != bool(site.machine.slots_dir):
         raise ConfigError(f"{origin}: [machine] needs both slots and slots_dir, or neither")
+    for name, disk in site.shared_disks.items():
+        if not disk.path.startswith("/") or os.path.normpath(disk.path) in ("/", "//"):
+            raise ConfigError(
+                f"{origin}: shared_disks.{name}.path is {disk.path!r}; it must be an absolute folder below /"
+            )
     for key, image in site.images.items():
         if bool(image.prefix) == image.host:
             raise ConfigError(f"{origin}: images.{key!r} needs exactly one of prefix = PATH and host = true")

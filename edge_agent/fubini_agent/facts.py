@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import platform
 import shutil
@@ -12,10 +13,11 @@ from pathlib import Path
 from typing import Optional
 
 from fubini_agent import __version__
-from fubini_agent.config import DeviceSetting, SiteFile
+from fubini_agent.config import DeviceSetting, SharedDiskSetting, SiteFile
 from fubini_agent.limits import groups_found
 from fubini_protocol.v1.messages import Device, HostFacts, Offer
 
+_log = logging.getLogger("fubini_agent.facts")
 AGENT_VERSION = __version__
 _PROBE_S = 10.0
 LIMITS_WITHOUT_GROUPS = "cores by affinity (whole ones), memory by sampling four times a second"
@@ -117,10 +119,19 @@ def host_facts(state_path: Path, site: SiteFile, private_root: bool) -> HostFact
         private_root=private_root,
         container_groups=private_root,
         run_disks=private_root,
+        # One that is not mounted right now is not spoken of: its empty mount point would take what steps write.
+        shared_disks=tuple(name for name, disk in sorted(site.shared_disks.items()) if private_root and _is_there(disk)),
         cgroups=groups_found().usable,
         kernel=platform.release(),
         python=platform.python_version(),
     )
+
+
+def _is_there(disk: SharedDiskSetting) -> bool:
+    found = os.path.isdir(disk.path)
+    if not found:
+        _log.warning("the shared disk %s is not there: steps that mount it are not run here", disk.path)
+    return found
 
 
 def disk_free_bytes(path: Path) -> int:

@@ -74,6 +74,9 @@ def pool_blocks(task: TaskRequest, pool: Pool) -> Reason | None:
         return Reason(code.CONTAINER_GROUPS, pool.id)
     if task.needs_run_disks and not pool.run_disks:
         return Reason(code.RUN_DISKS, pool.id)
+    for name in task.needs_shared_disks:
+        if name not in pool.shared_disks:
+            return Reason(code.SHARED_DISK, pool.id, (("disk", name),))
     return None
 
 

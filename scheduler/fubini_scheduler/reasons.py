@@ -54,6 +54,7 @@ class ReasonCode(StrEnum):
     PRIVATE_ROOT = "private_root"
     CONTAINER_GROUPS = "container_groups"
     RUN_DISKS = "run_disks"
+    SHARED_DISK = "shared_disk"
     RUN_ELSEWHERE = "run_elsewhere"
     SELECTOR = "selector"
     NO_NODES = "no_nodes"
@@ -98,6 +99,7 @@ SENTENCES: dict[ReasonCode, str] = {
     ReasonCode.PRIVATE_ROOT: "The step writes to absolute paths and the pool cannot give it a root of its own.",
     ReasonCode.CONTAINER_GROUPS: "The step has several containers, and an agent of the pool cannot run them side by side.",
     ReasonCode.RUN_DISKS: "The step mounts a disk of its run, and an agent of the pool cannot keep one.",
+    ReasonCode.SHARED_DISK: "The step mounts the shared disk {disk}, which not every agent of the pool has.",
     ReasonCode.RUN_ELSEWHERE: "The step shares a disk or a daemon's address with steps of its run at {place}; only pools there can run it.",
     ReasonCode.SELECTOR: "Needs {needed}; the pool has {found}.",
     ReasonCode.NO_NODES: "The pool has no node group that is up.",

@@ -35,6 +35,7 @@ _FIELDS = (
     "more_images",
     "needs_container_groups",
     "needs_run_disks",
+    "needs_shared_disks",
     "needs_private_root",
     "only_pools",
     "bound_to",

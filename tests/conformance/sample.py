@@ -5,7 +5,8 @@
 
 A case is taken by rule, never by name (`left_out` says each rule): the controller accepted it, submit accepts it, its
 leaves ran nothing but shells, Python and the few small programs every host has, nothing in it reads a clock, a random
-number or the host's name, and no leaf slept long. Images the local sites do not map stand for a plain host here.
+number or the host's name, and no leaf slept long. Images the local sites do not map stand for a plain host here;
+an existing claim of a case is a shared disk of the local sites, empty and the case's own.
 Recorded actions are performed through REST when what they wait for is seen there; library templates become pipelines
 of the case's own project. What came of each leaf is held against the recording as well. `compare.py`, which lies beside
 the cases, judges the results; nothing here reads a recorded tree. Writes `build/argo-run-sample.json`: `cases`, `equal`.
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import contextlib
 import fnmatch
 import json
 import os
@@ -22,6 +24,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -42,7 +45,7 @@ VARIES = re.compile(r"\b(date|uname|hostname)\b|random", re.IGNORECASE)
 # What a queue for two cores would change: a deadline counts waiting too, and an action must meet the state it waits for.
 TIMED = re.compile(r"\b(activeDeadlineSeconds|timeout|duration|maxDuration|pendingTimeout)\b")
 LEAF_MAX_S, CASE_MAX_S = 20.0, 60.0
-CLAIM = re.compile(r"\bpersistentVolumeClaim\b")
+CLAIM = re.compile(r"(\bclaimName:\s*)([a-z0-9-]+)")
 LIBRARY = ("WorkflowTemplate", "ClusterWorkflowTemplate", "ConfigMap")
 PLAIN_IMAGE = "debian:12-slim"
 IMAGE = re.compile(r"(\bimage:\s*)(\"[^\"{]*\"|'[^'{]*'|[^\s{'\"]+)(?=\s*(?:[,}]|$))", re.MULTILINE)
@@ -64,8 +67,6 @@ def left_out(case: Mapping[str, Any]) -> str:
     text = case["manifest"] + "".join(case.get("extras") or ())
     if VARIES.search(text):
         return "reads a clock, a random number or the host's name"
-    if CLAIM.search(text):
-        return "mounts an existing claim, for which a site must have a disk"
     leaves = recorded(case)
     if any(entry["argv"][0].rpartition("/")[2] not in PROGRAMS for entry in leaves if entry.get("argv")):
         return "needs a program that not every host has"
@@ -103,6 +104,19 @@ def local_images(manifest: str) -> str:
     return IMAGE.sub(mapped, manifest)
 
 
+def own_claims(name: str, manifest: str) -> str:
+    """The manifest with its claims named after the case, as they are declared to the sites."""
+    return CLAIM.sub(lambda found: f"{found[1]}{name}-{found[2]}", manifest)
+
+
+def disks_made(cases: Mapping[str, Mapping[str, Any]], folder: pathlib.Path) -> str:
+    """An empty folder for each claim of the cases; -> how the local sites are told of them."""
+    names = {f"{name}-{claim}" for name, case in cases.items() for _, claim in CLAIM.findall(case["manifest"])}
+    for name in names:
+        (folder / name).mkdir()
+    return ",".join(f"{name}={folder / name}" for name in sorted(names))
+
+
 def alone(case: Mapping[str, Any]) -> bool:
     """Does waiting for a core change what the case does?"""
     return bool(case.get("actions") or TIMED.search(case["manifest"]))
@@ -137,7 +151,8 @@ def begin(running: Stack, name: str, case: Mapping[str, Any], number: int) -> Go
             config_map_put(running, slug, known)
         else:
             running.post("pipelines", {"project": slug, "manifest": local_images(extra)})
-    reply = running.client.post("/api/v1/runs", json={"project": slug, "manifest": local_images(case["manifest"])})
+    manifest = own_claims(name, local_images(case["manifest"]))
+    reply = running.client.post("/api/v1/runs", json={"project": slug, "manifest": manifest})
     if reply.status_code >= 400:
         return {"accepted": False, "message": reply.text[:1000]}
     return Going(name, case, slug, reply.json()["id"], time.monotonic(), list(case.get("actions") or ()))
@@ -434,7 +449,9 @@ def main(argv: list[str] | None = None) -> int:
         step_ = len(taken) / options.limit
         taken = {name: taken[name] for name in [list(taken)[int(n * step_)] for n in range(options.limit)]}
     env = {"FUBINI_BURST_WAIT_S": "0"} | ({"FUBINI_DATABASE_URL": options.database} if options.database else {})
-    with stack(**env) as running:
+    with tempfile.TemporaryDirectory(prefix="fubini-disks-") as disks, contextlib.ExitStack() as stacks:
+        env["FUBINI_SHARED_DISKS"] = disks_made(taken, pathlib.Path(disks))
+        running = stacks.enter_context(stack(**env))
         running.client.timeout = httpx.Timeout(60)
         seconds = run_all(running, taken, options.out, options.at_once, begun + options.within)
     not_begun = sorted(set(taken) - set(seconds))

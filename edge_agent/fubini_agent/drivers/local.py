@@ -109,7 +109,7 @@ class LocalDriver:
         self.cache = cache
         self.post = post
         self.disks = Disks(Path(site.disks_dir) if site.disks_dir else folder.path / "disks")
-        self.stager = inputs.Stager(cache, transport, site.cache.copy_max_bytes, self.disks)
+        self.stager = inputs.Stager(cache, transport, site.cache.copy_max_bytes, self.disks, site.shared_disks)
         self.collector = Collector(cache, transport)
         self.link = KeeperLink(folder.keeper, self._on_keeper, self._on_keeper_lost)
         self.work = Path(site.work_dir) if site.work_dir else folder.path / "attempts"

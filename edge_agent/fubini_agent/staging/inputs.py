@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fubini_agent import private_root
+from fubini_agent.config import SharedDiskSetting
 from fubini_agent.errors import Permanent, StepFault, Transient
 from fubini_agent.staging import names
 from fubini_agent.staging.cache import Cache
@@ -66,9 +67,17 @@ def is_single(entries: Sequence[Entry]) -> bool:
 class Stager:
     """Stages the inputs of attempts through one cache."""
 
-    def __init__(self, cache: Cache, transport: Transport, copy_max_bytes: int, disks: Disks) -> None:
+    def __init__(
+        self,
+        cache: Cache,
+        transport: Transport,
+        copy_max_bytes: int,
+        disks: Disks,
+        shared_disks: Mapping[str, SharedDiskSetting],
+    ) -> None:
         self.cache = cache
         self.disks = disks
+        self.shared_disks = shared_disks
         self.transport = transport
         self.copy_max_bytes = copy_max_bytes
 
@@ -104,15 +113,21 @@ class Stager:
     def _share(self, layout: Layout, spec: ExecSpec) -> None:
         """Disks of the run and scratch: each a mount of its own, as a volume of a pod is.
 
-        Without a private root nothing can be mounted; scratch is then the directory at its path.
+        Without a private root nothing can be mounted (steps with disks are not placed there); scratch is then the directory
+        at its path.
 
         Raises:
             BadName: one disk would be mounted inside another.
+            StepFault: the site has no such shared disk any more.
         """
         plain = [(layout.inside(volume.mount_path), volume) for volume in spec.volumes if volume.entries is None]
         for inside, volume in sorted(plain, key=lambda pair: pair[0]):  # a directory before what is mounted in it
+            read_only = volume.read_only
             if volume.disk:
                 host = self.disks.path(volume.disk)
+            elif volume.shared:
+                host, only = self._shared_disk(volume.shared)
+                read_only = read_only or only
             elif layout.private:
                 name = hashlib.sha256(volume.name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
                 host = layout.top / f"scratch-{name}"
@@ -125,7 +140,20 @@ class Stager:
             if around is not None:
                 text = f"path {names.shown(volume.mount_path)} lies in the shared disk at {around.inside}"
                 raise names.BadName(f"{text}: mount it elsewhere")
-            layout.shares.append(Share(host, volume.sub_path, inside, volume.read_only, foreign=bool(volume.disk)))
+            foreign = bool(volume.disk or volume.shared)
+            layout.shares.append(Share(host, volume.sub_path, inside, read_only, foreign=foreign))
+
+    def _shared_disk(self, name: str) -> tuple[Path, bool]:
+        """The folder that the site declares under a name, and whether it may only be read.
+
+        Raises:
+            StepFault: there is none any more; the site is at fault.
+        """
+        setting = self.shared_disks.get(name)
+        if setting is None or not os.path.isdir(setting.path):
+            what = "is not there" if setting else "is not in the site file"
+            raise StepFault(OutcomeKind.PLATFORM, Cause.SITE, f"the shared disk {names.shown(name)} {what}")
+        return Path(os.path.realpath(setting.path)), setting.read_only
 
     async def _fetch_all(self, spec: ExecSpec) -> int:
         moved = 0

@@ -172,6 +172,7 @@ class HostFacts(Message):
     private_root: bool = False  # the kernel lets us give each step its own root
     container_groups: bool = False  # runs `ExecSpec.containers`
     run_disks: bool = False  # keeps `Volume.disk`
+    shared_disks: tuple[str, ...] = ()  # names of `Volume.shared` that the site declares
     cgroups: bool = False
     kernel: str = ""
     python: str = ""
@@ -258,9 +259,10 @@ class OutputParameter(Message):
 
 
 class Volume(Message):
-    """A dataset (`entries`), a directory kept between attempts (`disk`, its id), or else empty scratch, at `mount_path`.
+    """A dataset (`entries`), a directory kept between attempts (`disk`, its id), a folder of the site that its file declares
+    (`shared`, its name), or else empty scratch, at `mount_path`.
 
-    `sub_path` picks a directory inside a disk or scratch, made when it is missing; two mounts of one scratch `name` show
+    `sub_path` picks a directory inside a disk, folder or scratch, made when it is missing; two mounts of one scratch `name` show
     the same directory. A disk is made when an attempt first names it and lives until `SyncReply.drop_disks` says its id.
     """
 
@@ -269,6 +271,7 @@ class Volume(Message):
     read_only: bool = False
     entries: Optional[tuple[Entry, ...]] = None
     disk: str = ""
+    shared: str = ""
     sub_path: str = ""
 
 

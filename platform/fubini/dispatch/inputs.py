@@ -6,17 +6,22 @@ from dataclasses import dataclass, field
 
 from fubini.common.errors import FubiniError
 from fubini.datasets.models import Fetch
-from fubini.datasets.selectors import Resolved, artifacts_resolve, claim_key, resolved_below
+from fubini.datasets.selectors import DataNotFound, Resolved, artifacts_resolve, claim_key, resolved_below
 from fubini.runs.engine import TaskSpec
+from fubini.sites.selectors import shared_disks
 
 
 @dataclass(slots=True)
 class Inputs:
-    """Resolved inputs by artifact name and by volume (claim, sub path); `problems` says what could not be found."""
+    """Resolved inputs by artifact name and by volume (claim, sub path); `problems` says what could not be found.
+
+    `shared` are the claims that mean a folder of some site: no dataset of the project has that name, and a site has.
+    """
 
     artifacts: dict[str, Resolved] = field(default_factory=dict)
     volumes: dict[tuple[str, str], Resolved] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    shared: set[str] = field(default_factory=set)
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -49,7 +54,13 @@ def inputs_of(project_id: str, spec: TaskSpec) -> Inputs:
             resolved = artifacts_resolve(project_id, [key])[key]
             inputs.volumes[volume.claim, volume.sub_path] = resolved_below(resolved, volume.sub_path)
         except FubiniError as error:
-            inputs.problems.append(f"volume {volume.name} failed to load: {error.detail}")
+            detail = error.detail
+            if isinstance(error, DataNotFound):
+                if volume.claim in shared_disks():
+                    inputs.shared.add(volume.claim)
+                    continue
+                detail += " And no site has a shared disk of that name."
+            inputs.problems.append(f"volume {volume.name} failed to load: {detail}")
     return inputs
 
 

@@ -26,7 +26,7 @@ from fubini.runs.limits import RunLimits
 from fubini.runs.models import Attempt, Run, RunPlace, Task
 from fubini.runs.transitions import ATTEMPT_LIVE
 from fubini.sites.models import Agent, NodeGroup, Pause, Pool, Price, Site
-from fubini.sites.selectors import link_bytes_per_s
+from fubini.sites.selectors import link_bytes_per_s, shared_disks_of
 from fubini_scheduler import model as core
 
 QUEUE_LIMIT = 10_000
@@ -164,6 +164,7 @@ def request_of(task: Task, run: Run, times: dict[str, RunTime], inputs: Inputs) 
         more_images=tuple(sorted({c.image for c in spec.containers} - {spec.image, ""})),
         needs_container_groups=bool(spec.containers),
         needs_run_disks=any(v.disk for v in spec.volumes),
+        needs_shared_disks=tuple(sorted(inputs.shared)),
         needs_private_root=needs_private_root(spec),
         walltime_s=spec.walltime_s or spec.deadline_s,
         priority=core.Priority(task.priority),
@@ -322,6 +323,7 @@ def _pool(pool: Pool, agents: list[Agent], price: Price | None, depth: dict[str,
         private_root=any(a.private_root for a in agents),
         container_groups=bool(agents) and all(a.hardware.get("container_groups") for a in agents),
         run_disks=bool(agents) and all(a.hardware.get("run_disks") for a in agents),
+        shared_disks=frozenset.intersection(*(shared_disks_of(a) for a in agents)) if agents else frozenset(),
         paused=pool.paused_reason or None,
         reachable=bool(agents),
         price=price_of(price),

@@ -42,6 +42,7 @@ NEXT_STEPS = {
     "devices": "Ask for devices a pool has.",
     "container_groups": "Use a pool all of whose agents can give a step its own root, or update its agents.",
     "run_disks": "Use a pool all of whose agents can give a step its own root, or update its agents.",
+    "shared_disk": "Use a pool of a site that has it; its owner declares it in the site file (`shared_disks`).",
     "run_elsewhere": "Nothing to do while that place is up: its run's disk and daemons are there.",
     "lock": "It goes on when the lock is free: fubini lock list. Ending a holder frees it: fubini run cancel RUN.",
     "private_root": "Use a site whose kernel allows user namespaces.",

@@ -59,7 +59,8 @@ def exec_spec(attempt: Attempt, spec: TaskSpec) -> wire.ExecSpec:
                 if (v.claim, v.sub_path) in inputs.volumes
                 else None,
                 disk=disk_id(attempt.run_id, v.disk) if v.disk else "",
-                sub_path="" if v.claim else v.sub_path,
+                shared=v.claim if v.claim in inputs.shared else "",
+                sub_path="" if v.claim and v.claim not in inputs.shared else v.sub_path,
             )
             for v in spec.volumes
         ),

@@ -135,3 +135,13 @@ def link_bytes_per_s(pool: Pool) -> int | None:
 def paused_all() -> Pause | None:
     """The platform-wide pause, if it is on."""
     return Pause.objects.filter(pk=1).exclude(reason="").first()
+
+
+def shared_disks_of(agent: Agent) -> frozenset[str]:
+    """The folders of its site that an agent says it can show to steps, by the claim that means them."""
+    return frozenset(agent.hardware.get("shared_disks") or ())
+
+
+def shared_disks() -> frozenset[str]:
+    """Those of all agents that were not revoked, the absent ones' too: a step waits for a site that is away."""
+    return frozenset().union(*(shared_disks_of(a) for a in Agent.objects.filter(revoked_at=None).only("hardware")))

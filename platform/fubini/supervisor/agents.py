@@ -72,6 +72,25 @@ def python_prefix(home: Home) -> Path:
     return prefix
 
 
+def shared_disks(text: str) -> dict[str, str]:
+    """``FUBINI_SHARED_DISKS``: ``name=/folder`` pairs with commas between -> folder by name.
+
+    Raises:
+        SupervisorError: a pair is not of that form.
+    """
+    found = {}
+    for pair in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, folder = pair.partition("=")
+        if not (name and equals and Path(folder).is_absolute() and Path(folder).is_dir()):
+            raise SupervisorError(
+                "FUBINI_SHARED_DISKS cannot be read",
+                why=f"{pair!r} does not name a folder that exists",
+                try_="Write NAME=/FOLDER pairs with commas between.",
+            )
+        found[name] = folder
+    return found
+
+
 def site_file_write(home: Home, place: LocalSite) -> None:
     """Write the site file anew: what is declared, and which image name runs in which environment."""
     folder = folder_of(home, place.name)
@@ -109,6 +128,8 @@ def site_file_write(home: Home, place: LocalSite) -> None:
     science = science_prefix()
     if science:
         lines += [f"{toml_text(image)} = {{ prefix = {toml_text(str(science))} }}" for image in SCIENCE_IMAGES]
+    for name, disk in sorted(shared_disks(os.environ.get("FUBINI_SHARED_DISKS", "")).items()):
+        lines += ["", f"[shared_disks.{toml_text(name)}]", f"path = {toml_text(disk)}"]
     path = site_file(home, place.name)
     text = "\n".join([*lines, ""])
     if not path.exists() or path.read_text(encoding="utf-8") != text:

@@ -127,6 +127,7 @@ class Pool:
     private_root: bool = True  # can give a step its own root, so absolute output paths work
     container_groups: bool = True  # can run several commands of one task at once
     run_disks: bool = True  # can keep directories of a run between its tasks
+    shared_disks: frozenset[str] = frozenset()  # folders of the site that every one of its agents can show
     paused: str | None = None  # the reason, when new work is stopped
     reachable: bool = True  # an agent that serves it has synced lately
     price: Price = field(default_factory=Price)

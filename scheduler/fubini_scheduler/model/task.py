@@ -80,6 +80,7 @@ class TaskRequest:
     more_images: tuple[str, ...] = ()  # of a task with several commands: all must be known to the pool
     needs_container_groups: bool = False  # several commands at once in one root
     needs_run_disks: bool = False  # directories that outlive the task, for others of its run
+    needs_shared_disks: tuple[str, ...] = ()  # folders of a site, by name
     needs_private_root: bool = False
     only_pools: tuple[PoolId, ...] | None = None  # bound there by what its run left; None = free
     bound_to: str = ""  # the place it is bound to, for people

@@ -170,3 +170,38 @@ def test_scratch_is_a_mount_of_its_own_and_a_volume_may_lie_in_another(
     outcome = platform.outcome("a1").outcome
     assert outcome is not None
     assert (outcome.result, outcome.parameters) == ("/outer\n/outer/inner\nput inside", {"p": "3"}), outcome
+
+
+def test_a_folder_the_site_declares_is_shared_by_all_steps_and_outlives_them(
+    make_agent: Callable[..., AgentProcess], platform: FakePlatform, tmp_path: Path
+) -> None:
+    lab, book = tmp_path / "lab", tmp_path / "book"
+    lab.mkdir()
+    book.mkdir()
+    (lab / "trap").symlink_to("/etc")
+    disks = f"[shared_disks]\nlab = {{ path = '{lab}' }}\nbook = {{ path = '{book}', read_only = true }}\n"
+    make_agent(site=f"[images]\nhost = {{ host = true }}\n{disks}gone = {{ path = '{tmp_path}/none' }}\n").start()
+    volumes = (
+        {"name": "l", "mount_path": "/lab", "shared": "lab"},
+        {"name": "d", "mount_path": "/deep", "shared": "lab", "sub_path": "a/b"},
+        {"name": "b", "mount_path": "/book", "shared": "book"},
+    )
+    platform.lease(
+        "a1",
+        argv=("sh", "-c", "echo 1 > /deep/x; cat /lab/a/b/x; echo 2 > /book/y || echo closed"),
+        capture_result=True,
+        volumes=volumes,
+        parameters_out=({"name": "p", "path": "/lab/a/b/x"},),
+    )
+    outcome = platform.outcome("a1").outcome
+    assert outcome is not None
+    assert (outcome.result, outcome.parameters) == ("1\nclosed", {"p": "1"})
+    assert (lab / "a" / "b" / "x").read_text() == "1\n"
+    assert platform.joins[0].host.shared_disks == ("book", "lab")  # one that is not there is not spoken of
+    platform.lease(
+        "a2", argv=("true",), volumes=({"name": "t", "mount_path": "/t", "shared": "lab", "sub_path": "trap"},)
+    )
+    refused = platform.outcome("a2").outcome
+    assert refused is not None and refused.kind is not OutcomeKind.EXITED
+    platform.lease("a3", argv=("true",), volumes=({"name": "g", "mount_path": "/g", "shared": "gone"},))
+    assert "'gone' is not there" in (platform.outcome("a3").reason or str(platform.outcome("a3").outcome))

@@ -225,6 +225,7 @@ def test_waiting_cures_a_pause_but_not_a_missing_device() -> None:
         ({"cpu_millis": 4000, "room_beside_cpu_millis": 1000}, {}, ReasonCode.NO_ROOM_BESIDE),
         ({"needs_container_groups": True}, {"container_groups": False}, ReasonCode.CONTAINER_GROUPS),
         ({"needs_run_disks": True}, {"run_disks": False}, ReasonCode.RUN_DISKS),
+        ({"needs_shared_disks": ("a", "b")}, {"shared_disks": frozenset({"a"})}, ReasonCode.SHARED_DISK),
         ({"only_pools": (PoolId("other"),), "bound_to": "lab"}, {}, ReasonCode.RUN_ELSEWHERE),
         ({"image": "a", "more_images": ("b",)}, {"images": frozenset({"a"})}, ReasonCode.IMAGE_UNKNOWN),
     ],

@@ -277,12 +277,12 @@ def _volumes(state: State, processed: Processed, mounting: Sequence[Mapping[str,
             raise EngineError(f"volume '{name}' not found in workflow spec")
         if (volume or {}).get("secret") is not None:
             continue  # see `secret_files`
-        claim = ((volume or {}).get("persistentVolumeClaim") or {}).get("claimName") or ""
+        source = (volume or {}).get("persistentVolumeClaim") or {}
         found = VolumeMount(
             name=name,
-            claim=claim,
+            claim=source.get("claimName") or "",
             mount_path=mount.get("mountPath") or "",
-            read_only=bool(mount.get("readOnly")),
+            read_only=bool(mount.get("readOnly") or source.get("readOnly")),
             sub_path=mount.get("subPath") or "",
             disk=name if volume is None else "",
         )

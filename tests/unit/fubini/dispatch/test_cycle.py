@@ -13,6 +13,7 @@ from fubini.dispatch.loop import Loop
 from fubini.dispatch.policy import policy_now
 from fubini.dispatch.selectors import platform_status, task_why
 from fubini.dispatch.snapshot import RequestCache, world_of
+from fubini.gateway.specs import exec_specs
 from fubini.ledger.models import Hold
 from fubini.ledger.services import account_topup, ledger_check
 from fubini.runs.engine import (
@@ -260,6 +261,30 @@ def test_steps_that_share_a_disk_of_their_run_go_to_one_agent_even_when_planned_
     assert by_pool[next(p for p in places if p is not there).pool.name]["code"] == "run_elsewhere"
     assert there.site.name in by_pool[next(p for p in places if p is not there).pool.name]["sentence"]
     assert by_pool[there.pool.name]["code"] != "run_elsewhere"
+
+
+def test_a_claim_that_is_no_dataset_means_a_shared_disk_of_the_sites_that_declare_it() -> None:
+    make_place("other", preference=1)
+    lab = make_place("lab", preference=90)
+    lab.agent.hardware = {"run_disks": True, "shared_disks": ["book", "lab-data"]}
+    lab.agent.save()
+    run = make_run(make_project())
+    volume = VolumeMount("work", "lab-data", "/w", sub_path="mine")
+    task = make_task(run, spec=spec(volumes=(volume,)))
+    cycle()
+    attempt = Attempt.objects.get(task=task)
+    assert attempt.pool_id == lab.pool.pk
+    [told] = exec_specs(lab.agent, [attempt])[attempt.pk].volumes
+    assert (told.shared, told.sub_path, told.disk, told.entries) == ("lab-data", "mine", "", None)
+    lost = make_task(run, spec=spec(volumes=(VolumeMount("work", "none", "/w"),)))
+    lab.agent.revoked_at = clock.now()
+    lab.agent.save()
+    gone = make_task(run, spec=spec(volumes=(VolumeMount("work", "book", "/w"),)))
+    cycle()
+    for refused in (lost, gone):
+        refused.refresh_from_db()
+        assert (refused.state, refused.outcome["kind"]) == ("failed", "input_error")
+        assert "no site has a shared disk of that name" in refused.outcome["error"]
 
 
 def test_steps_of_several_containers_wait_for_a_pool_whose_agents_can_run_them() -> None:

@@ -95,7 +95,7 @@ def check(run_ids: list[str]) -> list[dict[str, str]]:
         if before in ended[event.topic] and event.to_state != before:
             violated("I9", f"{event.topic} {event.entity_id} left {before}")
 
-    told = Event.objects.filter(run_id__in=run_ids)
+    told = Event.objects.of_runs(run_ids)
     replayed = states_replayed(told.filter(topic__in=TOPICS).order_by("id").iterator(), mismatch)
     for event in told.filter(topic="node").order_by("id").iterator():
         replayed["node", f"{event.run_id}/{event.entity_id}"] = event.to_state

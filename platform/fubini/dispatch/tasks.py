@@ -114,8 +114,8 @@ def _events(now: datetime) -> int | None:
     before_ms = _before_ms(now, "EVENTS")
     if before_ms is None:
         return None
-    live = list(Run.objects.exclude(state__in=RUN_ENDED).values_list("pk", flat=True))
-    return _delete(Event.objects.filter(Q(run_id=None) | ~Q(run_id__in=live), at_ms__lt=before_ms))
+    going = Run.objects.filter(pk=OuterRef("of_run__ref")).exclude(state__in=RUN_ENDED)
+    return _delete(Event.objects.filter(~Exists(going), at_ms__lt=before_ms))
 
 
 def _ticks(now: datetime) -> int | None:

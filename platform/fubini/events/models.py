@@ -7,10 +7,48 @@ For run node, task, attempt, lease and hold, replaying events rebuilds the table
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any, Self
+
 from django.db import models
 
 from fubini.common.compact import CompactJSONField
 from fubini.common.ids import PackedIdField
+
+
+class EventOwner(models.Model):
+    """The id of a project or a run that events belong to: they name it by this row's number, a fraction of the id's size."""
+
+    id = models.BigAutoField(primary_key=True)
+    ref = PackedIdField(max_length=32, unique=True)
+
+
+def _owner_key() -> Any:
+    return models.ForeignKey(EventOwner, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+
+
+class EventQuerySet(models.QuerySet["Event"]):
+    """Events by whose they are. An id that no event has finds none."""
+
+    def of_runs(self, run_ids: Iterable[str]) -> Self:
+        return self.filter(of_run__in=_numbers(run_ids))
+
+    def of_projects(self, project_ids: Iterable[str]) -> Self:
+        return self.filter(of_project__in=_numbers(project_ids))
+
+
+def _numbers(ids: Iterable[str]) -> list[int]:
+    return list(EventOwner.objects.filter(ref__in=list(ids)).values_list("pk", flat=True))
+
+
+class EventManager(models.Manager["Event"]):
+    """Reads an event's project and run with it."""
+
+    def get_queryset(self) -> EventQuerySet:
+        return EventQuerySet(self.model, using=self._db).select_related("of_project", "of_run")
+
+    def of_runs(self, run_ids: Iterable[str]) -> EventQuerySet:
+        return self.get_queryset().of_runs(run_ids)
 
 
 class Event(models.Model):
@@ -21,8 +59,8 @@ class Event(models.Model):
     at_ms = models.BigIntegerField()
     topic = models.CharField(max_length=24)  # run, node, task, attempt, lease, hold, ledger, site, agent, project, ...
     kind = models.CharField(max_length=48)
-    project_id = PackedIdField(max_length=32, null=True)  # null: for administrators only
-    run_id = PackedIdField(max_length=32, null=True)
+    of_project = _owner_key()  # null: for administrators only
+    of_run = _owner_key()
     entity_id = PackedIdField(max_length=80)
     generation = models.IntegerField(default=0)
     from_state = models.CharField(max_length=16, blank=True, default="")
@@ -30,13 +68,25 @@ class Event(models.Model):
     actor = models.CharField(max_length=80, blank=True, default="")
     data = CompactJSONField(default=dict)
 
+    objects = EventManager()
+
     class Meta:
         # Only numbers that were given are in its index: on SQLite none is.
         constraints = [models.UniqueConstraint(fields=["seq"], condition=~models.Q(seq=None), name="event_seq_once")]
         indexes = [
-            models.Index(fields=["project_id", "seq"], name="event_project_seq"),
-            models.Index(fields=["run_id", "id"], name="event_run"),
+            models.Index(fields=["of_project", "seq"], name="event_of_project"),
+            models.Index(fields=["of_run", "id"], name="event_of_run"),
         ]
+
+    @property
+    def project_id(self) -> str | None:
+        """The project's id."""
+        return self.of_project.ref if self.of_project else None
+
+    @property
+    def run_id(self) -> str | None:
+        """The run's id."""
+        return self.of_run.ref if self.of_run else None
 
 
 class Sequence(models.Model):

@@ -41,11 +41,11 @@ def events_after(wanted: EventFilter, after: int, *, limit: int = 500) -> EventB
     events_sequence()
     newest = newest_position()  # before the read: what comes later is read next time
     column = position_field()
-    rows = Event.objects.filter(**{f"{column}__gt": after, f"{column}__lte": newest})
+    rows = Event.objects.get_queryset().filter(**{f"{column}__gt": after, f"{column}__lte": newest})
     if wanted.run_id is not None:
-        rows = rows.filter(run_id=wanted.run_id)
+        rows = rows.of_runs([wanted.run_id])
     if wanted.project_ids is not None:
-        rows = rows.filter(project_id__in=wanted.project_ids)
+        rows = rows.of_projects(wanted.project_ids)
         if by_id():
             rows = rows.filter(seq=None)  # always so here; lets SQLite seek in the index over (project, seq, rowid)
     if wanted.topics:
@@ -88,7 +88,7 @@ def event_document(event: Event) -> dict[str, Any]:
 
 def run_is_seen(run_id: str, project_ids: Sequence[str] | None) -> bool:
     """Has a run of one of these projects (None: any) left an event? Every run's first one is its making."""
-    rows = Event.objects.filter(run_id=run_id)
+    rows = Event.objects.of_runs([run_id])
     if project_ids is not None:
-        rows = rows.filter(project_id__in=project_ids)
+        rows = rows.of_projects(project_ids)
     return rows.exists()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ from django.db import transaction
 
 from fubini.common import bell
 from fubini.common.bulk import rows_insert
-from fubini.events.models import Event
+from fubini.events.models import Event, EventOwner
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +34,15 @@ def events_append(drafts: Sequence[EventDraft]) -> None:
     """Append in order; readers are rung when the transaction commits. The caller is inside `transaction.atomic`."""
     if not drafts:
         return
+    owners = owners_of({ref for d in drafts for ref in (d.project_id, d.run_id) if ref})
     rows_insert(
         [
             Event(
                 at_ms=d.at_ms,
                 topic=d.topic,
                 kind=d.kind,
-                project_id=d.project_id,
-                run_id=d.run_id,
+                of_project_id=owners[d.project_id] if d.project_id else None,
+                of_run_id=owners[d.run_id] if d.run_id else None,
                 entity_id=d.entity_id,
                 generation=d.generation,
                 from_state=d.from_state,
@@ -53,3 +54,19 @@ def events_append(drafts: Sequence[EventDraft]) -> None:
         ]
     )
     transaction.on_commit(lambda: bell.ring("events"))
+
+
+def owners_of(ids: set[str]) -> dict[str, int]:
+    """The numbers that events have for these projects and runs, given on first use.
+
+    Not remembered in the process: a number given in a transaction that is rolled back is given again, to another.
+    """
+    found = _owners_found(ids)
+    if missing := sorted(ids - found.keys()):
+        EventOwner.objects.bulk_create([EventOwner(ref=ref) for ref in missing], ignore_conflicts=True)
+        found |= _owners_found(missing)
+    return found
+
+
+def _owners_found(ids: Iterable[str]) -> dict[str, int]:
+    return dict(EventOwner.objects.filter(ref__in=list(ids)).values_list("ref", "pk"))

@@ -230,7 +230,7 @@ def attempts_of(run: Run, *, states: Sequence[str] = (), site: str = "", cause: 
 
 def events_of(run: Run, *, topics: Sequence[str] = ()) -> QuerySet[Event]:
     """What happened in a run, oldest first by id."""
-    rows = Event.objects.filter(run_id=run.pk)
+    rows = Event.objects.of_runs([run.pk])
     return rows.filter(topic__in=topics) if topics else rows
 
 

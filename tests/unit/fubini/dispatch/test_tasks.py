@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
 
 from fubini.common import bell, clock
 from fubini.crons.models import Cron, CronTick
@@ -13,6 +14,7 @@ from fubini.datasets.models import Artifact
 from fubini.dispatch import tasks
 from fubini.dispatch.tasks import reconcile, retention
 from fubini.events.models import Event
+from fubini.events.services import EventDraft, events_append
 from fubini.rest.models import IdempotencyKey
 from fubini.runs.models import Lease, Lock, LockClaim, RunSignal
 from tests.support.rows import make_place, make_project, make_run, make_task
@@ -72,7 +74,8 @@ def test_old_events_go_but_a_run_still_going_keeps_all_of_its_own() -> None:
     Event.objects.all().delete()
     old = clock.to_ms(clock.now() - timedelta(days=400))
     for run_id, at_ms in ((ended.pk, old), (going.pk, old), (None, old), (ended.pk, clock.now_ms())):
-        Event.objects.create(topic="run", kind="run.x", entity_id="e", at_ms=at_ms, run_id=run_id)
+        with transaction.atomic():
+            events_append([EventDraft(topic="run", kind="run.x", entity_id="e", at_ms=at_ms, run_id=run_id)])
     assert retention()["events"] == 2
     assert sorted(str(e.run_id) for e in Event.objects.all()) == sorted([going.pk, ended.pk])
 

@@ -12,9 +12,9 @@ from fubini.events.selectors import EventFilter, event_document, events_after
 from fubini.events.services import EventDraft, events_append
 
 
-def stored(column: str) -> list[tuple[str, int]]:
+def stored(column: str, table: str = "event") -> list[tuple[str, int]]:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT typeof({column}), length({column}) FROM fubini_events_event ORDER BY id")
+        cursor.execute(f"SELECT typeof({column}), length({column}) FROM fubini_events_{table} ORDER BY id")
         return list(cursor.fetchall())
 
 
@@ -33,7 +33,7 @@ def test_ids_take_sixteen_bytes_and_are_found_and_read_as_text() -> None:
     append("loop-1234567890", project_id=project)
     append("F" * 32)  # not how ids are written: kept letter by letter
     assert stored("entity_id") == [("blob", 16), ("text", 15), ("text", 32)]
-    assert stored("run_id") == [("blob", 16), ("null", None), ("null", None)]
+    assert sorted(stored("ref", "eventowner")) == [("blob", 16), ("blob", 16)]  # the project, once, and the run
     found = events_after(EventFilter(project_ids=(project,)), 0).events
     assert [(e.entity_id, e.project_id, e.run_id) for e in found] == [
         (task, project, run),
@@ -42,7 +42,7 @@ def test_ids_take_sixteen_bytes_and_are_found_and_read_as_text() -> None:
     document = event_document(Event.objects.get(entity_id=task))
     assert (document["entity_id"], document["project_id"], document["run_id"]) == (task, project, run)
     assert Event.objects.get(entity_id="F" * 32).entity_id == "F" * 32
-    assert list(Event.objects.filter(run_id__in=[run]).values_list("run_id", flat=True)) == [run]
+    assert [e.run_id for e in Event.objects.of_runs([run, new_id()])] == [run]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -58,6 +58,6 @@ def test_events_stored_before_are_packed_by_the_migration_and_come_back_by_its_r
         assert list(old.objects.order_by("id").values_list("entity_id", flat=True)) == [task, "node-1"]
     finally:
         MigrationExecutor(connection).migrate(latest)
-    assert stored("run_id") == [("blob", 16), ("blob", 16)]
-    assert [e.entity_id for e in Event.objects.filter(run_id=run).order_by("id")] == [task, "node-1"]
-    assert Event.objects.get(project_id=project).entity_id == task
+    assert stored("ref", "eventowner") == [("blob", 16), ("blob", 16)]
+    assert [e.entity_id for e in Event.objects.of_runs([run]).order_by("id")] == [task, "node-1"]
+    assert [(e.entity_id, e.run_id) for e in Event.objects.all().of_projects([project])] == [(task, run)]

@@ -9,7 +9,19 @@ from fubini.dispatch.health import healthz, readyz
 from fubini.projects.streams import events
 from fubini.rest.pages import page
 
-API = ("accounts", "audit", "projects", "sites", "ledger", "datasets", "secrets", "pipelines", "runs", "crons", "dispatch")
+API = (
+    "accounts",
+    "audit",
+    "projects",
+    "sites",
+    "ledger",
+    "datasets",
+    "secrets",
+    "pipelines",
+    "runs",
+    "crons",
+    "dispatch",
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz),

@@ -15,7 +15,8 @@ from tests.support.stack import ROOT, Stack
 
 pytestmark = [pytest.mark.needs("browser"), pytest.mark.needs("pages"), pytest.mark.timeout(240)]
 WORDS = {
-    language: json.loads(Path(ROOT, "frontend", "src", "i18n", language, "money.json").read_text()) for language in ("en", "zh")
+    language: json.loads(Path(ROOT, "frontend", "src", "i18n", language, "money.json").read_text())
+    for language in ("en", "zh")
 }
 RUN = """\
 apiVersion: argoproj.io/v1alpha1

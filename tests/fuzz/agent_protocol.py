@@ -157,7 +157,16 @@ class _World:
         from django.test import Client
 
         body = self.dice.choice(
-            [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"held":' + b"[" * 5000, b'{"agent_id": 1e999}', b'{"reports": {}}']
+            [
+                b"",
+                b"{",
+                b"[]",
+                b"null",
+                b"\xff\xfe",
+                b'{"held":' + b"[" * 5000,
+                b'{"agent_id": 1e999}',
+                b'{"reports": {}}',
+            ]
         )
         path = self.dice.choice(["/agent/v1/sync", "/agent/v1/join", "/agent/v1/logs"])
         answer = Client().post(path, data=body, content_type="application/json", HTTP_AUTHORIZATION="Bearer nonsense")
@@ -186,7 +195,9 @@ class _World:
             hold = Hold.objects.get(pk=attempt.pk)
             # Two seconds of a core were possible before the batch began; the batch itself takes less than a minute.
             if hold.settled_micros > 62_000 + 1:
-                self.result.fail(f"attempt {attempt.pk} was charged {hold.settled_micros} for a time that cannot have passed")
+                self.result.fail(
+                    f"attempt {attempt.pk} was charged {hold.settled_micros} for a time that cannot have passed"
+                )
 
 
 def _json(body: dict[str, Any]) -> bytes:

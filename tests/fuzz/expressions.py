@@ -71,7 +71,13 @@ class _Names:
 NAMES = _Names()
 RESULTS = {
     name: depends.TaskResults(**{word: True})
-    for name, word in (("a", "Succeeded"), ("b-c", "Failed"), ("t1", "Errored"), ("l", "AnySucceeded"), ("s", "Omitted"))
+    for name, word in (
+        ("a", "Succeeded"),
+        ("b-c", "Failed"),
+        ("t1", "Errored"),
+        ("l", "AnySucceeded"),
+        ("s", "Omitted"),
+    )
 }
 
 

@@ -162,6 +162,7 @@ def test_hera_s_signals_do_what_they_say(running: Stack) -> None:
     )
 
     service = hera.workflows.WorkflowsService(host=running.url, token=running.token, namespace=running.project)
+
     def made() -> str:
         with Workflow(
             generate_name="signals-", entrypoint="main", namespace=running.project, workflows_service=service
@@ -197,7 +198,9 @@ def test_hera_s_signals_do_what_they_say(running: Stack) -> None:
     assert not service.resume_workflow(name, WorkflowResumeRequest()).spec.suspend
     assert ended(name) == "Succeeded"
     name = waiting()
-    service.set_workflow(name, WorkflowSetRequest(node_field_selector="displayName=ask", phase="Succeeded", message="yes"))
+    service.set_workflow(
+        name, WorkflowSetRequest(node_field_selector="displayName=ask", phase="Succeeded", message="yes")
+    )
     assert ended(name) == "Succeeded"
     name = waiting()
     service.stop_workflow(name, WorkflowStopRequest(message="enough"))

@@ -164,7 +164,9 @@ def one_round(running: Stack, dice: random.Random, journal: Journal, number: int
     if run["state"] != "succeeded":
         violations.append({"invariant": "I1", "detail": f"the run ended as {run['state']}: {run.get('message')}"})
     if converged > CONVERGE_S:
-        violations.append({"invariant": "I12", "detail": f"{converged:.0f} s after the last fault; {CONVERGE_S:.0f} s are allowed"})
+        violations.append(
+            {"invariant": "I12", "detail": f"{converged:.0f} s after the last fault; {CONVERGE_S:.0f} s are allowed"}
+        )
     if left := step_processes(mark):
         violations.append({"invariant": "I8", "detail": f"processes {left} outlived their steps"})
     wanted = {f"{stage}-{index}" for stage in range(STAGES) for index in range(WIDTH)}

@@ -86,7 +86,9 @@ def main() -> int:
                         .filter(state__in=ATTEMPT_LIVE).order_by("pk")[:5]
                     )  # fmt: skip
                     done = LeafOutcome(kind=OutcomeKind.EXITED, exit_code=0)
-                    attempts_end([AttemptEnd(a, "succeeded", outcome=done, wall_ms=50) for a in live], at_ms=clock.now_ms())
+                    attempts_end(
+                        [AttemptEnd(a, "succeeded", outcome=done, wall_ms=50) for a in live], at_ms=clock.now_ms()
+                    )
             except StaleRow:
                 continue
 

@@ -115,7 +115,11 @@ def until(argo: Argo, name: str, holds: Callable[[dict[str, Any]], bool]) -> dic
 
 
 def phases(workflow: dict[str, Any]) -> dict[str, str]:
-    return {n["displayName"]: n["phase"] for n in workflow["status"].get("nodes", {}).values() if n["type"] in ("Pod", "Suspend")}
+    return {
+        n["displayName"]: n["phase"]
+        for n in workflow["status"].get("nodes", {}).values()
+        if n["type"] in ("Pod", "Suspend")
+    }
 
 
 def test_a_workflow_is_submitted_watched_read_and_deleted(argo: Argo) -> None:
@@ -155,7 +159,17 @@ def test_a_workflow_waits_for_a_value_and_is_suspended_resumed_stopped_and_termi
     until(argo, name, lambda w: phases(w) == {"ask": "Running"})
     assert "not expecting" in argo("node", "set", name, "--node-field-selector", "displayName=ask", "--phase", "Succeeded",
                                    "--output-parameter", "other=1", ok=False)  # fmt: skip
-    argo("node", "set", name, "--node-field-selector", "displayName=ask", "--phase", "Succeeded", "--output-parameter", "answer=60")
+    argo(
+        "node",
+        "set",
+        name,
+        "--node-field-selector",
+        "displayName=ask",
+        "--phase",
+        "Succeeded",
+        "--output-parameter",
+        "answer=60",
+    )
     until(argo, name, lambda w: phases(w).get("slow") == "Running")
     argo("suspend", name)
     assert got(argo, name)["spec"]["suspend"] is True

@@ -134,7 +134,7 @@ DAEMON = manifest(
     "      volumeMounts: [{name: work, mountPath: /d}]\n"
     "  - name: check\n"
     "    inputs: {parameters: [{name: said}]}\n"
-    "    container: {image: busybox, command: [sh, -c, 'test \"{{inputs.parameters.said}}\" = \"hello from daemon\"']}\n",
+    '    container: {image: busybox, command: [sh, -c, \'test "{{inputs.parameters.said}}" = "hello from daemon"\']}\n',
     claims="volumeClaimTemplates:\n- metadata: {name: work}\n  spec: {accessModes: [ReadWriteOnce], "
     "resources: {requests: {storage: 1Mi}}}",
 )

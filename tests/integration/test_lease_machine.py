@@ -65,7 +65,9 @@ class LeaseMachine(RuleBasedStateMachine):
                 session_id="s",
                 sync_seq=self.seq,
                 held=tuple(
-                    wire.HeldAttempt(attempt_id=o.attempt_id, task_id=o.task_id, fence=o.fence, state=wire.AttemptState.RUNNING)
+                    wire.HeldAttempt(
+                        attempt_id=o.attempt_id, task_id=o.task_id, fence=o.fence, state=wire.AttemptState.RUNNING
+                    )
                     for o in self.held.values()
                 ),
                 reports=tuple(reports),

@@ -31,9 +31,13 @@ def runs(running: Stack) -> Iterator[dict[str, str]]:
     found["10"] = running.submit((FOLDER / "10-reuse-run.yaml").read_text())
     until = time.monotonic() + 240
     while time.monotonic() < until:
-        waiting = [n for n in running.get(f"runs/{found['06']}/nodes", type="Suspend")["results"] if n["phase"] == "Running"]
+        waiting = [
+            n for n in running.get(f"runs/{found['06']}/nodes", type="Suspend")["results"] if n["phase"] == "Running"
+        ]
         if waiting:
-            running.post(f"runs/{found['06']}/resume", {"selector": "displayName=review", "outputs": {"verdict": "accept"}})
+            running.post(
+                f"runs/{found['06']}/resume", {"selector": "displayName=review", "outputs": {"verdict": "accept"}}
+            )
             break
         time.sleep(0.3)
     going = set(found.values())
@@ -70,12 +74,18 @@ def test_a_retry_by_cause_goes_on_from_elsewhere_until_it_converges(runs: dict[s
     assert tree["RUN"]["outputs"]["parameters"]["root"] == "0.000000"
 
 
-def test_a_sweep_shows_that_the_magnet_is_ordered_when_cold_and_not_when_hot(runs: dict[str, str], running: Stack) -> None:
+def test_a_sweep_shows_that_the_magnet_is_ordered_when_cold_and_not_when_hot(
+    runs: dict[str, str], running: Stack
+) -> None:
     tree = tree_of(running, runs["04"])
     rows = [n["outputs"]["parameters"]["row"].split() for name, n in tree.items() if ".simulate(" in name]
     assert len(rows) == 6
     for _, temperature, magnetisation in rows:
-        assert float(magnetisation) > 0.9 if temperature == "1.5" else float(magnetisation) < (0.6 if temperature == "3.5" else 1)
+        assert (
+            float(magnetisation) > 0.9
+            if temperature == "1.5"
+            else float(magnetisation) < (0.6 if temperature == "3.5" else 1)
+        )
     assert tree["RUN"]["outputs"]["artifacts"] == ["table"]
 
 
@@ -115,7 +125,9 @@ def test_a_stored_template_serves_two_calls(runs: dict[str, str], running: Stack
     assert nodes(running, runs["10"])["RUN"]["outputs"]["parameters"] == {"ratio": "1.3281"}
 
 
-def test_every_pattern_is_on_the_page_and_passes_the_check_without_a_finding(running: Stack, runs: dict[str, str]) -> None:
+def test_every_pattern_is_on_the_page_and_passes_the_check_without_a_finding(
+    running: Stack, runs: dict[str, str]
+) -> None:
     page = (ROOT / "docs" / "authoring.md").read_text()
     assert len(FILES) == 11
     for name in FILES:

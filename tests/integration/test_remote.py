@@ -155,7 +155,10 @@ def test_a_worker_killed_in_the_middle_of_a_fetch_costs_time_and_nothing_else() 
         gate.wait(60)
         write(b"second half")
 
-    with web(lambda asked: Reply(headers={"Content-Length": "23"}, stream=slow)) as served, stack(FUBINI_REMOTE_ALLOW=served.allow) as running:
+    with (
+        web(lambda asked: Reply(headers={"Content-Length": "23"}, stream=slow)) as served,
+        stack(FUBINI_REMOTE_ALLOW=served.allow) as running,
+    ):
         text = REFUSED.replace("http://169.254.169.254/latest/meta-data", served.url)
         text = text.replace('command: ["true"]', "command: [cat, /in]")
         run_id = running.submit(text)

@@ -81,7 +81,9 @@ def fubini_once(running: Stack, steps: int) -> tuple[float, dict[str, Any]]:
     run = running.wait(run_id, 600)
     seconds = time.perf_counter() - started
     if run["state"] != "succeeded" or run["steps_done"] != steps:
-        raise SystemExit(f"the run ended as {run['state']} with {run['steps_done']} of {steps} steps: {run.get('message')}")
+        raise SystemExit(
+            f"the run ended as {run['state']} with {run['steps_done']} of {steps} steps: {run.get('message')}"
+        )
     return seconds, run
 
 
@@ -129,7 +131,9 @@ def main() -> int:
         floor = peer(python, "floor.py")
         figures["fork_exec_per_s"] = figure(floor, peer="subprocess-true")
         figures["commits_per_s"] = figure(floor, peer="sqlite-ledger", synchronous="FULL", transfers_per_commit=1)
-        figures["parsl_htex_per_s"] = figure(peer(python, "parsl_noop.py", "--executor", "htex", "--tasks", str(options.steps)))
+        figures["parsl_htex_per_s"] = figure(
+            peer(python, "parsl_noop.py", "--executor", "htex", "--tasks", str(options.steps))
+        )
         figures["snakemake_per_s"] = figure(peer(python, "snakemake_jobs.py", "--jobs", "200"))
     rows = [
         ("Fubini, durable, settled", figures["fubini_per_s"]),

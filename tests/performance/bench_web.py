@@ -81,7 +81,9 @@ def measure(page: Any, base: str, run: str, *, folded: bool, log_step: str = "")
     page.goto("about:blank")
     page.goto(f"{base}/runs/{run}", wait_until="commit")
     page.locator("canvas[data-boxes]").wait_for(timeout=60_000)
-    shown = page.evaluate("new Promise(r => requestAnimationFrame(() => requestAnimationFrame(() => r(performance.now()))))")
+    shown = page.evaluate(
+        "new Promise(r => requestAnimationFrame(() => requestAnimationFrame(() => r(performance.now()))))"
+    )
     if not folded:
         page.get_by_role("switch", name="Fold equal steps").uncheck(force=True)
         page.wait_for_timeout(800)
@@ -131,7 +133,9 @@ def visits(running: Stack, runs: dict[str, str]) -> dict[str, dict[str, float]]:
             measure(page, running.url, run, folded=True)  # the first visit compiles what all others find compiled
             for folded in (True, False):
                 key = f"{name}, {'folded' if folded else 'unfolded'}"
-                found[key] = measure(page, running.url, run, folded=folded, log_step="print" if name == "fan-out" else "")
+                found[key] = measure(
+                    page, running.url, run, folded=folded, log_step="print" if name == "fan-out" else ""
+                )
         browser.close()
     return found
 

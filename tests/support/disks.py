@@ -34,7 +34,9 @@ class SmallDisk:
 @contextlib.contextmanager
 def small_disk(size_bytes: int) -> Iterator[SmallDisk]:
     path = Path(tempfile.mkdtemp(prefix="fubini-disk-"))
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_bytes},mode=0700", "none", str(path)], check=True, timeout=30)
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size_bytes},mode=0700", "none", str(path)], check=True, timeout=30
+    )
     try:
         yield SmallDisk(path)
     finally:

@@ -72,7 +72,9 @@ def check(run_ids: list[str]) -> list[dict[str, str]]:
     for account in Account.objects.filter(kind__in=["budget", "held"], balance_micros__lt=0):
         violated("I5", f"account {account.owner} {account.kind} is {account.balance_micros}")
     settled = Counter(
-        LedgerTransaction.objects.filter(run_id__in=run_ids, kind__in=["settle", "release"]).values_list("attempt_id", flat=True)
+        LedgerTransaction.objects.filter(run_id__in=run_ids, kind__in=["settle", "release"]).values_list(
+            "attempt_id", flat=True
+        )
     )
     for attempt in attempts:
         hold = holds.get(attempt.pk)
@@ -84,14 +86,24 @@ def check(run_ids: list[str]) -> list[dict[str, str]]:
         used_ms = max(0, (attempt.finished_at_ms or 0) - (attempt.started_at_ms or 0))
         most = attempt_cost_micros(attempt, used_ms + 1000)
         if hold.settled_micros > most:
-            violated("I6", f"attempt {attempt.pk} paid {hold.settled_micros}, {most} would be its interval and a second")
+            violated(
+                "I6", f"attempt {attempt.pk} paid {hold.settled_micros}, {most} would be its interval and a second"
+            )
         if attempt.state in ("lost", "preempted") and hold.settled_micros:
             violated("I6", f"attempt {attempt.pk} was {attempt.state} and its project paid {hold.settled_micros}")
     # I9 terminal stays, replay equals the tables
-    ended = {"task": TASK_ENDED, "attempt": ATTEMPT_ENDED, "hold": {"settled", "released"}, "lease": {"released", "revoked"}}
+    ended = {
+        "task": TASK_ENDED,
+        "attempt": ATTEMPT_ENDED,
+        "hold": {"settled", "released"},
+        "lease": {"released", "revoked"},
+    }
 
     def mismatch(event: Any, before: str) -> None:
-        violated("I9", f"{event.topic} {event.entity_id}: event {event.pk} leaves {event.from_state}, replay is at {before or 'nothing'}")
+        violated(
+            "I9",
+            f"{event.topic} {event.entity_id}: event {event.pk} leaves {event.from_state}, replay is at {before or 'nothing'}",
+        )
         if before in ended[event.topic] and event.to_state != before:
             violated("I9", f"{event.topic} {event.entity_id} left {before}")
 
@@ -106,7 +118,9 @@ def check(run_ids: list[str]) -> list[dict[str, str]]:
         "hold": {pk: h.state for pk, h in holds.items()},
         "node": {
             f"{run_id}/{node_id[-80:]}": phase
-            for run_id, node_id, phase in RunNode.objects.filter(run_id__in=run_ids).values_list("run_id", "node_id", "phase")
+            for run_id, node_id, phase in RunNode.objects.filter(run_id__in=run_ids).values_list(
+                "run_id", "node_id", "phase"
+            )
         },
     }
     for topic, rows in tables.items():

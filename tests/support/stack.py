@@ -40,8 +40,19 @@ class Stack:
     def up(self) -> None:
         """Start (or start again on the same folder); returns when it is ready."""
         done = subprocess.run(
-            [sys.executable, "-m", "fubini.supervisor", "up", "--detach", "--json", "--port", "0", "--home", str(self.home),
-             *self.options],
+            [
+                sys.executable,
+                "-m",
+                "fubini.supervisor",
+                "up",
+                "--detach",
+                "--json",
+                "--port",
+                "0",
+                "--home",
+                str(self.home),
+                *self.options,
+            ],
             env=self.env,
             capture_output=True,
             text=True,

@@ -15,7 +15,13 @@ def test_only_what_cannot_be_installed_may_be_missing_in_continuous_integration(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("CI", "true")
-    assert {name for name in needs.NEEDS if not needs.must_fail(name)} == {"gpu", "cluster", "controller", "argo-cli", "shared"}
+    assert {name for name in needs.NEEDS if not needs.must_fail(name)} == {
+        "gpu",
+        "cluster",
+        "controller",
+        "argo-cli",
+        "shared",
+    }
     monkeypatch.delenv("CI")
     assert not any(needs.must_fail(name) for name in needs.NEEDS)
 

@@ -26,7 +26,9 @@ def artifacts_of(
     if not node:
         found = client.get(f"{base}/outputs", limit=FINAL_MAX)
         if found["truncated"]:
-            output.note(f"the run left more than {FINAL_MAX} files; name a step to see all of its: fubini run outputs RUN STEP")
+            output.note(
+                f"the run left more than {FINAL_MAX} files; name a step to see all of its: fubini run outputs RUN STEP"
+            )
         return found["artifacts"], found["parameters"]
     artifacts: list[dict[str, Any]] = []
     parameters: list[dict[str, Any]] = []

@@ -248,7 +248,9 @@ def logs(
         for task in fresh:
             seen.add(task["id"])
             prefix = f"{task['display_name']} | " if not node or len(tasks) > 1 else ""
-            _one_log(client, task, prefix, follow=follow, tail=tail, attempt=attempt, stream=stream, container=container)
+            _one_log(
+                client, task, prefix, follow=follow, tail=tail, attempt=attempt, stream=stream, container=container
+            )
         if not follow or (run["state"] in ENDED and not fresh):
             return
         time.sleep(POLL_MAX_S if not fresh else 0)

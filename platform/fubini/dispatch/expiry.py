@@ -61,20 +61,24 @@ def holds_extend(*, at_ms: int) -> int:
     """Set more money aside for running attempts without a walltime of their own before what is held runs out."""
     extended = 0
     running = Attempt.objects.filter(state__in=["running", "finishing"], started_at_ms__isnull=False, cancel_reason="")
-    for attempt in running.select_related("placement_document", "rates_document").only(
-        "id",
-        "run_id",
-        "agent_id",
-        "walltime_s",
-        "leased_at_ms",
-        "placement_document",
-        "placement_document__content",
-        "rates_document",
-        "rates_document__content",
-        "cpu_millis",
-        "memory_bytes",
-        "devices",
-    ).iterator(chunk_size=500):
+    for attempt in (
+        running.select_related("placement_document", "rates_document")
+        .only(
+            "id",
+            "run_id",
+            "agent_id",
+            "walltime_s",
+            "leased_at_ms",
+            "placement_document",
+            "placement_document__content",
+            "rates_document",
+            "rates_document__content",
+            "cpu_millis",
+            "memory_bytes",
+            "devices",
+        )
+        .iterator(chunk_size=500)
+    ):
         if attempt.placement.get("walltime_given"):
             continue
         if (at_ms - attempt.leased_at_ms) * 10 < attempt.walltime_s * 1000 * 8:

@@ -63,13 +63,17 @@ def retry_proposal(*, run: Run, payload: Mapping[str, Any]) -> RetryProposal:
         Conflict: the run has not ended.
     """
     if run.finished_at_ms is None:
-        raise Conflict(f"Run {run.name} is {run.state}.", next_step="Wait until it has ended, or cancel it, then retry.")
+        raise Conflict(
+            f"Run {run.name} is {run.state}.", next_step="Wait until it has ended, or cancel it, then retry."
+        )
     shell = engine_of(run.engine)
     rehearsal = shell.rehearse_signal(run, signal_event(SignalKind.RETRY, payload, clock.now_ms()))
     return RetryProposal(
         refused=rehearsal.refused,
         generation=run.generation + 1,
-        quote=None if rehearsal.refused else rehearsal_price(run, rehearsal, rules=rules_from(run.manifest.import_rules)),
+        quote=None
+        if rehearsal.refused
+        else rehearsal_price(run, rehearsal, rules=rules_from(run.manifest.import_rules)),
         advice=advice_of(run),
     )
 

@@ -84,9 +84,7 @@ def around_now() -> Around:
 def task_why(task: Task, around: Around | None = None) -> Why:
     """Explain one task in any state."""
     answer = _explained(task, around)
-    mapped = [
-        {"what": what, "theirs": theirs, "ours": ours} for what, theirs, ours in task.spec.get("mapped", ())
-    ]
+    mapped = [{"what": what, "theirs": theirs, "ours": ours} for what, theirs, ours in task.spec.get("mapped", ())]
     return replace(answer, mapped=mapped) if mapped else answer
 
 
@@ -231,6 +229,7 @@ def _decided(code: str, considered: list[dict[str, Any]]) -> str:
     text = _DECIDED.get(code, code)
     if any(c["bytes_to_move"] for c in considered):
         text += "; to move: " + ", ".join(
-            f"{c['pool']} {c['bytes_to_move'] / 1e6:.1f} MB in {c.get('transfer_ms', 0) / 1000:.1f} s" for c in considered
+            f"{c['pool']} {c['bytes_to_move'] / 1e6:.1f} MB in {c.get('transfer_ms', 0) / 1000:.1f} s"
+            for c in considered
         )
     return text

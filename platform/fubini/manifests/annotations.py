@@ -260,7 +260,12 @@ def _form_problem(form: Mapping[str, Any]) -> tuple[str, Any, str] | tuple[str, 
 
 def _translated(text: Any) -> bool:
     """The same text by language."""
-    return isinstance(text, dict) and bool(text) and set(text) <= LANGUAGES and all(isinstance(t, str) for t in text.values())
+    return (
+        isinstance(text, dict)
+        and bool(text)
+        and set(text) <= LANGUAGES
+        and all(isinstance(t, str) for t in text.values())
+    )
 
 
 def _finite(value: Any) -> bool:

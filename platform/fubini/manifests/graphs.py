@@ -219,7 +219,11 @@ def _items(
 
 def too_many(source: Source, path: Path, count: int, most: int) -> None:
     """A loop beyond the project's limit, which can be raised up to ours."""
-    raised = "" if most >= MOST_ITEMS else f", or ask an administrator to raise the project's max_items (to {MOST_ITEMS:,} at most)"
+    raised = (
+        ""
+        if most >= MOST_ITEMS
+        else f", or ask an administrator to raise the project's max_items (to {MOST_ITEMS:,} at most)"
+    )
     source.error(
         "too-many-items", path, "The loop has too many items.", found=f"{count:,} items",
         allowed=f"at most {most:,} (the project's max_items)",

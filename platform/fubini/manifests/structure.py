@@ -397,7 +397,6 @@ def _task(source: Source, path: Path, value: dict[str, Any]) -> None:
             help_text="Delete continueOn; in the tasks that follow write 'NAME.Succeeded || NAME.Failed'.",
         )  # fmt: skip
 
-
     name = value.get("name")
     if (_has(value, "depends") or _has(value, "dependencies")) and isinstance(name, str) and name[:1].isdigit():
         source.error(

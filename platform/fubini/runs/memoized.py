@@ -43,9 +43,7 @@ def run_carry_over(*, run: Run, source: Run, actor: str, at_ms: int) -> None:
         )
     # A key ends in the node's id, which only the engine can make: it is told the keys by their old ones.
     engine = engine_of(run.engine)
-    keys = {
-        key: f"{run.pk}/{source_key_rest(key, source)}" for s in found for key in s.outcome.artifacts.values()
-    }
+    keys = {key: f"{run.pk}/{source_key_rest(key, source)}" for s in found for key in s.outcome.artifacts.values()}
     ids = engine.seed(run, source, keys=keys, at_ms=at_ms)
     taken = [(s, ids[s.task.node_id]) for s in found if s.task.node_id in ids]
     drafts = [

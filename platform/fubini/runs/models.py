@@ -193,7 +193,9 @@ class Task(models.Model):
     project_id = models.CharField(max_length=32)
     node_id = models.CharField(max_length=200)
     generation = models.IntegerField(default=0)
-    kind = models.CharField(max_length=10, default="exec")  # exec | allocation; http and data are performed by the platform itself
+    kind = models.CharField(
+        max_length=10, default="exec"
+    )  # exec | allocation; http and data are performed by the platform itself
     group = models.CharField(max_length=64, blank=True, default="")
     index = models.IntegerField(null=True)
     template = models.CharField(max_length=256, blank=True, default="")
@@ -218,7 +220,9 @@ class Task(models.Model):
     finished_at_ms = models.BigIntegerField(null=True)
     child_run = models.CharField(max_length=32, blank=True, default="")  # of kind child: the run it made or reads
     reuse_key = models.CharField(max_length=43, blank=True, default="")  # see `runs.reuse.keys`; "" = never reused
-    reuse = CompactJSONField(null=True)  # {"from": {...}}: its result is another step's; {"why": ...}: it runs all the same
+    reuse = CompactJSONField(
+        null=True
+    )  # {"from": {...}}: its result is another step's; {"why": ...}: it runs all the same
     engine_seen = models.BooleanField(default=True)  # False: the engine has not been told of the latest move
 
     class Meta:
@@ -321,7 +325,7 @@ class Attempt(models.Model):
                 fields=["agent"],
                 condition=models.Q(state__in=["leased", "staging", "submitted", "running", "finishing"]),
                 name="attempt_live",
-            )
+            ),
         ]
 
 

@@ -151,7 +151,8 @@ class NodeCount:
 def nodes_summary(run: Run) -> list[NodeCount]:
     """Counts by template, type and phase, in one query."""
     rows = (
-        RunNode.objects.filter(run=run).exclude(phase="")
+        RunNode.objects.filter(run=run)
+        .exclude(phase="")
         .order_by("template_name", "type", "phase")
         .values_list("template_name", "type", "phase")
         .annotate(n=Count("pk"), first=Min("started_at_ms"), last=Max("finished_at_ms"))

@@ -145,7 +145,9 @@ class RetryAsk(BodySerializer):
         default="",
         help_text="Nodes, for example templateName=train,phase!=Succeeded; by displayName, templateName, name, id, phase.",
     )
-    restart_successful = serializers.BooleanField(default=False, help_text="Run the selected again even if they succeeded.")
+    restart_successful = serializers.BooleanField(
+        default=False, help_text="Run the selected again even if they succeeded."
+    )
     parameters = ParameterValues(default=dict)
     memory_bytes = big(min_value=1, max_value=COST_MAX, allow_null=True, required=False)
     walltime_s = serializers.IntegerField(min_value=1, max_value=366 * 86_400, allow_null=True, required=False)
@@ -154,7 +156,9 @@ class RetryAsk(BodySerializer):
 
 class ResubmitAsk(BodySerializer):
     parameters = ParameterValues(default=dict)
-    memoized = serializers.BooleanField(default=False, help_text="Do not run again what succeeded; the run must have failed.")
+    memoized = serializers.BooleanField(
+        default=False, help_text="Do not run again what succeeded; the run must have failed."
+    )
     name = serializers.CharField(max_length=120, allow_blank=True, default="")
 
 
@@ -210,7 +214,8 @@ class GenerationOut(ReplySerializer):
     at_ms = serializers.IntegerField()
     actor = serializers.CharField()
     changes = serializers.JSONField(
-        source="payload", help_text="selector, restart_successful, parameters, memory_bytes, walltime_s, image as given."
+        source="payload",
+        help_text="selector, restart_successful, parameters, memory_bytes, walltime_s, image as given.",
     )
     quote = serializers.JSONField(allow_null=True, help_text="Steps and money it was quoted at.")
 
@@ -220,14 +225,19 @@ class RunDetail(RunOut):
 
     parameters = serializers.DictField(child=serializers.CharField())
     datasets = serializers.DictField(
-        child=serializers.CharField(), help_text="Volume claim -> the dataset version it means in this run, retries included."
+        child=serializers.CharField(),
+        help_text="Volume claim -> the dataset version it means in this run, retries included.",
     )
     outputs = serializers.JSONField(allow_null=True, help_text="The global outputs, in Argo's shape.")
     quote = serializers.JSONField(allow_null=True)
     warnings = serializers.SerializerMethodField(help_text="What the check of its manifest found and let pass.")
     delete_at_ms = serializers.SerializerMethodField(help_text="When its ttlStrategy deletes it; null: never.")
-    logs_delete_at_ms = serializers.SerializerMethodField(help_text="When its podGC deletes logs of steps; null: never.")
-    generations = serializers.SerializerMethodField(help_text="Its retries, oldest first: who, when, what they changed.")
+    logs_delete_at_ms = serializers.SerializerMethodField(
+        help_text="When its podGC deletes logs of steps; null: never."
+    )
+    generations = serializers.SerializerMethodField(
+        help_text="Its retries, oldest first: who, when, what they changed."
+    )
 
     @extend_schema_field(FindingOut(many=True))
     def get_warnings(self, row: Any) -> list[dict[str, Any]]:
@@ -329,7 +339,9 @@ class NodeOut(ReplySerializer):
     inputs = serializers.JSONField(allow_null=True)
     outputs = serializers.JSONField(allow_null=True)
     template_ref = serializers.SerializerMethodField(help_text="Where the template is, when it is not in the manifest.")
-    node_flag = serializers.SerializerMethodField(help_text="hooked: started by a hook; retried: a try of a Retry node.")
+    node_flag = serializers.SerializerMethodField(
+        help_text="hooked: started by a hook; retried: a try of a Retry node."
+    )
     waiting_for = serializers.SerializerMethodField(help_text="The lock it waits for, as Argo names it; or empty.")
     memoization = serializers.SerializerMethodField(help_text="{hit, key, cacheName} of a step with memoize, or null.")
     daemoned = serializers.SerializerMethodField(help_text="It goes on beside what follows it.")
@@ -473,7 +485,9 @@ class TaskFilter(QuerySerializer):
     state = CommaList(TASK_STATES, required=False)
     template = serializers.CharField(required=False, max_length=256)
     node = serializers.CharField(required=False, max_length=200, help_text="A node's id.")
-    waiting_for = serializers.ChoiceField(choices=["budget", "run_budget", "user", "approval", "pause", "fetch"], required=False)
+    waiting_for = serializers.ChoiceField(
+        choices=["budget", "run_budget", "user", "approval", "pause", "fetch"], required=False
+    )
 
 
 class TaskOut(ReplySerializer):

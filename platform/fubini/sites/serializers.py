@@ -21,7 +21,9 @@ class SiteOut(ReplySerializer):
     title = serializers.CharField(allow_blank=True)
     region = serializers.CharField(allow_blank=True)
     preference = serializers.IntegerField(help_text="Local-first order, smaller first.")
-    owners = serializers.SerializerMethodField(help_text="Who may pause, cordon and drain there, besides administrators.")
+    owners = serializers.SerializerMethodField(
+        help_text="Who may pause, cordon and drain there, besides administrators."
+    )
     created_at = serializers.DateTimeField()
 
     def get_owners(self, site: Any) -> list[str]:
@@ -40,7 +42,10 @@ class SiteChange(BodySerializer):
     region = serializers.CharField(max_length=48, required=False, allow_blank=True)
     preference = serializers.IntegerField(min_value=-1_000_000, max_value=1_000_000, required=False)
     owners = serializers.ListField(
-        child=serializers.CharField(max_length=150), required=False, max_length=100, help_text="Usernames; replaces them."
+        child=serializers.CharField(max_length=150),
+        required=False,
+        max_length=100,
+        help_text="Usernames; replaces them.",
     )
 
 
@@ -146,9 +151,13 @@ class PoolOut(ReplySerializer):
     site_id = serializers.CharField()
     name = serializers.CharField()
     kind = serializers.CharField()
-    queue_depth = serializers.SerializerMethodField(help_text="Others' entries waiting there; null: see `queue_unknown`.")
+    queue_depth = serializers.SerializerMethodField(
+        help_text="Others' entries waiting there; null: see `queue_unknown`."
+    )
     queue_wait_s = serializers.SerializerMethodField(help_text="What the site says a new entry waits; null: not known.")
-    queue_unknown = serializers.SerializerMethodField(help_text="Why the queue's figures are not known; empty if they are.")
+    queue_unknown = serializers.SerializerMethodField(
+        help_text="Why the queue's figures are not known; empty if they are."
+    )
     max_running = serializers.IntegerField(allow_null=True)
     max_walltime_s = serializers.IntegerField(allow_null=True)
     labels = serializers.DictField()

@@ -4,7 +4,11 @@ from hera.workflows import DAG, Container, Parameter, Workflow
 
 with Workflow(generate_name="dag-diamond-", entrypoint="diamond") as w:
     echo = Container(
-        name="echo", image="busybox", inputs=[Parameter(name="message")], command=["echo"], args=["{{inputs.parameters.message}}"]
+        name="echo",
+        image="busybox",
+        inputs=[Parameter(name="message")],
+        command=["echo"],
+        args=["{{inputs.parameters.message}}"],
     )
     with DAG(name="diamond"):
         a = echo(name="A", arguments={"message": "A"})

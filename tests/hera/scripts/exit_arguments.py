@@ -3,7 +3,8 @@
 from hera.workflows import Container, Parameter, Step, Steps, Workflow
 
 with Workflow(
-    generate_name="choices-", entrypoint="main",
+    generate_name="choices-",
+    entrypoint="main",
     arguments=[Parameter(name="mode", value="fast", enum=["fast", "exact"], description="how to work")],
 ) as w:
     Container(name="say", image="busybox", command=["echo"], args=["x"])

@@ -5,9 +5,14 @@ from hera.workflows.models import Cache, LocalObjectReference, Memoize, ValueFro
 
 with Workflow(generate_name="memoize-", entrypoint="main") as w:
     Container(
-        name="work", image="busybox", command=["sh", "-c"], args=["echo -n 42 > /tmp/x"],
+        name="work",
+        image="busybox",
+        command=["sh", "-c"],
+        args=["echo -n 42 > /tmp/x"],
         outputs=[Parameter(name="x", value_from=ValueFrom(path="/tmp/x"))],
-        memoize=Memoize(key="{{workflow.name}}", max_age="1h", cache=Cache(config_map=LocalObjectReference(name="hera-cache"))),
+        memoize=Memoize(
+            key="{{workflow.name}}", max_age="1h", cache=Cache(config_map=LocalObjectReference(name="hera-cache"))
+        ),
     )
     with Steps(name="main"):
         Step(name="first", template="work")

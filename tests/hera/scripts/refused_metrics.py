@@ -5,7 +5,10 @@ from hera.workflows import Container, Counter, Gauge, Histogram, Label, Metrics,
 refused = "spec.templates[0].metrics"
 with Workflow(generate_name="refused-metrics-", entrypoint="main") as w:
     Container(
-        name="main", image="busybox", command=["echo"], args=["x"],
+        name="main",
+        image="busybox",
+        command=["echo"],
+        args=["x"],
         metrics=Metrics(
             metrics=[
                 Counter(name="runs", help="how many", value="1", labels=[Label(key="a", value="b")]),

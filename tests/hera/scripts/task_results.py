@@ -4,7 +4,13 @@ from hera.workflows import DAG, Container, Parameter, Task, Workflow
 
 phase = "Failed"
 with Workflow(generate_name="task-results-", entrypoint="main") as w:
-    Container(name="exits", image="busybox", inputs=[Parameter(name="code")], command=["sh", "-c"], args=["exit {{inputs.parameters.code}}"])
+    Container(
+        name="exits",
+        image="busybox",
+        inputs=[Parameter(name="code")],
+        command=["sh", "-c"],
+        args=["exit {{inputs.parameters.code}}"],
+    )
     Container(name="say", image="busybox", command=["echo"], args=["x"])
     with DAG(name="main", fail_fast=False):
         some = Task(name="some", template="exits", arguments={"code": "{{item}}"}, with_param=["0", "1"])

@@ -7,4 +7,8 @@ with WorkflowTemplate(name="stored", entrypoint="main", arguments=[Parameter(nam
     Container(name="main", image="busybox", command=["echo"], args=["{{workflow.parameters.who}}"])
 
 before = [template]
-w = Workflow(generate_name="of-template-", workflow_template_ref=WorkflowTemplateRef(name="stored"), arguments=[Parameter(name="who", value="me")])
+w = Workflow(
+    generate_name="of-template-",
+    workflow_template_ref=WorkflowTemplateRef(name="stored"),
+    arguments=[Parameter(name="who", value="me")],
+)

@@ -325,7 +325,9 @@ def test_containers_share_one_root_and_run_in_order_with_a_marker_each(keeper: K
     ended = keeper.event()
     assert (ended["exit_code"], ended["containers"]) == (0, {"first": 0, "main": 0, "warm": 0})
     assert (tmp_path / "a" / "main.out").read_text() == "1\n2\n3\n"
-    codes = [(record["name"], record["exit_code"]) for record in keeper.markers() if record["m"].startswith("container:")]
+    codes = [
+        (record["name"], record["exit_code"]) for record in keeper.markers() if record["m"].startswith("container:")
+    ]
     assert codes == [("first", 0), ("warm", 0), ("main", 0)]
 
 

@@ -261,7 +261,9 @@ def test_a_step_bound_to_its_runs_place_goes_there() -> None:
 
 
 def test_a_sentence_shows_figures_as_people_say_them_and_keeps_them_as_integers() -> None:
-    money = Reason(ReasonCode.BUDGET, None, (("missing_micros", 50_000), ("hold_micros", 2_100_000), ("available_micros", 0)))
+    money = Reason(
+        ReasonCode.BUDGET, None, (("missing_micros", 50_000), ("hold_micros", 2_100_000), ("available_micros", 0))
+    )
     assert money.sentence == "The project's budget lacks 0.05: 2.10 must be set aside, 0.00 are left."
     assert money.figures["missing_micros"] == 50_000
     memory = Reason(ReasonCode.MEMORY_TOO_LARGE, PoolId("p"), (("needed", 34_359_738_368), ("limit", 1_610_612_736)))

@@ -260,7 +260,9 @@ def run_get(
     ref: Ref,
     nodes: Annotated[bool, typer.Option("--nodes", help="Every node.")] = False,
     costs: Annotated[bool, typer.Option("--costs", help="What each kind of step cost, and where.")] = False,
-    reuse: Annotated[bool, typer.Option("--reuse", help="What it took over from earlier runs, and why not more.")] = False,
+    reuse: Annotated[
+        bool, typer.Option("--reuse", help="What it took over from earlier runs, and why not more.")
+    ] = False,
 ) -> None:
     """A run: how it stands, stage by stage."""
     client = connect()
@@ -524,7 +526,10 @@ def _change_made(client: Client, path: str, start: dict[str, Any], number: int, 
     options = start["options"]
     if number > len(options):
         raise CliError(
-            f"there is no option {number}", why=f"there are {len(options)}", try_="fubini why RUN STEP", exit_code=Exit.USAGE
+            f"there is no option {number}",
+            why=f"there are {len(options)}",
+            try_="fubini why RUN STEP",
+            exit_code=Exit.USAGE,
         )
     named = ("kind", "amount", "word", "pool_id")
     changes = [{k: change[k] for k in named if change[k]} for change in options[number - 1]["changes"]]
@@ -547,7 +552,9 @@ def start_text(found: dict[str, Any]) -> str:
     if found["starts_now"]:
         lines.append("  it has all it needs: the next cycle places it")
     for number, option in enumerate(found["options"], start=1):
-        whose = "" if option["allowed"] else f" [{', '.join(sorted({c['who'] for c in option['changes'] if c['who']}))}]"
+        whose = (
+            "" if option["allowed"] else f" [{', '.join(sorted({c['who'] for c in option['changes'] if c['who']}))}]"
+        )
         lines.append(f"  option {number}: {option['sentence']}{whose}")
     if any(option["allowed"] for option in found["options"]):
         lines.append("  make one: fubini why RUN STEP --apply NUMBER")
@@ -573,7 +580,9 @@ def why_text(name: str, found: dict[str, Any]) -> str:
     for reason in found["reasons"]:
         lines.append(f"  {reason.get('pool') or 'everywhere'}: {reason.get('sentence') or reason.get('code')}")
     for change in found.get("mapped", ()):
-        lines.append(f"  {change['what'].replace('_', ' ')} {change['theirs']} is read as {change['ours'] or 'nothing'}")
+        lines.append(
+            f"  {change['what'].replace('_', ' ')} {change['theirs']} is read as {change['ours'] or 'nothing'}"
+        )
     placement = found["placement"] or {}
     if placement.get("sentence"):
         lines.append(f"  placed there: {placement['sentence']}")

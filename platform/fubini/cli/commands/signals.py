@@ -75,7 +75,9 @@ def run_suspend(ref: Ref) -> None:
 
 def run_resume(
     ref: Ref,
-    selector: Annotated[str, typer.Option("--node", "--selector", help="Which suspended nodes, such as displayName=approve.")] = "",
+    selector: Annotated[
+        str, typer.Option("--node", "--selector", help="Which suspended nodes, such as displayName=approve.")
+    ] = "",
     set_output: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE for a supplied output.")] = None,
     message: Annotated[str, typer.Option(help="Shown on the node.")] = "",
 ) -> None:
@@ -171,7 +173,9 @@ def proposal_text(found: dict[str, Any], body: dict[str, Any]) -> str:
         if advice["what"] and body.get(advice["what"]) is None:
             flag = "--memory" if advice["what"] == "memory_bytes" else "--walltime"
             value = f"{advice['proposed'] // 2**20}Mi" if flag == "--memory" else f"{advice['proposed']}s"
-            lines.append(f"  try: {flag} {value} --node templateName={output.plain(advice['template'])}, or --suggested")
+            lines.append(
+                f"  try: {flag} {value} --node templateName={output.plain(advice['template'])}, or --suggested"
+            )
     if found["quote"]:
         quote = found["quote"]
         lines.append(quote_line(quote))

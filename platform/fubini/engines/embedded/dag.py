@@ -56,6 +56,7 @@ class DagFrame(Frame):
         self.running_count = 0  # tasks started and not settled
         self.stalled: set[str] = set()  # tasks with items that a handler keeps from starting or from their own handler
         self.over = False
+        self.watch_failures()
 
     # --- going through the graph ---------------------------------------------------------------------------------
 
@@ -118,6 +119,15 @@ class DagFrame(Frame):
         try:
             for other in depends.tasks if depends is not None else ():
                 self.aggregate(other)
+        except LanguageError as error:
+            message = error.message
+            self.leave(name, raw, NodePhase.ERROR, message)
+            if (
+                name in self.plan.target_set
+            ):  # Argo reads what targets see once more, for their hooks, and takes the error for the DAG's
+                self.fail_if_open(message)
+            return
+        try:
             holder = self.resolve(raw)
             loop = expand.is_loop(raw)
             calls = self.expand(holder) if loop else [holder]
@@ -150,6 +160,11 @@ class DagFrame(Frame):
                 task.handlers = dagloop.ItemHandlers()
         task.pending = deque(calls)
         self.proceed(name)
+
+    def fail_if_open(self, message: str) -> None:
+        if not self.over and not self.node.fulfilled:
+            self.over = True
+            self.fail(message)
 
     def aggregate(self, name: str) -> None:
         """Read the results of a task's items together.
@@ -243,9 +258,7 @@ class DagFrame(Frame):
         self.running_count += 1
         if phase is NodePhase.ERROR:
             task.task = raw
-            if not self.exit_done(name, raw, task.node):
-                return
-        self.settle(name)
+        self.task_ended(name, task.node)
 
     def proceed(self, name: str) -> None:
         """Start what may start of a task: its one node, or the items of its loop."""
@@ -347,9 +360,12 @@ class DagFrame(Frame):
 
     def check_fail_fast(self) -> None:
         if self.failed_fast and not self.over and not self.node.fulfilled and self.holds_back():
-            self.over = True
-            self.state.mark(self.node, NodePhase.FAILED, frames.FAILED_FAST)
-            self.node.frame.endless = True
+            self.end_fast()
+
+    def end_fast(self) -> None:
+        self.over = True
+        self.state.mark(self.node, NodePhase.FAILED, frames.FAILED_FAST)
+        self.node.frame.endless = True
 
     # --- what has ended ------------------------------------------------------------------------------------------
 
@@ -475,17 +491,16 @@ class DagFrame(Frame):
     def task_ended(self, name: str, node: Node, *, again: bool = False) -> None:
         """A task's node has ended: hooks and exit handler, then whoever depends on it.
 
-        A leaf's hooks run before its dependents are looked at. A node that ends within a pass (composites) is only
-        looked at again in the next pass, and not at all when all its dependents have ended by then.
+        A leaf's hooks run before its dependents are looked at, and so do a target's. Another node that ends within a
+        pass (composites, tasks left out) is only looked at again in the next pass, and not at all when all its
+        dependents have ended by then.
         """
         task = self.tasks[name]
         raw = self.plan.tasks[name]
         has_hooks = any(hook != "exit" for hook in raw.get("hooks") or ())
-        at_once = (
-            again or not has_hooks or node.type in (NodeType.POD, NodeType.SKIPPED) or name in self.plan.target_set
-        )
+        at_once = again or not has_hooks or node.type is NodeType.POD or name in self.plan.target_set
         if at_once:
-            if has_hooks and node.type is not NodeType.SKIPPED and not self.run_hooks(name, node):
+            if has_hooks and not self.run_hooks(name, node):
                 return
             if not self.exit_done(name, raw, node):
                 return

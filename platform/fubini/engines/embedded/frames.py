@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fubini.engines.embedded.scope import References
     from fubini.engines.embedded.state import State
 
-TOO_DEEP = "Maximum recursion depth exceeded. See https://argo-workflows.readthedocs.io/en/latest/scaling/#maximum-recursion-depth"
+TOO_DEEP = "Maximum recursion depth exceeded. See https://argo-workflows.readthedocs.io/en/release-4.1/scaling/#maximum-recursion-depth"
 FAILED_FAST = "template has failed or errored children and failFast enabled"
 
 
@@ -103,6 +103,14 @@ class Frame:
     def resume_waiting(self) -> None:
         """Try again to start what a limit held back."""
 
+    def watch_failures(self) -> None:
+        """From now on a failed child ends the frame, if its template asks for that."""
+        if self.template.fail_fast and not self.node.fulfilled:
+            self.state.fail_fast[id(self)] = self
+
+    def end_fast(self) -> None:
+        """A new pass finds that a child has failed and nothing runs: the frame is over."""
+
     @property
     def failed_fast(self) -> bool:
         """Whether a child has failed, nothing runs any more, and so nothing more may start."""
@@ -137,6 +145,7 @@ class Frame:
     def close(self) -> Any:
         """The node has ended; -> what `Node.frame` keeps (only what `outbound` needs)."""
         self.state.waiting.pop(id(self), None)
+        self.state.fail_fast.pop(id(self), None)
         closed = Closed(self.state, self.template)
         closed.active_children, closed.active_pods = self.active_children, self.active_pods
         return closed

@@ -82,7 +82,11 @@ def advance(state: State, event: Event) -> Step:
     state.now = max(state.now, event.at_ms)
     try:
         _dispatch(state, event)
+        if isinstance(event, LeafDone):
+            _end_fast(state)
         settle(state)
+        while _end_fast(state):
+            settle(state)
     except SignalRefused as error:
         return Step(refused=str(error), settled=state.asked is None)
     except LimitReached as error:
@@ -117,6 +121,23 @@ def _dispatch(state: State, event: Event) -> None:
         from fubini.engines.embedded.signals import signal  # a cycle: retry rebuilds the run
 
         signal(state, event)
+
+
+def _end_fast(state: State) -> bool:
+    """The start of a pass: composites whose template fails fast are over with a failed child, if nothing of them runs.
+
+    -> whether there are any.
+    """
+    if not state.fail_fast or state.suspended or state.finished or state.asked is not None:
+        return False
+    limit = state.program.spec.get("parallelism")
+    if limit is not None and state.active_pods >= int(limit):
+        return False
+    over = [frame for frame in state.fail_fast.values() if frame.failed_fast and not frame.node.fulfilled]
+    for frame in over:
+        if frame.node.frame is frame:
+            frame.end_fast()
+    return any(frame.node.fulfilled for frame in over)
 
 
 def _tell_running(node: Node) -> None:

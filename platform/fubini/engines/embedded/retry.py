@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from fubini.engines.embedded import tree
-from fubini.engines.embedded.frames import Call, Failed, Frame, begin
+from fubini.engines.embedded.frames import FAILED_FAST, Call, Failed, Frame, begin
 from fubini.engines.embedded.process import EngineError
 from fubini.engines.embedded.program import any_string
 from fubini.engines.embedded.scope import VariableScope, evaluate_bool
@@ -119,6 +119,9 @@ class RetryFrame(Frame):
 
     def decide(self) -> None:
         """The last attempt has ended: keep its end as the node's, wait, or try again."""
+        boundary = self.node.boundary
+        if boundary is not None and boundary.fulfilled and boundary.message == FAILED_FAST:
+            return  # nobody looks at it any more
         attempts = self.node.attempts()
         last = attempts[-1]
         try:

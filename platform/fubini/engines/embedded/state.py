@@ -83,6 +83,7 @@ class State:
         self.remade = 0  # of them, those that came back after a retry
         self.verdict: Node | None = None  # the node that stands for the entry node's end, where that is another
         self.waiting: dict[int, Frame] = {}
+        self.fail_fast: dict[int, Frame] = {}  # composites that end with their first failure, outer ones first
         self.run_lock = ""  # the run's own locks: "" | asked | waiting | held
         self.asked: NodeId | None = None  # who waits for an answer; nothing else goes on before it
         self.gates: dict[NodeId, Gate] = {}

@@ -49,6 +49,7 @@ class StepsFrame(Frame):
         self.pending: deque[tuple[Mapping[str, Any], str]] = deque()
         self.open = 0
         self.over = False
+        self.watch_failures()
         self.hook_failed = False  # a hook of the group cannot be evaluated: it ends as Error once its steps have ended
 
     # --- groups --------------------------------------------------------------------------------------------------
@@ -219,8 +220,25 @@ class StepsFrame(Frame):
 
     def check_fail_fast(self) -> None:
         held = bool(self.pending or self.hook_runner.held) and not self.over and not self.node.fulfilled
-        if held and self.failed_fast:
-            assert self.group is not None
+        if not held or not self.failed_fast:
+            return
+        if self.hook_runner.held or self.open > len(self.pending):
+            self.end_fast()
+            return
+        # A group of which nothing starts any more has, for Argo, all its steps behind it.
+        assert self.group is not None
+        for step, slot in self.pending:
+            if _certainly_off(step):
+                call = self.call(step, f"{self.group.name}.{step['name']}", slot)
+                skipped_node(self.state, call, NodePhase.SKIPPED, f"when '{step['when']}' evaluated false")
+        self.pending.clear()
+        self.open = 0
+        for node in (self.group, self.node):
+            self.state.mark(node, node.phase, frames.FAILED_FAST)
+        self.check()
+
+    def end_fast(self) -> None:
+        if self.group is not None:
             self.fail_group(NodePhase.FAILED, frames.FAILED_FAST, endless=True)
 
     # --- children ------------------------------------------------------------------------------------------------
@@ -289,11 +307,12 @@ class StepsFrame(Frame):
             self.fail_group(NodePhase.FAILED, node.message)
 
     def check(self) -> None:
+        group, held = self.group, id(self) in self.state.waiting
+        failed = self.hook_failed and not self.over and (held or not self.pending)
+        if failed and group is not None and all(child.fulfilled for child in group.children):
+            self.fail_group(NodePhase.ERROR, group.message)
         if self.open == 0 and not self.pending and not self.over:
-            if self.hook_failed and self.group is not None:
-                self.fail_group(NodePhase.ERROR, self.group.message)
-            else:
-                self.finish_group()
+            self.finish_group()
 
     def daemon_died(self, node: Node) -> None:
         """Argo looks at a group again for as long as anything after it runs: a daemon that failed fails its group."""

@@ -163,7 +163,9 @@ def _origins(tasks: Sequence[Task]) -> dict[str, dict[str, Any]]:
             "node_name": names.get((task.run_id, task.node_id), ""),
             "attempt": good.pk if good else "",
             "fingerprint": str(good.environment.get("environment_fingerprint", "")) if good else "",
-            "cost_micros": sum(holds[a.pk].settled_micros for a in rows if a.pk in holds and holds[a.pk].payer != "site"),
+            "cost_micros": sum(
+                holds[a.pk].settled_micros for a in rows if a.pk in holds and holds[a.pk].payer != "site"
+            ),
             "wall_ms": max(0, good.finished_at_ms - good.started_at_ms)
             if good and good.finished_at_ms and good.started_at_ms
             else 0,
@@ -276,4 +278,3 @@ def tasks_reuse(run: Run, tasks: Sequence[Task], *, at_ms: int) -> None:
         steps_reused=F("steps_reused") + len(taken),
         saved_micros=F("saved_micros") + sum(sources[t.reuse_key].cost_micros for t in taken),
     )
-

@@ -27,7 +27,12 @@ def make(house: House, extra: str = "") -> dict[str, object]:
 
 def test_a_schedule_shows_when_it_is_due_next_and_is_found_by_name(house: House) -> None:
     made = make(house)
-    assert (made["name"], made["timezone"], made["policy"], made["suspended"]) == ("nightly", "Europe/Berlin", "Allow", False)
+    assert (made["name"], made["timezone"], made["policy"], made["suspended"]) == (
+        "nightly",
+        "Europe/Berlin",
+        "Allow",
+        False,
+    )
     coming = made["next_ms"]
     assert isinstance(coming, list) and len(coming) == 5
     assert [b - a for a, b in pairwise(coming)] == [60_000] * 4

@@ -60,7 +60,9 @@ def test_a_deadline_of_zero_still_lets_a_tick_on_time_through() -> None:
         ("Replace", 0, Verdict.START),
     ],
 )
-def test_what_an_earlier_run_that_goes_on_means_is_the_policy_s(policy: str, active: int, want_verdict: Verdict) -> None:
+def test_what_an_earlier_run_that_goes_on_means_is_the_policy_s(
+    policy: str, active: int, want_verdict: Verdict
+) -> None:
     found = decide(plan(concurrencyPolicy=policy), replace(FACTS, active=active), NOON)
     assert found.verdict is want_verdict
     assert found.reason == ("forbidden" if want_verdict is Verdict.SKIP else "")

@@ -115,7 +115,10 @@ def test_a_run_that_goes_on_forbids_or_is_replaced(project: Project) -> None:
     now = due_ms()
     services.crons_pass(at_ms=now)
     services.crons_pass(at_ms=now + 60_000)
-    assert [(t.state, t.reason) for t in CronTick.objects.order_by("at_ms")] == [("active", ""), ("skipped", "forbidden")]
+    assert [(t.state, t.reason) for t in CronTick.objects.order_by("at_ms")] == [
+        ("active", ""),
+        ("skipped", "forbidden"),
+    ]
     services.cron_save(project=project, text=manifest("  concurrencyPolicy: Replace"), actor="user:ada")
     services.crons_pass(at_ms=now + 120_000)
     first, second = Run.objects.order_by("created_at_ms", "job_number")
@@ -193,7 +196,9 @@ def test_what_is_wrong_with_a_schedule_is_said_at_save_by_path(project: Project)
         services.cron_save(project=project, text=text, actor="user:ada")
     assert {e["path"] for e in refused.value.errors} == {"spec.schedules[0]", "spec.timezone"}
     with pytest.raises(ManifestInvalid) as refused:
-        services.cron_save(project=project, text=manifest().replace("entrypoint: main", "entrypoint: mian"), actor="user:ada")
+        services.cron_save(
+            project=project, text=manifest().replace("entrypoint: main", "entrypoint: mian"), actor="user:ada"
+        )
     assert refused.value.errors[0]["path"] == "spec.workflowSpec.entrypoint"
     assert refused.value.errors[0]["line"] > 5
     with pytest.raises(Invalid, match=r"spec\.stopStrategy\.expression"):
@@ -205,8 +210,14 @@ def test_what_is_wrong_with_a_schedule_is_said_at_save_by_path(project: Project)
 def test_a_cron_workflow_is_not_submitted_as_a_run_nor_a_workflow_kept_as_a_schedule(project: Project) -> None:
     with pytest.raises(ManifestInvalid, match="kept as a schedule"):
         run_submit(project=project, text=manifest(), actor="user:ada")
-    workflow = "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {name: x}\n" + manifest()[manifest().index("spec:") :]
-    workflow = workflow[: workflow.index("spec:")] + "spec:\n  entrypoint: main\n  templates:\n  - name: main\n    suspend: {}\n"
+    workflow = (
+        "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {name: x}\n"
+        + manifest()[manifest().index("spec:") :]
+    )
+    workflow = (
+        workflow[: workflow.index("spec:")]
+        + "spec:\n  entrypoint: main\n  templates:\n  - name: main\n    suspend: {}\n"
+    )
     with pytest.raises(ManifestInvalid, match="has a schedule"):
         services.cron_save(project=project, text=workflow, actor="user:ada")
 

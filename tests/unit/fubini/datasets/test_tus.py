@@ -172,7 +172,9 @@ def test_the_client_goes_on_over_lost_answers_damage_and_a_forgotten_upload(
         if request.url.path.startswith("/api/v1/"):
             path = request.url.path.removeprefix("/api/v1/")
             reply = house.api["member"].call(request.method, path, raw=body, Content_Type="application/json")
-            return httpx.Response(reply.status_code, content=reply.content, headers={"content-type": "application/json"})
+            return httpx.Response(
+                reply.status_code, content=reply.content, headers={"content-type": "application/json"}
+            )
         fault = ""
         if request.method == "PATCH":
             seen.append(int(request.headers["upload-offset"]))

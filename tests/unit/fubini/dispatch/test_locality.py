@@ -31,15 +31,25 @@ def test_the_size_of_the_input_decides(size_bytes: int, want_site: str, want_why
     project = make_project(budget_micros=10**12)
     entries = [{"path": "all.bin", "size": size_bytes, "mode": 0o644, "sha256": "d" * 64}]
     dataset = Dataset.objects.create(project=project, name="big")
-    DatasetVersion.objects.create(dataset=dataset, number=1, digest="m" * 64, entries=entries, files=1, size_bytes=size_bytes)
+    DatasetVersion.objects.create(
+        dataset=dataset, number=1, digest="m" * 64, entries=entries, files=1, size_bytes=size_bytes
+    )
     Replica.objects.create(site_id=dear.site.pk, digest="d" * 64, size_bytes=size_bytes)
     spec = TaskSpec(
-        template="read", image="i", argv=("true",), walltime_s=600, volumes=(VolumeMount("data", "big-v1", "/data", True),)
+        template="read",
+        image="i",
+        argv=("true",),
+        walltime_s=600,
+        volumes=(VolumeMount("data", "big-v1", "/data", True),),
     )
     task = make_task(make_run(project), spec=spec)
     Loop().cycle()
     attempt = Attempt.objects.select_related("site").get(task=task)
-    assert (attempt.site.name, attempt.placement["why"], attempt.placement["bytes_to_move"]) == (want_site, want_why, want_moved)
+    assert (attempt.site.name, attempt.placement["why"], attempt.placement["bytes_to_move"]) == (
+        want_site,
+        want_why,
+        want_moved,
+    )
     assert sum(t.size_bytes for t in Transfer.objects.filter(attempt_id=attempt.pk)) == want_moved
 
 

@@ -139,7 +139,9 @@ def test_a_generation_keeps_who_asked_what_changed_and_its_quote(house: House, p
 
 def test_a_selector_picks_which_steps_are_changed(house: House, place: Place) -> None:
     run = failed_run(house, place, lambda name, spec: End(code=1) if name == "check" else out_of_memory(name, spec))
-    house.api["member"].post(f"runs/{run.pk}/retry", {"image": "python:3.13", "selector": "displayName!=train,phase=Failed"})
+    house.api["member"].post(
+        f"runs/{run.pk}/retry", {"image": "python:3.13", "selector": "displayName!=train,phase=Failed"}
+    )
     run = drive(run, place)
     assert spec_of(task_of(run, "check").spec).image == "python:3.13"
     assert spec_of(task_of(run, "train").spec).image == "python:3.12"

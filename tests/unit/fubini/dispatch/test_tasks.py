@@ -88,7 +88,13 @@ def test_old_ticks_go_but_those_of_runs_that_are_kept_and_of_runs_that_go_on() -
     kept, gone = make_run(project, state="succeeded"), make_run(project, state="succeeded", deleted_at_ms=1)
     now = clock.now_ms()
     for at, (state, run, decided) in enumerate(
-        [("skipped", None, 0), ("succeeded", kept, 0), ("succeeded", gone, 0), ("active", None, 0), ("skipped", None, now)]
+        [
+            ("skipped", None, 0),
+            ("succeeded", kept, 0),
+            ("succeeded", gone, 0),
+            ("active", None, 0),
+            ("skipped", None, now),
+        ]
     ):
         CronTick.objects.create(cron=cron, at_ms=at, decided_at_ms=decided, state=state, run=run)
     assert retention()["ticks"] == 2

@@ -32,7 +32,11 @@ def task(place: Place) -> Task:
 
 def held(attempt: Attempt, state: str = "running") -> wire.HeldAttempt:
     return wire.HeldAttempt(
-        attempt_id=attempt.pk, task_id=attempt.task_id, fence=attempt.fence, state=wire.AttemptState(state), keeper_alive=True
+        attempt_id=attempt.pk,
+        task_id=attempt.task_id,
+        fence=attempt.fence,
+        state=wire.AttemptState(state),
+        keeper_alive=True,
     )
 
 
@@ -45,14 +49,18 @@ def report(attempt: Attempt, state: str, sequence: int = 1, **more: Any) -> wire
 
 
 def outcome_of(exit_code: int, wall_ms: int = 2000, **more: Any) -> wire.Outcome:
-    return wire.Outcome(kind=wire.OutcomeKind.EXITED, exit_code=exit_code, usage=wire.Usage(wall_ms=wall_ms, cpu_ms=5), **more)
+    return wire.Outcome(
+        kind=wire.OutcomeKind.EXITED, exit_code=exit_code, usage=wire.Usage(wall_ms=wall_ms, cpu_ms=5), **more
+    )
 
 
 def sync(place: Place, *, seq: int = 1, **more: Any) -> wire.SyncReply:
     place.agent.refresh_from_db()
     return sync_handle(
         place.agent,
-        wire.SyncRequest(protocol_version=1, agent_id=place.agent.pk, boot_id="b", session_id="s", sync_seq=seq, **more),
+        wire.SyncRequest(
+            protocol_version=1, agent_id=place.agent.pk, boot_id="b", session_id="s", sync_seq=seq, **more
+        ),
     )
 
 

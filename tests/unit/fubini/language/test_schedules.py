@@ -52,12 +52,18 @@ def test_a_half_hourly_schedule_goes_on_through_a_change_of_clocks() -> None:
 
 def test_either_day_field_suffices_where_neither_is_a_plain_star() -> None:
     # 2026-11-02 is a Monday; */2 means the odd days here and is no star.
-    assert coming("0 0 */2 * MON", "2026-11-01T12:00", 2, UTC) == ["2026-11-02T00:00:00+00:00", "2026-11-03T00:00:00+00:00"]
+    assert coming("0 0 */2 * MON", "2026-11-01T12:00", 2, UTC) == [
+        "2026-11-02T00:00:00+00:00",
+        "2026-11-03T00:00:00+00:00",
+    ]
     assert coming("0 0 ? * mon", "2026-11-01T12:00", 1, UTC) == ["2026-11-02T00:00:00+00:00"]
 
 
 def test_every_counts_from_its_anchor_in_whole_seconds() -> None:
-    assert coming("@every 90s", "2026-11-01T12:00", 2, UTC) == ["2026-11-01T12:01:30+00:00", "2026-11-01T12:03:00+00:00"]
+    assert coming("@every 90s", "2026-11-01T12:00", 2, UTC) == [
+        "2026-11-01T12:01:30+00:00",
+        "2026-11-01T12:03:00+00:00",
+    ]
     assert parse("@every 10ms").every_ms == 1000
 
 
@@ -68,8 +74,12 @@ def test_of_several_schedules_the_earliest_counts() -> None:
 
 
 def test_a_leap_day_is_found_across_years_without_one() -> None:
-    assert next_after([parse("0 0 29 2 *")], UTC, ms("2024-03-01T00:00", UTC), anchor_ms=0) == ms("2028-02-29T00:00", UTC)
-    assert latest_until([parse("0 0 29 2 *")], UTC, ms("2028-02-01T00:00", UTC), anchor_ms=0) == ms("2024-02-29T00:00", UTC)
+    assert next_after([parse("0 0 29 2 *")], UTC, ms("2024-03-01T00:00", UTC), anchor_ms=0) == ms(
+        "2028-02-29T00:00", UTC
+    )
+    assert latest_until([parse("0 0 29 2 *")], UTC, ms("2028-02-01T00:00", UTC), anchor_ms=0) == ms(
+        "2024-02-29T00:00", UTC
+    )
 
 
 @pytest.mark.parametrize(
@@ -115,7 +125,9 @@ _ZONES = st.sampled_from(["Europe/Berlin", "America/New_York", "UTC", "Australia
 
 @given(text=_FIELDS, day=st.integers(0, 720), second=st.integers(0, 86_399), tz=_ZONES)
 @settings(max_examples=150, deadline=None, derandomize=True)
-def test_the_latest_time_is_the_last_that_came_and_the_next_comes_after_it(text: str, day: int, second: int, tz: str) -> None:
+def test_the_latest_time_is_the_last_that_came_and_the_next_comes_after_it(
+    text: str, day: int, second: int, tz: str
+) -> None:
     there = ZoneInfo(tz)
     until = int((datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day, seconds=second)).timestamp() * 1000)
     schedule = [parse(text)]

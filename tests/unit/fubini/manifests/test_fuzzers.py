@@ -55,7 +55,12 @@ def test_the_oracle_of_expressions_sees_planted_faults(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(expressions, "MAX_WALL_S", 0.2)
     monkeypatch.setitem(expressions.LANGUAGES, "expr", (planted, expressions.LANGUAGES["expr"][1]))
-    for text, want in (("raise", "KeyError"), ("place", "an error at 99"), ("hang", "no end after"), ("x", "environment")):
+    for text, want in (
+        ("raise", "KeyError"),
+        ("place", "an error at 99"),
+        ("hang", "no end after"),
+        ("x", "environment"),
+    ):
         result = FuzzResult("expressions", 1)
         expressions._judge(result, "expr", text, "planted", twice=False)
         assert any(want in failure for failure in result.failures), (text, result.failures)

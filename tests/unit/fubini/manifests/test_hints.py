@@ -79,8 +79,8 @@ SILENT = {
     "a whole condition from a variable": steps("{name: a, template: leaf, when: '{{workflow.name}}'}"),
     "an item in a condition": steps("{name: a, template: leaf, withItems: [1], when: '{{item}} > 0 && {{item}} != 2'}"),
     "all of the last attempt": workflow(
-        "- name: main\n  retryStrategy: {expression: 'lastRetry.status == \"Error\" || asInt(lastRetry.exitCode) > 1 || "
-        "lastRetry.message matches \"x\" || asInt(lastRetry.duration) < 5'}\n  container: {image: a}\n"
+        '- name: main\n  retryStrategy: {expression: \'lastRetry.status == "Error" || asInt(lastRetry.exitCode) > 1 || '
+        'lastRetry.message matches "x" || asInt(lastRetry.duration) < 5\'}\n  container: {image: a}\n'
     ),
 }
 

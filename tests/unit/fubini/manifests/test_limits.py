@@ -18,7 +18,9 @@ LOOPS = {
 
 @pytest.mark.parametrize("loop", LOOPS.values(), ids=LOOPS.keys())
 def test_a_loop_is_held_to_the_project_s_own_limit(loop: str) -> None:
-    text = steps(f"{{name: a, template: take, {loop}, arguments: {{parameters: [{{name: x, value: '{{{{item}}}}'}}]}}}}")
+    text = steps(
+        f"{{name: a, template: take, {loop}, arguments: {{parameters: [{{name: x, value: '{{{{item}}}}'}}]}}}}"
+    )
     assert check(text, max_items=11).errors == ()
     (error,) = check(text, max_items=10).errors
     assert (error.code, error.found) == ("too-many-items", "11 items")
@@ -36,7 +38,11 @@ HEAD = "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {name: a}\ns
 TEXTS = {
     "size": (HEAD + "# " + "x" * (2 << 20), "too-large", "2 MiB"),
     "depth": (HEAD + "  a: " + "[" * 70 + "]" * 70, "too-deep", "64"),
-    "aliases": (HEAD + "  a: &a [" + "x, " * 50 + "]\n  b: &b [" + "*a, " * 50 + "]\n  c: [" + "*b, " * 50 + "]\n", "alias", "4"),
+    "aliases": (
+        HEAD + "  a: &a [" + "x, " * 50 + "]\n  b: &b [" + "*a, " * 50 + "]\n  c: [" + "*b, " * 50 + "]\n",
+        "alias",
+        "4",
+    ),
 }
 
 

@@ -88,7 +88,9 @@ class Comparison:
     def value(self, path: str, ours: FieldType, theirs: dict[str, Any]) -> None:
         self.fields += 1
         kind = theirs.get("type")
-        self.keywords(path, theirs, ("minimum", "maximum", "maxLength", "maxItems", "minItems", "minLength", "pattern", "enum"))
+        self.keywords(
+            path, theirs, ("minimum", "maximum", "maxLength", "maxItems", "minItems", "minLength", "pattern", "enum")
+        )
         same = {
             "minimum": ours.minimum,
             "maximum": ours.maximum,
@@ -211,7 +213,9 @@ def test_every_rule_of_the_crd_over_several_fields_is_one_of_ours(kind: str) -> 
     assert comparison.rules == set(RULES)
 
 
-@pytest.mark.parametrize(("code", "template"), RULES.values(), ids=[f"{c}-{n}" for n, (c, _) in enumerate(RULES.values())])
+@pytest.mark.parametrize(
+    ("code", "template"), RULES.values(), ids=[f"{c}-{n}" for n, (c, _) in enumerate(RULES.values())]
+)
 def test_what_breaks_a_rule_of_the_crd_is_found(code: str, template: str) -> None:
     assert code in [found for found, _ in errors(workflow(template))]
 

@@ -39,7 +39,9 @@ def test_no_sign_in_says_how_to_sign_in() -> None:
     ("method", "path", "headers", "raw", "want_status", "want_code"),
     [
         pytest.param("PATCH", "projects", {}, b"{}", 405, "method_not_allowed", id="a method the address lacks"),
-        pytest.param("PUT", "projects/x/secrets", {}, b"{}", 405, "method_not_allowed", id="a method only its items have"),
+        pytest.param(
+            "PUT", "projects/x/secrets", {}, b"{}", 405, "method_not_allowed", id="a method only its items have"
+        ),
         pytest.param("OPTIONS", "projects", {}, b"", 405, "method_not_allowed", id="options tell nothing"),
         pytest.param(
             "POST", "projects", {"Content_Type": "text/xml"}, b"<a/>", 415, "unsupported_media_type", id="xml"

@@ -453,7 +453,9 @@ def test_the_events_of_a_run_come_in_order_and_by_topic(house: House, place: Pla
     events = house.api["viewer"].get(f"runs/{run.pk}/events").json()["results"]
     assert [e["id"] for e in events] == sorted(e["id"] for e in events)
     only = house.api["viewer"].get(f"runs/{run.pk}/events?topic=attempt").json()["results"]
-    assert [(e["kind"], e["data"]["lease"], e["data"]["hold"]) for e in only] == [("attempt.leased", "granted", "placed")]
+    assert [(e["kind"], e["data"]["lease"], e["data"]["hold"]) for e in only] == [
+        ("attempt.leased", "granted", "placed")
+    ]
 
 
 def test_another_projects_run_answers_not_found_on_every_route(house: House, place: Place) -> None:

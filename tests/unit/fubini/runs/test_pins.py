@@ -38,7 +38,9 @@ spec:
 def version(project: Project, number: int, name: str = "methanol") -> None:
     dataset, _ = Dataset.objects.get_or_create(project=project, name=name)
     entries = [{"path": "a", "size": number, "mode": 0o644, "sha256": str(number) * 64}]
-    DatasetVersion.objects.create(dataset=dataset, number=number, digest=str(number) * 64, entries=entries, files=1, size_bytes=number)
+    DatasetVersion.objects.create(
+        dataset=dataset, number=number, digest=str(number) * 64, entries=entries, files=1, size_bytes=number
+    )
 
 
 def submit(project: Project, claim: str = "methanol") -> Run:

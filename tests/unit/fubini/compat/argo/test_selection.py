@@ -18,7 +18,9 @@ def test_label_selectors_are_read_as_kubernetes_reads_them() -> None:
     assert label_requirements("") == ()
 
 
-@pytest.mark.parametrize("text", ["=1", "a in x", "a in (b", "a=1,,b", "a==b=c", "a b", "(" * 2000, ",".join(["a"] * 60)])
+@pytest.mark.parametrize(
+    "text", ["=1", "a in x", "a in (b", "a=1,,b", "a==b=c", "a b", "(" * 2000, ",".join(["a"] * 60)]
+)
 def test_a_label_selector_that_does_not_parse_is_refused(text: str) -> None:
     with pytest.raises(Invalid):
         label_requirements(text)
@@ -50,7 +52,9 @@ def test_fields_keep_or_drop_paths_and_stand_for_every_item_of_a_list() -> None:
     assert Fields("items.status.phase").clean(value) == {"items": [{"status": {"phase": "x"}}]}
     assert Fields("-items.status.nodes,metadata").clean(value) == {"items": [{"spec": 1, "status": {"phase": "x"}}]}
     assert Fields("").clean(value) is value
-    assert Fields("result.object.metadata", prefix="result.object.").clean({"metadata": 1, "spec": 2}) == {"metadata": 1}
+    assert Fields("result.object.metadata", prefix="result.object.").clean({"metadata": 1, "spec": 2}) == {
+        "metadata": 1
+    }
 
 
 def test_nodes_nobody_wants_need_not_be_read() -> None:

@@ -26,7 +26,15 @@ def attempt() -> Attempt:
 
 
 def log_of(attempt: Attempt, **more: Any) -> _Log:
-    values: dict[str, Any] = {"pod": "", "container": "main", "follow": True, "tail": None, "limit": None, "match": _matcher(""), "nothing": False}
+    values: dict[str, Any] = {
+        "pod": "",
+        "container": "main",
+        "follow": True,
+        "tail": None,
+        "limit": None,
+        "match": _matcher(""),
+        "nothing": False,
+    }
     return _Log(run_id=attempt.run_id, **(values | more))
 
 
@@ -76,7 +84,9 @@ def test_tail_grep_and_pod_choose_lines(attempt: Attempt) -> None:
 
 def test_each_container_of_a_step_has_its_log_and_one_it_has_not_has_none(attempt: Attempt) -> None:
     parts = tuple(ContainerSpec(name, ContainerKind.MAIN, "busybox", ("true",)) for name in ("first", "second"))
-    Task.objects.filter(pk=attempt.task_id).update(spec=to_json(TaskSpec("talk", "busybox", ("true",), containers=parts)))
+    Task.objects.filter(pk=attempt.task_id).update(
+        spec=to_json(TaskSpec("talk", "busybox", ("true",), containers=parts))
+    )
     names = containers_of(Task.objects.get(pk=attempt.task_id))
     log_append(attempt, 0, b"of the one that stands for the step\n", eof=True)
     log_append(attempt, 0, b"of the other\n", container=names[1], eof=True)

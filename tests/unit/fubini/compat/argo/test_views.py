@@ -30,7 +30,11 @@ SPEC: dict[str, Any] = {
     "arguments": {"parameters": [{"name": "who", "value": "world"}]},
     "templates": [{"name": "main", "container": {"image": "busybox", "command": ["true"]}}],
 }
-WORKFLOW: dict[str, Any] = {"metadata": {"generateName": "hello-", "creationTimestamp": None}, "spec": SPEC, "status": {}}
+WORKFLOW: dict[str, Any] = {
+    "metadata": {"generateName": "hello-", "creationTimestamp": None},
+    "spec": SPEC,
+    "status": {},
+}
 DIGEST = "ab" * 32
 
 
@@ -117,7 +121,9 @@ def test_a_body_needs_no_content_type_as_the_argo_command_sends_none(house: Hous
 
 
 def make_tree(house: House, **more: Any) -> Run:
-    run = make_run(house.project, name="tree", state="failed", phase="Failed", started_at_ms=0, finished_at_ms=5000, **more)
+    run = make_run(
+        house.project, name="tree", state="failed", phase="Failed", started_at_ms=0, finished_at_ms=5000, **more
+    )
     rows = [
         ("tree", "Steps", [], {}),
         ("tree-1", "StepGroup", ["tree"], {}),
@@ -146,7 +152,9 @@ def test_the_tree_is_argo_s_nodes_by_id_with_children_and_artifacts_with_keys(ho
     assert list(status["nodes"]) == ["tree", "tree-1", "tree-2", "tree-3"]
     assert status["nodes"]["tree-1"]["children"] == ["tree-2", "tree-3"]
     assert "children" not in status["nodes"]["tree-2"]
-    assert status["nodes"]["tree-2"]["outputs"]["artifacts"] == [{"name": "out", "s3": {"key": f"{run.pk}/tree-2/0/out"}}]
+    assert status["nodes"]["tree-2"]["outputs"]["artifacts"] == [
+        {"name": "out", "s3": {"key": f"{run.pk}/tree-2/0/out"}}
+    ]
     assert status["nodes"]["tree-3"]["message"] == "no"
 
 
@@ -157,7 +165,10 @@ def test_a_tree_too_large_for_one_answer_is_left_out_as_argo_leaves_out_an_offlo
     monkeypatch.setattr("fubini.compat.argo.reads.NODES_MAX", 3)
     monkeypatch.setattr("fubini.compat.argo.reads.LIST_NODES_MAX", 3)
     base = f"workflows/{house.project.slug}"
-    for status in (house.api["viewer"].get(f"{base}/tree").json()["status"], house.api["viewer"].get(base).json()["items"][0]["status"]):
+    for status in (
+        house.api["viewer"].get(f"{base}/tree").json()["status"],
+        house.api["viewer"].get(base).json()["items"][0]["status"],
+    ):
         assert "nodes" not in status and status["offloadNodeStatusVersion"].startswith("fnv:")
 
 
@@ -194,11 +205,17 @@ def test_templates_are_pipelines_of_the_project(house: House) -> None:
     template["spec"] = {**SPEC, "parallelism": 3}
     assert member.put(f"{base}/", {"template": template}).json()["metadata"]["resourceVersion"] == "2"
     assert member.get(f"{base}/tools").json()["spec"]["parallelism"] == 3
-    assert [t["metadata"]["name"] for t in member.get(f"{base}?listOptions.labelSelector=a=b").json()["items"]] == ["tools"]
+    assert [t["metadata"]["name"] for t in member.get(f"{base}?listOptions.labelSelector=a=b").json()["items"]] == [
+        "tools"
+    ]
     error_of(member.post(f"{base}/lint", {"template": {**template, "spec": {**SPEC, "entrypoint": "x"}}}), 400, 3)
     made = member.post(
         f"workflows/{house.project.slug}/submit",
-        {"resourceKind": "WorkflowTemplate", "resourceName": "tools", "submitOptions": {"parameters": ["who=moon"], "labels": "x=y"}},
+        {
+            "resourceKind": "WorkflowTemplate",
+            "resourceName": "tools",
+            "submitOptions": {"parameters": ["who=moon"], "labels": "x=y"},
+        },
     ).json()
     assert made["metadata"]["labels"]["x"] == "y" and made["spec"]["workflowTemplateRef"] == {"name": "tools"}
     assert Run.objects.get().parameters == {"who": "moon"}
@@ -217,7 +234,10 @@ def test_a_cluster_template_belongs_to_the_one_project_that_can_be_seen_or_to_th
     assert "X-Fubini-Project" in error_of(house.api["member"].post("cluster-workflow-templates", more), 400, 3)
     chosen = house.api["member"].post("cluster-workflow-templates", more, X_Fubini_Project=other.project.slug)
     assert chosen.status_code == 200
-    assert {t["metadata"]["name"] for t in house.api["member"].get("cluster-workflow-templates").json()["items"]} == {"shared", "more"}
+    assert {t["metadata"]["name"] for t in house.api["member"].get("cluster-workflow-templates").json()["items"]} == {
+        "shared",
+        "more",
+    }
 
 
 def test_a_list_of_schedules_takes_as_many_queries_for_many_as_for_one(house: House) -> None:
@@ -227,7 +247,9 @@ def test_a_list_of_schedules_takes_as_many_queries_for_many_as_for_one(house: Ho
         cron = {"metadata": {"name": name}, "spec": {"schedules": ["0 3 * * *"], "workflowSpec": SPEC}}
         member.post(f"cron-workflows/{house.project.slug}", {"cronWorkflow": cron})
         with CaptureQueriesContext(connection) as queries:
-            assert name in [c["metadata"]["name"] for c in member.get(f"cron-workflows/{house.project.slug}").json()["items"]]
+            assert name in [
+                c["metadata"]["name"] for c in member.get(f"cron-workflows/{house.project.slug}").json()["items"]
+            ]
         counts.append(len(queries))
     assert counts[0] == counts[2]
 
@@ -324,7 +346,11 @@ def test_nobody_gets_in_without_a_token_and_a_stranger_finds_nothing(house: Hous
     for address in _addresses():
         url = "/" + address.format(slug=house.project.slug, run=run.pk)
         for method in ("GET", "POST", "PUT", "DELETE"):
-            body = {"workflow": WORKFLOW, "template": WORKFLOW, "cronWorkflow": WORKFLOW} if method in ("POST", "PUT") else None
+            body = (
+                {"workflow": WORKFLOW, "template": WORKFLOW, "cronWorkflow": WORKFLOW}
+                if method in ("POST", "PUT")
+                else None
+            )
             anonymous = Api().call(method, url, body)
             assert anonymous.status_code in (401, 501), (method, url, anonymous.status_code)
             reply = stranger.call(method, url, body)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fubini.runs.engine import NodePhase
-from tests.unit.fubini.engines.embedded.support import Platform, leaf, workflow
+from tests.unit.fubini.engines.embedded.support import Platform, arguments, done, leaf, workflow
 
 
 def run_with(hook: dict[str, Any], *, restart: bool) -> Platform:
@@ -87,3 +87,45 @@ def test_a_workflow_hook_that_cannot_start_hangs_under_nothing() -> None:
     platform = Platform(workflow([main, leaf("work")], hooks=hooks)).run()
     node = platform.state.nodes[platform.state.find_id("wf.hooks.odd")]
     assert node.phase is NodePhase.ERROR and list(node.parents) == []
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_items_that_a_limit_holds_back_do_not_start_once_a_hook_could_not_be_evaluated(restart: bool) -> None:
+    hook = {"template": "work", "expression": "steps['each'].status == 'Succeeded'"}
+    each = {"name": "each", "template": "work", "withItems": [1, 2], "hooks": {"odd": hook}}
+    platform = Platform(workflow([{"name": "main", "steps": [[each]]}, leaf("work")], parallelism=1), restart=restart)
+    platform.run()
+    assert platform.state.phase is NodePhase.FAILED
+    assert "wf[0].each(1:2)" not in platform.phases()
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_task_left_out_has_hooks_where_nothing_depends_on_it(restart: bool) -> None:
+    tasks = [
+        {"name": "off", "template": "work", "when": "false"},
+        {"name": "odd", "template": "work", "when": "a b"},
+        {"name": "never", "template": "work", "depends": "off && odd.Succeeded"},
+    ]
+    for task in tasks:
+        hook = f"tasks.{task['name']}.status in ['Skipped', 'Error', 'Omitted']"
+        task["hooks"] = {"seen": {"template": "work", "expression": hook}}  # type: ignore[assignment]
+    platform = Platform(workflow([{"name": "main", "dag": {"tasks": tasks}}, leaf("work")]), restart=restart).run()
+    phases = platform.phases()
+    assert [phases[f"wf.{name}"] for name in ("off", "odd", "never")] == ["Skipped", "Error", "Omitted"]
+    assert [name for name in phases if name.endswith(".seen")] == ["wf.never.hooks.seen"]
+    assert platform.state.phase is NodePhase.ERROR
+
+
+def test_results_that_cannot_be_read_together_are_the_error_of_a_dag_whose_target_reads_them() -> None:
+    each = {"name": "each", "template": "say", "withItems": [1, 2]}
+    use = {
+        "name": "use",
+        "template": "work",
+        "dependencies": ["each"],
+        "arguments": arguments(v="{{tasks.each.outputs.result}}"),
+    }
+    say = {"name": "say", "script": {"image": "i", "command": ["sh"], "source": "echo words"}}
+    manifest = workflow([{"name": "main", "dag": {"tasks": [each, use]}}, say, leaf("work", "v")])
+    platform = Platform(manifest, lambda _: done("words")).run()
+    assert platform.phases()["wf.use"] == platform.phases()["wf"] == "Error"
+    assert platform.state.message.startswith("error in entry template execution: ")

@@ -91,7 +91,9 @@ def test_a_suspended_node_can_be_set_to_an_end(house: House, place: Place, phase
     run = drive(submit(house, APPROVAL), place)
     body = {"selector": "displayName=approve", "phase": phase, "outputs": {"answer": "yes"}}
     house.api["member"].post(f"runs/{run.pk}/set", body)
-    house.api["member"].post(f"runs/{run.pk}/set", {"selector": "displayName=other", "phase": "Succeeded", "message": "ok"})
+    house.api["member"].post(
+        f"runs/{run.pk}/set", {"selector": "displayName=other", "phase": "Succeeded", "message": "ok"}
+    )
     run = drive(run, place)
     assert phases(run)["approve"] == phase
     assert run.state == state
@@ -268,7 +270,9 @@ def test_a_run_that_cannot_be_let_go_of_does_not_keep_the_others(
 
 
 def test_a_retried_run_is_kept(house: House, place: Place) -> None:
-    run = drive(submit(house, ONE.replace("SPEC", "ttlStrategy: {secondsAfterCompletion: 1}")), place, lambda *_: End(code=1))
+    run = drive(
+        submit(house, ONE.replace("SPEC", "ttlStrategy: {secondsAfterCompletion: 1}")), place, lambda *_: End(code=1)
+    )
     first = run.finished_at_ms
     house.api["member"].post(f"runs/{run.pk}/retry", {})
     from fubini.dispatch.pump import engines_pump

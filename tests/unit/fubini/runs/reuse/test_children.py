@@ -118,7 +118,10 @@ def test_a_failed_child_fails_its_step_with_the_condition(house: House, place: P
     run = finish(run, until_child(run), place, code=1)
     node = RunNode.objects.get(run=run, display_name="below")
     assert (run.state, node.phase) == ("failed", "Failed")
-    assert node.message == "main: Error (exit code 64): failure condition '{status.phase in (Error,Failed)}' evaluated true"
+    assert (
+        node.message
+        == "main: Error (exit code 64): failure condition '{status.phase in (Error,Failed)}' evaluated true"
+    )
 
 
 def test_an_end_no_condition_foresees_fails_instead_of_hanging(house: House, place: Place) -> None:

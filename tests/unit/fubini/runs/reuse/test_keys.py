@@ -137,4 +137,6 @@ def test_an_empty_directory_and_an_absent_optional_input_are_known() -> None:
         artifacts_in=(ArtifactInput("hint", "/h", key=None, optional=True), ArtifactInput("text", "/t", raw="hi")),
     )
     assert len(key_of(parts(spec))) == 43
-    assert key_of(parts(spec)) != key_of(parts(replace(spec, artifacts_in=(*spec.artifacts_in[:1], ArtifactInput("text", "/t", raw="ho")))))
+    assert key_of(parts(spec)) != key_of(
+        parts(replace(spec, artifacts_in=(*spec.artifacts_in[:1], ArtifactInput("text", "/t", raw="ho"))))
+    )

@@ -175,7 +175,10 @@ def test_a_retried_step_runs_though_it_could_be_reused(house: House, place: Plac
     assert house.api["member"].post(f"runs/{run.pk}/retry", body).status_code == 202
     run = drive(run, place, ends)
     assert run.state == "succeeded"
-    assert {a.task.template for a in Attempt.objects.filter(run_id=run.pk).select_related("task")} == {"train", "report"}
+    assert {a.task.template for a in Attempt.objects.filter(run_id=run.pk).select_related("task")} == {
+        "train",
+        "report",
+    }
 
 
 # --- before the submit ---
@@ -312,7 +315,9 @@ def test_a_deleted_run_has_nothing_to_give(house: House, place: Place) -> None:
     old = first(house, place)
     Run.objects.filter(pk=old.pk).update(deleted_at_ms=clock.now_ms())
     assert quote(house, reuse="any")["reuse"]["reused"] == 0
-    problem_of(house.api["member"].post("quotes", {"project": house.project.slug, "manifest": CHAIN, "reuse": old.pk}), 422)
+    problem_of(
+        house.api["member"].post("quotes", {"project": house.project.slug, "manifest": CHAIN, "reuse": old.pk}), 422
+    )
 
 
 def test_a_named_run_is_the_only_source(house: House, place: Place) -> None:
@@ -333,7 +338,11 @@ def test_what_names_its_own_run_differs_by_itself(house: House, place: Place) ->
 def test_steps_of_one_run_do_not_answer_each_other(house: House, place: Place) -> None:
     """Two equal steps of one run may be two draws: both run."""
     twin = "- {name: twin, template: prepare}"
-    text = CHAIN.replace("- name: prepare\n            template: prepare\n", f"{twin}\n          - name: prepare\n            template: prepare\n", 1)
+    text = CHAIN.replace(
+        "- name: prepare\n            template: prepare\n",
+        f"{twin}\n          - name: prepare\n            template: prepare\n",
+        1,
+    )
     run = drive(submit(house, manifest=text, reuse="any"), place, ends)
     assert run.state == "succeeded" and run.steps_reused == 0
     assert task_of(run, "twin").reuse_key == task_of(run, "prepare").reuse_key

@@ -11,7 +11,7 @@ export OMP_NUM_THREADS ?= 1
 # Without byte code every process would compile half a million lines at its start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup setup-dev setup-science web check-codegen e2e bench-web bench-events up down demo test lint format contracts fuzz fuzz-long bench-engine bench-run bench-steps \
+.PHONY: help setup setup-dev setup-science web check-codegen e2e bench-web bench-events up down demo test lint format contracts fuzz fuzz-long soak-engine bench-engine bench-run bench-steps \
 	argo-conformance argo-run-sample faults check-openapi lock clean
 
 help: ## what there is to do
@@ -64,6 +64,9 @@ fuzz: setup-dev ## hostile input at the counts of continuous integration; writes
 
 fuzz-long: setup-dev ## the same at the nightly counts
 	@$(RUN) -m tests.fuzz --level nightly $(ARGS)
+
+soak-engine: setup-dev ## 20,000 random workflows: replay, restart anywhere, order of leaves; writes build/soak-engine.json
+	@$(RUN) -m tests.fuzz --level nightly --only workflows --out build/soak-engine.json $(ARGS)
 
 bench-engine: setup-dev ## work per engine event up to 100,000 nodes; writes build/bench-engine.json
 	@$(RUN) -m tests.performance.bench_engine $(ARGS)

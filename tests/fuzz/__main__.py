@@ -1,4 +1,4 @@
-"""All fuzzers at the counts of a level: ``python -m tests.fuzz --level ci|nightly [--only NAME] [--seed S]``.
+"""All fuzzers at the counts of a level: ``python -m tests.fuzz --level ci|nightly [--only NAME] [--seed S] [--count N]``.
 
 A new fuzzer is a module with ``run(count, seed) -> FuzzResult`` and a line in `FUZZERS`. Results go to
 ``build/fuzz.json``: `inputs` and `failures` in all, `seeds` by fuzzer, and a record of each in `fuzzers`.
@@ -28,6 +28,7 @@ FUZZERS: list[tuple[str, str, int, int]] = [
     ("manifests", "tests.fuzz.manifests", 5_000, 100_000),
     ("expressions", "tests.fuzz.expressions", 5_000, 100_000),
     ("dags", "tests.fuzz.dags", 500, 5_000),
+    ("workflows", "tests.fuzz.workflows", 150, 20_000),
     ("artifact_names", "tests.fuzz.artifact_names", 3_000, 30_000),
     ("archives", "tests.fuzz.archives", 200, 2_000),
     ("agent_replies", "tests.fuzz.agent_replies", 10_000, 200_000),
@@ -42,6 +43,7 @@ def main() -> int:
     parser.add_argument("--level", choices=("ci", "nightly"), default="ci")
     parser.add_argument("--only", action="append", default=[], choices=[f[0] for f in FUZZERS])
     parser.add_argument("--seed", type=int, default=None, help="one seed for all; otherwise each gets a new one")
+    parser.add_argument("--count", type=int, default=None, help="inputs for each, instead of the level's")
     parser.add_argument("--out", type=Path, default=REPOSITORY / "build" / "fuzz.json")
     chosen = parser.parse_args()
     results: list[FuzzResult] = []
@@ -49,7 +51,7 @@ def main() -> int:
         if chosen.only and name not in chosen.only:
             continue
         seed = new_seed() if chosen.seed is None else chosen.seed
-        count = at_ci if chosen.level == "ci" else at_night
+        count = chosen.count or (at_ci if chosen.level == "ci" else at_night)
         print(f"-- {name}: {count:,} inputs, seed {seed}", flush=True)
         started = time.monotonic()
         try:

@@ -2,7 +2,8 @@
 
 `Workload(seed)` has a manifest, how each leaf ends (by its node's name and try, never by when it runs) and what people do
 at which event. `calm` workflows leave out what makes the tree depend on which of two independent leaves ends first:
-signals, deadlines, limits of parallelism, fail-fast, daemons, locks and caches, and what errs at once.
+signals, deadlines, limits of parallelism, fail-fast, daemons, locks and caches, what errs at once, and exit handlers in a
+DAG's loops (such a loop is over with what it has started).
 """
 
 from __future__ import annotations
@@ -270,9 +271,11 @@ class Workload:
             call["when"] = self.chance.choice(CONDITIONS if self.calm else CONDITIONS + BOLD_CONDITIONS)
         if self.maybe(0.25):
             call["continueOn"] = {"failed": True, "error": self.maybe(0.5)}
+        loop = any(key in call for key in ("withItems", "withParam", "withSequence"))
         if self.maybe(0.15):
-            call["hooks"] = {"exit": {"template": "note"}}
-        elif self.maybe(0.1) and not any(key in call for key in ("withItems", "withParam", "withSequence")):
+            if not (self.calm and loop and group == "tasks"):
+                call["hooks"] = {"exit": {"template": "note"}}
+        elif self.maybe(0.1) and not loop:
             call["hooks"] = {"told": {"template": "note", "expression": f"{group}['{name}'].status == 'Succeeded'"}}
         return call
 

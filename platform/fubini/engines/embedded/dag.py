@@ -356,7 +356,9 @@ class DagFrame(Frame):
 
     def holds_back(self) -> bool:
         """Whether a limit keeps a task, an item or a hook from starting."""
-        return bool(self.hook_runner.held) or any(task.pending or task.held for task in self.tasks.values())
+        return bool(self.hook_runner.held) or any(
+            task.held or (task.pending and not (task.handlers and task.handlers.running)) for task in self.tasks.values()
+        )
 
     def check_fail_fast(self) -> None:
         if self.failed_fast and not self.over and not self.node.fulfilled and self.holds_back():
@@ -448,8 +450,8 @@ class DagFrame(Frame):
 
     def start_handlers(self, name: str) -> None:
         """Start the exit handlers of items that have ended, up to the first that does not end at once."""
-        handlers = self.tasks[name].handlers
-        if handlers is None:
+        handlers, group = self.tasks[name].handlers, self.tasks[name].node
+        if handlers is None or group is None or group.fulfilled:
             return
         while (node := handlers.next_due()) is not None:
             if not self.exit_done(name, self.plan.tasks[name], node):
@@ -722,7 +724,7 @@ class DagFrame(Frame):
                     handlers.item_ended(child)
         if handlers is not None and handlers.running:
             self.stalled.add(name)
-        if task.pending:
+        elif task.pending:
             self.state.waiting[id(self)] = self
 
     def catch_up(self) -> None:

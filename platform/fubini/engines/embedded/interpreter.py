@@ -458,7 +458,7 @@ def deadline_passed(state: State) -> None:
     """The workflow's activeDeadlineSeconds is over: what is open ends, exit handlers still run."""
     if state.deadline is None or state.now < state.deadline:
         return
-    for node in list(state.nodes.values()):
+    for node in reversed(state.nodes.values()):  # what is told last is looked at first
         if node.fulfilled or node.on_exit:
             continue
         if node.type in TASK_TYPES:

@@ -21,7 +21,7 @@ from fubini.engines.embedded.state import State
 from fubini.engines.embedded.steps import StepsFrame
 from fubini.engines.embedded.tree import Node
 from fubini.language.errors import LanguageError
-from fubini.runs.engine import Event, NodeRecord, NodeType, RunContext, RunRecord
+from fubini.runs.engine import Event, NodeId, NodeRecord, NodeType, RunContext, RunRecord
 
 _COMPOSITES: dict[NodeType, type[Frame]] = {
     NodeType.STEPS: StepsFrame,
@@ -169,12 +169,15 @@ def rebuild(state: State, private: Mapping[str, Mapping[str, Any]]) -> None:
     state.late.clear()
     composites = [node for node in state.nodes.values() if node.type in _COMPOSITES]
     templates = {node.id: state.template_of(node) for node in composites}
+    left: set[NodeId] = set()
     for node in composites:
         template = templates[node.id]
         node.frame = None
         if template is None or (node.gate is not None and not node.gate.get("again")):
             continue
-        if node.over:
+        if _left_behind(node) or (node.boundary is not None and node.boundary.id in left):
+            left.add(node.id)
+        if node.over or node.id in left:
             node.frame = Closed(state, template, private.get(node.id))
         else:
             node.frame = _frame(state, node, template, private.get(node.id) or {})
@@ -211,6 +214,13 @@ def rebuild(state: State, private: Mapping[str, Mapping[str, Any]]) -> None:
             frame.restore()
         except (EngineError, LanguageError) as error:
             frame.broken = str(error)
+
+
+def _left_behind(node: Node) -> bool:
+    """Whether this is an attempt that a retry reset beside a later one: Argo goes on with the last, and leaves it as it is."""
+    if node.over or not node.retried or not node.parents or node.parents[0].type is not NodeType.RETRY:
+        return False
+    return node.parents[0].attempts()[-1] is not node
 
 
 def _frame(state: State, node: Node, template: Template, kept: Mapping[str, Any]) -> Frame:

@@ -214,7 +214,7 @@ def retry(state: State, event: Signal) -> None:
                 to_delete |= {below.id for below in descendants([node])} - {node.id}
     exit_name = f"{state.name}.onExit"
     to_delete |= {n.id for n in state.nodes.values() if n.name.startswith(exit_name)}
-    for id_ in to_reset - to_delete:
+    for id_ in sorted(to_reset - to_delete):
         node = state.nodes[id_]
         state.count(node, node.phase, NodePhase.RUNNING)
         state.failures.pop(node.id, None)
@@ -222,7 +222,7 @@ def retry(state: State, event: Signal) -> None:
             node.phase = NodePhase.RUNNING
         node.message, node.started, node.finished = "", state.now, None
         state.touch(node)
-    state.remove([state.nodes[id_] for id_ in to_delete if id_ in state.nodes])
+    state.remove([state.nodes[id_] for id_ in sorted(to_delete) if id_ in state.nodes])
     state.overrides.update(event.parameters)
     state.finished, state.shutdown, state.limit = False, "", ""
     state.phase, state.message, state.started = NodePhase.RUNNING, "", state.now

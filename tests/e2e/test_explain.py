@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Eyes
+from tests.e2e.conftest import SHOTS, Eyes
 from tests.support.stack import ROOT, Stack
 
 pytestmark = [pytest.mark.needs("browser"), pytest.mark.needs("pages"), pytest.mark.timeout(240)]
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.needs("browser"), pytest.mark.needs("pages"), pytest.m
 WORDS = {
     language: {
         name: json.loads(Path(ROOT, "frontend", "src", "i18n", language[:2], f"{name}.json").read_text())
-        for name in ("base", "why")
+        for name in ("base", "why", "pools")
     }
     for language in ("en-US", "zh-CN")
 }
@@ -68,3 +68,30 @@ def test_a_failed_step_says_why_with_its_last_lines(live: Stack, eyes: Callable[
     page.locator("pre").get_by_text("the last straw").first.wait_for()
     page.get_by_role("button", name="Run again", exact=True).last.wait_for()
     seen.look("failed")
+
+
+def test_a_pool_is_cordoned_from_its_page_and_takes_steps_again(live: Stack, eyes: Callable[..., Eyes]) -> None:
+    words = WORDS["en-US"]["pools"]
+    seen = eyes()
+    page = seen.page
+    seen.go("/pools")
+    pool = page.get_by_role("region", name="edge · edge")
+    pool.get_by_text(words["heartbeat"]).wait_for()
+    seen.look("1-pools")
+    pool.get_by_role("button", name="Cordon edge", exact=True).click()
+    page.get_by_label(words["reason"]).fill("new cooling")
+    page.get_by_role("dialog").get_by_role("button", name=words["cordon"], exact=True).click()
+    pool.get_by_text("Takes no new steps: new cooling").wait_for()
+    seen.look("2-cordoned")
+    pool.get_by_role("button", name="Uncordon edge", exact=True).click()
+    pool.get_by_text("Takes no new steps: new cooling").wait_for(state="hidden")
+    page.get_by_role("button", name=words["join"]).first.click()
+    page.get_by_role("button", name=words["joinMake"]).click()
+    page.locator("pre").get_by_text("fubini-agent join").wait_for()
+    for language, width, scheme in (("zh-CN", 1440, "dark"), ("zh-CN", 390, "light")):
+        other = eyes(language, width, scheme)
+        other.go("/pools")
+        other.page.get_by_role("region", name="edge · edge").wait_for()
+        other.page.screenshot(path=SHOTS / f"pools-{width}-{scheme}.png", full_page=True)
+        wide = other.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 1

@@ -7,10 +7,12 @@ from django.urls import path
 from fubini.dispatch.apis import OverviewViews, QuoteViews, RetryViews, StartViews, StatusViews, WhyViews
 from fubini.dispatch.data_apis import DatasetPageViews, ProjectDataViews
 from fubini.dispatch.money_apis import MoneyViews
+from fubini.dispatch.place_apis import PlacesViews
 
 urlpatterns = [
     path("projects/<str:ref>/data", ProjectDataViews.as_view({"get": "retrieve"})),
     path("datasets/<str:id>/overview", DatasetPageViews.as_view({"get": "retrieve"})),
+    path("projects/<str:ref>/places", PlacesViews.as_view({"get": "retrieve"})),
     path("projects/<str:ref>/overview", OverviewViews.as_view({"get": "retrieve"})),
     path("projects/<str:ref>/money", MoneyViews.as_view({"get": "retrieve"})),
     path("projects/<str:ref>/money/forecast", MoneyViews.as_view({"get": "forecast"})),

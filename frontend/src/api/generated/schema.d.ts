@@ -1469,6 +1469,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{ref}/places": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The places a project can use: sites, links, nodes, agents, use and queue
+         * @description The places a project can use: sites, links, nodes, agents, use and queue.
+         */
+        get: operations["projects_places_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{ref}/runs/bulk": {
         parameters: {
             query?: never;
@@ -3726,6 +3746,13 @@ export interface components {
             planned_at_ms: number;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        NodeCordonOut: {
+            reason: string;
+            by: string;
+            at_ms: number;
+            drain_at_ms: number | null;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         NodeCountOut: {
             template: string;
             type: string;
@@ -4312,6 +4339,86 @@ export interface components {
             /** Format: date-time */
             created_at: string;
             created_by: string;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        PlaceAgentOut: {
+            id: string;
+            name: string;
+            draining: boolean;
+            /** @description Why it takes no new work; empty when it does. */
+            refuses: string;
+            /** @description Its last sync, server time; null: never. */
+            heard_ms: number | null;
+            /** @description It holds now. */
+            leases: number;
+            /** @description When the first of them runs out unless renewed. */
+            lease_ends_ms: number | null;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        PlaceNodeOut: {
+            group: string;
+            /** @description Its index in the group. */
+            node: number;
+            cpu_millis: number;
+            memory_bytes: number;
+            devices: {
+                [key: string]: number;
+            };
+            accelerator: string;
+            /** @description The accelerator class is declared, not real. */
+            simulated: boolean;
+            /** @description Held by steps of all projects, through whatever pool. */
+            used_cpu_millis: number;
+            used_memory_bytes: number;
+            running: number;
+            cordon: components["schemas"]["NodeCordonOut"] | null;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        PlacePoolOut: {
+            id: string;
+            site_id: string;
+            site: string;
+            name: string;
+            kind: string;
+            /** @description Why it takes no new steps; empty when it does. */
+            paused_reason: string;
+            /** @description When what still runs there is given back. */
+            drain_at_ms: number | null;
+            max_running: number | null;
+            max_walltime_s: number | null;
+            /** @description The rates that apply now; null: free. */
+            price: components["schemas"]["PriceOut"] | null;
+            /** @description Steps there now, of all projects. */
+            running: number;
+            /** @description The project's waiting steps that it could run once there is room. */
+            waiting: number;
+            used_cpu_millis: number;
+            capacity_cpu_millis: number;
+            /** @description Thousandths of its cores in use, by hour of the last day, oldest first; null: not known. */
+            use: (number | null)[];
+            nodes: components["schemas"]["PlaceNodeOut"][];
+            /** @description More nodes than are listed. */
+            nodes_hidden: number;
+            agents: components["schemas"]["PlaceAgentOut"][];
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        PlaceSiteOut: {
+            id: string;
+            name: string;
+            title: string;
+            region: string;
+            /** @description Into the site; null: not known. */
+            link_bytes_per_s: number | null;
+            /** @description Transfers that figure stands on; 0: it is only declared. */
+            link_measured_bytes: number;
+            /** @description You may pause, cordon and drain there, and let agents join. */
+            mine: boolean;
+        };
+        /** @description The places a project can use. */
+        PlacesOut: {
+            now_ms: number;
+            sites: components["schemas"]["PlaceSiteOut"][];
+            pools: components["schemas"]["PlacePoolOut"][];
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         PoolAgentOut: {
@@ -8427,6 +8534,32 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProjectOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_places_retrieve: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlacesOut"];
                 };
             };
             "4XX": components["responses"]["Problem"];

@@ -38,6 +38,7 @@ from fubini_agent.staging.cache import Cache
 from fubini_agent.staging.disks import Disks
 from fubini_agent.staging.layout import Layout, Overlay, Share
 from fubini_agent.staging.outputs import Collector
+from fubini_agent.staging.sizes import EVERY_S, Limited, Sizes
 from fubini_agent.state import (
     CommandEnded,
     CommandExit,
@@ -119,6 +120,9 @@ class LocalDriver:
         self._offers: dict[str, LeaseOffer] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._launched: dict[str, dict[str, Any]] = {}  # asked of the keeper, end not heard yet
+        self._outgrown: dict[str, str] = {}  # being ended because a volume holds too much, with the sentence
+        self._sizes = Sizes()
+        self._measured = 0.0
         self._trash: list[Path] = []
         self._forgets: list[str] = []  # ends the keeper need not remember any more
         self._reconnecting: Optional[asyncio.Task[None]] = None
@@ -185,6 +189,7 @@ class LocalDriver:
             self.end(attempt_id, 0.0)
             del self._launched[attempt_id]
         self._forgets.append(attempt_id)
+        self._outgrown.pop(attempt_id, None)
         self.secrets.forget(attempt_id)
         offer = self._offers.pop(attempt_id, None)
         if offer is not None:
@@ -333,7 +338,11 @@ class LocalDriver:
         attempt_id = str(event.get("id", ""))
         if kind == "exited":
             self._over(attempt_id)
-            self.post(CommandEnded(attempt_id, exit_of(event)))
+            exit_ = exit_of(event)
+            outgrown = self._outgrown.pop(attempt_id, "")
+            if outgrown and exit_.ended_for:
+                exit_ = dataclasses.replace(exit_, ended_for="volume", text=outgrown)
+            self.post(CommandEnded(attempt_id, exit_))
         elif kind == "started":
             self.post(CommandStarted(attempt_id, int(event["pid"]), int(event["started_ms"])))
         elif kind == "refused":
@@ -465,6 +474,34 @@ class LocalDriver:
         trash, self._trash = self._trash, []
         if trash:
             await asyncio.get_running_loop().run_in_executor(None, _remove, trash)
+
+    async def measure(self) -> None:
+        """End steps whose volumes outgrew their sizes; looks once in `sizes.EVERY_S`."""
+        now = time.monotonic()
+        if now - self._measured < EVERY_S:
+            return
+        limited = [volume for attempt_id in self._launched for volume in self._limited(attempt_id)]
+        if not limited:
+            return
+        self._measured = now
+        over = await asyncio.get_running_loop().run_in_executor(None, self._sizes.look, limited)
+        for attempt_id, text in over.items():
+            if attempt_id in self._launched and attempt_id not in self._outgrown:
+                _log.warning("%s: %s: it is ended", attempt_id, text)
+                self._outgrown[attempt_id] = text
+                self.end(attempt_id, 0.0)
+
+    def _limited(self, attempt_id: str) -> list[Limited]:
+        """The volumes of a running attempt that have a size."""
+        offer, layout = self._offers.get(attempt_id), self.layouts.get(attempt_id)
+        if offer is None or layout is None or not layout.private:
+            return []
+        found = {}
+        for volume in offer.spec.volumes:
+            if volume.size_bytes and volume.entries is None and not volume.shared:
+                folder = self.disks.path(volume.disk) if volume.disk else inputs.scratch_folder(layout, volume)
+                found[folder] = Limited(attempt_id, volume.name, folder, volume.size_bytes, bool(volume.disk))
+        return list(found.values())
 
     def _disks_used(self) -> set[str]:
         return {volume.disk for offer in self._offers.values() for volume in offer.spec.volumes}

@@ -170,6 +170,8 @@ class Requests:
         }
         if layout.shares:
             plan["shared"] = [[str(share.host), share.below, share.inside, share.read_only] for share in layout.shares]
+        if layout.memory:
+            plan["memory"] = layout.memory
         if self.overlay:
             plan.update(root=str(self.keeper / "root"), upper=str(layout.upper), work=str(layout.top / "work"))
         else:

@@ -54,12 +54,13 @@ class RootPlan:
     `links` are (path inside, target), `dirs` are made inside, empty; both are already in a skeleton. `overlays` are
     (host directory, upper, work, path inside): directories of the host into which the step's own files must fall.
     `shared` are (host directory, path below it, path inside, read-only): other steps may write there at the same time, so
-    no link in it is followed; what is missing of the path below is made.
+    no link in it is followed; what is missing of the path below is made. `memory` are (path inside, bytes or 0 for the
+    kernel's own limit): a tmpfs each, which goes with the step. Both are mounted in the order of their paths.
     `late_binds` come last: this step's own read-only inputs.
     """
 
     __slots__ = (
-        "binds", "dev_dir", "dirs", "late_binds", "links", "overlays", "proc_dir", "root", "shared", "upper", "work",
+        "binds", "dev_dir", "dirs", "late_binds", "links", "memory", "overlays", "proc_dir", "root", "shared", "upper", "work",
     )  # fmt: skip
 
     def __init__(
@@ -76,6 +77,7 @@ class RootPlan:
         overlays: list[tuple[str, str, str, str]] | None = None,
         late_binds: list[tuple[str, str]] | None = None,
         shared: list[tuple[str, str, str, bool]] | None = None,
+        memory: list[tuple[str, int]] | None = None,
     ) -> None:
         self.root = root
         self.binds = binds
@@ -88,6 +90,7 @@ class RootPlan:
         self.overlays = overlays or []
         self.late_binds = late_binds or []
         self.shared = shared or []
+        self.memory = memory or []
 
     @classmethod
     def from_request(cls, plan: dict[str, Any]) -> RootPlan:
@@ -109,6 +112,7 @@ class RootPlan:
                 (str(host), str(below), str(inside), bool(read_only))
                 for host, below, inside, read_only in plan.get("shared", ())
             ],
+            memory=[(str(inside), int(size)) for inside, size in plan.get("memory", ())],
         )
 
 
@@ -264,8 +268,15 @@ def build(plan: RootPlan) -> None:
         for path in _hidden:
             if path.startswith(lower + "/"):  # an overlay shows the directory without what is mounted on it
                 mount("/dev/null", root + path, None, MS_BIND)
-    for host, below, inside, read_only in plan.shared:
-        _share(host, below, _mount_point(root, inside, True), read_only)
+    volumes: list[tuple[str, str, str, int]] = [(ins, host, below, ro) for host, below, ins, ro in plan.shared]
+    volumes += [(inside, "", "", size) for inside, size in plan.memory]
+    for inside, host, below, more in sorted(volumes):  # a directory before what is mounted in it
+        target = _mount_point(root, inside, True)
+        if host:
+            _share(host, below, target, bool(more))
+        else:
+            options = f"mode=0777,size={more}" if more else "mode=0777"
+            mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, options)
     for host, inside in plan.late_binds:
         bound = _bind(host, root, inside)
         if bound is None:

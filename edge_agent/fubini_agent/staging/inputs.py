@@ -20,7 +20,7 @@ from fubini_agent.staging.cache import Cache
 from fubini_agent.staging.disks import Disks
 from fubini_agent.staging.layout import Layout, Share
 from fubini_agent.transport import Backoff, Transport
-from fubini_protocol.v1.messages import Cause, Entry, ExecSpec, InputArtifact, OutcomeKind
+from fubini_protocol.v1.messages import Cause, Entry, ExecSpec, InputArtifact, OutcomeKind, Volume
 
 _INLINE_COPY_BYTES = 1 << 20
 
@@ -62,6 +62,20 @@ def _check_entries(entries: Sequence[Entry] | None) -> None:
 
 def is_single(entries: Sequence[Entry]) -> bool:
     return len(entries) == 1 and entries[0].path == ""
+
+
+def scratch_folder(layout: Layout, volume: Volume) -> Path:
+    """Where scratch of a volume lies on this host."""
+    return layout.top / f"scratch-{hashlib.sha256(volume.name.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
+
+
+def _only_the_step_looks(layout: Layout, spec: ExecSpec, volume: Volume, inside: str) -> bool:
+    """Whether scratch may be a tmpfs, which ends with the step: seen once and whole, nothing put in, nothing taken out."""
+    if volume.sub_path or sum(other.name == volume.name for other in spec.volumes) > 1:
+        return False
+    paths = [*(a.path for a in spec.artifacts_in), *(a.path for a in spec.artifacts_out)]
+    paths += [*(p.path for p in spec.parameters_out), *spec.secret_mounts]
+    return not any(names.is_below(layout.inside(path), inside) for path in paths)
 
 
 class Stager:
@@ -122,24 +136,27 @@ class Stager:
         """
         plain = [(layout.inside(volume.mount_path), volume) for volume in spec.volumes if volume.entries is None]
         for inside, volume in sorted(plain, key=lambda pair: pair[0]):  # a directory before what is mounted in it
+            around = next((s for s in layout.shares if s.foreign and names.is_below(inside, s.inside)), None)
+            if around is not None:
+                text = f"path {names.shown(volume.mount_path)} lies in the shared disk at {around.inside}"
+                raise names.BadName(f"{text}: mount it elsewhere")
             read_only = volume.read_only
             if volume.disk:
                 host = self.disks.path(volume.disk)
             elif volume.shared:
                 host, only = self._shared_disk(volume.shared)
                 read_only = read_only or only
+            elif layout.private and volume.in_memory and _only_the_step_looks(layout, spec, volume, inside):
+                limits = [limit for limit in (volume.size_bytes, spec.memory_bytes) if limit]
+                layout.memory.append((inside, min(limits) if limits else 0))
+                continue
             elif layout.private:
-                name = hashlib.sha256(volume.name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-                host = layout.top / f"scratch-{name}"
+                host = scratch_folder(layout, volume)
                 host.mkdir(exist_ok=True)
                 host.chmod(0o777)  # as an emptyDir is; nobody else reaches what is above it
             else:
                 layout.make_parents(volume.mount_path).mkdir(mode=0o755, exist_ok=True)
                 continue
-            around = next((s for s in layout.shares if s.foreign and names.is_below(inside, s.inside)), None)
-            if around is not None:
-                text = f"path {names.shown(volume.mount_path)} lies in the shared disk at {around.inside}"
-                raise names.BadName(f"{text}: mount it elsewhere")
             foreign = bool(volume.disk or volume.shared)
             layout.shares.append(Share(host, volume.sub_path, inside, read_only, foreign=foreign))
 

@@ -21,6 +21,7 @@ from fubini_agent import private_root
 from fubini_agent.staging import names
 
 LINKS_MAX = 40
+_SHM = ("/dev/shm", "/run/shm")
 _NEVER = ("/dev", "/proc", "/sys")
 
 
@@ -58,6 +59,8 @@ class Layout:
     #: read-only binds for this attempt: (host path, inside path)
     binds: list[tuple[str, str]] = field(default_factory=list)
     shares: list[Share] = field(default_factory=list)
+    #: scratch in memory: (inside path, bytes or 0). Nothing of it is put in or read by the agent.
+    memory: list[tuple[str, int]] = field(default_factory=list)
 
     @property
     def upper(self) -> Path:
@@ -96,6 +99,8 @@ class Layout:
         """
         full = self._through_links(names.inside_path(path, self.cwd))
         if self.private:
+            if names.is_below(full, _SHM[0]):  # a link in the step's /dev
+                full = _SHM[1] + full[len(_SHM[0]) :]
             for folder in _NEVER:
                 if names.is_below(full, folder):
                     raise names.BadName(f"path {names.shown(path)} lies in {folder}, where a step cannot keep files")

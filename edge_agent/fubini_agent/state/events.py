@@ -26,7 +26,7 @@ class CommandExit:
     exit_code: int
     signal: int = 0
     text: str = ""
-    ended_for: str = ""  # "" | deadline | memory | asked
+    ended_for: str = ""  # "" | deadline | memory | volume | asked; `text` says which volume
     cpu_ms: int = 0
     peak_bytes: int = 0
     wall_ms: int = 0

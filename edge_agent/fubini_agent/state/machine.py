@@ -321,6 +321,8 @@ class Machine:
         elif exit_.ended_for == "memory":
             text = f"used more than its {spec.memory_bytes} bytes of memory (peak {exit_.peak_bytes})"
             self._fail(attempt, OutcomeKind.OOM, Cause.OOM, text, now, out)
+        elif exit_.ended_for == "volume":
+            self._fail(attempt, OutcomeKind.EXITED, Cause.USER, exit_.text, now, out)
         elif exit_.ended_for or exit_.kind == "killed":
             self._lost(attempt, exit_.text or "its process was ended from outside", now, out)
         elif exit_.kind == "setup_failed":

@@ -273,6 +273,8 @@ class Volume(Message):
     disk: str = ""
     shared: str = ""
     sub_path: str = ""
+    size_bytes: int = 0  # the most that scratch or a disk may hold; 0 = not limited
+    in_memory: bool = False  # scratch that need not outlive the command
 
 
 class Container(Message):

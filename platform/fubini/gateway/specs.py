@@ -60,6 +60,8 @@ def exec_spec(attempt: Attempt, spec: TaskSpec) -> wire.ExecSpec:
                 else None,
                 disk=disk_id(attempt.run_id, v.disk) if v.disk else "",
                 shared=v.claim if v.claim in inputs.shared else "",
+                size_bytes=v.size_bytes,
+                in_memory=v.in_memory,
                 sub_path="" if v.claim and v.claim not in inputs.shared else v.sub_path,
             )
             for v in spec.volumes

@@ -176,6 +176,8 @@ class VolumeMount:
     read_only: bool = False
     sub_path: str = ""
     disk: str = ""
+    size_bytes: int = 0  # the most scratch or a disk may hold; 0 = not limited
+    in_memory: bool = False  # scratch of `medium: Memory`
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,3 +205,37 @@ def test_a_folder_the_site_declares_is_shared_by_all_steps_and_outlives_them(
     assert refused is not None and refused.kind is not OutcomeKind.EXITED
     platform.lease("a3", argv=("true",), volumes=({"name": "g", "mount_path": "/g", "shared": "gone"},))
     assert "'gone' is not there" in (platform.outcome("a3").reason or str(platform.outcome("a3").outcome))
+
+
+def test_scratch_in_memory_has_its_size_from_the_kernel_and_dev_shm_is_such_a_place(
+    agent: AgentProcess, platform: FakePlatform
+) -> None:
+    platform.lease(
+        "a1",
+        argv=("sh", "-c", "awk '$2 ~ /shm|^.fast/ {print $2, $3}' /proc/mounts | sort; echo x > /dev/shm/f; cat /run/shm/f;"
+              " head -c 3000000 /dev/zero > /fast/big || echo full; ls /kept"),
+        capture_result=True,
+        volumes=(
+            {"name": "shm", "mount_path": "/dev/shm", "in_memory": True},
+            {"name": "fast", "mount_path": "/fast", "in_memory": True, "size_bytes": 1 << 20},
+            {"name": "kept", "mount_path": "/kept", "in_memory": True},
+        ),
+        artifacts_in=({"name": "i", "path": "/kept/in", "raw": "x"},),
+    )  # fmt: skip
+    outcome = platform.outcome("a1").outcome
+    assert outcome is not None
+    assert outcome.result == "/fast tmpfs\n/run/shm tmpfs\nx\nfull\nin", outcome
+
+
+def test_a_step_whose_scratch_outgrows_its_size_is_ended_and_told(agent: AgentProcess, platform: FakePlatform) -> None:
+    mark = f"66{uuid.uuid4().int % 10**8}"
+    platform.lease(
+        "a1",
+        argv=("sh", "-c", f"head -c 3000000 /dev/urandom > /w/big; exec sleep {mark}"),
+        volumes=({"name": "work", "mount_path": "/w", "size_bytes": 1 << 20},),
+    )
+    report = platform.outcome("a1")
+    assert report.outcome is not None
+    assert (report.state.value, report.cause, report.outcome.kind) == ("failed", Cause.USER, OutcomeKind.EXITED)
+    assert report.outcome.error.startswith('Usage of EmptyDir volume "work" exceeds the limit: 3')
+    assert gone(mark)

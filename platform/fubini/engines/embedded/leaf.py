@@ -14,7 +14,7 @@ from fubini.engines.embedded.remote import remote_key, remote_source, split_key
 from fubini.engines.embedded.scope import VariableScope
 from fubini.engines.embedded.secrets import secret_env, secret_files
 from fubini.engines.embedded.tree import Node
-from fubini.language import durations, tags
+from fubini.language import durations, quantities, tags
 from fubini.language.errors import LanguageError
 from fubini.runs.engine import (
     TASK_TYPES,
@@ -268,7 +268,8 @@ def _volumes(state: State, processed: Processed, mounting: Sequence[Mapping[str,
     if not mounts:
         return ()
     known = _known_volumes(state, processed)
-    disks = {(c.get("metadata") or {}).get("name") or "" for c in state.program.spec.get("volumeClaimTemplates") or ()}
+    templates = state.program.spec.get("volumeClaimTemplates") or ()
+    disks = {(c.get("metadata") or {}).get("name") or "": _storage(c) for c in templates}
     out: dict[str, VolumeMount] = {}
     for mount in mounts:
         name = mount["name"]
@@ -285,6 +286,8 @@ def _volumes(state: State, processed: Processed, mounting: Sequence[Mapping[str,
             read_only=bool(mount.get("readOnly") or source.get("readOnly")),
             sub_path=mount.get("subPath") or "",
             disk=name if volume is None else "",
+            size_bytes=_size(disks[name] if volume is None else (volume.get("emptyDir") or {}).get("sizeLimit")),
+            in_memory=((volume or {}).get("emptyDir") or {}).get("medium") == "Memory",
         )
         other = out.get(found.mount_path)
         if other is not None and (other.name, other.sub_path) != (name, found.sub_path):
@@ -295,6 +298,20 @@ def _volumes(state: State, processed: Processed, mounting: Sequence[Mapping[str,
         if other is None or other.read_only:  # writable for one container is writable for all
             out[found.mount_path] = found
     return tuple(out.values())
+
+
+def _storage(claim: Mapping[str, Any]) -> Any:
+    """What a volumeClaimTemplate asks for, as it is written."""
+    return (((claim.get("spec") or {}).get("resources") or {}).get("requests") or {}).get("storage")
+
+
+def _size(written: Any) -> int:
+    """A quantity of bytes; 0 where none is written.
+
+    Raises:
+        LanguageError: not a quantity.
+    """
+    return quantities.whole(any_string(written) or "0") if written not in (None, "") else 0
 
 
 def _known_volumes(state: State, processed: Processed) -> dict[str, Mapping[str, Any]]:

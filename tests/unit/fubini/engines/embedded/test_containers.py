@@ -382,3 +382,27 @@ def test_a_variable_from_a_missing_map_is_an_error() -> None:
     template["container"]["env"] = [{"name": "K", "valueFrom": {"configMapKeyRef": {"name": "no", "key": "a"}}}]
     platform = Platform(workflow([template])).run()
     assert platform.messages()["wf"] == 'configmap "no" not found'
+
+
+def test_sizes_and_the_medium_of_volumes_are_in_the_specification() -> None:
+    mounts = [{"name": name, "mountPath": f"/{name}"} for name in ("fast", "disk", "work")]
+    main = leaf("main")
+    main["container"]["volumeMounts"] = mounts
+    manifest = workflow([main], volumes=[
+        {"name": "fast", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}}, {"name": "disk", "emptyDir": {}},
+    ])  # fmt: skip
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    manifest["spec"]["volumeClaimTemplates"] = [{"metadata": {"name": "work"}, "spec": claim}]
+    volumes = Platform(manifest).start().opened[0].spec.volumes
+    assert [(v.name, v.size_bytes, v.in_memory, v.disk) for v in volumes] == [
+        ("fast", 64 << 20, True, ""),
+        ("disk", 0, False, ""),
+        ("work", 1 << 30, False, "work"),
+    ]
+
+
+def test_a_size_that_is_no_quantity_is_the_steps_error() -> None:
+    main = leaf("main")
+    main["container"]["volumeMounts"] = [{"name": "w", "mountPath": "/w"}]
+    platform = Platform(workflow([main], volumes=[{"name": "w", "emptyDir": {"sizeLimit": "much"}}])).run()
+    assert "much" in platform.messages()["wf"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from allauth.socialaccount.providers.openid_connect import views as oidc
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
@@ -24,6 +25,8 @@ API = (
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("accounts/oidc/<str:provider_id>/login/", oidc.login, name="openid_connect_login"),
+    path("accounts/oidc/<str:provider_id>/login/callback/", oidc.callback, name="openid_connect_callback"),
     path("healthz", healthz),
     path("readyz", readyz),
     path("api/v1/events", events),
@@ -32,7 +35,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/docs", SpectacularSwaggerView.as_view(url="/api/schema")),
     path("", include("fubini.gateway.urls")),
     path("", include("fubini.compat.argo.urls")),
-    re_path(r"^(?!(?:agent|api|artifact-files|artifacts|input-artifacts|static)(?:/|$))(?P<path>.*)$", page),
+    re_path(r"^(?!(?:accounts|agent|api|artifact-files|artifacts|input-artifacts|static)(?:/|$))(?P<path>.*)$", page),
 ]
 
 handler400 = "fubini.rest.errors.bad_request"

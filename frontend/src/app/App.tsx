@@ -44,6 +44,8 @@ const Dataset = page(() => import("@/pages/Dataset"), "Dataset");
 const Pools = page(() => import("@/pages/Pools"), "Pools");
 const Money = page(() => import("@/pages/Money"), "Money");
 const Project = page(() => import("@/pages/Project"), "Project");
+const Account = page(() => import("@/pages/Account"), "Account");
+const Admin = page(() => import("@/pages/Admin"), "Admin");
 const NotFound = page(() => import("@/pages/NotFound"), "NotFound");
 
 const router = createBrowserRouter([
@@ -68,6 +70,9 @@ const router = createBrowserRouter([
           { path: "/pools", element: <Pools /> },
           { path: "/money", element: <Money /> },
           { path: "/project", element: <Project /> },
+          { path: "/account", element: <Account /> },
+          { path: "/admin", element: <Admin /> },
+          { path: "/admin/:tab", element: <Admin /> },
           { path: "*", element: <NotFound /> },
         ],
       },

@@ -2,12 +2,12 @@
 // one was already open, so that an unsent edit survives.
 
 import {
-  ActionIcon, Alert, AppShell, Burger, Center, Group, Loader, NativeSelect, NavLink, Text, Title, useComputedColorScheme,
+  ActionIcon, Alert, Anchor, AppShell, Burger, Center, Group, Loader, NativeSelect, NavLink, Text, Title, useComputedColorScheme,
   useMantineColorScheme,
 } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import {
-  IconApi, IconCoins, IconDatabase, IconHome, IconList, IconLogout, IconMoon, IconPlayerPlay, IconServer, IconSitemap, IconSun, IconUsers,
+  IconApi, IconCoins, IconDatabase, IconHome, IconList, IconLogout, IconMoon, IconPlayerPlay, IconServer, IconShield, IconSitemap, IconSun, IconUsers,
 } from "@tabler/icons-react";
 import { lazy, Suspense, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -34,6 +34,7 @@ const MENU = [
   { to: "/money", key: "money", icon: IconCoins },
   { to: "/project", key: "project", icon: IconUsers },
 ] as const;
+const ADMIN = { to: "/admin", key: "admin", icon: IconShield } as const;
 
 export function Shell() {
   const me = useMe();
@@ -64,7 +65,7 @@ export function Shell() {
   }
   return (
     <>
-      <Frame username={me.data?.user?.username ?? me.data?.actor ?? ""} />
+      <Frame username={me.data?.user?.username ?? me.data?.actor ?? ""} admin={me.data?.is_admin ?? false} />
       {ended && (
         <Suspense>
           <SignInAgain />
@@ -74,7 +75,7 @@ export function Shell() {
   );
 }
 
-function Frame({ username }: { username: string }) {
+function Frame({ username, admin }: { username: string; admin: boolean }) {
   const { t } = useTranslation();
   const [opened, { toggle, close }] = useDisclosure();
   const location = useLocation();
@@ -83,6 +84,7 @@ function Frame({ username }: { username: string }) {
   const slugs = projects.data?.results.map((p) => p.slug) ?? [];
   const asked = params.get("project") ?? "";
   const project = [asked, keptProject()].find((slug) => slugs.includes(slug)) ?? slugs[0] ?? "";
+  const own = /^\/(account|admin)(\/|$)/.test(location.pathname); // of a person or the installation, not of a project
   useEffect(() => {
     if (project) keepProject(project);
   }, [project]);
@@ -112,18 +114,18 @@ function Frame({ username }: { username: string }) {
                 )}
               </Group>
               <Group gap="xs" wrap="nowrap">
-                <LiveMark />
+                {project !== "" && <LiveMark />}
                 <LanguageButton />
                 <SchemeButton />
-                <Text size="sm" visibleFrom="sm">
+                <Anchor component={Link} to="/account" size="sm" c="inherit" aria-label={`${t("nav.account")}: ${username}`} maw={140} truncate>
                   {username}
-                </Text>
+                </Anchor>
                 <SignOutButton />
               </Group>
             </Group>
           </AppShell.Header>
           <AppShell.Navbar p="xs" aria-label={t("app.menu")}>
-            {MENU.map(({ to, key, icon: Icon }) => (
+            {[...MENU, ...(admin ? [ADMIN] : [])].map(({ to, key, icon: Icon }) => (
               <NavLink
                 key={to}
                 component={Link}
@@ -139,10 +141,10 @@ function Frame({ username }: { username: string }) {
           </AppShell.Navbar>
           <AppShell.Main id="content" tabIndex={-1} style={{ outline: "none" }}>
             {projects.isError && <ErrorNote error={projects.error} again={() => void projects.refetch()} />}
-            {projects.isSuccess && slugs.length === 0 && (
+            {projects.isSuccess && slugs.length === 0 && !own && (
               <Alert title={t("problem.noProject")}>{t("problem.noProjectNext")}</Alert>
             )}
-            {project !== "" && (
+            {(project !== "" || own) && (
               <Suspense fallback={<Loader aria-label={t("app.loading")} />}>
                 <Outlet key={project} />
               </Suspense>

@@ -1,18 +1,23 @@
-import { Anchor, Badge, Button, Group, SimpleGrid, Stack, Table, Text } from "@mantine/core";
+import { Anchor, Button, Group, SimpleGrid, Stack, Table, Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import { useProject } from "@/app/project";
 import { DayBars } from "@/components/DayBars";
 import { ErrorNote } from "@/components/ErrorNote";
 import { Card, Figure, Loaded, More, Page, When } from "@/components/parts";
+import { Members } from "@/features/people/Members";
+import { TokenForm, TokenTable } from "@/features/people/Tokens";
 import { money, plain } from "@/lib/format";
-import { useCostsByRun, useMembers, useOverview, useStatement } from "@/queries";
+import { useCostsByRun, useMe, useOverview, useStatement } from "@/queries";
+import { useProjectOne, useProjectTokenMake, useProjectTokenRevoke, useProjectTokens } from "@/queries/people";
 
 export function Project() {
   const { t } = useTranslation();
   const project = useProject();
   const overview = useOverview(project);
-  const members = useMembers(project);
+  const me = useMe();
+  const own = useProjectOne(project);
+  const may = own.data?.my_role === "owner" || own.data?.my_role === "maintainer";
   const costs = useCostsByRun(project);
   return (
     <Page title={`${t("project.title")} ${project}`} actions={<Button size="xs" variant="default" component="a" href={`/api/v1/projects/${project}/ledger.csv`} download>{t("project.csv")}</Button>}>
@@ -33,22 +38,9 @@ export function Project() {
           </Loaded>
         </Card>
         <Card title={t("project.members")}>
-          <Loaded query={members}>
-            {(data) => (
-              <Table>
-                <Table.Tbody>
-                  {data.results.map((m) => (
-                    <Table.Tr key={m.username}>
-                      <Table.Td>{plain(m.username)}</Table.Td>
-                      <Table.Td>{plain(`${m.first_name} ${m.last_name}`)}</Table.Td>
-                      <Table.Td><Badge variant="light" tt="none">{m.role}</Badge></Table.Td>
-                    </Table.Tr>
-                  ))}
-                </Table.Tbody>
-              </Table>
-            )}
-          </Loaded>
+          <Members project={project} mine={me.data?.user?.username ?? ""} may={may} />
         </Card>
+        {may && <ProjectTokens project={project} />}
         <Card title={t("project.byRun")}>
           <Loaded query={costs}>
             {(data) =>
@@ -96,6 +88,22 @@ function Statement({ project }: { project: string }) {
         </Table.Tbody>
       </Table>
       <More query={statement} />
+    </Card>
+  );
+}
+
+function ProjectTokens({ project }: { project: string }) {
+  const { t } = useTranslation(["people", "base"]);
+  const tokens = useProjectTokens(project, true);
+  const make = useProjectTokenMake(project);
+  const revoke = useProjectTokenRevoke(project);
+  return (
+    <Card title={t("base:project.tokens")}>
+      <Stack>
+        <Loaded query={tokens}>{(data) => <TokenTable tokens={data.results} revoke={(id) => revoke.mutate(id)} revoking={revoke.isPending ? revoke.variables : undefined} />}</Loaded>
+        {revoke.isError && <ErrorNote error={revoke.error} />}
+        <TokenForm roles admin={false} made={make.data?.token} error={make.error} pending={make.isPending} make={(ask) => make.mutate(ask as never)} />
+      </Stack>
     </Card>
   );
 }

@@ -1,17 +1,25 @@
-import { Button, Center, Modal, Paper, PasswordInput, Stack, Text, TextInput, Title } from "@mantine/core";
+import { Alert, Button, Center, Modal, Paper, PasswordInput, Stack, Text, TextInput, Title } from "@mantine/core";
 import { useState, type FormEvent } from "react";
 import { useTranslation } from "react-i18next";
 import { ErrorNote } from "@/components/ErrorNote";
-import { useSignIn } from "@/queries";
+import { plain } from "@/lib/format";
+import { csrfToken } from "@/api/client";
+import { asProblem } from "@/api/problem";
+import { useSignIn, useSignInWays } from "@/queries";
 
 export function SignIn({ again = false }: { again?: boolean }) {
   const { t } = useTranslation();
   const signIn = useSignIn();
   const [username, setUsername] = useState("");
   const [password, setPassword] = useState("");
+  const [code, setCode] = useState("");
+  const ways = useSignInWays();
+  const wantsCode = signIn.isError && asProblem(signIn.error).code === "second_factor";
+  const asked = wantsCode || code !== "";
+  const back = again ? null : new URLSearchParams(window.location.search).get("sign_in");
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    signIn.mutate({ username, password });
+    signIn.mutate({ username, password, ...(code ? { code } : {}) });
   };
   const form = (
     <form onSubmit={submit}>
@@ -22,7 +30,9 @@ export function SignIn({ again = false }: { again?: boolean }) {
         {again && <Text size="sm">{t("login.again")}</Text>}
         <TextInput label={t("login.username")} autoComplete="username" required value={username} onChange={(e) => setUsername(e.target.value)} autoFocus />
         <PasswordInput label={t("login.password")} autoComplete="current-password" required value={password} onChange={(e) => setPassword(e.target.value)} />
-        {signIn.isError && <ErrorNote error={signIn.error} />}
+        {asked && <TextInput label={t("login.code")} inputMode="numeric" autoComplete="one-time-code" required autoFocus value={code} maxLength={40} onChange={(e) => setCode(e.target.value)} />}
+        {back && <Alert color="yellow">{t(`login.back.${back}`, { defaultValue: t("login.back.refused") })}</Alert>}
+        {signIn.isError && !(wantsCode && code === "") && <ErrorNote error={signIn.error} />}
         <Button type="submit" loading={signIn.isPending}>
           {t("login.submit")}
         </Button>
@@ -34,6 +44,14 @@ export function SignIn({ again = false }: { again?: boolean }) {
       </Stack>
     </form>
   );
+  const provider = ways.data?.provider;
+  const other = provider && (
+    // A form, not a call: it leads to the provider's own pages and back.
+    <form method="post" action={provider.url}>
+      <input type="hidden" name="csrfmiddlewaretoken" value={csrfToken()} />
+      <Button type="submit" variant="default" fullWidth mt="sm">{t("login.with", { name: plain(provider.name) })}</Button>
+    </form>
+  );
   if (again) return form;
   return (
     <Center component="main" mih="100vh" p="md">
@@ -42,6 +60,7 @@ export function SignIn({ again = false }: { again?: boolean }) {
           Fubini
         </Title>
         {form}
+        {other}
       </Paper>
     </Center>
   );

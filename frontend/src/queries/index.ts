@@ -52,12 +52,17 @@ export function useProjects(enabled: boolean) {
 export function useSignIn() {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: async (body: { username: string; password: string }) => {
+    mutationFn: async (body: { username: string; password: string; code?: string }) => {
       await api.GET("/api/v1/login"); // sets the CSRF cookie
-      return bodyOf(api.POST("/api/v1/login", { body }));
+      return bodyOf(api.POST("/api/v1/login", { body: body as Schemas["LoginBodyRequest"] }));
     },
     onSuccess: () => client.invalidateQueries(), // not reset: a page under an ended session keeps its unsent edit
   });
+}
+
+/** Sets the CSRF cookie, and says whether an identity provider is set up. */
+export function useSignInWays() {
+  return useQuery({ queryKey: ["sign-in"], queryFn: () => bodyOf(api.GET("/api/v1/login")), staleTime: 60_000 });
 }
 
 export function useSignOut() {

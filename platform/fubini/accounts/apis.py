@@ -5,10 +5,11 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib.auth import authenticate, login, logout
 from django.middleware.csrf import get_token
+from django.urls import reverse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from fubini.accounts import selectors, services, tokens
+from fubini.accounts import factors, selectors, services, tokens
 from fubini.accounts import serializers as s
 from fubini.accounts.authentication import csrf_check, principal_of_user
 from fubini.accounts.models import Token, User
@@ -18,6 +19,7 @@ from fubini.common.principal import Principal
 from fubini.rest.throttle import Buckets, client_address
 from fubini.rest.views import ApiViews, operation
 
+PENDING = "second_factor.secret"
 _per_minute = settings.FUBINI["LOGINS_PER_MINUTE"]
 login_buckets = Buckets(_per_minute / 60, _per_minute)
 
@@ -45,7 +47,14 @@ class Login(ApiViews):
     @operation("Get the CSRF token to sign in with.", reply=s.CsrfOut, public=True)
     def get(self, request: Request) -> Response:
         """Sets the `csrftoken` cookie and tells whether a session is signed in."""
-        return self.reply({"csrf_token": get_token(request._request), "signed_in": request.user.is_authenticated})
+        oidc = settings.FUBINI["OIDC"]
+        return self.reply(
+            {
+                "csrf_token": get_token(request._request),
+                "signed_in": request.user.is_authenticated,
+                "provider": {"name": oidc.name, "url": reverse("openid_connect_login", args=["sso"])} if oidc else None,
+            }
+        )
 
     @operation(
         "Sign in with a password; the answer sets the session cookie.", body=s.LoginBody, reply=s.MeOut, public=True
@@ -67,7 +76,8 @@ class Login(ApiViews):
                 "The username or the password is not right.",
                 next_step="Check both; an administrator can set a new password.",
             )
-        login(request._request, user)
+        factors.factor_check(user, self.body["code"])
+        login(request._request, user, backend="django.contrib.auth.backends.ModelBackend")
         audit_append(actor=f"user:{user.username}", action="login", target=f"user:{user.username}")
         return self.reply(_me(principal_of_user(user)))
 
@@ -113,6 +123,46 @@ class Me(ApiViews):
         )
         login(request._request, user, backend="django.contrib.auth.backends.ModelBackend")
         return self.reply()
+
+
+class SecondFactor(ApiViews):
+    """``/me/second-factor``."""
+
+    @operation("Do I sign in with a code too?", reply=s.FactorOut)
+    def retrieve(self, request: Request) -> Response:
+        return self.reply(factors.factor_of(person_of(self.principal)))
+
+    @operation("Begin to set one up.", reply=s.EnrolmentOut, secret=True)
+    def begin(self, request: Request) -> Response:
+        """The secret waits in the session until a code confirms it."""
+        found = factors.factor_begin(self._in_session())
+        request._request.session[PENDING] = found.secret
+        return self.reply(found)
+
+    @operation(
+        "Confirm it with a code; the recovery codes are shown only now.",
+        body=s.FactorConfirm,
+        reply=s.RecoveryOut,
+        secret=True,
+    )
+    def confirm(self, request: Request) -> Response:
+        user = self._in_session()
+        secret = str(request._request.session.get(PENDING, ""))
+        codes = factors.factor_confirm(user=user, secret=secret, code=self.body["code"], actor=self.principal.actor)
+        del request._request.session[PENDING]
+        return self.reply({"codes": codes})
+
+    @operation("Take it away.", body=s.FactorDrop, status=204)
+    def drop(self, request: Request) -> Response:
+        user = self._in_session()
+        factors.factor_drop(user=user, actor=self.principal.actor, password=self.body["password"])
+        return self.reply()
+
+    def _in_session(self) -> User:
+        user = person_of(self.principal)
+        if self.principal.token_id is not None:
+            raise Forbidden("A token cannot change how its owner signs in.", next_step="Sign in in the browser first.")
+        return user
 
 
 class Tokens(ApiViews):
@@ -181,4 +231,11 @@ class Users(ApiViews):
         admin_only(self.principal)
         user = selectors.user_named(username)
         services.password_set(user=user, password=self.body["password"], actor=self.principal.actor)
+        return self.reply()
+
+    @operation("Take a user's second factor away (administrators).", status=204)
+    def factor_drop(self, request: Request, username: str) -> Response:
+        """For somebody who lost the device and the recovery codes."""
+        admin_only(self.principal)
+        factors.factor_drop(user=selectors.user_named(username), actor=self.principal.actor)
         return self.reply()

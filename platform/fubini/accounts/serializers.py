@@ -12,11 +12,23 @@ from fubini.rest.serializers import BodySerializer, QuerySerializer, ReplySerial
 class LoginBody(BodySerializer):
     username = serializers.CharField(max_length=150)
     password = serializers.CharField(max_length=1000, trim_whitespace=False, write_only=True)
+    code = serializers.CharField(
+        max_length=40, default="", allow_blank=True, write_only=True,
+        help_text="Of an authenticator app, or a recovery code, where the account has a second factor.",
+    )  # fmt: skip
+
+
+class ProviderOut(ReplySerializer):
+    name = serializers.CharField()
+    url = serializers.CharField(
+        help_text="POST a form with `csrfmiddlewaretoken` there; it leads to the provider and back."
+    )
 
 
 class CsrfOut(ReplySerializer):
     csrf_token = serializers.CharField(help_text="Send it in `X-CSRFToken` with whatever changes something.")
     signed_in = serializers.BooleanField()
+    provider = ProviderOut(allow_null=True, help_text="An identity provider to sign in with, if one is set up.")
 
 
 class UserOut(ReplySerializer):
@@ -105,3 +117,27 @@ class TokenCreate(BodySerializer):
     name = serializers.CharField(max_length=80)
     scopes = serializers.ListField(child=serializers.ChoiceField(choices=SCOPES), min_length=1, max_length=3)
     expires_at = serializers.DateTimeField(required=False, allow_null=True)
+
+
+class FactorOut(ReplySerializer):
+    enabled = serializers.BooleanField()
+    since = serializers.DateTimeField(allow_null=True)
+    recovery_codes_left = serializers.IntegerField()
+
+
+class EnrolmentOut(ReplySerializer):
+    secret = serializers.CharField()
+    url = serializers.CharField(help_text="otpauth: address of the secret.")
+    svg = serializers.CharField(help_text="The address as a QR code.")
+
+
+class FactorConfirm(BodySerializer):
+    code = serializers.CharField(max_length=20, help_text="What the app shows now.")
+
+
+class RecoveryOut(ReplySerializer):
+    codes = serializers.ListField(child=serializers.CharField(), help_text="Each signs in once, without the device.")
+
+
+class FactorDrop(BodySerializer):
+    password = serializers.CharField(max_length=1000, trim_whitespace=False, write_only=True)

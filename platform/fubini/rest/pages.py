@@ -27,7 +27,7 @@ PAGE_POLICY = "; ".join(
         "frame-src 'self' blob:",
         "manifest-src 'self'",
         "base-uri 'none'",
-        "form-action 'self'",
+        " ".join(["form-action 'self'", *settings.FUBINI["SIGN_IN_ORIGINS"]]),
         "frame-ancestors 'none'",
     ]
 )

@@ -15,6 +15,7 @@ from fubini.events.services import EventDraft, events_append
 from fubini.projects.models import Project
 from fubini.secrets import keyring
 from fubini.secrets.errors import SecretInvalid, SecretNotFound
+from fubini.secrets.factors import factors_reseal
 from fubini.secrets.models import Secret, SecretValue
 
 NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
@@ -94,10 +95,11 @@ def secrets_rotate(*, actor: str, new_key: bool = True) -> tuple[int, int]:
         for row in rows:
             row.token = keyring.reseal(row.token)
         SecretValue.objects.bulk_update(rows, ["token"], batch_size=200)
+        count = len(rows) + factors_reseal()
         audit_append(
-            actor=actor, action="secret.rotate", target="secrets", data={"values": len(rows), "new_key": new_key}
+            actor=actor, action="secret.rotate", target="secrets", data={"values": count, "new_key": new_key}
         )
-    return len(rows), keyring.keys_drop_old()
+    return count, keyring.keys_drop_old()
 
 
 def _checked(name: str, values: Mapping[str, bytes]) -> None:

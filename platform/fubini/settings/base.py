@@ -23,6 +23,11 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "rest_framework",
     "django_filters",
     "drf_spectacular",
@@ -52,6 +57,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -73,6 +79,19 @@ TEMPLATES = [
 ]
 
 AUTH_USER_MODEL = "fubini_accounts.User"
+# Sign-in: passwords and codes by our own route; an identity provider by allauth, whose pages are not served.
+ACCOUNT_ADAPTER = "fubini.accounts.oidc.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+SOCIALACCOUNT_ADAPTER = "fubini.accounts.oidc.ProviderAdapter"
+SOCIALACCOUNT_ONLY = False
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": ENV.oidc_apps, "OAUTH_PKCE_ENABLED": True}}
+MFA_ADAPTER = "fubini.secrets.factors.SealingAdapter"
+MFA_TOTP_ISSUER = "Fubini"
+MFA_TOTP_TOLERANCE = 1  # a period before and after: clocks differ
+LOGIN_REDIRECT_URL = "/"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
@@ -149,6 +168,8 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
 
 FUBINI: dict[str, Any] = {
+    "OIDC": ENV.oidc,  # the identity provider, or None; its sign-in is reached by a form
+    "SIGN_IN_ORIGINS": [ENV.oidc.origin] if ENV.oidc else [],
     "ENGINES": {"embedded": "fubini.engines.embedded.shell.EmbeddedShell"},
     "OBJECTS_URL": ENV.objects_url,
     "PUBLIC_URL": ENV.public_url,

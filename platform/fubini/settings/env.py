@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import environ
@@ -19,6 +21,22 @@ from fubini.common.home import home_path, made_once
 
 class SettingsError(Exception):
     """The environment asks for something that cannot work; the text says what to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Oidc:
+    """An OpenID Connect provider people may sign in with."""
+
+    name: str
+    issuer: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    makes_users: bool  # who is not known here yet gets an account, in no project
+
+    @property
+    def origin(self) -> str:
+        url = urlsplit(self.issuer)
+        return f"{url.scheme}://{url.netloc}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +52,7 @@ class Env:
     allowed_hosts: tuple[str, ...]
     secret_key: str
     secrets_keys: tuple[str, ...]
+    oidc: Oidc | None
     lease_s: int
     retention_days: dict[str, int]  # of events, logs, artifacts; 0: for ever
     blob_grace_hours: int
@@ -47,6 +66,39 @@ class Env:
     currency: str
     accounting_zone: str
     close_months_after_days: int
+
+    @property
+    def oidc_apps(self) -> list[dict[str, Any]]:
+        """The provider as allauth takes it."""
+        if self.oidc is None:
+            return []
+        return [
+            {
+                "provider_id": "sso",
+                "name": self.oidc.name,
+                "client_id": self.oidc.client_id,
+                "secret": self.oidc.client_secret,
+                "settings": {"server_url": self.oidc.issuer},
+            }
+        ]
+
+
+def oidc_of(env: environ.Env) -> Oidc | None:
+    """The provider the environment names: issuer, client id and secret together, or none of them."""
+    issuer, client, secret = (
+        env.str(f"FUBINI_OIDC_{name}", default="") for name in ("ISSUER", "CLIENT_ID", "CLIENT_SECRET")
+    )
+    if not (issuer or client or secret):
+        return None
+    if not (issuer and client and secret):
+        raise SettingsError(
+            "Set FUBINI_OIDC_ISSUER, FUBINI_OIDC_CLIENT_ID and FUBINI_OIDC_CLIENT_SECRET together, or none."
+        )
+    url = urlsplit(issuer)
+    if url.scheme != "https" and url.hostname not in ("127.0.0.1", "localhost", "::1"):
+        raise SettingsError("FUBINI_OIDC_ISSUER must be an https address (http only on loopback).")
+    name = env.str("FUBINI_OIDC_NAME", default="Single sign-on")[:40]
+    return Oidc(name, issuer.rstrip("/"), client, secret, env.bool("FUBINI_OIDC_MAKES_USERS", default=True))
 
 
 def default_home() -> Path:
@@ -89,6 +141,7 @@ def read_env() -> Env:
         allowed_hosts=tuple(env.list("FUBINI_ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])),
         secret_key=secret_key_of(home),
         secrets_keys=tuple(env.list("FUBINI_SECRETS_KEYS", default=[])),
+        oidc=oidc_of(env),
         lease_s=env.int("FUBINI_LEASE_S", default=30),
         retention_days={
             "EVENTS": env.int("FUBINI_RETENTION_EVENTS_DAYS", default=days),

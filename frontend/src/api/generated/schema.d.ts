@@ -654,6 +654,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/me/second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Do I sign in with a code too?
+         * @description Do I sign in with a code too?
+         */
+        get: operations["me_second_factor_retrieve"];
+        put?: never;
+        /**
+         * Begin to set one up
+         * @description The secret waits in the session until a code confirms it.
+         */
+        post: operations["me_second_factor_begin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/second-factor/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm it with a code; the recovery codes are shown only now
+         * @description Confirm it with a code; the recovery codes are shown only now.
+         */
+        post: operations["me_second_factor_confirm_confirm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/second-factor/drop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take it away
+         * @description Take it away.
+         */
+        post: operations["me_second_factor_drop_drop"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/pause": {
         parameters: {
             query?: never;
@@ -2723,6 +2787,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/users/{username}/second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Take a user's second factor away (administrators)
+         * @description For somebody who lost the device and the recovery codes.
+         */
+        delete: operations["users_second_factor_factor_drop"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -3164,6 +3248,8 @@ export interface components {
             /** @description Send it in `X-CSRFToken` with whatever changes something. */
             csrf_token: string;
             signed_in: boolean;
+            /** @description An identity provider to sign in with, if one is set up. */
+            provider: components["schemas"]["ProviderOut"] | null;
         };
         /** @description A request body. `read` is how views use it. */
         DatasetCreateRequest: {
@@ -3252,6 +3338,14 @@ export interface components {
             /** @description How many went. */
             entries: number;
         };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        EnrolmentOut: {
+            secret: string;
+            /** @description otpauth: address of the secret. */
+            url: string;
+            /** @description The address as a QR code. */
+            svg: string;
+        };
         /** @description A request body. `read` is how views use it. */
         EntryInRequest: {
             /**
@@ -3297,6 +3391,22 @@ export interface components {
             running: number;
             /** @description The queue was simulated to this start, not estimated. */
             whole: boolean;
+        };
+        /** @description A request body. `read` is how views use it. */
+        FactorConfirmRequest: {
+            /** @description What the app shows now. */
+            code: string;
+        };
+        /** @description A request body. `read` is how views use it. */
+        FactorDropRequest: {
+            password: string;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        FactorOut: {
+            enabled: boolean;
+            /** Format: date-time */
+            since: string | null;
+            recovery_codes_left: number;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         FailureOut: {
@@ -3651,6 +3761,11 @@ export interface components {
         LoginBodyRequest: {
             username: string;
             password: string;
+            /**
+             * @description Of an authenticator app, or a recovery code, where the account has a second factor.
+             * @default
+             */
+            code: string;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         ManifestOut: {
@@ -4627,6 +4742,12 @@ export interface components {
             /** @description What its deeds are recorded under. */
             actor: string;
         };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        ProviderOut: {
+            name: string;
+            /** @description POST a form with `csrfmiddlewaretoken` there; it leads to the provider and back. */
+            url: string;
+        };
         /** @description A request body. `read` is how views use it. */
         QuoteAskRequest: {
             project: string;
@@ -4699,6 +4820,11 @@ export interface components {
             egress_gib_micros: number;
             /** @description 0: the pool is free. */
             version: number;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        RecoveryOut: {
+            /** @description Each signs in once, without the device. */
+            codes: string[];
         };
         /** @description A request body. `read` is how views use it. */
         ResubmitAskRequest: {
@@ -6788,6 +6914,115 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["PasswordChangeRequest"];
+            };
+        };
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    me_second_factor_retrieve: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactorOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    me_second_factor_begin: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: {
+                /** @description Sent again within 24 hours with the same request, the first reply is given again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnrolmentOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    me_second_factor_confirm_confirm: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: {
+                /** @description Sent again within 24 hours with the same request, the first reply is given again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FactorConfirmRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    me_second_factor_drop_drop: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent again within 24 hours with the same request, the first reply is given again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FactorDropRequest"];
             };
         };
         responses: {
@@ -10787,6 +11022,28 @@ export interface operations {
                 "application/json": components["schemas"]["PasswordSetRequest"];
             };
         };
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    users_second_factor_factor_drop: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                username: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description No response body */
             204: {

@@ -1,0 +1,94 @@
+// Myself: what others see of me, my password, my second factor, my tokens.
+
+import { Button, Group, PasswordInput, SimpleGrid, Stack, Text, TextInput } from "@mantine/core";
+import { useState } from "react";
+import { useTranslation } from "react-i18next";
+import { ErrorNote } from "@/components/ErrorNote";
+import { Card, Loaded, Page } from "@/components/parts";
+import { SecondFactor } from "@/features/people/SecondFactor";
+import { TokenForm, TokenTable } from "@/features/people/Tokens";
+import { useMe } from "@/queries";
+import { useMeChange, useMyTokenMake, useMyTokenRevoke, useMyTokens, usePasswordChange } from "@/queries/people";
+
+export function Account() {
+  const { t } = useTranslation(["people", "base"]);
+  const me = useMe();
+  return (
+    <Page title={t("account")}>
+      <Loaded query={me}>
+        {(data) =>
+          data.user === null ? (
+            <Text size="sm">{t("noPerson")}</Text>
+          ) : (
+            <SimpleGrid cols={{ base: 1, lg: 2 }}>
+              <Card title={data.user.username}><Names user={data.user} /></Card>
+              <Card title={t("base:login.password")}><Password /></Card>
+              <Card title={t("factor.title")}><SecondFactor /></Card>
+              <Card title={t("myTokens")}><MyTokens admin={data.is_admin} /></Card>
+            </SimpleGrid>
+          )
+        }
+      </Loaded>
+    </Page>
+  );
+}
+
+function Names({ user }: { user: { email: string; first_name: string; last_name: string } }) {
+  const { t } = useTranslation(["people", "base"]);
+  const change = useMeChange();
+  const [fields, setFields] = useState({ first_name: user.first_name, last_name: user.last_name, email: user.email });
+  const set = (name: keyof typeof fields) => (e: React.ChangeEvent<HTMLInputElement>) => setFields({ ...fields, [name]: e.target.value });
+  return (
+    <form
+      onSubmit={(e) => {
+        e.preventDefault();
+        change.mutate(fields);
+      }}
+    >
+      <Stack gap="xs">
+        <Group grow>
+          <TextInput label={t("firstName")} autoComplete="given-name" value={fields.first_name} maxLength={150} onChange={set("first_name")} />
+          <TextInput label={t("lastName")} autoComplete="family-name" value={fields.last_name} maxLength={150} onChange={set("last_name")} />
+        </Group>
+        <TextInput label={t("email")} type="email" autoComplete="email" value={fields.email} maxLength={254} onChange={set("email")} />
+        {change.isError && <ErrorNote error={change.error} />}
+        <Group><Button size="xs" type="submit" loading={change.isPending}>{t("save")}</Button>{change.isSuccess && <Text size="sm" role="status">{t("saved")}</Text>}</Group>
+      </Stack>
+    </form>
+  );
+}
+
+function Password() {
+  const { t } = useTranslation(["people", "base"]);
+  const change = usePasswordChange();
+  const [current, setCurrent] = useState("");
+  const [password, setPassword] = useState("");
+  return (
+    <form
+      onSubmit={(e) => {
+        e.preventDefault();
+        change.mutate({ current, password }, { onSuccess: () => { setCurrent(""); setPassword(""); } });
+      }}
+    >
+      <Stack gap="xs">
+        <PasswordInput label={t("current")} autoComplete="current-password" required value={current} onChange={(e) => setCurrent(e.target.value)} />
+        <PasswordInput label={t("next")} description={t("nextHint")} autoComplete="new-password" required value={password} onChange={(e) => setPassword(e.target.value)} />
+        {change.isError && <ErrorNote error={change.error} />}
+        <Group><Button size="xs" type="submit" loading={change.isPending} disabled={current === "" || password === ""}>{t("passwordChange")}</Button>{change.isSuccess && <Text size="sm" role="status">{t("passwordChanged")}</Text>}</Group>
+      </Stack>
+    </form>
+  );
+}
+
+function MyTokens({ admin }: { admin: boolean }) {
+  const tokens = useMyTokens();
+  const make = useMyTokenMake();
+  const revoke = useMyTokenRevoke();
+  return (
+    <Stack>
+      <Loaded query={tokens}>{(data) => <TokenTable tokens={data.results} revoke={(id) => revoke.mutate(id)} revoking={revoke.isPending ? revoke.variables : undefined} />}</Loaded>
+      {revoke.isError && <ErrorNote error={revoke.error} />}
+      <TokenForm roles={false} admin={admin} made={make.data?.token} error={make.error} pending={make.isPending} make={({ role: _, ...ask }) => make.mutate(ask)} />
+    </Stack>
+  );
+}

@@ -1,0 +1,80 @@
+"""Accounts in the browser: a second factor from its key to the next sign-in, members and tokens of a project, the trail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
+
+from tests.e2e.conftest import Eyes
+from tests.support.stack import Stack
+
+pytestmark = [pytest.mark.needs("browser"), pytest.mark.needs("pages"), pytest.mark.timeout(240)]
+PASSWORD = "a long enough password"
+
+
+def codes_of(secret: str) -> list[str]:
+    return [format_hotp_value(hotp_value(secret, counter)) for counter in yield_hotp_counters_from_time()]
+
+
+def test_a_second_factor_is_set_up_and_asked_for(live: Stack, eyes: Callable[..., Eyes]) -> None:
+    live.client.post("/api/v1/users", json={"username": "ann", "password": PASSWORD})
+    seen = eyes(signed_in=False)
+    page = seen.page
+
+    def sign_in() -> None:
+        page.locator("input[autocomplete=username]").fill("ann")
+        page.locator("input[autocomplete=current-password]").fill(PASSWORD)
+        page.keyboard.press("Enter")
+
+    seen.go("/account")
+    sign_in()
+    page.get_by_role("button", name="Set it up").click()
+    secret = page.locator("[data-secret]").inner_text()
+    page.get_by_role("img", name="QR code of the key").wait_for()
+    seen.look("1-enrol")
+    page.get_by_label("Code the app shows now").fill(codes_of(secret)[0])
+    page.get_by_role("button", name="Confirm").click()
+    page.get_by_text("Recovery codes: each signs in once").wait_for()
+    page.get_by_text("10 recovery codes left").wait_for()
+    seen.look("2-recovery")
+
+    page.get_by_role("button", name="Sign out").click()
+    page.locator("input[autocomplete=username]").wait_for()
+    sign_in()
+    page.get_by_label("Code of your authenticator app").fill(codes_of(secret)[2])
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="My account: ann").wait_for()
+
+
+def test_members_and_tokens_are_kept_on_the_project_page_and_the_trail_tells(
+    live: Stack, eyes: Callable[..., Eyes]
+) -> None:
+    live.client.post("/api/v1/users", json={"username": "bob", "password": PASSWORD})
+    seen = eyes("zh-CN")
+    page = seen.page
+    seen.go("/project")
+    page.get_by_label("用户名").fill("bob")
+    page.get_by_role("button", name="添加", exact=True).click()
+    page.get_by_role("combobox", name="bob 的角色").wait_for()
+    page.get_by_label("令牌名称").fill("nightly")
+    page.get_by_role("button", name="创建令牌").click()
+    page.get_by_text("请立即复制").wait_for()
+    seen.look("1-project")
+    page.get_by_role("button", name="撤销令牌 nightly").click()
+    page.get_by_role("cell", name="已撤销").wait_for()
+
+    seen.go("/admin/trail")
+    page.get_by_role("cell", name="token.revoke", exact=True).first.wait_for()
+    page.get_by_role("button", name="检查链条").click()
+    page.get_by_text("完整：").wait_for()
+    seen.look("2-trail")
+    seen.go("/admin/users")
+    page.get_by_role("cell", name="bob", exact=True).wait_for()
+    seen.look("3-users")
+    seen.go("/admin/state")
+    page.get_by_text("平台工作正常。").wait_for()
+    password = Path(live.home, "admin.password").read_text().strip()
+    assert password not in page.content()

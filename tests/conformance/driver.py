@@ -45,6 +45,7 @@ from tests.support.desk import Desk
 BEGIN_MS = 1_790_000_000_000
 START_DELAY_MS = 120
 LATE_MS = 40
+PASS_MS = 500  # the recordings' controller looks at a run twice a second: what ended in between ends in order
 ACTION_DELAY_MS = 250
 LIMIT_MS = 600_000
 MAX_EVENTS = 20_000
@@ -97,15 +98,15 @@ def context_for(case: Mapping[str, Any]) -> RunContext:
 class Driver:
     """Feeds one case to the engine.
 
-    `reorder` changes the order of simultaneous leaves; `between` is called after every event with it and its step, and
-    hands back the state to go on with (a restart).
+    `reorder` changes the order of simultaneous leaves; `between` is called after every event with the state and may
+    hand back another one (a restart).
     """
 
     def __init__(
         self,
         case: Mapping[str, Any],
         *,
-        between: Callable[[Event, Step], State] | None = None,
+        between: Callable[[State, list[Step]], State] | None = None,
         reorder: Callable[[str], int] | None = None,
     ) -> None:
         self.case = case
@@ -174,7 +175,7 @@ class Driver:
                 self.timers[timer.key] = timer.at_ms
                 self.push(timer.at_ms + LATE_MS, self.tick_maker(timer.key, timer.at_ms))
         if self.between is not None:
-            self.state = self.between(event, step)
+            self.state = self.between(self.state, self.steps)
 
     def tick_maker(self, key: str, due: int) -> Callable[[int], Event | None]:
         def make(at: int) -> Event | None:
@@ -209,7 +210,8 @@ class Driver:
         key = (command.node_id, command.generation)
         if "init_error" not in entry:
             self.push(started, lambda at: _running(at, key, self.closed))
-        self.push(started + length + LATE_MS, lambda at: None if key in self.closed else LeafDone(at, *key, outcome))
+        ended = -(-(started + length + LATE_MS - BEGIN_MS) // PASS_MS) * PASS_MS + BEGIN_MS
+        self.push(ended, lambda at: None if key in self.closed else LeafDone(at, *key, outcome))
 
     # --- actions -------------------------------------------------------------------------------------------------
 

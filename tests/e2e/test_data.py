@@ -33,12 +33,16 @@ def dataset(live: Stack, name: str) -> dict[str, Any]:
 
 
 def files_of(live: Stack, row: dict[str, Any], version: int) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = live.client.get(f"/api/v1/datasets/{row['id']}/versions/{version}/files").json()["entries"]
+    found: list[dict[str, Any]] = live.client.get(f"/api/v1/datasets/{row['id']}/versions/{version}/files").json()[
+        "entries"
+    ]
     return found
 
 
 @pytest.mark.parametrize("language", ["en-US", "zh-CN"])
-def test_a_large_file_arrives_over_a_line_that_breaks(live: Stack, eyes: Callable[..., Eyes], tmp_path: Path, language: str) -> None:
+def test_a_large_file_arrives_over_a_line_that_breaks(
+    live: Stack, eyes: Callable[..., Eyes], tmp_path: Path, language: str
+) -> None:
     words = words_of(language, "data")
     name = f"frames-{language[:2]}"
     file = tmp_path / f"{name}.bin"
@@ -67,9 +71,13 @@ def test_a_large_file_arrives_over_a_line_that_breaks(live: Stack, eyes: Callabl
     assert broken["parts"] >= 7
     seen.errors[:] = [e for e in seen.errors if "ERR_CONNECTION_RESET" not in e]
     row = dataset(live, name)
-    assert [(e["size"], e["sha256"]) for e in files_of(live, row, 1)] == [(BIG, hashlib.sha256(file.read_bytes()).hexdigest())]
+    assert [(e["size"], e["sha256"]) for e in files_of(live, row, 1)] == [
+        (BIG, hashlib.sha256(file.read_bytes()).hexdigest())
+    ]
 
-    page.get_by_role("link", name=words["upload"]["madeVersion"].replace("{{name}}", name).replace("{{n}}", "1")).click()
+    page.get_by_role(
+        "link", name=words["upload"]["madeVersion"].replace("{{name}}", name).replace("{{n}}", "1")
+    ).click()
     page.get_by_text(f"claimName: {name}-v1").wait_for()
     page.get_by_role("button", name=words["pin"], exact=True).click()
     page.get_by_role("button", name=words["unpin"], exact=True).wait_for()
@@ -86,7 +94,9 @@ def test_a_large_file_arrives_over_a_line_that_breaks(live: Stack, eyes: Callabl
     assert live.client.get(f"/api/v1/datasets/{row['id']}").status_code == 404
 
 
-def test_a_folder_is_paused_reloaded_and_goes_on_without_sending_twice(live: Stack, eyes: Callable[..., Eyes], tmp_path: Path) -> None:
+def test_a_folder_is_paused_reloaded_and_goes_on_without_sending_twice(
+    live: Stack, eyes: Callable[..., Eyes], tmp_path: Path
+) -> None:
     words = words_of("en", "data")
     folder = tmp_path / "Set A"
     (folder / "deep").mkdir(parents=True)
@@ -95,7 +105,10 @@ def test_a_folder_is_paused_reloaded_and_goes_on_without_sending_twice(live: Sta
     (folder / "big.bin").write_bytes(random.Random(1).randbytes(BIG))
     seen = eyes("en-US", width=420, scheme="dark")
     page = seen.page
-    page.route("**/objects/uploads/**", lambda route: route.continue_() if route.request.method != "PATCH" else later(page, route))
+    page.route(
+        "**/objects/uploads/**",
+        lambda route: route.continue_() if route.request.method != "PATCH" else later(page, route),
+    )
     held: list[Any] = []
 
     def later(page: Any, route: Any) -> None:
@@ -116,7 +129,10 @@ def test_a_folder_is_paused_reloaded_and_goes_on_without_sending_twice(live: Sta
     page.get_by_text(words["unfinished"]).wait_for()
     seen.look("unfinished")
     sent: list[str] = []
-    page.on("request", lambda r: sent.append(r.method) if "/objects/upload" in r.url and r.method in ("PUT", "PATCH") else None)
+    page.on(
+        "request",
+        lambda r: sent.append(r.method) if "/objects/upload" in r.url and r.method in ("PUT", "PATCH") else None,
+    )
     page.locator("input[type=file]").last.set_input_files(folder)
     page.locator("[data-start-upload]").click()
     page.locator("[data-upload=done]").wait_for(timeout=60_000)

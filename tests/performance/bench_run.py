@@ -102,7 +102,9 @@ def nodes_count(running: Stack, run_id: str) -> int:
 def heard(home: Path, run_id: str) -> int:
     """How many steps of the engine are stored."""
     with contextlib.closing(database(home)) as db:
-        return int(db.execute("SELECT engine_version FROM fubini_runs_run WHERE id = ?", [bytes.fromhex(run_id)]).fetchone()[0])
+        return int(
+            db.execute("SELECT engine_version FROM fubini_runs_run WHERE id = ?", [bytes.fromhex(run_id)]).fetchone()[0]
+        )
 
 
 def page_through(running: Stack, run_id: str) -> dict[str, Any]:

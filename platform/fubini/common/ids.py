@@ -86,7 +86,12 @@ def packed_primary_key() -> PackedIdField:
 
 
 def ids_pack(
-    schema_editor: Any, table: str, columns: Sequence[str], *, back: bool = False, field: type[PackedIdField] = PackedIdField
+    schema_editor: Any,
+    table: str,
+    columns: Sequence[str],
+    *,
+    back: bool = False,
+    field: type[PackedIdField] = PackedIdField,
 ) -> None:
     """Rewrite a table's columns, in a migration, after they became packed (`back`: before they stop being so)."""
     connection = schema_editor.connection

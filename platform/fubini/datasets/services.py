@@ -202,7 +202,12 @@ def dataset_delete(*, dataset: Dataset, actor: str) -> None:
         {"path": f"versions/{number}", "code": "pinned", "found": by, "detail": f"Version {number} is pinned by {by}."}
         for number, by in pinned[:20]
     ] + [
-        {"path": f"{use.kind}s/{use.id}", "code": use.kind, "found": use.name, "detail": f"The {use.kind} {use.name!r} reads it."}
+        {
+            "path": f"{use.kind}s/{use.id}",
+            "code": use.kind,
+            "found": use.name,
+            "detail": f"The {use.kind} {use.name!r} reads it.",
+        }
         for use in uses_of(dataset)
         if use.blocks
     ]

@@ -110,7 +110,10 @@ class WhyViews(ApiViews):
         for reasons in waiting.values_list("why_document__content", flat=True).iterator(chunk_size=2000):
             codes[reasons[0].get("code", "") if reasons else ""] += 1
         around = around_now()
-        shown = [task_why(t, around) for t in waiting.select_related(WHY).order_by("queued_at_ms", "id")[: self.params["limit"]]]
+        shown = [
+            task_why(t, around)
+            for t in waiting.select_related(WHY).order_by("queued_at_ms", "id")[: self.params["limit"]]
+        ]
         count = sum(codes.values())
         running = Task.objects.filter(run=run, state__in=["placed", "running"]).count()
         groups = [_group(code, n, shown) for code, n in codes.most_common()]

@@ -9,6 +9,16 @@ from fubini.language.errors import LanguageError
 _VERB = re.compile(r"%([-+# 0]*)(\d{1,4})?(?:\.(\d{0,4}))?(.?)", re.S)
 
 
+_ESCAPES = {7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 39: "\\'", 92: "\\\\"}
+
+
+def _quoted(value: int) -> str:
+    """A character as %q writes it between its quotes."""
+    if value in _ESCAPES:
+        return _ESCAPES[value]
+    return f"\\x{value:02x}" if value < 32 or value == 127 else chr(value)
+
+
 def sprintf(template: str, value: int) -> str:
     """Format one integer; a template that uses the value twice or never shows it as Go does."""
     used = False
@@ -61,7 +71,7 @@ def _format(flags: str, width: str | None, precision: str | None, verb: str, val
     if verb == "c":
         text = chr(value) if 0 <= value < 0x110000 else "\ufffd"
     elif verb == "q":
-        text = f"'{chr(value)}'" if 0 <= value < 0x110000 else "'\ufffd'"
+        text = f"'{_quoted(value)}'" if 0 <= value < 0x110000 else "'\ufffd'"
     elif verb == "U":
         text = f"U+{value:04X}"
     else:

@@ -104,6 +104,18 @@ def compact(text: str) -> str:
     return dumps(loads(text, raw_numbers=True), sort=False)
 
 
+class AnyKeys(dict[Any, Any]):
+    """A map that Go keeps with keys of any type: it can be looked into, but there is no JSON of it."""
+
+    go_type = "map[interface {}]interface {}"
+
+
+class Groups(AnyKeys):
+    """Such a map of lists."""
+
+    go_type = "map[interface {}][]interface {}"
+
+
 def dumps(value: Any, *, sort: bool = True) -> str:
     """A value as compact JSON, keys sorted unless told otherwise."""
     parts: list[str] = []
@@ -129,6 +141,8 @@ def _dump(value: Any, parts: list[str], depth: int, sort: bool) -> None:
     elif isinstance(value, float):
         parts.append(format_float(value))
     elif isinstance(value, dict):
+        if isinstance(value, AnyKeys):
+            raise LanguageError(f"json: unsupported type: {value.go_type}")
         parts.append("{")
         for n, key in enumerate(sorted(value) if sort else value):
             if n:

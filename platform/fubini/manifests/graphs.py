@@ -113,7 +113,10 @@ def _same_group(
     semantics: Semantics, template: Template, path: Path, step: dict[str, Any], name: str, group: int, places: dict[str, int],
     severity: Severity,
 ) -> None:  # fmt: skip
-    """Steps of a group start together: Argo accepts a reference between them and then waits for ever."""
+    """Steps of a group start together: Argo accepts a reference between them and then waits for ever.
+
+    Only an artifact that is not there ends the group, so that is no reason to refuse.
+    """
     below = len(path)
     for tag in semantics.tags(step, path):
         if tag.expression or not tag.trimmed.startswith("steps.") or tag.path[below] in ("hooks", "inline"):
@@ -121,8 +124,9 @@ def _same_group(
         other, _ = split_node(tag.trimmed)
         if places.get(other) != group:
             continue
+        artifact = tag.path[below : below + 2] == ("arguments", "artifacts")
         template.base.source.add(
-            severity, "same-group", tag.path,
+            "warning" if artifact else severity, "same-group", tag.path,
             f"The step {show(other)!r} begins at the same time; its outputs are not there yet."
             if other != name
             else "A step cannot wait for its own outputs.",

@@ -136,7 +136,9 @@ class FilterSave(BodySerializer):
 
     def validate_query(self, value: dict[str, Any]) -> dict[str, Any]:
         if len(value) > 20 or any(len(name) > 40 for name in value):
-            raise serializers.ValidationError("At most 20 parameters with names of at most 40 characters.", code="max_length")
+            raise serializers.ValidationError(
+                "At most 20 parameters with names of at most 40 characters.", code="max_length"
+            )
         return value
 
 

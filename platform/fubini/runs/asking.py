@@ -46,9 +46,7 @@ def alike(task: Task) -> list[Task]:
     """The run's queued tasks that ask for the same as this one, itself among them: same template, resources and place."""
     mine = _asked(task)
     rows = Task.objects.filter(run_id=task.run_id, template=task.template, state="queued", kind="exec")
-    return [
-        row for row in rows.defer("outcome").order_by("queued_at_ms", "id")[:LIKE_MAX] if _asked(row) == mine
-    ]
+    return [row for row in rows.defer("outcome").order_by("queued_at_ms", "id")[:LIKE_MAX] if _asked(row) == mine]
 
 
 def _asked(task: Task) -> tuple[Any, ...]:

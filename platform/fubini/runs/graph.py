@@ -74,7 +74,9 @@ def graph_of(run: Run, *, limit: int = GRAPH_MAX) -> RunGraph:
         found.nodes.append(node)
         by_leaf[node.id, generation] = node
     by_task: dict[str, GraphNode] = {}
-    tasks = Task.objects.filter(run=run).values_list("pk", "node_id", "generation", "state", "queued_at_ms", "why_document__content")
+    tasks = Task.objects.filter(run=run).values_list(
+        "pk", "node_id", "generation", "state", "queued_at_ms", "why_document__content"
+    )
     for pk, node_id, generation, state, queued_at_ms, why in tasks.iterator(chunk_size=2000):
         leaf = by_leaf.get((node_id, generation))
         if leaf is not None:

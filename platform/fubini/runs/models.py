@@ -316,7 +316,9 @@ class Attempt(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["task", "fence"], name="attempt_fence_once"),  # and so `number`: it is the fence
+            models.UniqueConstraint(
+                fields=["task", "fence"], name="attempt_fence_once"
+            ),  # and so `number`: it is the fence
         ]
         # Its places are looked up only through a run or an agent; an index for each would be a third of what it takes.
         indexes = [

@@ -84,7 +84,9 @@ class NodeGroup(models.Model):
     accelerator = models.CharField(max_length=48, blank=True, default="")
     simulated = models.BooleanField(default=False)  # the accelerator class is declared, not real
     speed_permille = models.PositiveIntegerField(default=1000)
-    cordons = models.JSONField(default=dict)  # node index as text -> {reason, by, at_ms, drain_at_ms (None: runs go on)}
+    cordons = models.JSONField(
+        default=dict
+    )  # node index as text -> {reason, by, at_ms, drain_at_ms (None: runs go on)}
     version = models.PositiveIntegerField(default=1)
 
     class Meta:

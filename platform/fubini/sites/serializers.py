@@ -54,7 +54,9 @@ class CordonOut(ReplySerializer):
     reason = serializers.CharField()
     by = serializers.CharField()
     at_ms = serializers.IntegerField()
-    drain_at_ms = serializers.IntegerField(allow_null=True, help_text="When what still runs there is given back; null: never.")
+    drain_at_ms = serializers.IntegerField(
+        allow_null=True, help_text="When what still runs there is given back; null: never."
+    )
 
 
 class CordonAsk(BodySerializer):

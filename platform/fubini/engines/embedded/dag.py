@@ -12,7 +12,7 @@ from fubini.engines.embedded.outputs import composite_outputs, declared_outputs
 from fubini.engines.embedded.process import EngineError
 from fubini.engines.embedded.program import DagPlan, has_tags
 from fubini.engines.embedded.scope import Group, References
-from fubini.engines.embedded.steps import _append, _certainly_off, check_room, expand_holder
+from fubini.engines.embedded.steps import NO_TEMPLATE, _append, _certainly_off, check_room, expand_holder
 from fubini.engines.embedded.tree import FAILED, Node
 from fubini.language import govaluate
 from fubini.language.depends import TaskResults
@@ -118,6 +118,8 @@ class DagFrame(Frame):
                 return
         try:
             for other in depends.tasks if depends is not None else ():
+                if isinstance(self.references.nodes.get(other), Group) and self.plan.tasks[other].get("inline"):
+                    raise LanguageError(NO_TEMPLATE)
                 self.aggregate(other)
         except LanguageError as error:
             message = error.message

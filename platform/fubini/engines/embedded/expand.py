@@ -83,7 +83,17 @@ def sequence(spec: Mapping[str, Any], limit: int) -> list[Item]:
     check_count(abs(end - start) + 1, limit)
     template = spec.get("format") or "%d"
     step = 1 if start <= end else -1
-    return [make_item(goformat.sprintf(template, number)) for number in range(start, end + step, step)]
+    return [_sequence_item(goformat.sprintf(template, number)) for number in range(start, end + step, step)]
+
+
+def _sequence_item(text: str) -> Item:
+    """Argo puts the number between quotes and reads it as JSON."""
+    if text.isprintable() and not ('"' in text or "\\" in text):
+        return make_item(text)
+    control = next((character for character in text if character < " "), None)
+    if control is not None:
+        raise LanguageError(f"invalid character {control!r} in string literal")
+    return make_item(gojson.loads(f'"{text}"'))
 
 
 def _text(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,16 @@ if TYPE_CHECKING:
     from fubini.engines.embedded.state import State
 
 PREFIX = "fubini.dev/"
+MAX_DEADLINE_S = 2**31 - 1
+MAX_CACHE_NAME = 253  # characters of a ConfigMap's name, and of a key in it
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_NAME_PATTERN = rf"{_LABEL}(\.{_LABEL})*"
+_CACHE_NAME = re.compile(_NAME_PATTERN)
+_NAME_RULE = (
+    "lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character "
+    f"(e.g. 'example.com', regex used for validation is '{_NAME_PATTERN}')"
+)
+_MEMO_HELP = "Please check out this page for help: https://argo-workflows.readthedocs.io/en/latest/memoization/#faqs"
 DEADLINE_MESSAGE = "Pod was active on the node longer than the specified deadline"
 
 
@@ -115,7 +126,7 @@ def _deadline(state: State, node: Node, processed: Processed, patch: podpatch.Pa
     """Seconds a leaf may run.
 
     Raises:
-        EngineError: the template's timeout leaves no time, or is none.
+        EngineError: the template's timeout leaves no time, or is none; or its deadline is none that a pod may have.
     """
     body = processed.template.body
     own = any_string(processed.sub(body.get("activeDeadlineSeconds")))
@@ -143,7 +154,15 @@ def _deadline(state: State, node: Node, processed: Processed, patch: podpatch.Pa
         if left <= 1:
             raise EngineError(f"{node.name} exceeded its deadline")
         limit = left if limit is None else min(limit, left)
-    return patch.active_deadline_s if patch.active_deadline_s is not None else limit
+    if patch.active_deadline_s is not None:
+        limit = patch.active_deadline_s
+    if limit is not None and not 1 <= limit <= MAX_DEADLINE_S:
+        pod = processed.locals.get("pod.name", node.name)
+        raise EngineError(
+            f'Pod "{pod}" is invalid: spec.activeDeadlineSeconds: Invalid value: {limit}: '
+            f"must be between 1 and {MAX_DEADLINE_S}, inclusive"
+        )
+    return limit
 
 
 # --- the specification ------------------------------------------------------------------------------------------
@@ -410,8 +429,24 @@ def finish_leaf(state: State, node: Node, outcome: LeafOutcome) -> None:
     containers.finish_containers(state, node, template, outcome)
     if node.daemoned:
         state.daemon_died(node, phase, message)
-    else:
-        state.mark(node, phase, message)
+        return
+    if phase is NodePhase.SUCCEEDED and node.memo is not None and (refused := unsavable(node.memo)):
+        phase, message = NodePhase.ERROR, refused
+    state.mark(node, phase, message)
+
+
+def unsavable(memo: Mapping[str, Any]) -> str:
+    """Why a leaf's result cannot be kept in its cache, which Argo finds out with the result in hand; "" where it can."""
+    if "key" not in memo or memo.get("hit"):
+        return ""
+    key, cache = memo["key"], memo["cacheName"]
+    if len(cache) > MAX_CACHE_NAME or not _CACHE_NAME.fullmatch(cache):
+        why = f'metadata.name: Invalid value: "{cache}": a lowercase RFC 1123 subdomain must consist of {_NAME_RULE}'
+        return f'could not save to config map cache: ConfigMap "{cache}" is invalid: {why}'
+    if len(key) > MAX_CACHE_NAME:
+        why = f'data[{key}]: Invalid value: "{key}": must be no more than {MAX_CACHE_NAME} characters'
+        return f'error creating cache entry: ConfigMap "{cache}" is invalid: {why}. {_MEMO_HELP}'
+    return ""
 
 
 def leaf_outputs(state: State, node: Node, outcome: LeafOutcome, phase: NodePhase) -> dict[str, Any]:

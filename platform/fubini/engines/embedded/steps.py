@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from fubini.engines.embedded.state import State
 
 
+NO_TEMPLATE = (
+    "failed to get a template"  # Argo looks the template of a loop's items up by their node, which has no name of it
+)
+
+
 def continues(holder: Mapping[str, Any], phase: NodePhase) -> bool:
     """Whether `continueOn` lets the rest go on after this phase."""
     allowed = holder.get("continueOn") or {}
@@ -349,7 +354,7 @@ class StepsFrame(Frame):
         """Add the group's steps to what later steps see.
 
         Raises:
-            LanguageError: an item's result is not JSON.
+            LanguageError: an item's result is not JSON, or the items have no template that has a name.
         """
         assert self.group is not None
         by_slot: dict[str, list[Node]] = {}
@@ -367,6 +372,8 @@ class StepsFrame(Frame):
                 continue
             loop = Group(self.group, [m for m in members if m.type is not NodeType.SKIPPED])
             self.references.nodes[name] = loop
+            if loop.members and raw.get("inline"):
+                raise LanguageError(NO_TEMPLATE)
             if any(m.outputs and m.outputs.get("result") is not None for m in loop.members):
                 _ = loop.values
 

@@ -143,7 +143,7 @@ def _find_last_index(run: Runtime, values: list[Any], closure: tree.Node | None,
 
 def _group_by(run: Runtime, values: list[Any], closure: tree.Node | None, _: list[Any]) -> Any:
     assert closure is not None
-    groups: dict[Any, list[Any]] = {}
+    groups = gojson.Groups()
     for n, value in enumerate(values):
         groups.setdefault(as_key(run.predicate(closure, value, n), closure.position), []).append(value)
     return groups
@@ -409,7 +409,7 @@ def _to_pairs(value: Any) -> list[Any]:
 
 
 def _from_pairs(value: Any) -> dict[Any, Any]:
-    return {str(key): element for key, element in (_list(pair) for pair in _list(value))}
+    return gojson.AnyKeys({str(key): element for key, element in (_list(pair) for pair in _list(value))})
 
 
 def _uniq(values: Any) -> list[Any]:
@@ -465,7 +465,7 @@ def _indented(value: Any, depth: int) -> str:
         raise LimitError("a value nested too deeply")
     pad, end = "\n" + "  " * (depth + 1), "\n" + "  " * depth
     parts: list[str]
-    if isinstance(value, Mapping) and value:
+    if isinstance(value, Mapping) and value and not isinstance(value, gojson.AnyKeys):
         parts = [f"{gojson.dump_string(str(k))}: {_indented(value[k], depth + 1)}" for k in sorted(value)]
     elif isinstance(value, list) and value:
         parts = [_indented(part, depth + 1) for part in value]

@@ -81,7 +81,10 @@ def test_a_dataset_says_what_still_needs_it_and_is_kept_while_a_live_run_or_a_pi
     pinned = house.api["member"].patch(f"{base}/versions/1", {"pinned": True})
     assert pinned.json()["pinned_by"] == f"user:{house.users['member'].username}"
     refused = problem_of(house.api["owner"].delete(base), 409, "dataset_in_use")
-    assert [(e["code"], e["found"]) for e in refused["errors"]] == [("pinned", pinned.json()["pinned_by"]), ("run", "live")]
+    assert [(e["code"], e["found"]) for e in refused["errors"]] == [
+        ("pinned", pinned.json()["pinned_by"]),
+        ("run", "live"),
+    ]
     problem_of(house.api["member"].patch(f"{base}/versions/1", {"pinned": False}), 403)
     assert house.api["maintainer"].patch(f"{base}/versions/1", {"pinned": False}).json()["pinned_by"] == ""
     live.state = "succeeded"

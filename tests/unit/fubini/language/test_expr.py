@@ -129,3 +129,16 @@ def test_conditions_must_be_bool() -> None:
 def test_a_tag_left_in_an_expression_is_reported_in_expr_langs_words() -> None:
     with pytest.raises(LanguageError, match=r'^a map key must be .* \(unexpected token Bracket\("\{"\)\)$'):
         expr.parse("asInt({{retries}}) < 2")
+
+
+@pytest.mark.parametrize(
+    ("text", "want_type"),
+    [
+        ("toJSON(groupBy([1, 2], # % 2))", "map[interface {}][]interface {}"),
+        ("toJson(fromPairs([['a', 1]]))", "map[interface {}]interface {}"),
+    ],
+)
+def test_maps_with_keys_of_any_type_have_no_json(text: str, want_type: str) -> None:
+    with pytest.raises(LanguageError, match="unsupported type") as caught:
+        value(text)
+    assert want_type in str(caught.value)

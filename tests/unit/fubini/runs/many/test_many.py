@@ -64,7 +64,8 @@ def base(house: House) -> str:
 def test_a_deed_on_many_runs_answers_for_each(house: House) -> None:
     one, two = submit(house, labels={"kept": "yes", "old": "x"}), submit(house)
     answer = house.api["member"].post(
-        f"{base(house)}/bulk", {"deed": "label", "runs": [one.pk, two.pk, "0" * 32], "labels": {"set": "a"}, "drop": ["old"]}
+        f"{base(house)}/bulk",
+        {"deed": "label", "runs": [one.pk, two.pk, "0" * 32], "labels": {"set": "a"}, "drop": ["old"]},
     )
     assert [row["done"] for row in answer.json()] == [True, True, False]
     assert {label.key: label.value for label in one.labels.all()} == {"kept": "yes", "set": "a"}
@@ -85,7 +86,11 @@ def test_many_runs_are_deleted_by_a_maintainer_only(house: House) -> None:
 
 
 def test_a_bulk_deed_that_says_nothing_or_too_much_is_refused(house: House) -> None:
-    for body in ({"deed": "label", "runs": ["x"]}, {"deed": "cancel", "runs": ["x"], "labels": {"a": "b"}}, {"deed": "cancel", "runs": []}):
+    for body in (
+        {"deed": "label", "runs": ["x"]},
+        {"deed": "cancel", "runs": ["x"], "labels": {"a": "b"}},
+        {"deed": "cancel", "runs": []},
+    ):
         problem_of(house.api["member"].post(f"{base(house)}/bulk", body), 422)
 
 

@@ -156,7 +156,7 @@ class LeaseMachine(RuleBasedStateMachine):
             assert attempt.fence <= attempt.task.fence
             live = attempt.state in ATTEMPT_LIVE
             assert (holds[attempt.pk] == "placed") == live
-            assert (leases[attempt.pk] in ("granted", "held")) <= live
+            assert (attempt.pk in leases) == live
             winners[attempt.task_id] = winners.get(attempt.task_id, 0) + (attempt.state == "succeeded")
         assert all(count <= 1 for count in winners.values())
         assert sum(a.cpu_millis for a in attempts if a.state in ATTEMPT_LIVE) <= 3000

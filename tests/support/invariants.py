@@ -91,6 +91,8 @@ def check(run_ids: list[str]) -> list[dict[str, str]]:
             )
         if attempt.state in ("lost", "preempted") and hold.settled_micros:
             violated("I6", f"attempt {attempt.pk} was {attempt.state} and its project paid {hold.settled_micros}")
+    for lease_id in Lease.objects.filter(run_id__in=run_ids).values_list("pk", flat=True):
+        violated("I1", f"the lease of attempt {lease_id} is still there")
     # I9 terminal stays, replay equals the tables
     ended = {
         "task": TASK_ENDED,

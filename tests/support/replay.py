@@ -12,7 +12,7 @@ WITH_AN_ATTEMPT = ("lease", "hold")  # they have its id, and its event says what
 def states_replayed(
     events: Iterable[Any], mismatch: Callable[[Any, str], None] = lambda event, before: None
 ) -> dict[tuple[str, str], str]:
-    """(topic, id) -> state. `mismatch` hears of an event that leaves another state than the replay is at."""
+    """(topic, id) -> state, without released leases, whose rows go. `mismatch` hears of an event that leaves another state than the replay is at."""
     states: dict[tuple[str, str], str] = {}
     for event in events:
         before = states.get((event.topic, event.entity_id), "")
@@ -21,4 +21,6 @@ def states_replayed(
         states[event.topic, event.entity_id] = event.to_state
         if event.topic == "attempt":
             states |= {(topic, event.entity_id): event.data[topic] for topic in WITH_AN_ATTEMPT if topic in event.data}
+            if event.data.get("lease") == "released":
+                states.pop(("lease", event.entity_id), None)
     return states

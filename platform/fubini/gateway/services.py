@@ -220,7 +220,9 @@ def _compare(agent: Agent, request: wire.SyncRequest, at_ms: int, *, renew: bool
     lost: list[AttemptEnd] = []
     lease_ms = option("LEASE_S") * 1000
     for attempt_id, attempt in live.items():
-        lease = leases[attempt_id]
+        lease = leases.get(attempt_id)
+        if lease is None:
+            continue  # it ended a moment ago, beside this look
         mine = held.get(attempt_id)
         if mine is not None and mine.fence == attempt.fence:
             if lease.state in ("granted", "expired"):

@@ -236,7 +236,7 @@ class Task(models.Model):
             ),
             models.Index(fields=["engine_seen"], condition=models.Q(engine_seen=False), name="task_unseen"),
             models.Index(fields=["state"], condition=models.Q(kind="child"), name="task_child"),
-            models.Index(fields=["project_id", "reuse_key"], condition=~models.Q(reuse_key=""), name="task_reuse"),
+            models.Index(fields=["reuse_key"], condition=~models.Q(reuse_key=""), name="task_reuse"),
         ]
 
 
@@ -332,7 +332,10 @@ class Attempt(models.Model):
 
 
 class Lease(models.Model):
-    """One agent's time-bounded right to an attempt (its id is the attempt's): granted -> held -> released | expired | revoked."""
+    """One agent's time-bounded right to an attempt (its id is the attempt's): granted -> held -> expired | revoked.
+
+    Once the attempt ends the row goes: its event says that the lease was released.
+    """
 
     id = PackedIdField(max_length=32, primary_key=True)
     run_id = PackedIdField(max_length=32)

@@ -26,8 +26,8 @@ from fubini.datasets.services import (
 from fubini.ledger.services import Settled, Settlement, holds_settle
 from fubini.runs.codec import to_json
 from fubini.runs.engine import LeafOutcome, OutcomeKind
-from fubini.runs.models import Attempt, Lease, Run, Task
-from fubini.runs.transitions import attempts_move, leases_move, tasks_move
+from fubini.runs.models import Attempt, Run, Task
+from fubini.runs.transitions import attempts_move, leases_release, tasks_move
 
 CHARGED = frozenset({"user", "oom", "walltime"})
 HOUR_MS = 3_600_000
@@ -97,9 +97,7 @@ def attempts_end(ends: Sequence[AttemptEnd], *, at_ms: int) -> None:
         "environment",
         "unknown_since_ms",
     ]
-    leases = list(Lease.objects.filter(pk__in=[e.attempt.pk for e in ends], state__in=["granted", "held"]))
-    leases_move(leases, "released", at_ms=at_ms, told=True)
-    released = {lease.pk for lease in leases}
+    released = leases_release([e.attempt.pk for e in ends])
     settled = _settle(ends, at_ms)
     for state, attempts in by_state.items():
         attempts_move(

@@ -5,7 +5,8 @@ table, written by compare-and-set, recorded as events. Reports may coalesce (a f
 so an attempt may skip states forward, never back. Terminal is terminal; only a run's `retry` reopens, raising its generation.
 
 An attempt begins and ends together with its lease and its hold: its event says in `lease` and `hold` what became of them.
-They have events of their own only for what they do alone (a lease taken up or run out, a hold extended).
+They have events of their own only for what they do alone (a lease taken up or run out, a hold extended). A released lease
+says nothing that its attempt does not: its row goes.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ ATTEMPT = Entity(
 )
 LEASE = Entity(
     "lease",
-    legal_moves("granted -> held released expired revoked ; held -> released expired revoked ; expired -> held"),
+    legal_moves("granted -> held released expired revoked ; held -> released expired revoked ; expired -> held released"),
     lambda x: (None, x.run_id, x.fence),
 )
 
@@ -123,15 +124,21 @@ def attempts_move(
     rows_move(ATTEMPT, attempts, to, at_ms=at_ms, fields=stored_names(fields), data=data)
 
 
-def leases_move(
-    leases: Sequence[Lease], to: str, *, at_ms: int, fields: Sequence[str] = (), told: bool = False
-) -> None:
-    """Move leases; `told` when their attempts end with them and say so."""
+def leases_move(leases: Sequence[Lease], to: str, *, at_ms: int, fields: Sequence[str] = ()) -> None:
+    """Move leases whose attempts go on."""
     if to != "held":
         for lease in leases:
             lease.ended_at_ms = at_ms
         fields = ["ended_at_ms", *fields]
-    rows_move(LEASE, leases, to, at_ms=at_ms, fields=fields, told=told)
+    rows_move(LEASE, leases, to, at_ms=at_ms, fields=fields)
+
+
+def leases_release(attempt_ids: Sequence[str]) -> set[str]:
+    """Let go of the leases of attempts that end, which their events say; whose were still there."""
+    there = Lease.objects.filter(pk__in=attempt_ids)
+    released = set(there.values_list("pk", flat=True))
+    there.delete()
+    return released
 
 
 def run_move(run: Run, to: str, *, at_ms: int, fields: Sequence[str] = (), actor: str = "", data: Data = _none) -> None:

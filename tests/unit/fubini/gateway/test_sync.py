@@ -83,7 +83,7 @@ def test_a_success_ends_task_lease_and_hold_once(place: Place, task: Task) -> No
     assert again.verdicts[0].verdict is wire.VerdictKind.ALREADY_ACCEPTED
     task.refresh_from_db()
     assert (task.state, task.engine_seen, task.outcome["exit_code"]) == ("succeeded", False, 0)
-    assert Lease.objects.get(pk=attempt.pk).state == "released"
+    assert not Lease.objects.filter(pk=attempt.pk).exists()
     hold = Hold.objects.get(pk=attempt.pk)
     assert (hold.state, hold.settled_micros) == ("settled", 2000)  # two seconds of a core
     run = Run.objects.get(pk=task.run_id)

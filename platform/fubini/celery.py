@@ -41,13 +41,16 @@ app.conf.update(
 
 @worker_ready.connect  # type: ignore[untyped-decorator]
 def _performer_start(**_: Any) -> None:
-    """A worker also does what the platform itself does on the network; see `dispatch.performer`."""
+    """A worker also does what the platform itself does on the network; see `dispatch.performer` and `notices.worker`."""
     from fubini.dispatch.performer import Performer
+    from fubini.notices.worker import Teller
 
-    performer = Performer()
+    performer, teller = Performer(), Teller()
     performer.start()
-    # Celery holds receivers weakly; this one keeps the performer for as long as the worker lives.
+    teller.start()
+    # Celery holds receivers weakly; these keep the threads for as long as the worker lives.
     worker_shutting_down.connect(lambda **_: performer.stop(), weak=False)
+    worker_shutting_down.connect(lambda **_: teller.stop(), weak=False)
 
 
 def main() -> int:

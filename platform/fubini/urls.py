@@ -20,6 +20,7 @@ API = (
     "secrets",
     "pipelines",
     "runs",
+    "notices",
     "crons",
     "dispatch",
 )

@@ -43,6 +43,7 @@ const Data = page(() => import("@/pages/Data"), "Data");
 const Dataset = page(() => import("@/pages/Dataset"), "Dataset");
 const Pools = page(() => import("@/pages/Pools"), "Pools");
 const Money = page(() => import("@/pages/Money"), "Money");
+const Notices = page(() => import("@/pages/Notices"), "Notices");
 const Project = page(() => import("@/pages/Project"), "Project");
 const Account = page(() => import("@/pages/Account"), "Account");
 const Admin = page(() => import("@/pages/Admin"), "Admin");
@@ -69,6 +70,7 @@ const router = createBrowserRouter([
           { path: "/data/:id", element: <Dataset /> },
           { path: "/pools", element: <Pools /> },
           { path: "/money", element: <Money /> },
+          { path: "/notices", element: <Notices /> },
           { path: "/project", element: <Project /> },
           { path: "/account", element: <Account /> },
           { path: "/admin", element: <Admin /> },

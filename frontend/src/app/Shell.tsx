@@ -22,6 +22,7 @@ import { keepProject, keptProject, ProjectContext } from "./project";
 
 // Not in the entry: who is signed in never needs them.
 const SignIn = lazy(async () => ({ default: (await import("@/pages/SignIn")).SignIn }));
+const Bell = lazy(async () => ({ default: (await import("@/features/notices/Bell")).Bell }));
 const SignInAgain = lazy(async () => ({ default: (await import("@/pages/SignIn")).SignInAgain }));
 
 const MENU = [
@@ -115,6 +116,9 @@ function Frame({ username, admin }: { username: string; admin: boolean }) {
               </Group>
               <Group gap="xs" wrap="nowrap">
                 {project !== "" && <LiveMark />}
+                <Suspense>
+                  <Bell />
+                </Suspense>
                 <LanguageButton />
                 <SchemeButton />
                 <Anchor component={Link} to="/account" size="sm" c="inherit" aria-label={`${t("nav.account")}: ${username}`} maw={140} truncate>

@@ -26,6 +26,7 @@ export const keys = {
 export function invalidate(client: QueryClient, project: string, events: LiveEvent[]): void {
   const runs = new Set(events.map((e) => e.run_id).filter((id): id is string => Boolean(id)));
   void client.invalidateQueries({ queryKey: keys.overview(project) });
+  if (events.some((e) => e.topic === "notice")) void client.invalidateQueries({ queryKey: ["notices"] });
   if (events.some((e) => e.topic === "run")) void client.invalidateQueries({ queryKey: keys.runs(project) });
   if (events.some((e) => e.topic === "dataset")) void client.invalidateQueries({ predicate: ({ queryKey }) => String(queryKey[0]).startsWith("dataset") });
   for (const run of runs) void client.invalidateQueries({ queryKey: keys.run(run) });

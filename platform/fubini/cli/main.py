@@ -22,6 +22,7 @@ from fubini.cli.commands import (
     data,
     imports,
     lint,
+    notices,
     operate,
     pipelines,
     places,
@@ -72,6 +73,7 @@ shared.add_to(app)
 places.add_to(app)
 imports.add_to(places.project_app)
 budget.add_to(app)
+notices.add_to(app)
 operate.add_to(app)
 admin.add_to(app)
 

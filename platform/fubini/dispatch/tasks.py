@@ -24,6 +24,7 @@ from fubini.datasets.uploads import uploads_expire
 from fubini.dispatch.money import crons_quote
 from fubini.events.models import Event
 from fubini.ledger.months import months_close_due
+from fubini.notices.services import notices_forget
 from fubini.rest.models import IdempotencyKey
 from fubini.runs.documents import documents_forget
 from fubini.runs.locks import locks_forget
@@ -123,6 +124,11 @@ def _ticks(now: datetime) -> int | None:
     return None if before_ms is None else _delete(ticks_past(before_ms=before_ms))
 
 
+def _notices(now: datetime) -> int | None:
+    before_ms = _before_ms(now, "NOTICES")
+    return None if before_ms is None else notices_forget(before_ms=before_ms)
+
+
 def _locks(_now: datetime) -> int:
     return locks_forget()
 
@@ -179,6 +185,7 @@ _RETENTION: dict[str, Callable[[datetime], int | None]] = {
     "tokens": _tokens,
     "events": _events,
     "ticks": _ticks,
+    "notices": _notices,
     "locks": _locks,
     "documents": _documents,
     "logs": _logs,

@@ -58,6 +58,18 @@ def budget_of(project_id: str) -> BudgetView:
     return BudgetView(found.get("budget", 0), found.get("held", 0), found.get("spent", 0))
 
 
+def budgets_all() -> dict[str, BudgetView]:
+    """The balances of every project that has any, by project."""
+    found: dict[str, dict[str, int]] = {}
+    rows = Account.objects.filter(kind__in=["budget", "held", "spent"]).values_list("owner", "kind", "balance_micros")
+    for owner, kind, balance in rows:
+        found.setdefault(owner.removeprefix("project:"), {})[kind] = balance
+    return {
+        project_id: BudgetView(one.get("budget", 0), one.get("held", 0), one.get("spent", 0))
+        for project_id, one in found.items()
+    }
+
+
 def bookings_of(
     project_id: str,
     *,

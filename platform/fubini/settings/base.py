@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "fubini.secrets",
     "fubini.pipelines",
     "fubini.runs",
+    "fubini.notices",
     "fubini.crons",
     "fubini.dispatch",
     "fubini.gateway",
@@ -158,6 +159,16 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": ["fubini.projects.streams.openapi", "fubini.rest.schema.finish"],
 }
 
+# E-mail: an SMTP server by URL; without one, files in the state folder that nobody is sent.
+EMAIL = environ.Env.email_url_config(ENV.email_url)
+EMAIL_BACKEND = EMAIL["EMAIL_BACKEND"]
+EMAIL_HOST, EMAIL_PORT = EMAIL.get("EMAIL_HOST") or "localhost", EMAIL.get("EMAIL_PORT") or 25
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = EMAIL.get("EMAIL_HOST_USER") or "", EMAIL.get("EMAIL_HOST_PASSWORD") or ""
+EMAIL_USE_TLS, EMAIL_USE_SSL = EMAIL.get("EMAIL_USE_TLS", False), EMAIL.get("EMAIL_USE_SSL", False)
+EMAIL_FILE_PATH = EMAIL.get("EMAIL_FILE_PATH") or str(ENV.home / "mail")
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = ENV.email_from
+
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_HTTPONLY = True
@@ -181,6 +192,11 @@ FUBINI: dict[str, Any] = {
     "CURRENCY": ENV.currency,
     "ACCOUNTING_ZONE": ENV.accounting_zone,
     "CLOSE_MONTHS_AFTER_DAYS": ENV.close_months_after_days,
+    # What is told of: a step that is ready and not placed for so long, an agent that is silent for so long.
+    "NOTICE_WAITING_MINUTES": ENV.notice_waiting_minutes,
+    "NOTICE_SILENT_S": ENV.notice_silent_s,
+    # How long notices, and messages that were sent or given up, are kept.
+    "RETENTION_NOTICES_DAYS": 60,
     # How long events, logs and artifacts of ended runs are kept, in days; 0: for ever.
     **{f"RETENTION_{kind}_DAYS": days for kind, days in ENV.retention_days.items()},
     "BLOB_GRACE_S": ENV.blob_grace_hours * 3600,

@@ -66,6 +66,10 @@ class Env:
     currency: str
     accounting_zone: str
     close_months_after_days: int
+    notice_waiting_minutes: int
+    notice_silent_s: int
+    email_url: str
+    email_from: str
 
     @property
     def oidc_apps(self) -> list[dict[str, Any]]:
@@ -159,5 +163,9 @@ def read_env() -> Env:
         remote_timeout_s=env.int("FUBINI_REMOTE_TIMEOUT_S", default=900),
         currency=env.str("FUBINI_CURRENCY", default="CNY")[:16],
         accounting_zone=zone_checked(env.str("FUBINI_ACCOUNTING_ZONE", default="UTC")),
+        notice_waiting_minutes=env.int("FUBINI_NOTICE_WAITING_MINUTES", default=30),
+        notice_silent_s=env.int("FUBINI_NOTICE_SILENT_S", default=300),
+        email_url=env.str("FUBINI_EMAIL_URL", default="filemail:"),
+        email_from=env.str("FUBINI_EMAIL_FROM", default="fubini@localhost"),
         close_months_after_days=env.int("FUBINI_CLOSE_MONTHS_AFTER_DAYS", default=10),
     )

@@ -75,7 +75,8 @@ class Placing:
         """Place the lane's head, or count off those that wait, or close the lane."""
         shape = lane.shape
         sample = shape.sample
-        bar = self._admission.bars(lane, sample.cpu_millis * sample.gang_nodes)
+        devices = sum(count for _, count in sample.devices) * sample.gang_nodes
+        bar = self._admission.bars(lane, sample.cpu_millis * sample.gang_nodes, devices)
         if bar is not None:
             self._close(lane, (bar,), None, 0)
             return
@@ -298,7 +299,8 @@ class Placing:
         pool.take(past_reservation=past_pool)
         if machine is not None:
             machine.take(candidate.cpu_total, candidate.memory_total, candidate.nodes, past_reservation=past_machine)
-        self._admission.spend(lane, option.hold_micros, candidate.cpu_total)
+        devices = sum(count for _, count in candidate.devices) * candidate.nodes
+        self._admission.spend(lane, option.hold_micros, candidate.cpu_total, devices)
         self._locality.start(candidate.site_id, task.inputs)
         self._shares.add(
             lane.project_id,

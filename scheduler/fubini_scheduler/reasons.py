@@ -23,6 +23,7 @@ class ReasonCode(StrEnum):
     PROJECT_UNKNOWN = "project_unknown"
     BUDGET = "budget"
     RUN_BUDGET = "run_budget"
+    QUOTA = "quota"
     QUOTA_RUNNING = "quota_running"
     QUOTA_CPU = "quota_cpu"
     CYCLE_LIMIT = "cycle_limit"
@@ -70,6 +71,7 @@ SENTENCES: dict[ReasonCode, str] = {
         "The run's cost limit lacks {missing_micros:money}: {hold_micros:money} must be set aside, {available_micros:money} are"
         " left."
     ),
+    ReasonCode.QUOTA: "The quota of {whose} is reached: {shown}; {raised_by} can raise it.",
     ReasonCode.QUOTA_RUNNING: "The project runs {running} tasks and may run {limit} at once.",
     ReasonCode.QUOTA_CPU: "The project uses {used:cores} cores and may use {limit:cores}; this needs {needed:cores}.",
     ReasonCode.CYCLE_LIMIT: "The cycle placed as many tasks as it may ({limit}); the next one goes on.",
@@ -115,6 +117,7 @@ WAITING_FOR: dict[ReasonCode, str] = {
     ReasonCode.NODES_CORDONED: "pause",
     ReasonCode.BUDGET: "budget",
     ReasonCode.RUN_BUDGET: "run_budget",
+    ReasonCode.QUOTA: "quota",
 }
 """Reasons that a task's row repeats in `waiting_for`, when they are the binding one."""
 

@@ -9,6 +9,7 @@ import { daysAgo } from "@/features/money/amounts";
 import { Breakdown } from "@/features/money/Breakdown";
 import { Forecast } from "@/features/money/Forecast";
 import { Months, PriceBook } from "@/features/money/Months";
+import { Quotas } from "@/features/money/Quotas";
 import { Spending } from "@/features/money/Spending";
 import { money } from "@/lib/format";
 import { type MoneyAsk, useMoney } from "@/queries/money";
@@ -54,6 +55,9 @@ export function Money() {
             </Card>
             <Card title={t("went")}>
               <Breakdown data={data} ask={{ ...ask, since }} onAsk={({ by, label }) => setAsk({ by, label })} />
+            </Card>
+            <Card title={t("quotas.title")}>
+              <Quotas project={project} />
             </Card>
             <SimpleGrid cols={{ base: 1, lg: 2 }}>
               <Card title={t("months.title")}>

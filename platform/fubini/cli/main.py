@@ -26,6 +26,7 @@ from fubini.cli.commands import (
     operate,
     pipelines,
     places,
+    quotas,
     run,
     secrets,
     shared,
@@ -72,6 +73,7 @@ secrets.add_to(app)
 shared.add_to(app)
 places.add_to(app)
 imports.add_to(places.project_app)
+quotas.add_to(places.project_app)
 budget.add_to(app)
 notices.add_to(app)
 operate.add_to(app)

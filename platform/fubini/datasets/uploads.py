@@ -23,6 +23,7 @@ from fubini.datasets.models import Upload
 from fubini.datasets.selectors import ProjectIds, blob_of, project_bytes
 from fubini.datasets.services import blob_record
 from fubini.datasets.store import Store, default_store
+from fubini.projects.models import Quota
 
 LINK_TTL_S = 6 * 3600
 
@@ -60,10 +61,11 @@ def room_check(*, project_id: str, size_bytes: int) -> None:
     """May the project bring in so many more bytes?
 
     Raises:
-        NoRoom: its limit, counting what is on its way, would be passed.
+        NoRoom: its limit (the installation's, or its quota), counting what is on its way, would be passed.
     """
-    most = limit("PROJECT_MAX_BYTES")
-    if not most:
+    quota = Quota.objects.filter(project_id=project_id, user=None).values_list("storage_bytes", flat=True).first()
+    most = min((n for n in (limit("PROJECT_MAX_BYTES") or None, quota) if n is not None), default=None)
+    if most is None:
         return
     coming: int = uploads_open([project_id]).aggregate(s=Coalesce(Sum("size_bytes"), 0))["s"]
     have = project_bytes(project_id)

@@ -20,6 +20,7 @@ from fubini.common.bulk import StaleRow, rows_update
 from fubini.common.ids import new_id
 from fubini.common.options import option
 from fubini.datasets.services import TransferDraft, transfers_plan
+from fubini.dispatch.quotas import quota_table
 from fubini.dispatch.snapshot import World
 from fubini.ledger.services import HoldRequest, available_by_project, holds_place
 from fubini.runs.codec import to_json
@@ -80,6 +81,7 @@ def _apply(world: World, placements: Sequence[core.Placement], at_ms: int, total
         for r in Run.objects.select_for_update(of=("self",)).filter(pk__in={p.run_id for p in fresh}).order_by("pk")
     }
     limits = RunLimits(runs)
+    quotas = quota_table({p.project_id for p in fresh}, lock=True)
     within: list[core.Placement] = []
     loads: dict[str, int] = defaultdict(int)
     places = _places(world, fresh)
@@ -95,6 +97,15 @@ def _apply(world: World, placements: Sequence[core.Placement], at_ms: int, total
             _park(tasks[placement.task_id], "run_budget", placement, left, at_ms)
             counted.parked += 1
             continue
+        task = tasks[placement.task_id]
+        sizes = (placement.cpu_millis * placement.nodes, sum(n for _, n in placement.devices) * placement.nodes)
+        owner = (placement.project_id, task.submitted_by)
+        over = quotas.bars(*owner, placement.run_id, *sizes) or quotas.short_of(*owner, placement.hold_micros)
+        if over is not None:
+            _wait(task, [{**over.figures, "code": over.code.value, "pool_id": None, "sentence": over.sentence}], at_ms)
+            counted.parked += 1
+            continue
+        quotas.take(*owner, *sizes, placement.hold_micros)
         limits.add(run.pk, placement.hold_micros)
         run.held_micros += placement.hold_micros
         within.append(placement)
@@ -295,16 +306,13 @@ def _park(task: Task, code: str, placement: core.Placement, left: int | None, at
     if left is None:
         left = available_by_project({placement.project_id}).get(placement.project_id, 0)
     missing = max(0, placement.hold_micros - left)
-    task.waiting_for = [code]
-    task.why = [
-        {
-            "code": code,
-            "pool_id": None,
-            "missing_micros": missing,
-            "hold_micros": placement.hold_micros,
-            "available_micros": left,
-        }
-    ]
+    figures = {"missing_micros": missing, "hold_micros": placement.hold_micros, "available_micros": left}
+    _wait(task, [{"code": code, "pool_id": None, **figures}], at_ms)
+
+
+def _wait(task: Task, why: list[dict[str, Any]], at_ms: int) -> None:
+    task.waiting_for = [why[0]["code"]]
+    task.why = why
     task.why_since_ms = task.why_since_ms or at_ms
     documents_keep([task])
     task.save(update_fields=["waiting_for", WHY, "why_since_ms"])

@@ -18,6 +18,7 @@ from fubini.datasets.selectors import replica_sites
 from fubini.dispatch.history import history_of
 from fubini.dispatch.inputs import Inputs, inputs_of
 from fubini.dispatch.models import RunTime, Usage
+from fubini.dispatch.quotas import core_quotas
 from fubini.ledger.services import available_by_project
 from fubini.projects.models import Project
 from fubini.runs.codec import spec_of
@@ -111,6 +112,7 @@ def world_of(cache: RequestCache, *, also: str = "") -> World:
         node_groups=tuple(_group(g, depth.get(g.pk, 0), serving[machines[g.pk]]) for g in groups),
         pools=tuple(_pool(p, agents[p.pk], prices.get(p.pk), depth) for p in pools),
         projects=tuple(_projects(project_ids)),
+        quotas=core_quotas(project_ids),
         allocations=tuple(_allocation(a) for a in attempts),
         replicas={core.BlobKey(k): frozenset(core.SiteId(s) for s in v) for k, v in held.items()},
         transfers=tuple(_transfers(staging, moving, held)),

@@ -8,6 +8,7 @@ from fubini.dispatch.apis import OverviewViews, QuoteViews, RetryViews, StartVie
 from fubini.dispatch.data_apis import DatasetPageViews, ProjectDataViews
 from fubini.dispatch.money_apis import MoneyViews
 from fubini.dispatch.place_apis import PlacesViews
+from fubini.dispatch.quota_apis import QuotaViews
 
 urlpatterns = [
     path("projects/<str:ref>/data", ProjectDataViews.as_view({"get": "retrieve"})),
@@ -19,6 +20,7 @@ urlpatterns = [
     path("projects/<str:ref>/money/months", MoneyViews.as_view({"post": "close"})),
     path("projects/<str:ref>/money/corrections", MoneyViews.as_view({"post": "correct"})),
     path("projects/<str:ref>/money/<str:month>.csv", MoneyViews.as_view({"get": "statement"})),
+    path("projects/<str:ref>/quotas", QuotaViews.as_view({"get": "list", "patch": "update"})),
     path("status", StatusViews.as_view({"get": "retrieve"})),
     path("quotes", QuoteViews.as_view({"post": "create"})),
     path("runs/<str:id>/retry", RetryViews.as_view({"post": "create"})),

@@ -21,6 +21,7 @@ from fubini_scheduler.reasons import Reason, ReasonCode
 NEXT_STEPS = {
     "budget": "Top up the project's budget, or cancel other runs that hold money.",
     "run_budget": "Raise the run's limit: fubini run update RUN --max-cost AMOUNT.",
+    "quota": "It starts when others of the project end, or when the quota is raised: fubini project quota shows both.",
     "fetch": "Nothing to do: it starts when the data is here; what cannot be fetched ends it with the reason.",
     "paused": "An administrator resumes it: fubini unpause.",
     "project_paused": "A maintainer resumes the project: fubini unpause --project NAME.",

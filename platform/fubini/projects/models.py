@@ -57,3 +57,25 @@ class SavedFilter(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "owner", "page", "name"], name="filter_once")]
+
+
+class Quota(models.Model):
+    """What a project (no `user`), or one member of it, may use at once, store, or spend in an accounting month; null: no
+    limit. Bytes are of the project as a whole."""
+
+    id = IdField()
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="quotas")
+    user = models.ForeignKey("fubini_accounts.User", null=True, on_delete=models.CASCADE, related_name="+")
+    cpu_millis = models.BigIntegerField(null=True)
+    accelerators = models.PositiveIntegerField(null=True)
+    runs = models.PositiveIntegerField(null=True)
+    storage_bytes = models.BigIntegerField(null=True)
+    month_micros = models.BigIntegerField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "user"], name="quota_once"),
+            models.UniqueConstraint(
+                fields=["project"], condition=models.Q(user=None), name="quota_of_a_project_once"
+            ),
+        ]

@@ -24,7 +24,7 @@ from fubini_scheduler.model.placement import (
 )
 from fubini_scheduler.model.policy import LocalFirst, ObjectiveWeights, Policy
 from fubini_scheduler.model.pool import Machine, NodeGroup, Pool, PoolKind, Price, Site
-from fubini_scheduler.model.project import Project, Usage
+from fubini_scheduler.model.project import Project, Quota, Usage
 from fubini_scheduler.model.snapshot import Allocation, Snapshot, Transfer
 from fubini_scheduler.model.task import Objective, Operator, Preferred, Priority, Requirement, TaskRequest
 from fubini_scheduler.reasons import Reason, ReasonCode
@@ -53,6 +53,7 @@ __all__ = [
     "Priority",
     "Project",
     "ProjectId",
+    "Quota",
     "Reason",
     "ReasonCode",
     "Requirement",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from fubini_scheduler.model.ids import ProjectId
+from fubini_scheduler.model.ids import ProjectId, RunId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,3 +31,25 @@ class Project:
     paused: str | None = None  # the reason, when new work is stopped
     max_running: int | None = None  # quota: tasks at once
     max_cpu_millis: int | None = None  # quota: cores at once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """What a project (`member` ""), or one member of it, may use; None: no limit. `used_*` are as of the snapshot.
+
+    `runs_beyond`: the live runs for which there is no place among `max_runs`. `used_micros`: spent in the accounting month
+    and set aside now.
+    """
+
+    project_id: ProjectId
+    member: str = ""  # as tasks' `submitted_by` has it
+    max_cpu_millis: int | None = None
+    max_devices: int | None = None
+    max_runs: int | None = None
+    max_storage_bytes: int | None = None
+    max_micros: int | None = None
+    used_cpu_millis: int = 0
+    used_devices: int = 0
+    used_storage_bytes: int = 0
+    used_micros: int = 0
+    runs_beyond: frozenset[RunId] = frozenset()

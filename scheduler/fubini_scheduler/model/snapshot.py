@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from fubini_scheduler.model.ids import BlobKey, NodeGroupId, PoolId, ProjectId, SiteId, TaskId
 from fubini_scheduler.model.pool import Machine, NodeGroup, Pool, Site
-from fubini_scheduler.model.project import Project
+from fubini_scheduler.model.project import Project, Quota
 from fubini_scheduler.model.task import TaskRequest
 
 
@@ -58,6 +58,7 @@ class Snapshot:
     node_groups: tuple[NodeGroup, ...] = ()
     pools: tuple[Pool, ...] = ()
     projects: tuple[Project, ...] = ()
+    quotas: tuple[Quota, ...] = ()
     allocations: tuple[Allocation, ...] = ()
     replicas: Mapping[BlobKey, frozenset[SiteId]] = field(default_factory=dict)
     transfers: tuple[Transfer, ...] = ()

@@ -208,7 +208,7 @@ def test_soft_conditions_outweigh_a_small_difference_in_price() -> None:
 
 def test_every_code_has_a_sentence_and_a_place_in_the_order() -> None:
     assert set(SENTENCES) == set(RANK) == set(ReasonCode)
-    assert set(WAITING_FOR.values()) == {"budget", "run_budget", "pause"}
+    assert set(WAITING_FOR.values()) == {"budget", "run_budget", "pause", "quota"}
     for code, template in SENTENCES.items():
         figures = tuple((name, 7) for name in re.findall(r"{(\w+)[:}]", template))
         assert "{" not in Reason(code, None, figures).sentence

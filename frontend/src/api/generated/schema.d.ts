@@ -718,6 +718,110 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/notices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * My notices, the latest first
+         * @description My notices, the latest first.
+         */
+        get: operations["notices_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notices/bell": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the bell shows: how many are unread, and the latest
+         * @description What the bell shows: how many are unread, and the latest.
+         */
+        get: operations["notices_bell_bell"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notices/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mark notices as read
+         * @description Mark notices as read.
+         */
+        post: operations["notices_read_read"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notices/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What I am told of, and where
+         * @description What I am told of, and where.
+         */
+        get: operations["notices_rules_rules"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change what I am told of
+         * @description `If-Match` is optional here.
+         */
+        patch: operations["notices_rules_rules_update"];
+        trace?: never;
+    };
+    "/api/v1/notices/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send me a test, by page and e-mail
+         * @description Send me a test, by page and e-mail.
+         */
+        post: operations["notices_test_test"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/pause": {
         parameters: {
             query?: never;
@@ -1553,6 +1657,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{ref}/quotas": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Quotas of a project and its members, with their use
+         * @description Quotas of a project and its members, with their use.
+         */
+        get: operations["projects_quotas_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Set a quota
+         * @description What is over a limit waits with the reason `quota`; nothing that runs is stopped.
+         */
+        patch: operations["projects_quotas_update"];
+        trace?: never;
+    };
     "/api/v1/projects/{ref}/runs/bulk": {
         parameters: {
             query?: never;
@@ -1744,6 +1872,138 @@ export interface paths {
          * @description Revoke a machine token.
          */
         delete: operations["projects_tokens_destroy"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{ref}/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A project's webhooks
+         * @description A project's webhooks.
+         */
+        get: operations["projects_webhooks_list"];
+        put?: never;
+        /**
+         * Make a webhook; its secret is shown only now
+         * @description Messages are signed by the scheme of Standard Webhooks.
+         */
+        post: operations["projects_webhooks_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{ref}/webhooks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One webhook
+         * @description One webhook.
+         */
+        get: operations["projects_webhooks_retrieve"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a webhook
+         * @description Remove a webhook.
+         */
+        delete: operations["projects_webhooks_destroy"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a webhook, or switch it on or off
+         * @description Change a webhook, or switch it on or off.
+         */
+        patch: operations["projects_webhooks_update"];
+        trace?: never;
+    };
+    "/api/v1/projects/{ref}/webhooks/{id}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Messages to a webhook, the latest first, with what came of them
+         * @description Messages to a webhook, the latest first, with what came of them.
+         */
+        get: operations["projects_webhooks_messages_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{ref}/webhooks/{id}/messages/{message}/resend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a message again, under its own id
+         * @description Send a message again, under its own id.
+         */
+        post: operations["projects_webhooks_messages_resend_resend"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{ref}/webhooks/{id}/secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give it a new secret, shown only now; the old one signs beside it for a day
+         * @description Give it a new secret, shown only now; the old one signs beside it for a day.
+         */
+        post: operations["projects_webhooks_secret_rotate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{ref}/webhooks/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send it a test
+         * @description Send it a test.
+         */
+        post: operations["projects_webhooks_test_test"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -2953,6 +3213,11 @@ export interface components {
             schedules_unpriced: number;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        BellOut: {
+            unread: number;
+            latest: components["schemas"]["NoticeOut"][];
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         BlobOut: {
             digest: string;
             size_bytes: number;
@@ -3053,6 +3318,13 @@ export interface components {
             done: string[];
             /** @description Waiting steps that ask for something else now. */
             tasks: number;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        ChannelsOut: {
+            /** @enum {string} */
+            kind: "run_succeeded" | "run_failed" | "step_waiting" | "step_suspended" | "budget" | "agent_silent" | "disk_full" | "webhook_off" | "test";
+            page: boolean;
+            email: boolean;
         };
         /** @description A request body. `read` is how views use it. */
         CloseBodyRequest: {
@@ -3321,6 +3593,21 @@ export interface components {
             error: number;
             live: number;
             spent_micros: number;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        DeliveryOut: {
+            /** @description The message's id: `webhook-id` of every try. */
+            id: string;
+            kind: string;
+            /** @enum {string} */
+            state: "waiting" | "delivered" | "failed";
+            created_at_ms: number;
+            /** @description When it is tried next, while it waits. */
+            due_at_ms: number;
+            ended_at_ms: number | null;
+            tries: number;
+            last_status: number | null;
+            last_answer: string;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         DoneOut: {
@@ -3970,6 +4257,24 @@ export interface components {
             nodes?: number[];
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        NoticeOut: {
+            id: string;
+            /** @enum {string} */
+            kind: "run_succeeded" | "run_failed" | "step_waiting" | "step_suspended" | "budget" | "agent_silent" | "disk_full" | "webhook_off" | "test";
+            project: string | null;
+            /** @description How many of the kind this line stands for. */
+            count: number;
+            /** @description Of the latest: names and figures, as the kind has them. */
+            data: {
+                [key: string]: unknown;
+            };
+            /** @description The latest as a sentence, in the person's language. */
+            readonly text?: string;
+            created_at_ms: number;
+            updated_at_ms: number;
+            read_at_ms: number | null;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         OptionOut: {
             changes: components["schemas"]["ChangeOut"][];
             sentence: string;
@@ -4064,6 +4369,13 @@ export interface components {
             /** Format: uri */
             previous: string | null;
         };
+        PaginatedDeliveryOutList: {
+            results: components["schemas"]["DeliveryOut"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+        };
         PaginatedEventOutList: {
             results: components["schemas"]["EventOut"][];
             /** Format: uri */
@@ -4108,6 +4420,13 @@ export interface components {
         };
         PaginatedNodeOutList: {
             results: components["schemas"]["NodeOut"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+        };
+        PaginatedNoticeOutList: {
+            results: components["schemas"]["NoticeOut"][];
             /** Format: uri */
             next: string | null;
             /** Format: uri */
@@ -4246,6 +4565,13 @@ export interface components {
             /** Format: uri */
             previous: string | null;
         };
+        PaginatedWebhookOutList: {
+            results: components["schemas"]["WebhookOut"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+        };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         PairOut: {
             name: string;
@@ -4336,6 +4662,31 @@ export interface components {
             /** @description Administrators only. */
             max_items?: number;
         };
+        /** @description What is not named stays; null lifts a limit. */
+        PatchedQuotaBodyRequest: {
+            /** @description Default: the project's own. */
+            member?: string;
+            /** Format: int64 */
+            cpu_millis?: number | null;
+            accelerators?: number | null;
+            runs?: number | null;
+            /** Format: int64 */
+            storage_bytes?: number | null;
+            /** Format: int64 */
+            month_micros?: number | null;
+        };
+        /** @description A request body. `read` is how views use it. */
+        PatchedRulesChangeRequest: {
+            /** @description Kinds to change, such as {"run_failed": {"email": false}}. */
+            channels?: {
+                [key: string]: {
+                    [key: string]: boolean;
+                };
+            };
+            quiet_from_minute?: number | null;
+            quiet_until_minute?: number | null;
+            group_minutes?: number;
+        };
         /** @description A request body. `read` is how views use it. */
         PatchedRunChangeRequest: {
             name?: string;
@@ -4371,6 +4722,13 @@ export interface components {
         PatchedVersionChangeRequest: {
             /** @description A dataset with a pinned version cannot be deleted. */
             pinned?: boolean;
+        };
+        /** @description A request body. `read` is how views use it. */
+        PatchedWebhookChangeRequest: {
+            name?: string;
+            url?: string;
+            kinds?: string[];
+            active?: boolean;
         };
         /** @description Why something is paused; every waiting step's why repeats it. */
         PauseBodyRequest: {
@@ -4748,6 +5106,24 @@ export interface components {
             /** @description POST a form with `csrfmiddlewaretoken` there; it leads to the provider and back. */
             url: string;
         };
+        /** @description Null: no limit. `used_*`: now, and in this accounting month. */
+        QuotaOut: {
+            /** @description Null: the project's own. */
+            member: string | null;
+            /** @description Milli-cores at once. */
+            cpu_millis: number | null;
+            accelerators: number | null;
+            /** @description Runs at once; later ones wait. */
+            runs: number | null;
+            storage_bytes: number | null;
+            /** @description Spent in an accounting month and set aside. */
+            month_micros: number | null;
+            used_cpu_millis: number;
+            used_accelerators: number;
+            used_runs: number;
+            used_storage_bytes: number;
+            used_month_micros: number;
+        };
         /** @description A request body. `read` is how views use it. */
         QuoteAskRequest: {
             project: string;
@@ -4820,6 +5196,16 @@ export interface components {
             egress_gib_micros: number;
             /** @description 0: the pool is free. */
             version: number;
+        };
+        /** @description A request body. `read` is how views use it. */
+        ReadBodyRequest: {
+            /** @description Default: all. */
+            ids?: string[];
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        ReadOut: {
+            /** @description How many were unread. */
+            read: number;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         RecoveryOut: {
@@ -4931,6 +5317,17 @@ export interface components {
             attempt: string;
             /** @description What it cost when it ran. */
             cost_micros: number;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        RulesOut: {
+            kinds: components["schemas"]["ChannelsOut"][];
+            /** @description Of the day, in the accounting zone. */
+            quiet_from_minute: number | null;
+            quiet_until_minute: number | null;
+            /** @description Several of a kind within this time are told as one. */
+            group_minutes: number;
+            /** @description Where e-mail goes; empty: nowhere. */
+            email: string;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         RunCostOut: {
@@ -5609,6 +6006,38 @@ export interface components {
             created_at: string;
             created_by: string;
             text: string;
+        };
+        /** @description A request body. `read` is how views use it. */
+        WebhookCreateRequest: {
+            name: string;
+            url: string;
+            kinds: string[];
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        WebhookMade: {
+            id: string;
+            name: string;
+            url: string;
+            kinds: string[];
+            active: boolean;
+            why_inactive: string;
+            failed_in_a_row: number;
+            created_by: string;
+            created_at_ms: number;
+            /** @description Signs every message; shown only now. */
+            secret: string;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        WebhookOut: {
+            id: string;
+            name: string;
+            url: string;
+            kinds: string[];
+            active: boolean;
+            why_inactive: string;
+            failed_in_a_row: number;
+            created_by: string;
+            created_at_ms: number;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         WhyOut: {
@@ -7028,6 +7457,169 @@ export interface operations {
         responses: {
             /** @description No response body */
             204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    notices_list: {
+        parameters: {
+            query?: {
+                /** @description Where to go on: from `next`, `previous` or `Link`. */
+                cursor?: string;
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+                /** @description Rows a page. */
+                page_size?: number;
+                /** @description True: only those not read yet. */
+                unread?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedNoticeOutList"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    notices_bell_bell: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BellOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    notices_read_read: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: {
+                /** @description Sent again within 24 hours with the same request, the first reply is given again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ReadBodyRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    notices_rules_rules: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RulesOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    notices_rules_rules_update: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: {
+                /** @description The `ETag` of your last read, or `*`. */
+                "If-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedRulesChangeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RulesOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    notices_test_test: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent again within 24 hours with the same request, the first reply is given again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            202: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8801,6 +9393,62 @@ export interface operations {
             "5XX": components["responses"]["Problem"];
         };
     };
+    projects_quotas_list: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuotaOut"][];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_quotas_update: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedQuotaBodyRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuotaOut"][];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
     projects_runs_bulk_bulk: {
         parameters: {
             query?: {
@@ -9176,6 +9824,275 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_webhooks_list: {
+        parameters: {
+            query?: {
+                /** @description Where to go on: from `next`, `previous` or `Link`. */
+                cursor?: string;
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+                /** @description Rows a page. */
+                page_size?: number;
+            };
+            header?: never;
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedWebhookOutList"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_webhooks_create: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: {
+                /** @description Sent again within 24 hours with the same request, the first reply is given again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookCreateRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookMade"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_webhooks_retrieve: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_webhooks_destroy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_webhooks_update: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: {
+                /** @description The `ETag` of your last read, or `*`. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedWebhookChangeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_webhooks_messages_deliveries: {
+        parameters: {
+            query?: {
+                /** @description Where to go on: from `next`, `previous` or `Link`. */
+                cursor?: string;
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+                /** @description Rows a page. */
+                page_size?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedDeliveryOutList"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_webhooks_messages_resend_resend: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: {
+                /** @description Sent again within 24 hours with the same request, the first reply is given again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+                message: string;
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_webhooks_secret_rotate: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: {
+                /** @description Sent again within 24 hours with the same request, the first reply is given again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookMade"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_webhooks_test_test: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: {
+                /** @description Sent again within 24 hours with the same request, the first reply is given again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryOut"];
+                };
             };
             "4XX": components["responses"]["Problem"];
             "5XX": components["responses"]["Problem"];

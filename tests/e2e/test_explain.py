@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.needs("browser"), pytest.mark.needs("pages"), pytest.m
 WORDS = {
     language: {
         name: json.loads(Path(ROOT, "frontend", "src", "i18n", language[:2], f"{name}.json").read_text())
-        for name in ("base", "why", "pools")
+        for name in ("base", "why", "pools", "placement")
     }
     for language in ("en-US", "zh-CN")
 }
@@ -54,6 +54,9 @@ def test_applying_the_offered_change_starts_a_step_that_cannot_start(
     page.get_by_text(words["base"]["state"]["succeeded"], exact=True).first.wait_for(timeout=60_000)  # nobody reloads
     seen.look("2-started")
     assert live.wait(run, 10)["state"] == "succeeded"
+    page.get_by_role("tab", name=words["base"]["run"]["placement"], exact=True).click()
+    page.get_by_text(words["placement"]["chosen"], exact=True).wait_for()
+    seen.look("3-placement")
 
 
 def test_a_failed_step_says_why_with_its_last_lines(live: Stack, eyes: Callable[..., Eyes]) -> None:

@@ -13,6 +13,7 @@ import type { GraphNode } from "@/features/graph/layout";
 import { Artifacts } from "@/features/run/Artifacts";
 import { Costs } from "@/features/run/Costs";
 import { Events } from "@/features/run/Events";
+import { Placement } from "@/features/run/Placement";
 import { StepList } from "@/features/run/StepList";
 import { StepPanel } from "@/features/run/StepPanel";
 import { Timeline } from "@/features/timeline/Timeline";
@@ -23,7 +24,7 @@ import { useRun, useRunDeed, useRunGraph, useRunManifest } from "@/queries";
 
 const RetryForm = lazy(async () => ({ default: (await import("@/features/again/RetryForm")).RetryForm }));
 
-const TABS = ["graph", "timeline", "steps", "artifacts", "cost", "events", "manifest"] as const;
+const TABS = ["graph", "timeline", "steps", "placement", "artifacts", "cost", "events", "manifest"] as const;
 
 export function Run() {
   const { id = "", tab = "graph" } = useParams();
@@ -87,6 +88,9 @@ export function Run() {
             </Tabs.Panel>
             <Tabs.Panel value="steps">
               <StepList nodes={nodes} chosen={chosen} onChoose={pick} />
+            </Tabs.Panel>
+            <Tabs.Panel value="placement">
+              <Placement run={id} />
             </Tabs.Panel>
             <Tabs.Panel value="artifacts">
               <Artifacts run={id} names={nodes} />

@@ -2,6 +2,7 @@
 
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, bodyOf, idempotencyKey, type Schemas } from "@/api/client";
+import { keys } from "@/queries";
 
 export type Places = Schemas["PlacesOut"];
 export type PlacePool = Schemas["PlacePoolOut"];
@@ -16,6 +17,14 @@ export function usePlaces(project: string) {
     queryKey: ["places", project],
     queryFn: () => bodyOf(api.GET("/api/v1/projects/{ref}/places", { params: { path: { ref: project } } })),
     refetchInterval: 5_000,
+  });
+}
+
+export function useRunPlacement(run: string) {
+  return useQuery({
+    queryKey: keys.part(run, "placement"),
+    queryFn: () => bodyOf(api.GET("/api/v1/runs/{id}/placement", { params: { path: { id: run } } })),
+    staleTime: 5_000,
   });
 }
 

@@ -81,3 +81,49 @@ class PlacesOut(ReplySerializer):
     now_ms = serializers.IntegerField()
     sites = PlaceSiteOut(many=True)
     pools = PlacePoolOut(many=True)
+
+
+class ConsideredOut(ReplySerializer):
+    """A place that could run the step when it was placed; times count from then."""
+
+    pool = serializers.CharField()
+    site = serializers.CharField(allow_blank=True)
+    start_in_ms = serializers.IntegerField()
+    finish_in_ms = serializers.IntegerField()
+    price_micros = serializers.IntegerField()
+    bytes_to_move = serializers.IntegerField()
+    transfer_ms = serializers.IntegerField()
+    not_chosen = serializers.CharField(allow_blank=True, help_text="Why not, as a reason's code; empty: it was chosen.")
+
+
+class RefusedOut(ReplySerializer):
+    """A pool that cannot run such a step as things are now."""
+
+    pool = serializers.CharField()
+    site = serializers.CharField()
+    code = serializers.CharField()
+    sentence = serializers.CharField()
+    figures = serializers.JSONField()
+
+
+class PlacementRowOut(ReplySerializer):
+    template = serializers.CharField(allow_blank=True)
+    pool = serializers.CharField()
+    site = serializers.CharField()
+    why = serializers.CharField(allow_blank=True, help_text="What decided, as a code.")
+    sentence = serializers.CharField(allow_blank=True)
+    attempts = serializers.IntegerField()
+    bytes_to_move = serializers.IntegerField(help_text="Of all of them, when they were placed.")
+    expected_run_ms = serializers.IntegerField(allow_null=True)
+    real_run_ms = serializers.IntegerField(allow_null=True, help_text="The mean of those that ended.")
+    example = serializers.CharField(help_text="The newest one's node.")
+    considered = ConsideredOut(many=True)
+    refused = RefusedOut(many=True)
+
+
+class RunPlacementOut(ReplySerializer):
+    """Where a run's steps went and why there."""
+
+    rows = PlacementRowOut(many=True, help_text="By template, pool and what decided; newest first.")
+    attempts = serializers.IntegerField(help_text="Looked at.")
+    truncated = serializers.BooleanField(help_text="The run has more.")

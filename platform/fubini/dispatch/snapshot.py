@@ -66,8 +66,14 @@ class RequestCache:
     beside_run: set[str] = field(default_factory=set)  # task ids that must run where others of their run do
 
 
-def world_of(cache: RequestCache, *, also: str = "") -> World:
-    """Everything `plan()` needs, read in one go; `also`: a queued task to have in it, however long the queue."""
+def world_of(cache: RequestCache, *, also: str = "", queue: bool = True) -> World:
+    """Everything `plan()` needs, read in one go.
+
+    Args:
+        cache: requests kept between calls.
+        also: a queued task to have in it, however long the queue.
+        queue: whether to read what is queued at all.
+    """
     now_ms = clock.now_ms()
     silent_ms = option("LEASE_S") * 1000
     sites = list(Site.objects.all())
@@ -93,7 +99,7 @@ def world_of(cache: RequestCache, *, also: str = "") -> World:
         ]
         agents[pool.pk] = sorted(usable, key=lambda a: (load[a.pk], a.pk))
     prices = prices_now()
-    tasks = _with_places(_requests(cache, also), cache, pools)
+    tasks = _with_places(_requests(cache, also), cache, pools) if queue else []
     project_ids = {t.project_id for t in tasks} | {a.project_id for a in attempts}
     depth = _prefetch_depth(groups, pools)
     machines = {g.pk: g.machine_id or g.pk for g in groups}

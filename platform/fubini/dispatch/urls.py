@@ -7,7 +7,7 @@ from django.urls import path
 from fubini.dispatch.apis import OverviewViews, QuoteViews, RetryViews, StartViews, StatusViews, WhyViews
 from fubini.dispatch.data_apis import DatasetPageViews, ProjectDataViews
 from fubini.dispatch.money_apis import MoneyViews
-from fubini.dispatch.place_apis import PlacesViews
+from fubini.dispatch.place_apis import PlacementViews, PlacesViews
 from fubini.dispatch.quota_apis import QuotaViews
 
 urlpatterns = [
@@ -25,6 +25,7 @@ urlpatterns = [
     path("quotes", QuoteViews.as_view({"post": "create"})),
     path("runs/<str:id>/retry", RetryViews.as_view({"post": "create"})),
     path("runs/<str:id>/retry/proposal", RetryViews.as_view({"post": "proposal"})),
+    path("runs/<str:id>/placement", PlacementViews.as_view({"get": "retrieve"})),
     path("runs/<str:id>/why", WhyViews.as_view({"get": "run"})),
     path("tasks/<str:id>/start", StartViews.as_view({"get": "retrieve", "post": "create"})),
     path("tasks/<str:id>/why", WhyViews.as_view({"get": "task"})),

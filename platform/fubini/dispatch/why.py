@@ -6,6 +6,7 @@ rules changed in the step's words is said, too.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -110,7 +111,7 @@ def _explained(task: Task, around: Around | None) -> Why:
         "attempt_id": attempt.pk,
         "number": attempt.number,
         "state": attempt.state,
-        **_named(attempt.placement),
+        **placement_named(attempt.placement),
     }
     if attempt.state in ATTEMPT_LIVE:
         silent = ""
@@ -199,10 +200,11 @@ def _sentence(reason: dict[str, Any]) -> str:
     return str(reason["code"])
 
 
-def _named(placement: dict[str, Any]) -> dict[str, Any]:
+def placement_named(placement: dict[str, Any], pools: Mapping[str, Pool] | None = None) -> dict[str, Any]:
     """A stored placement with names for ids and a sentence that says what decided."""
-    ids = {c["pool_id"] for c in placement.get("considered", [])}
-    pools = {p.pk: p for p in Pool.objects.filter(pk__in=ids).select_related("site")}
+    if pools is None:
+        ids = {c["pool_id"] for c in placement.get("considered", [])}
+        pools = {p.pk: p for p in Pool.objects.filter(pk__in=ids).select_related("site")}
     considered = [
         {
             **c,

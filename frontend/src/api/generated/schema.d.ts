@@ -2284,6 +2284,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{id}/placement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where a run's steps went, why there, and what else was considered
+         * @description By template and pool; which other pools could not run such a step is told as things are now.
+         */
+        get: operations["runs_placement_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{id}/resubmit": {
         parameters: {
             query?: never;
@@ -3397,6 +3417,18 @@ export interface components {
             values: {
                 [key: string]: string;
             };
+        };
+        /** @description A place that could run the step when it was placed; times count from then. */
+        ConsideredOut: {
+            pool: string;
+            site: string;
+            start_in_ms: number;
+            finish_in_ms: number;
+            price_micros: number;
+            bytes_to_move: number;
+            transfer_ms: number;
+            /** @description Why not, as a reason's code; empty: it was chosen. */
+            not_chosen: string;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         CopyOut: {
@@ -4887,6 +4919,25 @@ export interface components {
             /** @description You may pause, cordon and drain there, and let agents join. */
             mine: boolean;
         };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        PlacementRowOut: {
+            template: string;
+            pool: string;
+            site: string;
+            /** @description What decided, as a code. */
+            why: string;
+            sentence: string;
+            attempts: number;
+            /** @description Of all of them, when they were placed. */
+            bytes_to_move: number;
+            expected_run_ms: number | null;
+            /** @description The mean of those that ended. */
+            real_run_ms: number | null;
+            /** @description The newest one's node. */
+            example: string;
+            considered: components["schemas"]["ConsideredOut"][];
+            refused: components["schemas"]["RefusedOut"][];
+        };
         /** @description The places a project can use. */
         PlacesOut: {
             now_ms: number;
@@ -5212,6 +5263,14 @@ export interface components {
             /** @description Each signs in once, without the device. */
             codes: string[];
         };
+        /** @description A pool that cannot run such a step as things are now. */
+        RefusedOut: {
+            pool: string;
+            site: string;
+            code: string;
+            sentence: string;
+            figures: unknown;
+        };
         /** @description A request body. `read` is how views use it. */
         ResubmitAskRequest: {
             parameters?: {
@@ -5457,6 +5516,15 @@ export interface components {
             /** @description The run whose step made this one; empty for most. */
             parent_run: string;
             parent_node: string;
+        };
+        /** @description Where a run's steps went and why there. */
+        RunPlacementOut: {
+            /** @description By template, pool and what decided; newest first. */
+            rows: components["schemas"]["PlacementRowOut"][];
+            /** @description Looked at. */
+            attempts: number;
+            /** @description The run has more. */
+            truncated: boolean;
         };
         /** @description A run's reuse: what it was told at its submit, and what came of it so far. */
         RunReuseOut: {
@@ -10577,6 +10645,32 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OutputsOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    runs_placement_retrieve: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunPlacementOut"];
                 };
             };
             "4XX": components["responses"]["Problem"];

@@ -14,7 +14,11 @@ export function lineWidth(bytesPerS: number | null): number {
 export function Links({ places }: { places: Places }) {
   const { t } = useTranslation(["pools", "base"]);
   return (
-    <Stack gap="sm" component="ul" p={0} m={0} style={{ listStyle: "none" }} aria-label={t("links")}>
+    <Group gap={0} wrap="nowrap" align="stretch">
+    <Paper withBorder px="sm" py="xs" visibleFrom="sm" style={{ alignContent: "center" }}>
+      <Text size="sm" fw={600}>{t("store")}</Text>
+    </Paper>
+    <Stack gap="sm" component="ul" flex={1} p={0} m={0} style={{ listStyle: "none" }} aria-label={t("links")}>
       {places.sites.map((site) => {
         const pools = places.pools.filter((pool) => pool.site_id === site.id);
         const carries =
@@ -25,9 +29,6 @@ export function Links({ places }: { places: Places }) {
               : t("linkDeclared", { rate: size(site.link_bytes_per_s) });
         return (
           <Group key={site.id} component="li" gap={0} align="center" wrap="wrap">
-            <Paper withBorder px="sm" py="xs" visibleFrom="sm">
-              <Text size="sm" fw={600}>{t("store")}</Text>
-            </Paper>
             <Stack gap={2} style={{ flex: "1 1 11rem" }} px="xs" align="stretch">
               <Text size="xs" ta="center">{carries}</Text>
               <div aria-hidden style={{ borderTop: `${lineWidth(site.link_bytes_per_s)}px ${site.link_bytes_per_s === null ? "dashed" : "solid"} var(--mantine-color-blue-6)` }} />
@@ -53,5 +54,6 @@ export function Links({ places }: { places: Places }) {
         );
       })}
     </Stack>
+    </Group>
   );
 }

@@ -73,7 +73,7 @@ function Node({ node, site, mine, now }: { node: PlaceNode; site: string; mine: 
   const part = node.cpu_millis > 0 ? Math.min(100, (100 * node.used_cpu_millis) / node.cpu_millis) : 0;
   return (
     <Table.Tr>
-      <Table.Th scope="row" style={{ overflowWrap: "anywhere" }}>{name}</Table.Th>
+      <Table.Th scope="row" miw={64} style={{ overflowWrap: "break-word" }}>{name}</Table.Th>
       <Table.Td>
         {cores(node.cpu_millis)} {t("coresWord")}, {size(node.memory_bytes)}
         {Object.entries(node.devices).map(([device, n]) => `, ${n} × ${plain(device)}`)}

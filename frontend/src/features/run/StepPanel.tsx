@@ -1,8 +1,9 @@
 // One node: how it stands and why, where it ran and what else was considered, its log, what went in and came out.
 
-import { Accordion, ActionIcon, Alert, Badge, Code, Group, Paper, Stack, Table, Text, Title } from "@mantine/core";
+import { Accordion, ActionIcon, Alert, Anchor, Badge, Code, Group, Paper, Stack, Table, Text, Title } from "@mantine/core";
 import { IconX } from "@tabler/icons-react";
 import { useTranslation } from "react-i18next";
+import { Link } from "react-router";
 import type { Schemas } from "@/api/client";
 import { ErrorNote } from "@/components/ErrorNote";
 import { Figure, Loaded, PhaseMark, Simulated, TaskMark } from "@/components/parts";
@@ -65,7 +66,7 @@ function Leaf({ run, node, waits }: { run: string; node: GraphNode; waits: boole
           <Accordion.Item value="where">
             <Accordion.Control>{t("step.where")}</Accordion.Control>
             <Accordion.Panel>
-              <Stack gap="md">{[...task.data.attempt_list].reverse().map((attempt) => <Attempt key={attempt.id} attempt={attempt} />)}</Stack>
+              <Stack gap="md">{[...task.data.attempt_list].reverse().map((attempt) => <Attempt key={attempt.id} run={run} attempt={attempt} />)}</Stack>
             </Accordion.Panel>
           </Accordion.Item>
         )}
@@ -74,22 +75,8 @@ function Leaf({ run, node, waits }: { run: string; node: GraphNode; waits: boole
   );
 }
 
-interface Considered {
-  pool?: string;
-  pool_id?: string;
-  finish_s?: number;
-  wait_s?: number;
-  price_micros?: number;
-  bytes_to_move?: number;
-  reason?: string;
-  code?: string;
-  sentence?: string;
-}
-
-function Attempt({ attempt }: { attempt: Schemas["AttemptOut"] }) {
+function Attempt({ run, attempt }: { run: string; attempt: Schemas["AttemptOut"] }) {
   const { t } = useTranslation();
-  const placement = (attempt.placement ?? {}) as { sentence?: string; why?: string; considered?: Considered[] };
-  const considered = Array.isArray(placement.considered) ? placement.considered : [];
   return (
     <Stack gap={4}>
       <Group gap="xs">
@@ -104,31 +91,7 @@ function Attempt({ attempt }: { attempt: Schemas["AttemptOut"] }) {
       <Text size="xs" c="dimmed">
         {t("step.cpu")} {duration(attempt.cpu_ms)}, {t("step.peak")} {attempt.peak_memory_bytes === null ? "–" : size(attempt.peak_memory_bytes)}, {t("step.charged")} {money(attempt.charged_micros)}
       </Text>
-      {(placement.sentence ?? placement.why) && <Text size="sm">{plain(placement.sentence ?? placement.why ?? "")}</Text>}
-      {considered.length > 0 && (
-        <Table fz="xs" withTableBorder>
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>{t("step.considered")}</Table.Th>
-              <Table.Th>{t("step.finish")}</Table.Th>
-              <Table.Th>{t("step.price")}</Table.Th>
-              <Table.Th>{t("step.bytes")}</Table.Th>
-              <Table.Th />
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {considered.map((c, i) => (
-              <Table.Tr key={i}>
-                <Table.Td>{plain(c.pool ?? "")}</Table.Td>
-                <Table.Td>{c.finish_s === undefined ? "" : duration(c.finish_s * 1000)}</Table.Td>
-                <Table.Td>{c.price_micros === undefined ? "" : money(c.price_micros)}</Table.Td>
-                <Table.Td>{c.bytes_to_move === undefined ? "" : size(c.bytes_to_move)}</Table.Td>
-                <Table.Td>{plain(c.sentence ?? (c.code ? t(`reason.${c.code}`, { defaultValue: c.code }) : "") ?? "")}</Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
-      )}
+      <Anchor component={Link} size="sm" to={`/runs/${run}/placement`}>{t("step.considered")}</Anchor>
     </Stack>
   );
 }

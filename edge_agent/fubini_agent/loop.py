@@ -414,7 +414,7 @@ class Agent:
                     self.logs.forget(attempt_id)
                     self.driver.discard(attempt_id)
             await self.driver.sweep()
-            await self.driver.measure()
+            self.driver.measure()
             self.journal.flush_soon()
             if now - last_status > STATUS_S:
                 last_status = now

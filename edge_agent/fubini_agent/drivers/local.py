@@ -38,7 +38,7 @@ from fubini_agent.staging.cache import Cache
 from fubini_agent.staging.disks import Disks
 from fubini_agent.staging.layout import Layout, Overlay, Share
 from fubini_agent.staging.outputs import Collector
-from fubini_agent.staging.sizes import EVERY_S, Limited, Sizes
+from fubini_agent.staging.sizes import EVERY_S, REST, Limited, Sizes
 from fubini_agent.state import (
     CommandEnded,
     CommandExit,
@@ -122,7 +122,8 @@ class LocalDriver:
         self._launched: dict[str, dict[str, Any]] = {}  # asked of the keeper, end not heard yet
         self._outgrown: dict[str, str] = {}  # being ended because a volume holds too much, with the sentence
         self._sizes = Sizes()
-        self._measured = 0.0
+        self._measuring: Optional[asyncio.Task[None]] = None
+        self._measure_at = 0.0
         self._trash: list[Path] = []
         self._forgets: list[str] = []  # ends the keeper need not remember any more
         self._reconnecting: Optional[asyncio.Task[None]] = None
@@ -475,16 +476,19 @@ class LocalDriver:
         if trash:
             await asyncio.get_running_loop().run_in_executor(None, _remove, trash)
 
-    async def measure(self) -> None:
-        """End steps whose volumes outgrew their sizes; looks once in `sizes.EVERY_S`."""
-        now = time.monotonic()
-        if now - self._measured < EVERY_S:
+    def measure(self) -> None:
+        """Have volumes with a size looked at, when it is time, beside everything else; see `sizes`."""
+        if self._measuring is not None and not self._measuring.done():
             return
         limited = [volume for attempt_id in self._launched for volume in self._limited(attempt_id)]
-        if not limited:
-            return
-        self._measured = now
+        if limited and time.monotonic() >= self._measure_at:
+            self._measuring = asyncio.get_running_loop().create_task(self._measure(limited))
+
+    async def _measure(self, limited: list[Limited]) -> None:
+        began = time.monotonic()
         over = await asyncio.get_running_loop().run_in_executor(None, self._sizes.look, limited)
+        now = time.monotonic()
+        self._measure_at = began + max(EVERY_S, (now - began) * REST)
         for attempt_id, text in over.items():
             if attempt_id in self._launched and attempt_id not in self._outgrown:
                 _log.warning("%s: %s: it is ended", attempt_id, text)
@@ -530,7 +534,7 @@ class LocalDriver:
     async def close(self) -> None:
         """Leave the steps running; forget nothing."""
         self._closing = True
-        for task in list(self._tasks.values()):
+        for task in [*self._tasks.values(), *filter(None, [self._measuring])]:
             task.cancel()
         self.secrets.close()
         if self._reconnecting is not None:

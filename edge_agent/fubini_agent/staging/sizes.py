@@ -13,6 +13,7 @@ from pathlib import Path
 from fubini_agent.room import tree_bytes
 
 EVERY_S = 10.0
+REST = 20  # a look at very many files is followed by so many times its length of rest
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,9 @@ class Sizes:
         there = {(volume.attempt_id, volume.name) for volume in volumes}
         self.first = {key: used for key, used in self.first.items() if key in there}
         over = {}
+        measured = {folder: tree_bytes(folder) for folder in {volume.folder for volume in volumes}}
         for volume in volumes:
-            used = tree_bytes(volume.folder)
+            used = measured[volume.folder]
             before = self.first.setdefault((volume.attempt_id, volume.name), used if volume.disk else 0)
             if used > volume.size_bytes and used > before:
                 kind = "the run's disk" if volume.disk else "EmptyDir volume"

@@ -144,3 +144,68 @@ def test_a_folder_is_paused_reloaded_and_goes_on_without_sending_twice(
     page.get_by_label(words["searchFiles"]).fill("29")
     page.get_by_text("13 of 301 file(s)").wait_for()
     seen.look("files")
+
+
+READS_A_FILE = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata:
+  generateName: count-
+  annotations:
+    fubini.dev/input.table: '{type: file, title: {en: Table, zh: 表格}, help: {en: Lines to count, zh: 要计数的行}, group: {en: Data, zh: 数据}}'
+spec:
+  entrypoint: main
+  arguments: {parameters: [{name: table}]}
+  templates:
+  - name: main
+    volumes: [{name: table, persistentVolumeClaim: {claimName: "{{workflow.parameters.table}}", readOnly: true}}]
+    script:
+      image: busybox
+      command: [sh]
+      source: wc -l < /data/table.csv > /tmp/lines
+      volumeMounts: [{name: table, mountPath: /data/table.csv}]
+    outputs: {parameters: [{name: lines, valueFrom: {path: /tmp/lines}}]}
+"""
+DROP = """(zone, [name, text]) => {
+  const data = new DataTransfer();
+  data.items.add(new File([text], name, { type: "text/csv" }));
+  zone.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+}"""
+
+
+@pytest.mark.parametrize("language", ["en-US", "zh-CN"])
+def test_a_file_dropped_on_the_launch_form_is_the_runs_input(live: Stack, eyes: Callable[..., Eyes], language: str) -> None:
+    base, words = words_of(language, "base"), words_of(language, "launch")
+    pushed = {"project": live.project, "name": "count", "manifest": READS_A_FILE}
+    assert live.client.post("/api/v1/pipelines", json=pushed).status_code in (200, 201)
+    seen = eyes(language)
+    page = seen.page
+    seen.go("/launch?pipeline=count")
+    zone = page.locator("[data-drop]")
+    zone.wait_for()
+    page.get_by_text({"en": "Lines to count", "zh": "要计数的行"}[language[:2]]).wait_for()
+    name = f"table-{language[:2]}"
+    zone.evaluate(DROP, [f"{name}.csv", "a,b\n1,2\n3,4\n"])
+    page.get_by_text(words["dropped"]).wait_for()
+    page.locator("[data-parameter=table]").wait_for()
+    assert page.locator("[data-parameter=table]").input_value() == f"{name}-v1"
+    go = page.get_by_role("button", name=base["launch"]["submit"], exact=True)
+    go.wait_for()
+    seen.look("form")
+    go.click()
+    page.wait_for_url("**/runs/*")
+    run_id = page.url.split("/runs/")[1].split("?")[0]
+    for _ in range(600):
+        run = live.client.get(f"/api/v1/runs/{run_id}").json()
+        if run["state"] not in ("pending", "running"):
+            break
+        page.wait_for_timeout(100)
+    nodes = live.client.get(f"/api/v1/runs/{run_id}/nodes").json()["results"]
+    assert (run["state"], run["parameters"]) == ("succeeded", {"table": f"{name}-v1"}), [n["message"] for n in nodes]
+    assert list(run["datasets"].values()) == [f"{name}-v1"]
+    assert [n["outputs"]["parameters"][0]["value"].strip() for n in nodes if n["type"] == "Pod"] == ["3"]
+    seen.go(f"/runs/{run_id}/manifest")
+    page.get_by_text(f"{name}-v1").first.wait_for()
+    row = dataset(live, name)
+    seen.go(f"/data/{row['id']}")
+    page.get_by_role("link", name=run["name"], exact=True).wait_for()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from fubini.manifests.annotations import Claims
 from fubini.manifests.check import check_manifest
 from fubini.manifests.findings import Report
 from fubini.manifests.graphs import MAX_ITEMS
@@ -57,6 +58,7 @@ class CheckOnly:
         values_later: bool = False,
         rules: ImportRules = NO_RULES,
         secrets: Mapping[str, frozenset[str]] | None = None,
+        claims: Claims | None = None,
         max_items: int = MAX_ITEMS,
     ) -> Report:
         return check_manifest(
@@ -67,6 +69,7 @@ class CheckOnly:
             values_later=values_later,
             rules=rules,
             secrets=secrets,
+            claims=claims,
             max_items=max_items,
         )
 

@@ -107,7 +107,11 @@ class Stager:
             for artifact in spec.artifacts_in:
                 await self._artifact(layout, artifact)
             for index, volume in enumerate(spec.volumes):
-                if volume.entries is not None:
+                if volume.entries is None:
+                    continue
+                if is_single(volume.entries):  # a file, not a folder with one: it is the mount path itself
+                    await self._file(layout, volume.mount_path, volume.entries[0], None)
+                else:
                     await self._tree(
                         layout, f"volume{index}", volume.mount_path, volume.entries, volume.read_only, None, True
                     )

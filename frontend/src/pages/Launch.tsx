@@ -1,6 +1,6 @@
 // From a pipeline to a run: choose or write it, fill in its parameters, see what it would cost, launch.
 
-import { Alert, Badge, Button, Group, List, Loader, SegmentedControl, Select, SimpleGrid, Stack, Text, TextInput } from "@mantine/core";
+import { Alert, Badge, Button, Fieldset, Group, List, Loader, SegmentedControl, Select, SimpleGrid, Stack, Text, TextInput } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { lazy, Suspense, useEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -10,7 +10,7 @@ import { useProject } from "@/app/project";
 import { Entry, ErrorNote } from "@/components/ErrorNote";
 import { Card, Page } from "@/components/parts";
 import { dropDraft, EMPTY, loadDraft, saveDraft, type Draft } from "@/features/launch/draft";
-import { ParameterField, type Parameter } from "@/features/launch/ParameterField";
+import { grouped, ParameterField, type Parameter } from "@/features/launch/ParameterField";
 import { QuoteView, type Choice } from "@/features/launch/Quote";
 import { microsOf, plain } from "@/lib/format";
 import { useDatasets, useLint, usePipelines, useQuote, useRun, useRunManifest, useSubmit, type QuoteAsk } from "@/queries";
@@ -39,7 +39,7 @@ spec:
 `;
 
 export function Launch() {
-  const { t } = useTranslation();
+  const { t, i18n } = useTranslation();
   const project = useProject();
   const navigate = useNavigate();
   const [params] = useSearchParams();
@@ -47,6 +47,7 @@ export function Launch() {
   const asked = params.get("pipeline") ?? "";
   const pipelines = usePipelines(project);
   const datasets = useDatasets(project);
+  const known = useMemo(() => (datasets.data?.results ?? []).map((d) => ({ name: d.name, version: d.latest?.number ?? 0 })), [datasets.data]);
   const kept = useMemo(() => (from || asked ? null : loadDraft(project)), [project, from, asked]);
   const [draft, setDraft] = useState<Draft>(kept ?? { ...EMPTY, pipeline: asked, manifest: STARTER });
   const change = (some: Partial<Draft>) => setDraft((old) => ({ ...old, ...some }));
@@ -62,10 +63,12 @@ export function Launch() {
   const wrong = findings.filter((f) => f.severity === "error");
 
   const values = useMemo(() => Object.fromEntries(Object.entries(draft.parameters).filter(([name, value]) => value !== "" && parameters.some((p) => p.name === name))), [draft.parameters, parameters]);
+  const missing = parameters.filter((p) => p.required && !values[p.name]);
   const base = useMemo<QuoteAsk | null>(() => {
+    if (missing.length > 0) return null; // the form says what is missing; a quote would only be refused
     if (own ? manifest.trim() === "" || wrong.length > 0 || lint.isPending : !pipeline) return null;
     return { project, ...(own ? { manifest } : { pipeline: pipeline!.name }), parameters: values, priority: draft.priority as never, objective: "" as never };
-  }, [own, manifest, wrong.length, lint.isPending, pipeline, project, values, draft.priority]);
+  }, [missing.length, own, manifest, wrong.length, lint.isPending, pipeline, project, values, draft.priority]);
   const [ask] = useDebouncedValue(base, 400);
   const fastest = useQuote(ask && { ...ask, objective: "fastest" as never });
   const balanced = useQuote(ask && { ...ask, objective: "balanced" as never });
@@ -100,7 +103,6 @@ export function Launch() {
       },
     );
   };
-  const missing = parameters.filter((p) => p.required && !values[p.name]);
   return (
     <Page title={t("launch.title")}>
       {kept && <Badge variant="light" color="gray" tt="none">{t("launch.restored")}</Badge>}
@@ -138,14 +140,20 @@ export function Launch() {
           <Card title={t("launch.parameters")}>
             <Stack gap="sm">
               {parameters.length === 0 && <Text size="sm">{t("launch.noParameters")}</Text>}
-              {parameters.map((parameter) => (
-                <ParameterField
-                  key={parameter.name}
-                  parameter={parameter}
-                  value={draft.parameters[parameter.name] ?? parameter.value ?? parameter.default ?? ""}
-                  datasets={datasets.data?.results.map((d) => d.name) ?? []}
-                  onChange={(value) => change({ parameters: { ...draft.parameters, [parameter.name]: value } })}
-                />
+              {grouped(parameters, i18n.language.slice(0, 2)).map(({ title, parameters: some }) => (
+                <Fieldset key={title} legend={title === "" ? undefined : plain(title)} variant={title === "" ? "unstyled" : "default"}>
+                  <Stack gap="sm">
+                    {some.map((parameter) => (
+                      <ParameterField
+                        key={parameter.name}
+                        parameter={parameter}
+                        value={draft.parameters[parameter.name] ?? parameter.value ?? parameter.default ?? ""}
+                        datasets={known}
+                        onChange={(value) => setDraft((old) => ({ ...old, parameters: { ...old.parameters, [parameter.name]: value } }))}
+                      />
+                    ))}
+                  </Stack>
+                </Fieldset>
               ))}
             </Stack>
           </Card>

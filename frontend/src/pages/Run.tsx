@@ -102,7 +102,7 @@ export function Run() {
               <Events run={id} />
             </Tabs.Panel>
             <Tabs.Panel value="manifest">
-              <Manifest run={id} parameters={data.parameters} />
+              <Manifest run={id} parameters={data.parameters} datasets={data.datasets} />
             </Tabs.Panel>
           </div>
           {node && wide && (
@@ -184,20 +184,26 @@ function Deeds({ id, parameters, live, suspended, failed }: { id: string; parame
   );
 }
 
-function Manifest({ run, parameters }: { run: string; parameters: Record<string, string> }) {
+function Manifest({ run, parameters, datasets }: { run: string; parameters: Record<string, string>; datasets: Record<string, string> }) {
   const { t } = useTranslation();
   const manifest = useRunManifest(run);
   return (
     <Loaded query={manifest}>
       {(data) => (
         <Stack>
-          {Object.keys(parameters).length > 0 && (
+          {Object.keys({ ...parameters, ...datasets }).length > 0 && (
             <Table maw={640} withTableBorder fz="sm">
               <Table.Tbody>
                 {Object.entries(parameters).map(([name, value]) => (
                   <Table.Tr key={name}>
                     <Table.Th>{plain(name)}</Table.Th>
                     <Table.Td style={{ overflowWrap: "anywhere" }}>{plain(value)}</Table.Td>
+                  </Table.Tr>
+                ))}
+                {Object.entries(datasets).map(([claim, version]) => (
+                  <Table.Tr key={`claim ${claim}`}>
+                    <Table.Th>claimName: {plain(claim)}</Table.Th>
+                    <Table.Td style={{ overflowWrap: "anywhere" }}>{plain(version)}</Table.Td>
                   </Table.Tr>
                 ))}
               </Table.Tbody>

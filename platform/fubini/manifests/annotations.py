@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from datetime import date
 from typing import Any
 
 import yaml
@@ -26,8 +27,10 @@ PRIORITIES = ("interactive", "normal", "opportunistic")
 OBJECTIVES = ("fastest", "cheapest", "balanced")
 PLACES = ("accelerator", "site", "pool", "region")
 LANGUAGES = frozenset({"en", "zh"})
-FORM_KEYS = ("type", "unit", "range", "choices", "help", "title", "required", "dataset", "default", "step", "multiline")
+FORM_KEYS = ("type", "unit", "range", "choices", "help", "title", "required", "dataset", "default", "step", "multiline", "group")
 FORM_TYPES = ("text", "number", "integer", "boolean", "choice", "dataset", "file", "date", "list", "json")
+DATA_TYPES = ("dataset", "file")  # a volume claim: a dataset's name, or NAME-vNUMBER
+Claims = Callable[[Collection[str]], Collection[str]]
 MAX_FORM_CHARS = 16_384
 MAX_FORMS = 300
 MAX_COUNT = 1_000_000
@@ -251,7 +254,7 @@ def _form_problem(form: Mapping[str, Any]) -> tuple[str, Any, str] | tuple[str, 
             return "The form's choices are not a list.", choices, "a list of words or numbers"
     if not isinstance(form.get("unit", ""), str):
         return "The form's unit is not text.", form["unit"], "text"
-    for key in ("help", "title"):
+    for key in ("help", "title", "group"):
         text = form.get(key, "")
         if not isinstance(text, str) and not _translated(text):
             return f"The form's {key} is not text.", text, "text, or {en: text, zh: text}"
@@ -272,8 +275,20 @@ def _finite(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def check_values(source: Source, forms: Mapping[str, dict[str, Any]], values: Mapping[str, str]) -> None:
-    """Hold the values a run would start with to the forms of their parameters."""
+def check_values(
+    source: Source,
+    forms: Mapping[str, dict[str, Any]],
+    values: Mapping[str, str],
+    *,
+    claims: Claims | None = None,
+    submit: bool = True,
+) -> None:
+    """Hold the values a run would start with to the forms of their parameters.
+
+    Args:
+        claims: which of some claims mean a dataset version now; None where that is not to be judged.
+        submit: a run is to start. Otherwise a dataset that is not there yet is a warning: it may be by then.
+    """
     spec = mapping(source.document.get("spec"))
     places = {
         p["name"]: index
@@ -284,11 +299,18 @@ def check_values(source: Source, forms: Mapping[str, dict[str, Any]], values: Ma
         value = values.get(name)
         if value is None or "{{" in value:
             continue
+        path: Path = ("spec", "arguments")
+        if name in places:
+            path = (*path, "parameters", places[name], "value")
+        if form.get("type") in DATA_TYPES and value and claims is not None and value not in claims([value]):
+            (source.error if submit else source.warn)(
+                "parameter-dataset", path, f"The parameter {show(name)!r} names a dataset that is not in this project.",
+                found=show(value), allowed="the name of a dataset, or NAME-vNUMBER for one of its versions",
+                help_text="Upload it first (fubini data upload PATH --name NAME), or see `fubini data list`.",
+            )  # fmt: skip
+            continue
         problem = _value_problem(form, value)
         if problem:
-            path: Path = ("spec", "arguments")
-            if name in places:
-                path = (*path, "parameters", places[name], "value")
             source.error(
                 "parameter-value", path, f"The parameter {show(name)!r} does not take this value.",
                 found=show(value) or "empty text", allowed=problem, help_text="Give another value, or change the form.",
@@ -314,10 +336,29 @@ def _value_problem(form: Mapping[str, Any], value: str) -> str:
                 f"{low} to {high}" if None not in (low, high) else f"{low} or more" if high is None else f"up to {high}"
             )
             return ends + unit
+    if kind == "date" and not _is_date(value):
+        return "a date such as 2027-01-31"
+    if kind in ("json", "list") and not _is_json(value, list if kind == "list" else object):
+        return "a JSON list such as [1, 2]" if kind == "list" else "JSON"
     choices = form.get("choices")
     if choices and kind != "list" and value not in [_choice(c) for c in choices]:
         return "one of " + ", ".join(show(c) for c in choices[:20])
     return ""
+
+
+def _is_date(value: str) -> bool:
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_json(value: str, kind: type) -> bool:
+    try:
+        return isinstance(json.loads(value), kind)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _choice(choice: Any) -> str:

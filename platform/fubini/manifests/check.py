@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fubini.manifests.annotations import check_annotations, check_values
+from fubini.manifests.annotations import Claims, check_annotations, check_values
 from fubini.manifests.cluster_fields import cluster_field
 from fubini.manifests.context import Source, listing, mapping
 from fubini.manifests.crons import as_workflow, check_cron
@@ -41,6 +41,7 @@ def check_manifest(
     values_later: bool = False,
     rules: ImportRules = NO_RULES,
     secrets: Known | None = None,
+    claims: Claims | None = None,
     max_items: int = MAX_ITEMS,
 ) -> Report:
     """Judge a manifest for one engine.
@@ -54,6 +55,7 @@ def check_manifest(
         values_later: parameters without a value are fine, because each run will give them.
         rules: the project's; the cluster-only fields it ignores are warnings.
         secrets: the project's secrets and their keys; None where they are not to be judged.
+        claims: which of some claims mean a dataset version of the project; None where that is not to be judged.
         max_items: the longest loop the project runs.
 
     Returns:
@@ -83,7 +85,7 @@ def check_manifest(
     forms = check_annotations(source)
     declared = _declared(spec, semantics, given, forms)
     _given(source, declared, given)
-    check_values(source, forms, {p.name: p.value for p in declared if p.value is not None})
+    check_values(source, forms, {p.name: p.value for p in declared if p.value is not None}, claims=claims, submit=parameters is not None)
     add_hints(source, semantics)
     check_remote(source, spec, ("spec",))
     if secrets is not None:

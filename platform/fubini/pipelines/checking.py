@@ -13,6 +13,7 @@ from django.utils.module_loading import import_string
 
 from fubini.common.errors import Invalid
 from fubini.common.options import option_group
+from fubini.datasets.selectors import claims_known
 from fubini.manifests.findings import DeclaredParameter, Finding, Report, finding_json
 from fubini.manifests.graphs import MAX_ITEMS
 from fubini.manifests.import_rules import rules_from
@@ -44,7 +45,8 @@ def manifest_report(
     max_items: int = MAX_ITEMS,
 ) -> Report:
     """All findings at once. `import_rules` are a project's, as it stores them. Without `parameters`, values its runs
-    will give need not be there; with `project_id`, the secrets it names must be that project's; `max_items` is the project's longest loop."""
+    will give need not be there; with `project_id`, the secrets and datasets it names must be that project's; `max_items`
+    is the project's longest loop."""
     shell = _shell(option_group("ENGINES")[engine])
     report: Report = shell.check(
         text,
@@ -53,6 +55,7 @@ def manifest_report(
         values_later=parameters is None,
         rules=rules_from(import_rules),
         secrets=secrets_known(project_id) if project_id is not None else None,
+        claims=(lambda names: claims_known(project_id, names)) if project_id is not None else None,
         max_items=max_items,
     )
     return report

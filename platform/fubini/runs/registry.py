@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from django.utils.module_loading import import_string
 
 from fubini.common.options import option_group
+from fubini.manifests.annotations import Claims
 from fubini.manifests.findings import Report
 from fubini.manifests.graphs import MAX_ITEMS
 from fubini.manifests.import_rules import NO_RULES, ImportRules
@@ -28,6 +29,7 @@ class EngineShell(Protocol):
         values_later: bool = False,
         rules: ImportRules = NO_RULES,
         secrets: Mapping[str, frozenset[str]] | None = None,
+        claims: Claims | None = None,
         max_items: int = MAX_ITEMS,
     ) -> Report:
         """Is this a manifest the engine honours? All findings at once.

@@ -118,6 +118,19 @@ def test_a_large_input_and_a_dataset_are_shown_read_only(
     assert b"Read-only file system" in platform.wait(lambda: bytes(platform.logs[("a1", "stderr")]))
 
 
+def test_a_dataset_of_one_file_is_that_file_at_its_mount_path(agent: AgentProcess, platform: FakePlatform) -> None:
+    digest = platform.put_blob(b"a,b\n1,2\n")
+    platform.lease(
+        "a1",
+        argv=("sh", "-ec", "cat /data/table.csv; ls /data"),
+        capture_result=True,
+        volumes=({"mount_path": "/data/table.csv", "read_only": True, "entries": [{"size": 8, "sha256": digest}]},),
+    )
+    report = platform.outcome("a1")
+    assert report.outcome is not None
+    assert report.outcome.result == "a,b\n1,2\ntable.csv", report.outcome
+
+
 def test_a_damaged_input_is_a_fault_of_the_data(agent: AgentProcess, platform: FakePlatform) -> None:
     digest = hashlib.sha256(b"good").hexdigest()
     platform.blobs[digest] = b"evil"

@@ -1,9 +1,14 @@
 // One parameter as the field its `fubini.dev/input.NAME` annotation asks for; a text field where there is none.
 
-import { NumberInput, Select, Switch, TextInput, Textarea } from "@mantine/core";
+import { Loader, NumberInput, Select, Switch, TextInput, Textarea } from "@mantine/core";
 import { useTranslation } from "react-i18next";
+import { lazy, Suspense } from "react";
 import type { Schemas } from "@/api/client";
+import type { KnownDataset } from "@/features/launch/DataField";
 import { plain } from "@/lib/format";
+
+// Most forms have no data in them: what uploads is fetched with the first field that does.
+const DataField = lazy(async () => ({ default: (await import("./DataField")).DataField }));
 
 export type Parameter = Schemas["ParameterOut"];
 
@@ -13,7 +18,20 @@ export interface Form {
   range?: [number | null, number | null];
   choices?: (string | number | boolean)[];
   title?: string | Record<string, string>;
+  group?: string | Record<string, string>;
+  step?: number;
+  multiline?: boolean;
   help?: string | Record<string, string>;
+}
+
+/** Parameters under their group's title, in the order the groups come; those of no group first. */
+export function grouped(parameters: Parameter[], language: string): { title: string; parameters: Parameter[] }[] {
+  const found = new Map<string, Parameter[]>([["", []]]);
+  for (const parameter of parameters) {
+    const title = inLanguage((parameter.form as Form | null)?.group, language);
+    found.set(title, [...(found.get(title) ?? []), parameter]);
+  }
+  return [...found].filter(([, some]) => some.length > 0).map(([title, some]) => ({ title, parameters: some }));
 }
 
 /** A text in the reader's language where the annotation has several. */
@@ -23,7 +41,7 @@ export function inLanguage(text: string | Record<string, string> | undefined, la
   return text[language] ?? text.en ?? Object.values(text)[0] ?? "";
 }
 
-export function ParameterField({ parameter, value, datasets, onChange }: { parameter: Parameter; value: string; datasets: string[]; onChange: (value: string) => void }) {
+export function ParameterField({ parameter, value, datasets, onChange }: { parameter: Parameter; value: string; datasets: KnownDataset[]; onChange: (value: string) => void }) {
   const { t, i18n } = useTranslation();
   const form = (parameter.form ?? {}) as Form;
   const language = i18n.language.slice(0, 2);
@@ -39,7 +57,13 @@ export function ParameterField({ parameter, value, datasets, onChange }: { param
   if (form.type === "boolean")
     return <Switch label={common.label} description={common.description} checked={value === "true"} onChange={(e) => onChange(String(e.currentTarget.checked))} />;
   if (choices) return <Select {...common} data={choices} value={value || null} onChange={(v) => onChange(v ?? "")} searchable={choices.length > 8} />;
-  if (form.type === "dataset") return <Select {...common} data={datasets} value={value || null} onChange={(v) => onChange(v ?? "")} searchable />;
+  if (form.type === "dataset" || form.type === "file")
+    return (
+      <Suspense fallback={<Loader size="sm" aria-label={t("app.loading")} />}>
+        <DataField field={common} name={parameter.name} value={value} datasets={datasets} onChange={onChange} />
+      </Suspense>
+    );
+  if (form.type === "date") return <TextInput {...common} type="date" value={value} onChange={(e) => onChange(e.target.value)} />;
   if (form.type === "number" || form.type === "integer") {
     const [low, high] = form.range ?? [null, null];
     return (
@@ -48,12 +72,13 @@ export function ParameterField({ parameter, value, datasets, onChange }: { param
         value={value === "" ? "" : Number(value)}
         min={low ?? undefined}
         max={high ?? undefined}
+        step={form.step}
         clampBehavior="none"
         allowDecimal={form.type === "number"}
         onChange={(v) => onChange(v === "" ? "" : String(v))}
       />
     );
   }
-  if (value.includes("\n") || value.length > 80) return <Textarea {...common} value={value} autosize maxRows={8} onChange={(e) => onChange(e.target.value)} />;
+  if (form.multiline || form.type === "json" || form.type === "list" || value.includes("\n") || value.length > 80) return <Textarea {...common} value={value} autosize maxRows={8} onChange={(e) => onChange(e.target.value)} />;
   return <TextInput {...common} value={value} onChange={(e) => onChange(e.target.value)} />;
 }

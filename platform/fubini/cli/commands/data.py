@@ -20,6 +20,12 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(data_app, name="data")
 
 
+def dataset_name(path: Path) -> str:
+    """The name a dataset has by default: the file's or folder's, in the letters a name may have."""
+    made = re.sub(r"[^a-z0-9]+", "-", path.resolve().stem.lower()).strip("-")[:63].rstrip("-")
+    return re.sub(r"-v[1-9][0-9]*$", "", made)
+
+
 def import_path(
     client: Client, path: Path, name: str, description: str = "", *, skip: frozenset[str] = frozenset()
 ) -> dict[str, Any]:
@@ -46,7 +52,7 @@ def data_upload(
     description: Annotated[str, typer.Option(help="What it is.")] = "",
 ) -> None:
     """Make a file or folder the next version of a dataset. Broken off, the same command goes on where it stopped."""
-    chosen = name or re.sub(r"[^a-z0-9]+", "-", path.resolve().stem.lower()).strip("-")
+    chosen = name or dataset_name(path)
     made = import_path(connect(), path, chosen, description)
     verb = "is now" if made["created"] else "has been"
     output.show(

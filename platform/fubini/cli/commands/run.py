@@ -18,6 +18,10 @@ from fubini.cli.errors import CliError, Exit
 run_app = typer.Typer(no_args_is_help=True, help="Runs: submit, watch, logs, results.")
 
 Parameters = Annotated[list[str] | None, typer.Option("-p", "--parameter", help="NAME=VALUE; again for more.")]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option("--input", help="NAME=PATH: upload it and give the parameter the dataset version it becomes; again for more."),
+]
 Ref = Annotated[str, typer.Argument(metavar="RUN", help="Id, job number or name; @last is your newest.")]
 
 
@@ -56,6 +60,22 @@ def source_of(file: Path | None, pipeline: str) -> dict[str, Any]:
     return {"pipeline": name, **({"version": int(number)} if number.isdecimal() else {})}
 
 
+def uploaded(client: Client, given: list[str] | None) -> dict[str, str]:
+    """``--input NAME=PATH``: parameter -> the claim of the dataset version its file or folder became."""
+    from fubini.cli.commands.data import dataset_name, import_path
+
+    found = {}
+    for text in given or []:
+        name, equals, path = text.partition("=")
+        if not equals or not name or not path:
+            raise CliError(f"--input {text!r} is not NAME=PATH", try_="--input frames=./frames", exit_code=Exit.USAGE)
+        dataset = dataset_name(Path(path))
+        made = import_path(client, Path(path), dataset)
+        found[name] = f"{dataset}-v{made['version']}"
+        output.note(f"{name}: {path} is {found[name]}")
+    return found
+
+
 def labels_of(given: list[str] | None) -> dict[str, str]:
     found = {}
     for text in given or []:
@@ -90,6 +110,7 @@ def run_submit(
     file: Annotated[Path | None, typer.Argument(help="A manifest; - for standard input.")] = None,
     pipeline: Annotated[str, typer.Option(help="A kept pipeline instead: NAME or NAME@VERSION.")] = "",
     parameter: Parameters = None,
+    input: Inputs = None,
     name: Annotated[str, typer.Option(help="The run's name.")] = "",
     label: Annotated[list[str] | None, typer.Option(help="KEY=VALUE; again for more.")] = None,
     max_cost: Annotated[str, typer.Option(help="Start no step that could pass this; in currency units.")] = "",
@@ -106,7 +127,8 @@ def run_submit(
     """Submit a run. Once this has printed its id, nothing that happens later loses it."""
     source = source_of(file, pipeline)
     client = connect()
-    body = {"project": client.project, **source, "parameters": parameters_of(parameter)}
+    values = parameters_of(parameter) | uploaded(client, input)
+    body = {"project": client.project, **source, "parameters": values}
     body |= {"objective": objective, "priority": priority, "name": name}
     if reuse:
         body["reuse"] = reuse if reuse == "any" else find(client, reuse)["id"]
@@ -203,6 +225,67 @@ def run_watch(
     """Follow a run to its end; Ctrl-C detaches, the run goes on."""
     client = connect()
     _follow(client, find(client, ref), timeout)
+
+
+@run_app.command("inputs")
+def run_inputs(
+    file: Annotated[Path | None, typer.Argument(help="A manifest; - for standard input.")] = None,
+    pipeline: Annotated[str, typer.Option(help="A kept pipeline instead: NAME.")] = "",
+) -> None:
+    """What a submit can be given: each parameter with its type, unit, range and help, as the manifest describes it."""
+    source = source_of(file, pipeline)
+    client = connect()
+    if file is not None:
+        found = client.send("POST", "/lint", body={"project": client.project, "manifest": source["manifest"]})["parameters"]
+    else:
+        rows = [p for p in client.pages("/pipelines", project=client.project, search=source["pipeline"]) if p["name"] == source["pipeline"]]
+        if not rows:
+            raise CliError(f"no pipeline {source['pipeline']!r}", try_="fubini pipeline list", exit_code=Exit.NOT_FOUND)
+        found = rows[0]["parameters"]
+    output.show(found, lambda: inputs_text(found))
+
+
+def inputs_text(parameters: list[dict[str, Any]]) -> str:
+    """Parameters by group, each in the words of its form; texts in the reader's language where there are two."""
+    if not parameters:
+        return "It takes no parameters."
+    lines: list[str] = []
+    group = None
+    for found in sorted(parameters, key=lambda p: in_language(p["form"].get("group", ""))):
+        if (now := in_language(found["form"].get("group", ""))) != group:
+            group = now
+            lines += ["", f"{group}:"] if group else []
+        lines += [f"  {input_line(found)}"]
+        for text in (in_language(found["form"].get("title", "")), in_language(found["form"].get("help", "")) or found["description"]):
+            lines += [f"      {text}"] if text else []
+    return "\n".join(output.plain(line) for line in lines).lstrip("\n")
+
+
+def input_line(found: dict[str, Any]) -> str:
+    form = found["form"]
+    kind = str(form.get("type", "text"))
+    flag = "--input" if kind in ("dataset", "file") else "-p"
+    parts = [f"{flag} {found['name']}={'PATH' if flag == '--input' else kind.upper()}"]
+    if form.get("unit"):
+        parts.append(f"in {form['unit']}")
+    if form.get("range"):
+        low, high = form["range"]
+        parts.append(f"from {low} to {high}" if None not in (low, high) else f"at least {low}" if high is None else f"at most {high}")
+    if choices := form.get("choices") or found["enum"]:
+        parts.append("one of " + ", ".join(map(str, choices)))
+    default = found["value"] if found["value"] is not None else found["default"]
+    parts.append("required" if found["required"] else f"now {default}")
+    return ", ".join(parts)
+
+
+def in_language(text: Any) -> str:
+    """A form's text, in the language the terminal's locale asks for where it has it."""
+    import os
+
+    if not isinstance(text, dict):
+        return str(text)
+    wanted = (os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or "en")[:2]
+    return str(text.get(wanted) or text.get("en") or next(iter(text.values()), ""))
 
 
 RUN_COLUMNS: list[tuple[str, Any]] = [

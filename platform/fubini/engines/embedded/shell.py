@@ -15,6 +15,7 @@ from fubini.engines import embedded
 from fubini.engines.embedded.rehearsal import rehearse, rehearse_on
 from fubini.engines.embedded.resubmit import renamed
 from fubini.engines.embedded.supported import SUPPORTED
+from fubini.manifests.annotations import Claims
 from fubini.manifests.check import check_manifest
 from fubini.manifests.findings import Report
 from fubini.manifests.graphs import MAX_ITEMS
@@ -51,6 +52,7 @@ class EmbeddedShell:
         values_later: bool = False,
         rules: ImportRules = NO_RULES,
         secrets: Mapping[str, frozenset[str]] | None = None,
+        claims: Claims | None = None,
         max_items: int = MAX_ITEMS,
     ) -> Report:
         return check_manifest(
@@ -61,6 +63,7 @@ class EmbeddedShell:
             values_later=values_later,
             rules=rules,
             secrets=secrets,
+            claims=claims,
             max_items=max_items,
         )
 

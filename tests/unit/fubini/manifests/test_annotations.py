@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pytest
 
 from fubini.manifests.annotations import KNOWN
@@ -72,6 +74,7 @@ def form(text: str, value: str = "5") -> str:
         "{type: number, unit: eV, range: [0, 10], help: Energy}",
         "{choices: [5, 6]}",
         "{range: [null, 9]}",
+        "{type: integer, group: {en: Size, zh: 尺寸}}",
         "{type: integer, title: {en: Size, zh: 大小}, help: {en: How many, zh: 多少}}",
     ],
 )
@@ -103,12 +106,30 @@ def test_a_bad_form_is_refused(text: str) -> None:
         ("{type: boolean}", "yes", False),
         ("{choices: [a, b]}", "c", False),
         ("{choices: [1, true]}", "true", True),
+        ("{type: date}", "2027-01-31", True),
+        ("{type: date}", "31.1.2027", False),
+        ("{type: json}", '{"a": [1]}', True),
+        ("{type: json}", "{a: 1}", False),
+        ("{type: list}", '{"a": 1}', False),
     ],
 )
 def test_a_value_is_held_to_the_form(text: str, value: str, good: bool) -> None:
     want = [] if good else [("parameter-value", "spec.arguments.parameters[0].value")]
     assert errors(form(text, value)) == want
     assert errors(form(text, "5"), parameters={"size": value}) == want or not check(form(text, "5")).ok
+
+
+@pytest.mark.parametrize("kind", ["dataset", "file"])
+def test_a_dataset_parameter_must_name_one_of_the_project_when_a_run_starts(kind: str) -> None:
+    def claims(names: Collection[str]) -> set[str]:
+        return {name for name in names if name == "methanol-v1"}
+
+    text = form(f"{{type: {kind}}}", "methanol-v1")
+    want = [("parameter-dataset", "spec.arguments.parameters[0].value")]
+    assert errors(text, parameters={}, claims=claims) == []
+    assert errors(text, parameters={"size": "methanol-v2"}, claims=claims) == want
+    assert errors(text, parameters={"size": "methanol-v2"}) == []  # without a project nobody knows
+    assert warnings(form(f"{{type: {kind}}}", "ethanol"), claims=claims) == want
 
 
 def test_a_form_for_nobody_and_a_form_in_the_wrong_place_are_warnings() -> None:

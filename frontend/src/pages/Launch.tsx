@@ -9,10 +9,12 @@ import { idempotencyKey, type Schemas } from "@/api/client";
 import { useProject } from "@/app/project";
 import { Entry, ErrorNote } from "@/components/ErrorNote";
 import { Card, Page } from "@/components/parts";
+import { Sketch } from "@/features/graph/Sketch";
 import { dropDraft, EMPTY, loadDraft, saveDraft, type Draft } from "@/features/launch/draft";
 import { grouped, ParameterField, type Parameter } from "@/features/launch/ParameterField";
 import { QuoteView, type Choice } from "@/features/launch/Quote";
 import { microsOf, plain } from "@/lib/format";
+import { useGallery } from "@/queries/gallery";
 import { useDatasets, useLint, usePipelines, useQuote, useRun, useRunManifest, useSubmit, type QuoteAsk } from "@/queries";
 
 const Editor = lazy(async () => ({ default: (await import("@/features/launch/Editor")).Editor }));
@@ -39,7 +41,7 @@ spec:
 `;
 
 export function Launch() {
-  const { t, i18n } = useTranslation();
+  const { t, i18n } = useTranslation(["base", "launch"]);
   const project = useProject();
   const navigate = useNavigate();
   const [params] = useSearchParams();
@@ -78,6 +80,8 @@ export function Launch() {
   const choices = OBJECTIVES.flatMap((objective): Choice[] => (byName[objective].data ? [{ objective, quote: byName[objective].data }] : []));
   const quote = draft.objective === "" ? plainQuote : byName[draft.objective as Choice["objective"]];
 
+  const gallery = useGallery(project, !own);
+  const sketch = (own ? lint.data?.sketch.nodes : gallery.data?.pipelines.find((g) => g.pipeline.name === pipeline?.name)?.sketch.nodes) ?? [];
   const submit = useSubmit();
   const key = useRef(idempotencyKey());
   const maxCost = draft.maxCost.trim() === "" ? null : microsOf(draft.maxCost);
@@ -159,6 +163,11 @@ export function Launch() {
           </Card>
         </Stack>
         <Stack>
+          {sketch.length > 0 && (
+            <Card title={t("launch:preview")}>
+              <Sketch nodes={sketch} height={200} />
+            </Card>
+          )}
           <Card title={t("launch.quote")} aside={quote.isFetching ? <Loader size="xs" aria-label={t("app.loading")} /> : undefined}>
             {quote.isError ? (
               <ErrorNote error={quote.error} />

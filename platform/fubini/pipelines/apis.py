@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from fubini.common.errors import NotFound
 from fubini.manifests.findings import finding_json
 from fubini.manifests.graphs import MAX_ITEMS
+from fubini.manifests.sketch import sketch_of
 from fubini.pipelines import selectors, services
 from fubini.pipelines import serializers as shape
 from fubini.pipelines.checking import manifest_report, parameter_json
@@ -134,6 +135,7 @@ class LintViews(ApiViews):
                 "findings": [finding_json(f) for f in report.findings],
                 "truncated": report.truncated,
                 "parameters": [parameter_json(p) for p in report.parameters],
+                "sketch": sketch_of(document),
             }
         )
 

@@ -151,6 +151,22 @@ class LintAsk(BodySerializer):
     parameters = ParameterValues(required=False, help_text="Check a submit with these values, not only the text.")
 
 
+class SketchNodeOut(ReplySerializer):
+    """One box of a picture of a manifest that has not run."""
+
+    id = serializers.CharField()
+    name = serializers.CharField()
+    template = serializers.CharField()
+    parents = serializers.ListField(child=serializers.CharField(), help_text="Boxes it comes after.")
+    loop = serializers.BooleanField(help_text="It stands for any number of equal ones.")
+    conditional = serializers.BooleanField(help_text="It may be skipped.")
+
+
+class SketchOut(ReplySerializer):
+    nodes = SketchNodeOut(many=True, help_text="Parents first.")
+    truncated = serializers.BooleanField(help_text="There is more than is drawn.")
+
+
 class LintOut(ReplySerializer):
     ok = serializers.BooleanField(help_text="No errors; there may be warnings.")
     kind = serializers.CharField()
@@ -158,3 +174,4 @@ class LintOut(ReplySerializer):
     findings = FindingOut(many=True)
     truncated = serializers.BooleanField(help_text="There are more findings than are shown.")
     parameters = ParameterOut(many=True)
+    sketch = SketchOut(help_text="Its steps and what comes after what, as far as they can be known before it runs.")

@@ -1336,6 +1336,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{ref}/gallery": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A project's pipelines with pictures and what they took and cost
+         * @description A project's pipelines with pictures and what they took and cost.
+         */
+        get: operations["projects_gallery_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{ref}/import-rules": {
         parameters: {
             query?: never;
@@ -3844,6 +3864,11 @@ export interface components {
             basis: components["schemas"]["BasisOut"];
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        GalleryOut: {
+            /** @description By name, at most 60; `/pipelines` pages through all. */
+            pipelines: components["schemas"]["ShowcaseOut"][];
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         GapOut: {
             offset: number;
             skipped_bytes: number;
@@ -4014,6 +4039,8 @@ export interface components {
             /** @description There are more findings than are shown. */
             truncated: boolean;
             parameters: components["schemas"]["ParameterOut"][];
+            /** @description Its steps and what comes after what, as far as they can be known before it runs. */
+            sketch: components["schemas"]["SketchOut"];
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         LockDetail: {
@@ -5667,6 +5694,19 @@ export interface components {
             phase: "Succeeded" | "Failed" | "Error" | "";
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        ShowcaseOut: {
+            pipeline: components["schemas"]["PipelineOut"];
+            sketch: components["schemas"]["SketchOut"];
+            /** @description Runs by state. */
+            runs: {
+                [key: string]: number;
+            };
+            /** @description Successful runs the figures stand on. */
+            seen: number;
+            time_ms: components["schemas"]["SpanOut"] | null;
+            cost_micros: components["schemas"]["SpanOut"] | null;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         SideOut: {
             attempts: number;
             failed: number;
@@ -5710,6 +5750,31 @@ export interface components {
         /** @description A request body. `read` is how views use it. */
         SizeSetRequest: {
             size: number;
+        };
+        /** @description One box of a picture of a manifest that has not run. */
+        SketchNodeOut: {
+            id: string;
+            name: string;
+            template: string;
+            /** @description Boxes it comes after. */
+            parents: string[];
+            /** @description It stands for any number of equal ones. */
+            loop: boolean;
+            /** @description It may be skipped. */
+            conditional: boolean;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        SketchOut: {
+            /** @description Parents first. */
+            nodes: components["schemas"]["SketchNodeOut"][];
+            /** @description There is more than is drawn. */
+            truncated: boolean;
+        };
+        /** @description The middle half of what was seen. */
+        SpanOut: {
+            low: number;
+            middle: number;
+            high: number;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         SpendDayOut: {
@@ -8865,6 +8930,32 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_gallery_retrieve: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GalleryOut"];
+                };
             };
             "4XX": components["responses"]["Problem"];
             "5XX": components["responses"]["Problem"];

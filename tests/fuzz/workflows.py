@@ -9,6 +9,7 @@ A failure names the workload: ``Workload(NUMBER)`` makes it again. `seed` is the
 from __future__ import annotations
 
 import sys
+import traceback
 from typing import Any
 
 from fubini.engines import embedded
@@ -55,7 +56,8 @@ def _end(world: World) -> str:
     try:
         check(world)
     except AssertionError as error:
-        return str(error).splitlines()[0]
+        line = traceback.extract_tb(error.__traceback__)[-1].line
+        return f"{str(error).partition(chr(10))[0]} ({line})"
     return ""
 
 

@@ -276,7 +276,7 @@ class DagFrame(Frame):
             parents = [group] if group is not None else self.edges(name)
             call = self.call(holder, name, parents)
             before = len(state.work)
-            node, failed = self.start_one(holder, call)
+            node, failed, told = self.start_one(holder, call)
             if node is None:
                 state.waiting[id(self)] = self
                 return
@@ -289,7 +289,8 @@ class DagFrame(Frame):
             if node.fulfilled and (node.type is NodeType.SKIPPED or node.phase in FAILED):
                 if failed and group is not None:
                     self.bar(group)
-                self.one_ended(name, node)
+                if not told:
+                    self.one_ended(name, node)
             if group is not None and task.pending and len(state.work) > before:
                 state.work.insert(before, lambda: self.proceed(name))
                 return
@@ -309,25 +310,26 @@ class DagFrame(Frame):
         group.barred = True
         self.state.touch(group)
 
-    def start_one(self, holder: Mapping[str, Any], call: Call) -> tuple[Node | None, bool]:
-        """One node of a task, None when a limit holds it back; and whether it could not be executed."""
+    def start_one(self, holder: Mapping[str, Any], call: Call) -> tuple[Node | None, bool, bool]:
+        """One node of a task, None when a limit holds it back; whether it could not be executed; whether `ended` follows."""
         try:
             if not govaluate.should_execute(holder.get("when") or ""):
                 message = f"when '{holder['when']}' evaluated false"
-                return skipped_node(self.state, call, NodePhase.SKIPPED, message), False
+                return skipped_node(self.state, call, NodePhase.SKIPPED, message), False, False
         except LanguageError as error:
-            return skipped_node(self.state, call, NodePhase.ERROR, error.message), False
+            return skipped_node(self.state, call, NodePhase.ERROR, error.message), False, False
         outcome = launch(self.state, call)
         if isinstance(outcome, Waiting):
-            return None, False
+            return None, False, False
         if isinstance(outcome, Failed):
             if not outcome.deep:
                 message = f"task '{call.name}' errored: {outcome.message}"
                 self.state.mark(outcome.node, NodePhase.ERROR, message, tell=False)
                 if outcome.node.type is NodeType.SKIPPED:
                     self.state.late.append(lambda: self.reword(outcome))
-            return outcome.node, True
-        return outcome, outcome.fulfilled and outcome.failed
+            return outcome.node, True, False
+        at_once = outcome.fulfilled and outcome.failed
+        return outcome, at_once, at_once
 
     def reword(self, failure: Failed) -> None:
         """Every later pass over a task that could not start shows the bare reason."""
@@ -729,9 +731,30 @@ class DagFrame(Frame):
         elif task.pending:
             self.state.waiting[id(self)] = self
 
+    def catch_up_hooks(self, name: str) -> None:
+        """Start what has come due of the hooks of a task under way; a daemon's dependents wait for them."""
+        task = self.tasks[name]
+        node = task.node
+        if node is None or node.over or node.id in self.state.gates or not self.plan.tasks[name].get("hooks"):
+            return
+        before = self._hooks_open(node)
+        if self.run_hooks(name, node) or before or not task.settled:
+            return
+        self.running_count += 1
+        others = [self.tasks[other] for other in self.plan.dependents[name] if other in self.tasks]
+        if not any(other.node for other in others):
+            task.settled = False
+            for other in others:
+                other.waits += 1
+                if other.held:
+                    other.held = False
+                    self.running_count -= 1
+
     def catch_up(self) -> None:
         if self.over or self.node.fulfilled:
             return
+        for name in self.plan.order:
+            self.catch_up_hooks(name)
         for name in self.plan.order:
             task = self.tasks[name]
             node = task.node

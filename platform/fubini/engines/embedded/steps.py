@@ -55,6 +55,7 @@ class StepsFrame(Frame):
         self.open = 0
         self.over = False
         self.watch_failures()
+        self.unseen: list[tuple[Node, Mapping[str, Any]]] = []  # read back: steps whose hooks may have come due
         self.hook_failed = False  # a hook of the group cannot be evaluated: it ends as Error once its steps have ended
 
     # --- groups --------------------------------------------------------------------------------------------------
@@ -452,6 +453,7 @@ class StepsFrame(Frame):
             hooked = child.type is not NodeType.SKIPPED and bool(step.get("hooks") or step.get("onExit"))
             if hooked:
                 frames.restore_hooks(self, child)
+                self.unseen.append((child, step))
             if not child.fulfilled or (hooked and not frames.hooks_settled(self, child, step)):
                 self.open += 1
                 if hooked:
@@ -487,6 +489,11 @@ class StepsFrame(Frame):
             self.over = True
             self.state.mark(self.node, NodePhase.FAILED, self.group.message)
             return
+        for node, step in self.unseen:
+            if not node.over and node.id not in self.state.gates and not self.run_hooks(node, step):
+                self.open += node.id not in self.hook_holders  # a daemon that served before anybody saw it
+                self.hook_holders[node.id] = step
+        self.unseen.clear()
         for node in [child for child in self.group.children if child.id in self.hook_holders and child.fulfilled]:
             self.settle(node)
         if not self.over:

@@ -1,0 +1,177 @@
+"""What random workflows once showed of restarts, pauses and retries, each as the smallest run that shows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fubini.runs.engine import LeafDone, LeafRunning, NodePhase, Signal, SignalKind
+from tests.conformance.driver import tree_of
+from tests.support.engine_memory import difference, memory
+from tests.unit.fubini.engines.embedded.support import Platform, context, done, failed, leaf, workflow
+
+MUTEX = {"mutexes": [{"name": "m"}]}
+CACHE = {"key": "k", "maxAge": "1h", "cache": {"configMap": {"name": "c"}}}
+RESTARTS = pytest.mark.parametrize("restart", [False, True])
+
+
+def signal(platform: Platform, kind: SignalKind) -> None:
+    platform.now += 1
+    platform.feed(Signal(platform.now, kind))
+
+
+def unchanged_by_a_restart(platform: Platform) -> bool:
+    before = memory(platform.state)
+    platform.reload()
+    return difference(before, memory(platform.state)) == ""
+
+
+def test_of_several_that_ask_the_first_is_let_in_whoever_is_restarted_between() -> None:
+    group = [{"name": name, "template": "locked"} for name in "abc"]
+    manifest = workflow([{"name": "main", "parallelism": 2, "steps": [group]}, leaf("locked", synchronization=MUTEX)])
+    plain, restarted = Platform(manifest).run(), Platform(manifest, restart_midway=True).run()
+    assert [step.nodes for step in restarted.steps] == [step.nodes for step in plain.steps]
+    assert [task.node_id for task in restarted.opened] == [task.node_id for task in plain.opened]
+
+
+def test_a_step_that_asks_says_nothing_but_its_question_before_the_answer() -> None:
+    main = {"name": "main", "steps": [[{"name": "a", "template": "locked"}]]}
+    platform = Platform(workflow([main, leaf("locked", synchronization=MUTEX)])).start()
+    asking, answered = platform.steps[:2]
+    assert not asking.settled and asking.nodes == () and asking.run is None and len(asking.commands) == 1
+    assert answered.settled and {node.name for node in answered.nodes} == {"wf", "wf[0]", "wf[0].a"}
+
+
+@RESTARTS
+def test_nodes_that_come_back_after_a_retry_stand_last_among_those_beside_them(restart: bool) -> None:
+    tasks = [{"name": name, "template": "work"} for name in "ab"]
+    main = {"name": "main", "retryStrategy": {"limit": 0}, "dag": {"tasks": tasks}}
+    codes = {"wf(0).a": [failed(), done()], "wf(0).b": [done()]}
+    platform = Platform(
+        workflow([main, leaf("work")]), lambda name: codes.get(name, [done()])[0], restart=restart
+    ).run()
+    assert platform.state.phase is NodePhase.FAILED
+    codes["wf(0).a"].pop(0)
+    signal(platform, SignalKind.RETRY)
+    assert unchanged_by_a_restart(platform)
+    platform.go_on()
+    assert platform.state.phase is NodePhase.SUCCEEDED
+    assert [child.name for child in platform.state.find("wf(0)").children] == ["wf(0).b", "wf(0).a"]
+
+
+@RESTARTS
+def test_an_attempt_before_the_last_stays_as_a_retry_left_it(restart: bool) -> None:
+    main = {"name": "main", "retryStrategy": {"limit": 1}, "dag": {"tasks": [{"name": "a", "template": "work"}]}}
+    codes = [failed(), failed(), done()]
+    platform = Platform(workflow([main, leaf("work")]), lambda _: codes.pop(0), restart=restart).run()
+    signal(platform, SignalKind.RETRY)
+    platform.go_on()
+    phases = platform.phases()
+    assert (phases["wf"], phases["wf(0)"], phases["wf(1)"]) == ("Succeeded", "Running", "Succeeded")
+    assert "wf(0).a" not in phases and codes == []
+
+
+@RESTARTS
+def test_a_group_whose_results_cannot_be_read_errs_again_after_a_retry(restart: bool) -> None:
+    script = {"name": "say", "script": {"image": "i", "command": ["sh"], "source": "say"}}
+    loop = {"name": "a", "template": "say", "withItems": [1, 2]}
+    later = {"name": "b", "template": "say"}
+    main = {"name": "main", "steps": [[loop], [later]]}
+    platform = Platform(workflow([main, script]), lambda _: done("no json"), restart=restart).run()
+    first = platform.messages()["wf"]
+    assert platform.state.phase is NodePhase.ERROR and "invalid character" in first
+    signal(platform, SignalKind.RETRY)
+    platform.go_on()
+    assert platform.phases()["wf"] == "Error" and platform.messages()["wf"] == first
+    assert "wf[1]" not in platform.phases()
+
+
+@RESTARTS
+def test_an_output_for_all_keeps_its_value_where_a_later_step_has_none(restart: bool) -> None:
+    output = {"name": "o", "globalName": "g", "valueFrom": {"path": "/o"}}
+    show = {"name": "show", "container": {"image": "i", "command": ["{{workflow.outputs.parameters.g}}"]}}
+    groups = [[{"name": n, "template": "emit", "continueOn": {"failed": True}}] for n in "ab"]
+    main = {"name": "main", "steps": [*groups, [{"name": "c", "template": "show"}]]}
+    platform = Platform(
+        workflow([main, leaf("emit", outputs={"parameters": [output]}), show]),
+        lambda name: done(o="first") if name.endswith(".a") else failed() if name.endswith(".b") else done(),
+        restart=restart,
+    ).run()
+    assert platform.specs()["show"].argv == ("first",)
+
+
+@RESTARTS
+def test_a_composite_that_its_run_s_deadline_ended_does_not_end_again(restart: bool) -> None:
+    inner = {"name": "inner", "memoize": CACHE, "steps": [[{"name": "x", "template": "work"}]]}
+    main = {"name": "main", "steps": [[{"name": "a", "template": "inner"}]]}
+    manifest = workflow([main, inner, leaf("work")], activeDeadlineSeconds=5)
+    platform = Platform(manifest, restart=restart).start()
+    platform.queue.clear()
+    platform.go_on()
+    assert platform.phases()["wf[0].a"] == "Failed"
+    assert platform.messages()["wf[0].a"] == "Step exceeded its deadline"
+
+
+@RESTARTS
+def test_an_item_that_fails_as_it_starts_is_counted_off_once(restart: bool) -> None:
+    loop = {"name": "l", "template": "work", "withItems": [1, 2, 3]}
+    main = {"name": "main", "parallelism": 2, "dag": {"tasks": [loop], "failFast": False}}
+    platform = Platform(workflow([main, leaf("work")], activeDeadlineSeconds=3), restart=restart).start()
+    platform.timers.clear()  # the deadline passes, and nobody has said so yet
+    platform.now += 5000
+    platform.finish_one()
+    assert platform.phases()["wf.l(2:3)"] == "Failed"
+    assert platform.phases()["wf.l"] == "Running" and platform.phases()["wf.l(1:2)"] == "Pending"
+    assert unchanged_by_a_restart(platform)
+
+
+@RESTARTS
+def test_a_leaf_with_its_lock_that_a_limit_holds_back_starts_once_there_is_room(restart: bool) -> None:
+    group = [{"name": "a", "template": "work"}, {"name": "b", "template": "locked"}]
+    library = ({"kind": "ConfigMap", "metadata": {"name": "sizes"}, "data": {"one": "1"}},)
+    manifest = workflow([{"name": "main", "steps": [group]}, leaf("work"), leaf("locked", synchronization=MUTEX)], parallelism=1)
+    platform = Platform(manifest, run=context(library=library), restart=restart).run()
+    assert platform.state.phase is NodePhase.SUCCEEDED and platform.most_open == 1
+
+
+@pytest.mark.parametrize("kind", ["steps", "dag"])
+@pytest.mark.parametrize("daemon", [False, True])
+@RESTARTS
+def test_a_hook_that_came_due_while_the_run_was_suspended_starts_when_it_goes_on(
+    kind: str, daemon: bool, restart: bool
+) -> None:
+    word = "steps" if kind == "steps" else "tasks"
+    hook = {"template": "note", "expression": f"{word}.a.status == 'Running'"}
+    first: dict[str, Any] = {"name": "a", "template": "first", "hooks": {"up": hook}}
+    later = {"name": "b", "template": "note"}
+    body = [[first], [later]] if kind == "steps" else {"tasks": [first, {**later, "depends": "a"}]}
+    platform = Platform(
+        workflow([{"name": "main", kind: body}, leaf("first", daemon=daemon), leaf("note")]), restart=restart
+    ).start()
+    task = platform.queue.pop(0)
+    signal(platform, SignalKind.SUSPEND)
+    platform.now += 1
+    platform.feed(LeafRunning(platform.now, task.node_id, task.generation, address="127.0.0.1"))
+    signal(platform, SignalKind.RESUME)
+    name = "wf[0].a" if kind == "steps" else "wf.a"
+    assert platform.phases()[f"{name}.hooks.up"] == "Pending"
+    assert all(not other.endswith(".b") for other in platform.phases()), "what follows waits for the hook"
+    assert unchanged_by_a_restart(platform)
+    if not daemon:
+        platform.feed(LeafDone(platform.now, task.node_id, task.generation, done()))
+    platform.go_on()
+    assert platform.state.phase is NodePhase.SUCCEEDED
+    assert sum(other.endswith(".b") for other in platform.phases()) == 1
+
+
+def test_a_restart_while_a_run_is_suspended_gives_the_same_tree() -> None:
+    main = {"name": "main", "dag": {"tasks": [{"name": "l", "template": "work", "withItems": [1, 2]}]}}
+    trees = []
+    for restart in (False, True):
+        platform = Platform(workflow([main, leaf("work")]), restart=restart).start()
+        signal(platform, SignalKind.SUSPEND)
+        platform.finish_one()
+        signal(platform, SignalKind.RESUME)
+        trees.append(tree_of(platform.go_on().state))
+    assert trees[0] == trees[1]

@@ -9,8 +9,9 @@ from fubini.accounts.models import Token
 from fubini.common import clock
 from fubini.common.ids import new_id
 from fubini.crons.models import Cron
-from fubini.datasets.models import Artifact, Blob, Dataset, DatasetVersion
+from fubini.datasets.models import Artifact, Blob, Dataset, DatasetVersion, Upload
 from fubini.pipelines.models import ConfigMap, Pipeline, PipelineVersion
+from fubini.projects.models import SavedFilter
 from fubini.runs.models import JobCounter, Lock, LockClaim, MemoEntry, RunNode
 from fubini.secrets.services import secret_set
 from fubini.sites.models import JoinToken
@@ -28,6 +29,9 @@ MANIFEST = (
 NO_PROJECT = frozenset({"users", "tokens", "audit", "pause", "me", "login", "logout", "status", "secrets"})
 # Queries and bodies without which a request would be refused for its form, or could not name the project.
 QUERIES = {"content": "path=a.txt", "blobs": "project={project}", "events": "project={project}&wait=0"}
+PATH_QUERIES = {"projects/{ref}/runs/compare": "a={run}&b={run}"}
+# Parameters whose name means something else at one address: address -> parameter -> name of the value.
+OTHER_NAMES = {"projects/{ref}/filters/{id}": {"id": "filter"}}
 BODIES: dict[str, dict[str, Any]] = {
     "POST runs": {"project": "{project}", "manifest": MANIFEST},
     "POST datasets": {"project": "{project}", "name": "stolen"},
@@ -38,7 +42,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST blobs/missing": {"project": "{project}", "digests": []},
     "POST blobs/grants": {"project": "{project}"},
 }
-LISTS = frozenset({"runs", "datasets", "pipelines", "crons", "pools", "events"})
+LISTS = frozenset({"runs", "datasets", "pipelines", "crons", "pools", "events", "uploads"})
 
 
 @dataclass
@@ -74,6 +78,13 @@ def make_twin() -> Twin:
     )  # fmt: skip
     dataset = Dataset.objects.create(project=project, name="data")
     DatasetVersion.objects.create(dataset=dataset, number=1, digest=DIGEST, entries=[entry], files=1, size_bytes=1)
+    upload = Upload.objects.create(
+        project_id=project.pk,
+        digest=DIGEST,
+        size_bytes=1,
+        touched_at_ms=clock.now_ms(),
+        created_by=f"user:{house.users['owner'].username}",
+    )
     pipeline = Pipeline.objects.create(project=project, name="pipe")
     PipelineVersion.objects.create(pipeline=pipeline, number=1, kind="Workflow", text=MANIFEST, digest=DIGEST)
     cron = Cron.objects.create(
@@ -88,6 +99,9 @@ def make_twin() -> Twin:
     MemoEntry.objects.create(
         project=project, cache="thing", key="k", run_id=run.pk, node_id="n1", created_at_ms=0, hit_at_ms=0
     )
+    saved = SavedFilter.objects.create(
+        project=project, owner=f"user:{house.users['owner'].username}", page="runs", name="mine", updated_at_ms=0
+    )
     names = {
         "projects": {
             "ref": project.slug,
@@ -95,15 +109,19 @@ def make_twin() -> Twin:
             "id": token.pk,
             **dict.fromkeys(("name", "key", "cache"), "thing"),
             "lock": lock.pk,
+            "month": "2026-01",
+            "run": run.pk,
+            "filter": str(saved.pk),
         },
         "datasets": {"id": dataset.pk, "number": "1"},
+        "uploads": {"id": upload.pk},
         "pipelines": {"id": pipeline.pk, "number": "1"},
         "crons": {"id": cron.pk},
         "blobs": {"digest": DIGEST},
         "runs": {"id": run.pk, "node": "n1"},
         "tasks": {"id": task.pk},
         "artifacts": {"run": run.pk, "node": "n1", "generation": "0", "name": "out", "path": "a.txt"},
-        "sites": {"ref": place.site.name, "id": join.pk},
+        "sites": {"ref": place.site.name, "id": join.pk, "name": place.group.name},
         "agents": {"id": place.agent.pk},
         "pools": {"id": place.pool.pk},
     }
@@ -152,11 +170,15 @@ def _call(twin: Twin, route: Route, method: str, ref: str, key: str, named: bool
     values = {**twin.names.get(route.words[0], {})}
     if route.words[0] == "projects":
         values["ref"] = ref
+    values |= {name: values[other] for name, other in OTHER_NAMES.get("/".join(route.words), {}).items()}
     absent = {name: "f" * 32 if name in {"ref", "id", "run", "username", "lock"} else v for name, v in values.items()}
+    if "filter" in values and "/filters/" in route.path:
+        absent["id"] = "999999"  # a number by its form
     if route.words[0] == "blobs":
         absent = values  # the digest is of the bytes; the project is what is not there
     default = "" if named else "project={project}"
     query = QUERIES.get(route.words[0], QUERIES["content"] if route.words[-1] == "content" else default)
+    query = PATH_QUERIES.get("/".join(route.words), query).replace("{run}", values.get("run", ""))
     if not named and method != "GET":
         query = ""
     body = BODIES.get(key, {} if method in {"POST", "PATCH", "PUT"} else None)

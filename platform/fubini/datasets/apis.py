@@ -109,7 +109,7 @@ class VersionViews(ApiViews):
         """A dataset with a pinned version cannot be deleted. Members pin; unpinning takes who may delete."""
         dataset = dataset_visible(self.principal, id)
         version = _version(dataset, number)
-        pinned = self.body["pinned"]
+        pinned = self.body.get("pinned", bool(version.pinned_by))
         authorize(self.principal, "dataset.write" if pinned else "dataset.delete", dataset.project)
         return self.reply(services.version_pin(version=version, actor=self.principal.actor, pinned=pinned))
 

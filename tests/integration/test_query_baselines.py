@@ -1,0 +1,179 @@
+"""How many SQL queries every GET route takes, held to a checked-in file, and no more of them when there is more to show.
+
+The routes come from the URL conf: one that is not in the file fails. Lists and pages' aggregates stay under ten. After a
+change that is meant, write the file anew: `UPDATE_BASELINES=1 pytest tests/integration/test_query_baselines.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import resolve
+
+from fubini.audit.services import audit_append
+from fubini.common.ids import new_id
+from fubini.crons.models import CronTick
+from fubini.datasets.models import Transfer
+from fubini.pipelines.models import Pipeline, PipelineVersion
+from fubini.projects.models import Membership, SavedFilter
+from fubini.runs.models import MemoEntry, Run, RunSignal
+from tests.support.multiplied import multiply
+from tests.support.rest import Api, api_of, make_admin
+from tests.support.routes import Route, routes
+from tests.support.rows import make_attempt, make_place, make_project, make_run, make_task, make_user
+from tests.support.streams import streams_here
+from tests.support.twins import MANIFEST, Twin, calls_on, make_twin
+
+BASELINES = Path(__file__).parents[1] / "golden" / "queries.json"
+UNDER = 10
+# Asked of the home page, of a run's reasons and of the whole installation at once, and of a poll with its sign-in checks;
+# (of two runs: a comparison; of all sites at once: the places); their number does not grow either.
+MORE = {
+    "projects/{ref}/overview": 19,
+    "runs/{id}/why": 13,
+    "status": 10,
+    "events": 13,
+    "projects/{ref}/places": 11,
+    "projects/{ref}/runs/compare": 18,
+}
+UNGROWING = frozenset({"/api/v1/runs/{id}/summary"})  # a row for each template and phase, however many nodes
+# The doors of agents and of the machine's own checks are no pages.
+NOT_PAGES = ("/agent/", "/healthz", "/readyz", "/api/schema", "/api/docs", "/api/v1/artifacts/", "/api/v1/objects")
+# Routes that no row of the project lies behind, and what names them.
+PLAIN = frozenset({"users", "tokens", "audit", "pause", "me", "status", "secrets", "login"})
+
+
+@pytest.fixture(autouse=True)
+def _on_one_connection() -> Iterator[None]:
+    with streams_here():
+        yield
+
+
+def addresses(twin: Twin) -> dict[str, str]:
+    """A URL for every GET route of the API, by the route's path."""
+    found: dict[str, str] = {}
+    for route in routes():
+        if "GET" not in route.methods or route.path.startswith(NOT_PAGES):
+            continue
+        if route.words[0] in PLAIN:
+            values = {"id": "none", "name": "none", "username": twin.house.users["viewer"].username}
+            found[route.path] = route.path.format_map(values)
+            continue
+        calls = [c for c in calls_on(twin, [Route(route.path, ("GET",))]) if c.method == "GET"]
+        found[route.path] = calls[0].url if calls else route.path
+    whole = {path: url + ("&" if "?" in url else "?") + "page_size=200" for path, url in found.items() if is_list(url)}
+    return {**found, **whole}
+
+
+def more_of_what_copies_cannot_be(twin: Twin, times: int) -> None:
+    """Rows that need rows of their own beside them, or that the twin has none of."""
+    project, names = twin.house.project, twin.names
+    run = Run.objects.get(pk=names["runs"]["id"])
+    for n in range(times):
+        user, place = make_user(), make_place(f"site-{new_id()[-8:]}")
+        Membership.objects.create(project=project, user=user, role="viewer")
+        place.pool.projects.add(project)
+        make_project(owner=twin.house.users["owner"])
+        audit_append(actor="test", action="test.done", target="t", project_id=project.pk)
+        RunSignal.objects.create(run=run, kind="suspend", actor="test", at_ms=n)
+        make_attempt(make_task(make_run(project), "n1"), place)
+        CronTick.objects.create(cron_id=names["crons"]["id"], at_ms=n + times * 1000, decided_at_ms=0, state="skipped")
+        Transfer.objects.create(
+            project_id=project.pk,
+            run_id=run.pk,
+            attempt_id="a",
+            site_id=place.site.pk,
+            direction="in",
+            size_bytes=1,
+            planned_at_ms=0,
+        )
+        MemoEntry.objects.create(
+            project=project,
+            cache=f"c{new_id()[-8:]}",
+            key="k",
+            run_id=run.pk,
+            node_id="n1",
+            created_at_ms=0,
+            hit_at_ms=0,
+        )
+        owner = f"user:{twin.house.users['owner'].username}"
+        SavedFilter.objects.create(project=project, owner=owner, page="runs", name=new_id(), updated_at_ms=0)
+        pipeline = Pipeline.objects.create(project=project, name=f"p{new_id()[-8:]}")
+        PipelineVersion.objects.create(pipeline=pipeline, number=1, kind="Workflow", text=MANIFEST, digest="ab" * 32)
+
+
+def is_list(url: str) -> bool:
+    match = resolve(url.partition("?")[0])
+    actions = getattr(match.func, "actions", None) or {}
+    view = getattr(match.func, "cls", None)
+    operation = getattr(getattr(view, actions.get("get", ""), None), "operation", None)
+    return bool(operation and operation.many)
+
+
+def asked(clients: list[Api], url: str) -> tuple[int, int, Any]:
+    """Queries, status and document of one GET, by the first of the clients that may ask."""
+    for client in clients:
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            response = client.call("GET", url)
+            body = b"".join(response.streaming_content) if response.streaming else response.content
+        if response.status_code == 200:
+            break
+    kind = response.headers.get("Content-Type", "")
+    # Savepoints are no questions to the database's rows.
+    count = sum(
+        not q["sql"].startswith(("SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN")) for q in queries.captured_queries
+    )
+    return count, response.status_code, json.loads(body) if "json" in kind and body else None
+
+
+def entries(document: Any) -> int:
+    rows = document.get("results", document) if isinstance(document, dict) else document
+    return len(rows) if isinstance(rows, list) else 0
+
+
+@pytest.mark.django_db
+def test_every_route_takes_the_queries_it_is_known_to_take_however_much_there_is() -> None:
+    twin = make_twin()
+    clients = [twin.house.api["owner"], api_of(make_admin())]
+    urls = addresses(twin)
+    for url in urls.values():  # fills what is remembered for the process's life
+        asked(clients, url)
+    few = {path: asked(clients, url) for path, url in urls.items()}
+    more_of_what_copies_cannot_be(twin, 3)
+    multiply(2)
+    some = {path: asked(clients, url) for path, url in urls.items()}
+    more_of_what_copies_cannot_be(twin, 5)
+    multiply(1)
+    many = {path: asked(clients, url) for path, url in urls.items()}
+
+    found = {path: max(few[path][0], some[path][0], many[path][0]) for path in sorted(urls)}
+    if os.environ.get("UPDATE_BASELINES"):
+        BASELINES.write_text(json.dumps(found, indent=1) + "\n")
+    want = json.loads(BASELINES.read_text())
+    failures = [f"{path}: a new route without a baseline; it takes {found[path]}" for path in found if path not in want]
+    failures += [f"{path}: in the file, but no route any more" for path in want if path not in found]
+    for path, count in found.items():
+        if many[path][0] > some[path][0]:
+            failures.append(f"{path}: {some[path][0]} queries, and {many[path][0]} when there is twice as much")
+        if path in want and count != want[path]:
+            failures.append(f"{path}: {count} queries; {want[path]} are known")
+        allowed = MORE.get(path.removeprefix("/api/v1/"), UNDER - 1)
+        if count > allowed:
+            failures.append(f"{path}: {count} queries; at most {allowed} are asked")
+        if (
+            is_list(urls[path])
+            and path not in UNGROWING
+            and few[path][1] == 200
+            and not entries(many[path][2]) > entries(some[path][2]) > 0
+        ):
+            failures.append(f"{path}: the list did not grow with the rows, so it was not measured")
+    assert not failures, "\n".join(failures)

@@ -35,6 +35,7 @@ FUZZERS: list[tuple[str, str, int, int]] = [
     ("agent_protocol", "tests.fuzz.agent_protocol", 10_000, 200_000),
     ("rest", "tests.fuzz.rest", 2_000, 50_000),
     ("twin", "tests.fuzz.twin", 600, 5_000),
+    ("pages", "tests.fuzz.pages", 2_000, 20_000),
 ]
 
 

@@ -45,7 +45,7 @@ MORE = {
 }
 UNGROWING = frozenset({"/api/v1/runs/{id}/summary"})  # a row for each template and phase, however many nodes
 # The doors of agents and of the machine's own checks are no pages.
-NOT_PAGES = ("/agent/", "/healthz", "/readyz", "/api/schema", "/api/docs", "/api/v1/artifacts/", "/api/v1/objects")
+NOT_PAGES = ("/agent/", "/accounts/", "/healthz", "/readyz", "/api/schema", "/api/docs", "/api/v1/artifacts/", "/api/v1/objects")
 # Routes that no row of the project lies behind, and what names them.
 PLAIN = frozenset({"users", "tokens", "audit", "pause", "me", "status", "secrets", "login"})
 

@@ -1,27 +1,22 @@
 // What is around every page: theme, queries, who is signed in, which project; and the addresses there are.
 
-import { MantineProvider, createTheme } from "@mantine/core";
+import { MantineProvider } from "@mantine/core";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { lazy } from "react";
 import { createBrowserRouter, RouterProvider } from "react-router";
-import { isTransient } from "@/api/problem";
+import { asProblem, isTransient } from "@/api/problem";
 import { PageError } from "@/components/ErrorNote";
 import { Shell } from "./Shell";
-
-const theme = createTheme({
-  primaryColor: "blue",
-  primaryShade: { light: 7, dark: 5 },
-  defaultRadius: "md",
-  fontFamily: "system-ui, -apple-system, 'Segoe UI', 'Noto Sans', 'PingFang SC', 'Microsoft YaHei', sans-serif",
-  fontFamilyMonospace: "ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace",
-});
+import { theme, variables } from "./theme";
 
 const client = new QueryClient({
   defaultOptions: {
     queries: {
       // What passes by itself is asked again, ever more slowly; what is wrong is said at once.
       retry: (count, error) => isTransient(error) && count < 8,
-      retryDelay: (count) => Math.min(15_000, 500 * 2 ** count) * (0.75 + Math.random() / 2),
+      // A server that asks for a pause gets it.
+      retryDelay: (count, error) =>
+        Math.max((asProblem(error).retryAfterS ?? 0) * 1000, Math.min(15_000, 500 * 2 ** count) * (0.75 + Math.random() / 2)),
       refetchOnWindowFocus: true,
       staleTime: 5_000,
     },
@@ -84,7 +79,7 @@ const router = createBrowserRouter([
 
 export function App() {
   return (
-    <MantineProvider theme={theme} defaultColorScheme="auto">
+    <MantineProvider theme={theme} cssVariablesResolver={variables} defaultColorScheme="auto">
       <QueryClientProvider client={client}>
         <RouterProvider router={router} />
       </QueryClientProvider>

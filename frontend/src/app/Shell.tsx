@@ -19,6 +19,7 @@ import { LANGUAGES } from "@/i18n";
 import { useMe, useProjects, useSignOut } from "@/queries";
 import { LiveData, useConnection } from "./LiveData";
 import { keepProject, keptProject, ProjectContext } from "./project";
+import { Trouble } from "./Trouble";
 
 // Not in the entry: who is signed in never needs them.
 const SignIn = lazy(async () => ({ default: (await import("@/pages/SignIn")).SignIn }));
@@ -144,6 +145,7 @@ function Frame({ username, admin }: { username: string; admin: boolean }) {
             <NavLink component="a" href="/api/docs" label="API" leftSection={<IconApi size={18} aria-hidden />} mt="auto" />
           </AppShell.Navbar>
           <AppShell.Main id="content" tabIndex={-1} style={{ outline: "none" }}>
+            <Trouble />
             {projects.isError && <ErrorNote error={projects.error} again={() => void projects.refetch()} />}
             {projects.isSuccess && slugs.length === 0 && !own && (
               <Alert title={t("problem.noProject")}>{t("problem.noProjectNext")}</Alert>

@@ -28,7 +28,7 @@ export function Page({ title, actions, children }: { title: string; actions?: Re
 
 export function Card({ title, aside, children }: { title: string; aside?: ReactNode; children: ReactNode }) {
   return (
-    <Paper withBorder p="md" component="section" aria-label={title}>
+    <Paper withBorder p="md" component="section" aria-label={title} style={{ minWidth: 0, overflowX: "auto" }}>
       <Group justify="space-between" mb="xs">
         <Title order={3} size="h5">
           {title}

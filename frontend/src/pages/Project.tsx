@@ -51,7 +51,7 @@ export function Project() {
                   <Table.Tbody>
                     {data.results.map((row) => (
                       <Table.Tr key={row.run_id}>
-                        <Table.Td><Anchor component={Link} to={`/runs/${row.run_id}/cost`} size="sm">{plain(row.run_id)}</Anchor></Table.Td>
+                        <Table.Td><Anchor component={Link} to={`/runs/${row.run_id}/cost`} size="sm">{plain(row.run_id.slice(-8))}</Anchor></Table.Td>
                         <Table.Td>{money(row.spent_micros)}</Table.Td>
                       </Table.Tr>
                     ))}

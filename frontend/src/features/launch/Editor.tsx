@@ -3,7 +3,7 @@
 import { yaml } from "@codemirror/lang-yaml";
 import { linter, lintGutter, type Diagnostic } from "@codemirror/lint";
 import { useComputedColorScheme } from "@mantine/core";
-import CodeMirror from "@uiw/react-codemirror";
+import CodeMirror, { EditorView } from "@uiw/react-codemirror";
 import { useMemo } from "react";
 import type { Schemas } from "@/api/client";
 import { plain } from "@/lib/format";
@@ -12,6 +12,13 @@ export function Editor({ value, findings, label, onChange }: { value: string; fi
   const scheme = useComputedColorScheme("light");
   const extensions = useMemo(
     () => [
+      EditorView.contentAttributes.of({ "aria-label": label }),
+      // The words of the dark theme are too faint on its own ground.
+      EditorView.theme(
+        scheme === "dark"
+          ? { "&.cm-editor, &.cm-editor .cm-gutters": { background: "#16181c" }, "&.cm-editor .cm-gutters": { color: "#b8b8b8" }, "&.cm-editor .cm-activeLine": { background: "#ffffff0a" } }
+          : { "&.cm-editor .cm-gutters": { color: "#495057" } },
+      ),
       yaml(),
       lintGutter(),
       linter((view): Diagnostic[] =>
@@ -24,7 +31,7 @@ export function Editor({ value, findings, label, onChange }: { value: string; fi
           }),
       ),
     ],
-    [findings],
+    [findings, label, scheme],
   );
   return (
     <CodeMirror
@@ -32,7 +39,6 @@ export function Editor({ value, findings, label, onChange }: { value: string; fi
       height="420px"
       theme={scheme}
       extensions={extensions}
-      aria-label={label}
       onChange={onChange}
       style={{ border: "1px solid var(--mantine-color-default-border)", borderRadius: 8, overflow: "hidden", fontSize: 13 }}
     />

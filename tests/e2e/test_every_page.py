@@ -1,0 +1,191 @@
+"""Every page there is: nothing serious found by axe, no wider than a phone, itself again after a lost network or a 429.
+
+The pages come from the router's own source, so that a new one is visited without a word here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Eyes
+from tests.support.stack import ROOT, Stack
+
+pytestmark = [pytest.mark.needs("browser"), pytest.mark.needs("pages"), pytest.mark.timeout(300)]
+
+AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+TABS = ("steps", "timeline", "artifacts", "cost", "events", "manifest")
+MANIFEST = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {generateName: seen-}
+spec:
+  entrypoint: main
+  arguments: {parameters: [{name: count, value: "2"}]}
+  templates:
+  - name: main
+    steps: [[{name: work, template: work, withSequence: {count: "3"}}]]
+  - name: work
+    script: {image: busybox, command: [sh], source: "echo hello > /tmp/out.txt; echo hello"}
+    outputs: {artifacts: [{name: out, path: /tmp/out.txt}]}
+"""
+LOOKED = """async () => {
+  const found = await axe.run(document, {resultTypes: ["violations"]});
+  return found.violations.filter(v => v.impact === "serious" || v.impact === "critical").map(v =>
+    `${v.id} (${v.impact}): ` + v.nodes.slice(0, 3).map(n => `${n.target} ${n.html.slice(0, 160)} ${(n.any[0]||{}).message||""}`).join(" | "));
+}"""
+
+
+def addresses() -> list[str]:
+    """The router's paths, as they are written."""
+    source = (ROOT / "frontend" / "src" / "app" / "App.tsx").read_text()
+    return [path if path != "*" else "/no-such-page" for path in re.findall(r'path: "([^"]+)"', source)]
+
+
+@pytest.fixture(scope="module")
+def things(live: Stack) -> dict[str, str]:
+    """One of everything an address can name."""
+    post = live.client.post("/api/v1/pipelines", json={"project": live.project, "name": "seen", "manifest": MANIFEST})
+    assert post.status_code in (200, 201), post.text
+    dataset = live.client.post("/api/v1/datasets", json={"project": live.project, "name": "seen"})
+    assert dataset.status_code in (200, 201), dataset.text
+    run = live.submit(MANIFEST)
+    assert live.wait(run, 120)["state"] == "succeeded"
+    return {
+        "runs": run, "pipelines": post.json()["id"], "data": dataset.json()["id"], "pools": live.get("pools")["results"][0]["id"],
+    }  # fmt: skip
+
+
+def visited(things: dict[str, str]) -> list[str]:
+    found: list[str] = []
+    for path in addresses():
+        filled = re.sub(r"/(\w+)/:id", lambda m: f"/{m[1]}/{things.get(m[1], 'none')}", path)
+        found += (
+            [filled.replace(":tab", tab) for tab in TABS] if ":tab" in filled else [re.sub(r":\w+", "none", filled)]
+        )
+    return found
+
+
+def settle(seen: Eyes, path: str) -> None:
+    seen.go(path)
+    seen.page.locator("#content").locator("h2, [role=alert]").first.wait_for()
+    seen.page.wait_for_load_state("networkidle")
+    seen.page.wait_for_timeout(150)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_is_found_by_axe_on_any_page(
+    live: Stack, eyes: Callable[..., Eyes], things: dict[str, str], scheme: str
+) -> None:
+    source = AXE.read_text()
+    seen = eyes(scheme=scheme)
+    found: list[str] = []
+    for path in visited(things):
+        settle(seen, path)
+        seen.page.evaluate(source)  # by the debugger, which the pages' policy does not concern
+        found += [f"{path}: {finding}" for finding in seen.page.evaluate(LOOKED)]
+        seen.look(f"{path.strip('/').replace('/', '-') or 'home'}")
+    seen.errors = [e for e in seen.errors if "404" not in e]
+    assert not found, "\n".join(found)
+
+
+def test_no_page_is_wider_than_a_phone(live: Stack, eyes: Callable[..., Eyes], things: dict[str, str]) -> None:
+    seen = eyes(width=360)
+    found: list[str] = []
+    for path in visited(things):
+        settle(seen, path)
+        wide: Any = seen.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        if wide > 1:
+            found.append(f"{path} is {wide} px wider than the screen")
+        seen.look(f"{path.strip('/').replace('/', '-') or 'home'}")
+    seen.errors = [e for e in seen.errors if "404" not in e]
+    assert not found, "\n".join(found)
+
+
+def test_a_lost_network_is_said_and_over_by_itself(live: Stack, eyes: Callable[..., Eyes]) -> None:
+    seen = eyes()
+    page = seen.page
+    seen.go("/runs")
+    page.get_by_text("Live", exact=True).wait_for()
+    page.context.set_offline(True)
+    page.get_by_text("The server does not answer.").wait_for()
+    seen.look("offline")
+    run = live.submit(MANIFEST)  # what happens meanwhile is caught up with
+    page.context.set_offline(False)
+    name = live.get(f"runs/{run}")["name"]
+    page.get_by_text(name).first.wait_for()
+    page.get_by_text("The server does not answer.").wait_for(state="hidden")
+    seen.errors = [e for e in seen.errors if "ERR_INTERNET_DISCONNECTED" not in e]
+
+
+def test_a_throttled_answer_is_said_and_asked_again_by_itself(live: Stack, eyes: Callable[..., Eyes]) -> None:
+    seen = eyes()
+    page = seen.page
+    throttled = {"on": True}
+
+    def answer(route: Any) -> None:
+        if throttled["on"]:
+            body = '{"code": "throttled", "title": "Too many requests", "detail": "Too many.", "status": 429, "next_step": "Wait."}'
+            route.fulfill(status=429, content_type="application/problem+json", headers={"Retry-After": "1"}, body=body)
+        else:
+            route.continue_()
+
+    page.route("**/api/v1/runs*", answer)
+    seen.go("/runs")
+    page.get_by_text("The server asks for a pause.").wait_for()
+    seen.look("throttled")
+    throttled["on"] = False
+    page.locator("#content table tbody tr").first.wait_for(timeout=30_000)
+    page.get_by_text("The server asks for a pause.").wait_for(state="hidden")
+    seen.errors = [e for e in seen.errors if "429" not in e]
+
+
+def test_the_way_from_a_pipeline_to_a_runs_log_needs_no_mouse(
+    live: Stack, eyes: Callable[..., Eyes], things: dict[str, str]
+) -> None:
+    seen = eyes(signed_in=False)
+    page = seen.page
+    seen.sign_in((live.home / "admin.password").read_text().strip())
+
+    def tab_to(accept: str, most: int = 90) -> None:
+        """Tab until what has the focus says so."""
+        for _ in range(most):
+            page.keyboard.press("Tab")
+            words = page.evaluate("""() => { const e = document.activeElement;
+                return [e.getAttribute('aria-label'), e.textContent, e.getAttribute('data-parameter'), e.labels?.[0]?.textContent]
+                  .filter(Boolean).join(' / '); }""")
+            if re.search(accept, words):
+                shown = page.evaluate("""() => document.activeElement.matches('input, textarea, select') ||
+                    getComputedStyle(document.activeElement).outlineStyle !== 'none'""")  # fields change their border
+                assert shown, f"{words!r} has the focus and does not show it"
+                return
+        raise AssertionError(f"no Tab reaches {accept!r}")
+
+    tab_to(r"^Pipelines$")
+    page.keyboard.press("Enter")
+    page.locator("#content").get_by_role("link", name="Launch", exact=True).first.wait_for()
+    tab_to(r"^Launch / Launch$|^Launch$|Launch seen")
+    page.keyboard.press("Enter")
+    page.get_by_label("Name of the run").wait_for()
+    tab_to("Name of the run")
+    page.keyboard.type("by-keyboard")
+    tab_to(r"^Launch$|Launch now|Submit")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/runs/\w{20,}"))
+    page.get_by_text("Succeeded", exact=True).first.wait_for(timeout=60_000)
+    tab_to(r"^Graph$|^Steps$")
+    if page.evaluate("document.activeElement.textContent") != "Steps":
+        page.keyboard.press("ArrowRight")
+        for _ in range(6):
+            if page.evaluate("document.activeElement.textContent") == "Steps":
+                break
+            page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.get_by_role("listitem").first.wait_for()
+    tab_to(r"work\(0:0\)")
+    page.keyboard.press("Enter")
+    page.get_by_role("log").get_by_text("hello").wait_for()
+    seen.look("log")

@@ -17,12 +17,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import resolve
 
+from fubini.accounts.models import Token
 from fubini.audit.services import audit_append
 from fubini.common.ids import new_id
 from fubini.crons.models import CronTick
 from fubini.datasets.models import Transfer
+from fubini.notices.models import Notice
 from fubini.pipelines.models import Pipeline, PipelineVersion
-from fubini.projects.models import Membership, SavedFilter
+from fubini.projects.models import Membership, Quota, SavedFilter
 from fubini.runs.models import MemoEntry, Run, RunSignal
 from tests.support.multiplied import multiply
 from tests.support.rest import Api, api_of, make_admin
@@ -41,13 +43,24 @@ MORE = {
     "status": 10,
     "events": 13,
     "projects/{ref}/places": 11,
+    "runs/{id}/placement": 23,
     "projects/{ref}/runs/compare": 18,
 }
+ELSEWHERE = frozenset({"/api/v1/datasets/{id}/versions/{number}/content"})  # answers where the bytes are
 UNGROWING = frozenset({"/api/v1/runs/{id}/summary"})  # a row for each template and phase, however many nodes
 # The doors of agents and of the machine's own checks are no pages.
-NOT_PAGES = ("/agent/", "/accounts/", "/healthz", "/readyz", "/api/schema", "/api/docs", "/api/v1/artifacts/", "/api/v1/objects")
+NOT_PAGES = (
+    "/agent/",
+    "/accounts/",
+    "/healthz",
+    "/readyz",
+    "/api/schema",
+    "/api/docs",
+    "/api/v1/artifacts/",
+    "/api/v1/objects",
+)
 # Routes that no row of the project lies behind, and what names them.
-PLAIN = frozenset({"users", "tokens", "audit", "pause", "me", "status", "secrets", "login"})
+PLAIN = frozenset({"users", "tokens", "audit", "pause", "me", "status", "secrets", "login", "notices"})
 
 
 @pytest.fixture(autouse=True)
@@ -63,12 +76,13 @@ def addresses(twin: Twin) -> dict[str, str]:
         if "GET" not in route.methods or route.path.startswith(NOT_PAGES):
             continue
         if route.words[0] in PLAIN:
-            values = {"id": "none", "name": "none", "username": twin.house.users["viewer"].username}
+            mine = Token.objects.filter(user=twin.house.users["owner"]).values_list("pk", flat=True)[0]
+            values = {"id": mine, "name": "none", "username": twin.house.users["viewer"].username}
             found[route.path] = route.path.format_map(values)
             continue
         calls = [c for c in calls_on(twin, [Route(route.path, ("GET",))]) if c.method == "GET"]
         found[route.path] = calls[0].url if calls else route.path
-    whole = {path: url + ("&" if "?" in url else "?") + "page_size=200" for path, url in found.items() if is_list(url)}
+    whole = {path: url + ("&" if "?" in url else "?") + "page_size=200" for path, url in found.items() if is_paged(url)}
     return {**found, **whole}
 
 
@@ -79,6 +93,7 @@ def more_of_what_copies_cannot_be(twin: Twin, times: int) -> None:
     for n in range(times):
         user, place = make_user(), make_place(f"site-{new_id()[-8:]}")
         Membership.objects.create(project=project, user=user, role="viewer")
+        Quota.objects.create(project=project, user=user, runs=3)
         place.pool.projects.add(project)
         make_project(owner=twin.house.users["owner"])
         audit_append(actor="test", action="test.done", target="t", project_id=project.pk)
@@ -105,16 +120,25 @@ def more_of_what_copies_cannot_be(twin: Twin, times: int) -> None:
         )
         owner = f"user:{twin.house.users['owner'].username}"
         SavedFilter.objects.create(project=project, owner=owner, page="runs", name=new_id(), updated_at_ms=0)
+        Notice.objects.create(
+            user=twin.house.users["owner"], project=project, kind="test", created_at_ms=n, updated_at_ms=n
+        )
         pipeline = Pipeline.objects.create(project=project, name=f"p{new_id()[-8:]}")
         PipelineVersion.objects.create(pipeline=pipeline, number=1, kind="Workflow", text=MANIFEST, digest="ab" * 32)
 
 
 def is_list(url: str) -> bool:
+    return bool(getattr(_operation(url), "many", False))
+
+
+def is_paged(url: str) -> bool:
+    return bool(getattr(_operation(url), "paged", False))
+
+
+def _operation(url: str) -> Any:
     match = resolve(url.partition("?")[0])
     actions = getattr(match.func, "actions", None) or {}
-    view = getattr(match.func, "cls", None)
-    operation = getattr(getattr(view, actions.get("get", ""), None), "operation", None)
-    return bool(operation and operation.many)
+    return getattr(getattr(getattr(match.func, "cls", None), actions.get("get", ""), None), "operation", None)
 
 
 def asked(clients: list[Api], url: str) -> tuple[int, int, Any]:
@@ -176,4 +200,9 @@ def test_every_route_takes_the_queries_it_is_known_to_take_however_much_there_is
             and not entries(many[path][2]) > entries(some[path][2]) > 0
         ):
             failures.append(f"{path}: the list did not grow with the rows, so it was not measured")
+    failures += [
+        f"{path}: answers {many[path][1]}, so nothing was measured"
+        for path in found
+        if many[path][1] != 200 and path not in ELSEWHERE
+    ]
     assert not failures, "\n".join(failures)

@@ -10,6 +10,7 @@ from fubini.common import clock
 from fubini.common.ids import new_id
 from fubini.crons.models import Cron
 from fubini.datasets.models import Artifact, Blob, Dataset, DatasetVersion, Upload
+from fubini.notices.models import Delivery, Webhook
 from fubini.pipelines.models import ConfigMap, Pipeline, PipelineVersion
 from fubini.projects.models import SavedFilter
 from fubini.runs.models import JobCounter, Lock, LockClaim, MemoEntry, RunNode
@@ -26,12 +27,18 @@ MANIFEST = (
 )
 
 # Routes whose rows belong to no project: to the asking person, or to the installation.
-NO_PROJECT = frozenset({"users", "tokens", "audit", "pause", "me", "login", "logout", "status", "secrets"})
+NO_PROJECT = frozenset({"users", "tokens", "audit", "pause", "me", "login", "logout", "status", "secrets", "notices"})
 # Queries and bodies without which a request would be refused for its form, or could not name the project.
 QUERIES = {"content": "path=a.txt", "blobs": "project={project}", "events": "project={project}&wait=0"}
 PATH_QUERIES = {"projects/{ref}/runs/compare": "a={run}&b={run}"}
 # Parameters whose name means something else at one address: address -> parameter -> name of the value.
-OTHER_NAMES = {"projects/{ref}/filters/{id}": {"id": "filter"}}
+OTHER_NAMES = {
+    "projects/{ref}/filters/{id}": {"id": "filter"},
+    **{
+        f"projects/{{ref}}/webhooks/{{id}}{end}": {"id": "webhook"}
+        for end in ("", "/secret", "/test", "/messages", "/messages/{message}/resend")
+    },
+}
 BODIES: dict[str, dict[str, Any]] = {
     "POST runs": {"project": "{project}", "manifest": MANIFEST},
     "POST datasets": {"project": "{project}", "name": "stolen"},
@@ -102,6 +109,12 @@ def make_twin() -> Twin:
     saved = SavedFilter.objects.create(
         project=project, owner=f"user:{house.users['owner'].username}", page="runs", name="mine", updated_at_ms=0
     )
+    hook = Webhook.objects.create(
+        project=project, name="hook", url="https://example.org/", sealed="", created_by="test", created_at_ms=0, active=False
+    )
+    message = Delivery.objects.create(
+        webhook=hook, project=project, kind="test", payload={}, created_at_ms=0, due_at_ms=0, state="failed"
+    )
     names = {
         "projects": {
             "ref": project.slug,
@@ -112,6 +125,8 @@ def make_twin() -> Twin:
             "month": "2026-01",
             "run": run.pk,
             "filter": str(saved.pk),
+            "webhook": hook.pk,
+            "message": message.pk,
         },
         "datasets": {"id": dataset.pk, "number": "1"},
         "uploads": {"id": upload.pk},

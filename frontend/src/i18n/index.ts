@@ -3,7 +3,6 @@
 // `useTranslation(["money", "base"])`, then `t("spend.title")` or `t("base:app.close")`.
 
 import i18n, { type BackendModule } from "i18next";
-import LanguageDetector from "i18next-browser-languagedetector";
 import { initReactI18next } from "react-i18next";
 
 type Texts = { [key: string]: string | Texts };
@@ -25,17 +24,26 @@ const files: BackendModule = {
   },
 };
 
+const KEPT = "fubini.language";
+
+/** The language chosen before, else the first of the browser's that there is. */
+function preferred(): string {
+  const asked = [localStorage.getItem(KEPT), ...navigator.languages].map((language) => (language ?? "").slice(0, 2));
+  return asked.find((language) => language in LANGUAGES) ?? "en";
+}
+
 /** Resolves when the reader's language is at hand. */
 export async function startLanguages(): Promise<void> {
   const tell = (language: string) => {
+    localStorage.setItem(KEPT, language);
     document.documentElement.lang = language.startsWith("zh") ? "zh-Hans" : "en";
   };
   i18n.on("languageChanged", tell);
   await i18n
     .use(files)
-    .use(LanguageDetector)
     .use(initReactI18next)
     .init({
+      lng: preferred(),
       fallbackLng: "en",
       supportedLngs: ["en", "zh"],
       load: "languageOnly",
@@ -43,7 +51,6 @@ export async function startLanguages(): Promise<void> {
       defaultNS: "base",
       interpolation: { escapeValue: false }, // React escapes
       react: { useSuspense: true },
-      detection: { order: ["localStorage", "navigator"], caches: ["localStorage"], lookupLocalStorage: "fubini.language" },
     });
   tell(i18n.language);
 }

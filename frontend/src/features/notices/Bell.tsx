@@ -17,13 +17,13 @@ export function Bell() {
   const label = unread > 0 ? t("bell.unread", { count: unread }) : t("bell.none");
   return (
     <Popover opened={opened} onChange={(open) => !open && close()} width={360} position="bottom-end" trapFocus>
-      <Popover.Target>
-        <Indicator disabled={unread === 0} label={unread > 99 ? "99+" : unread} size={15} color="red" offset={4}>
+      <Indicator disabled={unread === 0} label={unread > 99 ? "99+" : unread} size={15} color="red" offset={4}>
+        <Popover.Target>
           <ActionIcon variant="subtle" color="gray" aria-label={label} title={label} aria-expanded={opened} onClick={toggle}>
             <IconBell size={18} />
           </ActionIcon>
-        </Indicator>
-      </Popover.Target>
+        </Popover.Target>
+      </Indicator>
       <Popover.Dropdown role="dialog" aria-label={t("title")} maw="95vw">
         <Stack gap="sm">
           {bell.data?.latest.length === 0 && <Text size="sm">{t("empty")}</Text>}

@@ -98,15 +98,15 @@ def context_for(case: Mapping[str, Any]) -> RunContext:
 class Driver:
     """Feeds one case to the engine.
 
-    `reorder` changes the order of simultaneous leaves; `between` is called after every event with the state and may
-    hand back another one (a restart).
+    `reorder` changes the order of simultaneous leaves; `between` is called after every event with it and its step, and
+    hands back the state to go on with (a restart).
     """
 
     def __init__(
         self,
         case: Mapping[str, Any],
         *,
-        between: Callable[[State, list[Step]], State] | None = None,
+        between: Callable[[Event, Step], State] | None = None,
         reorder: Callable[[str], int] | None = None,
     ) -> None:
         self.case = case
@@ -175,7 +175,7 @@ class Driver:
                 self.timers[timer.key] = timer.at_ms
                 self.push(timer.at_ms + LATE_MS, self.tick_maker(timer.key, timer.at_ms))
         if self.between is not None:
-            self.state = self.between(self.state, self.steps)
+            self.state = self.between(event, step)
 
     def tick_maker(self, key: str, due: int) -> Callable[[int], Event | None]:
         def make(at: int) -> Event | None:

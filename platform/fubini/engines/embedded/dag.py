@@ -422,6 +422,9 @@ class DagFrame(Frame):
         """A hook of this node has ended, or one that a limit held back may start now."""
         name = node.slot
         task = self.tasks[name]
+        if task.owed and task.node is node:
+            self.pay(name, node)
+            return
         if self.passed_over(node):
             return
         if not node.fulfilled:
@@ -531,6 +534,13 @@ class DagFrame(Frame):
         except EngineError:
             # Argo logs it, retries it every pass and never ends; here the task ends without its handler.
             return True
+
+    def pay(self, name: str, node: Node) -> None:
+        """Start the exit handler a task still owed when it was read back; where a limit holds it back, it goes on owing."""
+        done = self.exit_done(name, self.plan.tasks[name], node)
+        self.tasks[name].owed = node.id in self.hook_runner.held
+        if done:
+            self.running_count -= 1
 
     def settle(self, name: str) -> None:
         """A task is over with everything that belongs to it: its dependents may be ready."""
@@ -768,7 +778,5 @@ class DagFrame(Frame):
             elif node.fulfilled and not task.settled:
                 self.task_ended(name, node, again=True)
             elif task.owed and not self._hooks_open(node):
-                task.owed = False
-                if self.exit_done(name, self.plan.tasks[name], node):
-                    self.running_count -= 1
+                self.pay(name, node)
         self.assess()

@@ -175,3 +175,21 @@ def test_a_restart_while_a_run_is_suspended_gives_the_same_tree() -> None:
         signal(platform, SignalKind.RESUME)
         trees.append(tree_of(platform.go_on().state))
     assert trees[0] == trees[1]
+
+
+@RESTARTS
+def test_an_exit_handler_that_runs_again_after_a_retry_waits_for_room(restart: bool) -> None:
+    tasks = [
+        {"name": "a", "template": "work", "hooks": {"exit": {"template": "bye"}}},
+        {"name": "b", "template": "inner", "depends": "a"},
+    ]
+    main = {"name": "main", "parallelism": 1, "dag": {"tasks": tasks}}
+    inner = {"name": "inner", "dag": {"tasks": [{"name": "x", "template": "work"}]}}
+    ends = {"wf.a.onExit": [failed(), done()], "wf.b.x": [failed(), done()]}
+    manifest = workflow([main, inner, leaf("work"), leaf("bye")])
+    platform = Platform(manifest, lambda name: ends[name].pop(0) if name in ends else done(), restart=restart).run()
+    assert platform.state.phase is NodePhase.FAILED
+    signal(platform, SignalKind.RETRY)
+    platform.go_on()
+    assert platform.state.phase is NodePhase.SUCCEEDED
+    assert platform.state.find("wf.a.onExit").phase is NodePhase.SUCCEEDED

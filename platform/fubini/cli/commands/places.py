@@ -73,13 +73,6 @@ def project_show(slug: Annotated[str, typer.Argument()] = "") -> None:
             ("share", found["share"]),
             ("cost limit of a run", output.money(limit) if limit is not None else ""),
             ("paused", found["paused_reason"]),
-            ("drains", output.ago(found["drain_at_ms"]) if found["drain_at_ms"] else ""),
-            (
-                "cordoned",
-                ", ".join(
-                    f"{g['name']} node {c['node']} ({c['reason']})" for g in found["node_groups"] for c in g["cordons"]
-                ),
-            ),
             ("budget left", output.money(found["budget"]["budget_micros"])),
             ("held", output.money(found["budget"]["held_micros"])),
             ("spent", output.money(found["budget"]["spent_micros"])),
@@ -244,6 +237,13 @@ def pool_show(name: str) -> None:
             ("kept for", ", ".join(found["projects"])),
             ("agents", ", ".join(f"{a['name']} (heard {output.ago(a['last_sync_at'])})" for a in found["agents"])),
             ("paused", found["paused_reason"]),
+            ("drains", output.ago(found["drain_at_ms"]) if found["drain_at_ms"] else ""),
+            (
+                "cordoned",
+                ", ".join(
+                    f"{g['name']} node {c['node']} ({c['reason']})" for g in found["node_groups"] for c in g["cordons"]
+                ),
+            ),
         ],
     )
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.test import AsyncClient
 
 from fubini.accounts import tokens
@@ -27,14 +28,19 @@ PATIENCE_S = 60  # ends a test that hangs; nothing is said of how long things ta
 
 
 def _append(house: House, name: str, *, run: str = "r1", topic: str = "run") -> None:
-    with transaction.atomic():
-        events_append(
-            [
-                EventDraft(
-                    topic=topic, kind=f"{topic}.made", entity_id=name, at_ms=1, project_id=house.project.pk, run_id=run
-                )
-            ]
-        )
+    """Tests share their database in memory between threads: there a writer does not wait for a reader, it is refused."""
+    draft = EventDraft(
+        topic=topic, kind=f"{topic}.made", entity_id=name, at_ms=1, project_id=house.project.pk, run_id=run
+    )
+    for left in reversed(range(200)):
+        try:
+            with transaction.atomic():
+                events_append([draft])
+            return
+        except OperationalError as error:
+            if "table is locked" not in str(error) or not left:
+                raise
+            time.sleep(0.02)
 
 
 class Reader:

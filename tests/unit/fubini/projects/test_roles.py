@@ -26,11 +26,12 @@ def test_every_action_is_open_to_its_role_and_those_above_only(action: str) -> N
     assert not allows(None, action)
 
 
-def test_reading_never_needs_more_than_viewing_except_for_tokens() -> None:
+def test_reading_never_needs_more_than_viewing_except_for_tokens_and_webhooks() -> None:
     above = {action for action, rule in ACTIONS.items() if rule.scope == "read" and rule.role != "viewer"}
     assert above == set()
     assert {a for a in ACTIONS if a.endswith(".read")} - {a for a, r in ACTIONS.items() if r.scope == "read"} == {
-        "token.read"
+        "token.read",
+        "webhook.read",
     }
 
 

@@ -169,7 +169,7 @@ def _manifest(rng: random.Random, folder: Path, result: FuzzResult, cache: Cache
         transport = Transport("http://127.0.0.1:9")
         try:
             inputs.plan_paths(layout, spec)
-            await asyncio.wait_for(inputs.Stager(cache, transport, 1000, disks).stage(layout, spec), 0.3)
+            await asyncio.wait_for(inputs.Stager(cache, transport, 1000, disks, {}).stage(layout, spec), 0.3)
         finally:
             await transport.close()
 

@@ -224,9 +224,10 @@ def _visits(running: Stack, things: dict[str, str], count: int, poison: Poison, 
         page.on("dialog", lambda d: (result.fail(f"{where['path']}: a dialog opened: {d.message[:100]}"), d.dismiss()))
         page.on("pageerror", lambda e: result.fail(f"{where['path']}: the page threw: {str(e)[:300]}"))
         page.on("popup", lambda p: result.fail(f"{where['path']}: a window opened: {p.url[:100]}"))
+        ours = (f"{running.url}/", "data:", "blob:", "about:")
         page.on(
             "request",
-            lambda r: result.fail(f"{where['path']}: asked for {r.url[:200]}") if "evil.invalid" in r.url else None,
+            lambda r: None if r.url.startswith(ours) else result.fail(f"{where['path']}: asked for {r.url[:200]}"),
         )
         context.route("**/api/v1/**", _answers(running.url, poison))
         _control(page, result)

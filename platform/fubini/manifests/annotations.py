@@ -71,7 +71,7 @@ KNOWN: dict[str, tuple[Callable[[str], bool], str, str]] = {
     "tasks-per-node": (_is_count, "a whole number above 0", "8"),
     "priority": (PRIORITIES.__contains__, "one of " + ", ".join(PRIORITIES), "normal"),
     "exclusive": (("true", "false").__contains__, "true or false, in quotes", "true"),
-    "checkpoint": (lambda v: v.startswith("/") and ".." not in v.split("/"), "an absolute path", "/work/checkpoint"),
+    "checkpoint": (lambda v: v.startswith("/") and ".." not in v.split("/"), "an absolute path", "/data/checkpoint"),
     "objective": (OBJECTIVES.__contains__, "one of " + ", ".join(OBJECTIVES), "balanced"),
     "deadline": (_is_deadline, "a time such as 2027-01-31T18:00:00Z, or a duration from submit", "24h"),
     "speedup": (_is_speedup, "a number above 0, or KIND:NUMBER pairs with commas", "gpu:12"),

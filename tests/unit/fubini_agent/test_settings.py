@@ -181,12 +181,12 @@ def test_a_wrong_cap_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "at least 1" in capsys.readouterr().err
 
 
-INSIDE = [("/a/b", "/a/b"), ("rel/x", "/work/rel/x"), ("/a//b/./c/", "/a/b/c"), ("./x", "/work/x")]
+INSIDE = [("/a/b", "/a/b"), ("rel/x", "/step/rel/x"), ("/a//b/./c/", "/a/b/c"), ("./x", "/step/x")]
 
 
 @pytest.mark.parametrize(("path", "want"), INSIDE)
 def test_paths_become_absolute_and_plain(path: str, want: str) -> None:
-    assert names.inside_path(path, "/work") == want
+    assert names.inside_path(path, "/step") == want
 
 
 @pytest.mark.parametrize("path", ["", " ", "/", "//", "/..", "a/../b", "x\0y", "a" * 300, "/a" * 2500, "\ud800"])

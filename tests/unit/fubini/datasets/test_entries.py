@@ -113,5 +113,5 @@ def test_a_path_without_a_problem_never_leaves_its_folder(path: str) -> None:
     if path_problem(path) == "":
         import posixpath
 
-        assert posixpath.normpath(posixpath.join("/root/work", path)) == f"/root/work/{path}"
-        assert posixpath.normpath(posixpath.join("/root/work", path)).startswith("/root/work/")
+        assert posixpath.normpath(posixpath.join("/root/step", path)) == f"/root/step/{path}"
+        assert posixpath.normpath(posixpath.join("/root/step", path)).startswith("/root/step/")

@@ -22,7 +22,7 @@ GOOD = {
     "tasks-per-node": ["8"],
     "priority": ["interactive", "normal", "opportunistic"],
     "exclusive": ["true", "false"],
-    "checkpoint": ["/work/state"],
+    "checkpoint": ["/data/state"],
     "objective": ["fastest", "cheapest", "balanced"],
     "deadline": ["2027-01-31T18:00:00Z", "2027-01-31", "24h"],
     "speedup": ["12", "gpu:12, cpu:1.5"],

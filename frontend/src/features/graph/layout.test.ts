@@ -30,6 +30,13 @@ describe("layout", () => {
     expect(found.boxes.map((b) => b.nodes.length).sort((a, b) => a - b)).toEqual([1, 1, 1, 99]);
     expect(found.boxOf.get("leaf-7")).toBe(found.boxOf.get("leaf-8"));
   });
+  it("folds a fan-out whose items all lead to the same next step", () => {
+    const leaves = Array.from({ length: 100 }, (_, i) => `leaf-${i}`);
+    const found = layout([...fan(100), node("after", leaves, { template: "u" })], { fold: true });
+    expect(found.boxes.map((b) => b.nodes.length)).toEqual([1, 100, 1]);
+    expect(found.lines).toHaveLength(2);
+    expect(found.height).toBeGreaterThan(2 * BOX_HEIGHT); // the next step stays below
+  });
   it("shows of a group the phase that wants an eye most", () => {
     expect(worstPhase([node("a"), node("b", [], { phase: "Failed" }), node("c", [], { phase: "Running" })])).toBe("Failed");
   });

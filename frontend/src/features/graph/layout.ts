@@ -2,7 +2,7 @@
 //
 // Ranks by longest path from the roots, order inside a rank by the mean place of the parents (two sweeps), ranks wider
 // than WRAP wrapped into rows, so that a fan-out of thousands stays a block and not a line. Equal steps (same template,
-// same parents) above FOLD_FROM may be folded into one counted node. Work is O((nodes + edges) log nodes).
+// same parents, same children) above FOLD_FROM may be folded into one counted node. Work is O((nodes + edges) log nodes).
 
 import type { Schemas } from "@/api/client";
 import type { Phase } from "@/lib/states";
@@ -56,11 +56,17 @@ interface Group {
 /** Boxes of one or more nodes each, and which boxes are above each. */
 function groups(nodes: readonly GraphNode[], fold: boolean): { list: Group[]; boxOf: Map<string, number> } {
   const alike = new Map<string, GraphNode[]>();
-  const children = new Set<string>();
-  for (const node of nodes) for (const parent of node.parents) children.add(parent);
+  const below = new Map<string, string[]>();
+  for (const node of nodes)
+    for (const parent of node.parents) {
+      const list = below.get(parent);
+      if (list) list.push(node.id);
+      else below.set(parent, [node.id]);
+    }
   for (const node of nodes) {
-    // Only ends of the tree fold: a node with children of its own is a place in the graph, not one of a kind.
-    const key = fold && !children.has(node.id) ? `${node.template}\u0000${node.type}\u0000${[...node.parents].sort().join()}` : node.id;
+    // A node with children of its own is a place in the graph, not one of a kind; those it shares with its like are not
+    // its own: a fan-out whose items all lead to the next step folds.
+    const key = fold ? [node.template, node.type, [...node.parents].sort().join(), below.get(node.id)?.join() ?? ""].join("\u0000") : node.id;
     const found = alike.get(key);
     if (found) found.push(node);
     else alike.set(key, [node]);

@@ -3,7 +3,6 @@
 import { Alert, Button, Code, List, Stack, Text } from "@mantine/core";
 import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { useRouteError } from "react-router";
 import { asProblem, isTransient, type ProblemEntry } from "@/api/problem";
 import { plain } from "@/lib/format";
 
@@ -79,18 +78,4 @@ function useCountdown(seconds: number, again?: () => void): number {
     return () => clearInterval(timer);
   }, [seconds, again]);
   return left;
-}
-
-/** Shown where a page failed while drawing. */
-export function PageError() {
-  const { t } = useTranslation();
-  const error = useRouteError();
-  return (
-    <Alert color="red" title={t("problem.crashed")} m="md" role="alert">
-      <Text size="sm">{t("problem.crashedNext")}</Text>
-      <Code block mt="xs">
-        {plain(error instanceof Error ? `${error.message}\n${error.stack ?? ""}` : String(error)).slice(0, 2000)}
-      </Code>
-    </Alert>
-  );
 }

@@ -176,7 +176,7 @@ class LeaseMachine(RuleBasedStateMachine):
         def mismatch(event: Event, before: str) -> None:
             raise AssertionError(f"{event.kind} leaves {event.from_state}, replay is at {before}")
 
-        states = states_replayed(Event.objects.filter(topic__in=TOPICS).order_by("id"), mismatch)
+        states = states_replayed(Event.objects.of_topics(TOPICS).order_by("id"), mismatch)
         tables: dict[tuple[str, str], Any] = {}
         for topic, model in (("task", Task), ("attempt", Attempt), ("lease", Lease), ("hold", Hold)):
             tables.update({(topic, pk): state for pk, state in model.objects.values_list("pk", "state")})

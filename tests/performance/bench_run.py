@@ -74,8 +74,9 @@ def event_share(home: Path, run_id: str) -> float:
     """The part of the run's event rows that is about runs, nodes and tasks."""
     with contextlib.closing(database(home)) as db:
         rows = db.execute(
-            "SELECT topic, sum(length(data) + length(kind) + 100) FROM fubini_events_event WHERE of_run_id ="
-            " (SELECT id FROM fubini_events_eventowner WHERE ref = ?) GROUP BY topic",
+            "SELECT k.topic, sum(length(e.own_data) + 80) FROM fubini_events_event e"
+            " JOIN fubini_events_eventkind k ON k.id = e.of_kind_id WHERE e.of_run_id ="
+            " (SELECT id FROM fubini_events_eventowner WHERE ref = ?) GROUP BY k.topic",
             [bytes.fromhex(run_id)],
         ).fetchall()
     whole = sum(size for _, size in rows)

@@ -110,8 +110,8 @@ def check(run_ids: list[str]) -> list[dict[str, str]]:
             violated("I9", f"{event.topic} {event.entity_id} left {before}")
 
     told = Event.objects.of_runs(run_ids)
-    replayed = states_replayed(told.filter(topic__in=TOPICS).order_by("id").iterator(), mismatch)
-    for event in told.filter(topic="node").order_by("id").iterator():
+    replayed = states_replayed(told.of_topics(TOPICS).order_by("id").iterator(), mismatch)
+    for event in told.of_topics(["node"]).order_by("id").iterator():
         replayed["node", f"{event.run_id}/{event.entity_id}"] = event.to_state
     tables = {
         "task": {t.pk: t.state for t in tasks},

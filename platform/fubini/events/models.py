@@ -27,8 +27,26 @@ def _owner_key() -> Any:
     return models.ForeignKey(EventOwner, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
 
 
+class EventKind(models.Model):
+    """What very many events have in common: what happened, and the part of their data that takes few values.
+
+    Never changed; `digest` names the content (see `services.kinds_of`).
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    digest = PackedIdField(max_length=32, unique=True)
+    topic = models.CharField(max_length=24)  # run, node, task, attempt, lease, hold, ledger, site, agent, project, ...
+    kind = models.CharField(max_length=48)  # <entity>.<what>
+    from_state = models.CharField(max_length=16, blank=True, default="")
+    to_state = models.CharField(max_length=16, blank=True, default="")
+    data = CompactJSONField(default=dict)
+
+
 class EventQuerySet(models.QuerySet["Event"]):
-    """Events by whose they are. An id that no event has finds none."""
+    """Events by whose they are and what they tell of. An id that no event has finds none."""
+
+    def of_topics(self, topics: Iterable[str]) -> Self:
+        return self.filter(of_kind__topic__in=list(topics))
 
     def of_runs(self, run_ids: Iterable[str]) -> Self:
         return self.filter(of_run__in=_numbers(run_ids))
@@ -42,13 +60,16 @@ def _numbers(ids: Iterable[str]) -> list[int]:
 
 
 class EventManager(models.Manager["Event"]):
-    """Reads an event's project and run with it."""
+    """Reads with an event what it shares with others."""
 
     def get_queryset(self) -> EventQuerySet:
-        return EventQuerySet(self.model, using=self._db).select_related("of_project", "of_run")
+        return EventQuerySet(self.model, using=self._db).select_related("of_project", "of_run", "of_kind")
 
     def of_runs(self, run_ids: Iterable[str]) -> EventQuerySet:
         return self.get_queryset().of_runs(run_ids)
+
+    def of_topics(self, topics: Iterable[str]) -> EventQuerySet:
+        return self.get_queryset().of_topics(topics)
 
 
 class Event(models.Model):
@@ -57,16 +78,13 @@ class Event(models.Model):
     id = models.BigAutoField(primary_key=True)
     seq = models.BigIntegerField(null=True)
     at_ms = models.BigIntegerField()
-    topic = models.CharField(max_length=24)  # run, node, task, attempt, lease, hold, ledger, site, agent, project, ...
-    kind = models.CharField(max_length=48)
+    of_kind = models.ForeignKey(EventKind, on_delete=models.PROTECT, related_name="+", db_index=False)
     of_project = _owner_key()  # null: for administrators only
     of_run = _owner_key()
     entity_id = PackedIdField(max_length=80)
     generation = models.IntegerField(default=0)
-    from_state = models.CharField(max_length=16, blank=True, default="")
-    to_state = models.CharField(max_length=16, blank=True, default="")
     actor = models.CharField(max_length=80, blank=True, default="")
-    data = CompactJSONField(default=dict)
+    own_data = CompactJSONField(default=dict)  # the rest of the data is its kind's
 
     objects = EventManager()
 
@@ -77,6 +95,31 @@ class Event(models.Model):
             models.Index(fields=["of_project", "seq"], name="event_of_project"),
             models.Index(fields=["of_run", "id"], name="event_of_run"),
         ]
+
+    @property
+    def topic(self) -> str:
+        """The sort of thing it is about."""
+        return self.of_kind.topic
+
+    @property
+    def kind(self) -> str:
+        """``<topic>.<what>``."""
+        return self.of_kind.kind
+
+    @property
+    def from_state(self) -> str:
+        """The state a transition left, else ""."""
+        return self.of_kind.from_state
+
+    @property
+    def to_state(self) -> str:
+        """The state a transition led to, else ""."""
+        return self.of_kind.to_state
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What else is told."""
+        return {**self.of_kind.data, **self.own_data}
 
     @property
     def project_id(self) -> str | None:

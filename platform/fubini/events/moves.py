@@ -115,5 +115,5 @@ def _draft(
 
 
 def _history(entity: Entity, row: models.Model) -> list[str]:
-    found = Event.objects.filter(topic=entity.topic, entity_id=str(row.pk)).order_by("-id")[:10]
+    found = Event.objects.of_topics([entity.topic]).filter(entity_id=str(row.pk)).order_by("-id")[:10]
     return [f"{e.at_ms} {e.from_state or '-'} -> {e.to_state}" for e in found]

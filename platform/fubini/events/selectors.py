@@ -49,7 +49,7 @@ def events_after(wanted: EventFilter, after: int, *, limit: int = 500) -> EventB
         if by_id():
             rows = rows.filter(seq=None)  # always so here; lets SQLite seek in the index over (project, seq, rowid)
     if wanted.topics:
-        rows = rows.filter(topic__in=wanted.topics)
+        rows = rows.of_topics(wanted.topics)
     found = tuple(rows.order_by(column)[: min(limit, MAX_BATCH)])
     full = len(found) == min(limit, MAX_BATCH)
     cursor = position_of(found[-1]) if full else max(after, newest)

@@ -12,7 +12,7 @@ from django.db.models import Count, Max, Min, OuterRef, Prefetch, Q, QuerySet, S
 
 from fubini.common import clock
 from fubini.datasets.models import Artifact
-from fubini.events.models import Event
+from fubini.events.models import Event, EventQuerySet
 from fubini.ledger.selectors import HoldView, holds_of_run
 from fubini.runs.codec import spec_of
 from fubini.runs.documents import WHY, WITH_DOCUMENTS
@@ -229,10 +229,10 @@ def attempts_of(run: Run, *, states: Sequence[str] = (), site: str = "", cause: 
     return attempts_joined(rows).select_related("task", "site", "agent", "pool", "node_group")
 
 
-def events_of(run: Run, *, topics: Sequence[str] = ()) -> QuerySet[Event]:
+def events_of(run: Run, *, topics: Sequence[str] = ()) -> EventQuerySet:
     """What happened in a run, oldest first by id."""
     rows = Event.objects.of_runs([run.pk])
-    return rows.filter(topic__in=topics) if topics else rows
+    return rows.of_topics(topics) if topics else rows
 
 
 # --- outputs ---

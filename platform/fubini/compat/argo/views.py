@@ -312,7 +312,7 @@ def _await(signal: RunSignal) -> None:
         heard = RunSignal.objects.filter(pk=signal.pk).values_list("handled_at_ms", flat=True).first()
         if heard is not None:
             said = Event.objects.of_runs([signal.run_id]).filter(
-                kind="run.signal_refused", at_ms__gte=signal.at_ms, at_ms__lte=heard
+                of_kind__kind="run.signal_refused", at_ms__gte=signal.at_ms, at_ms__lte=heard
             )
             refused = said.order_by("-id").first()
             if refused is not None:

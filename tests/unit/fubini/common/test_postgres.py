@@ -9,6 +9,7 @@ from django.db import connection
 
 from fubini.common.postgres.base import _dumps, storable
 from fubini.events.models import Event
+from fubini.events.services import EventDraft, events_append
 from tests.support.rows import make_project, make_run
 
 
@@ -31,8 +32,6 @@ def test_texts_with_a_nul_are_stored_and_read() -> None:
     run = make_run(make_project(), message="a\0b", outputs={"k\0": ["\0"]})
     run.refresh_from_db()
     assert (run.message, run.outputs) == (f"a{nul}b", {f"k{nul}": [nul]})
-    Event.objects.bulk_create(
-        [Event(topic="t", kind="k", entity_id=f"e\0{n}", at_ms=0, data={"x": "\0"}) for n in range(3)]
-    )
-    assert Event.objects.filter(entity_id="e\x001", data__x="\0").count() == 1
+    events_append([EventDraft("t", "k", f"e\0{n}", 0, data={"x": "\0"}) for n in range(3)])
+    assert Event.objects.filter(entity_id="e\x001", own_data__x="\0").count() == 1
     assert not type(run).objects.filter(pk="\0").exists()

@@ -204,5 +204,5 @@ def test_events_tell_of_datasets(project: Project, keep: Keep) -> None:
     from fubini.events.models import Event
 
     dataset_import(project=project, name="d", entries=[keep(b"x", "f")], actor="user:ada")
-    assert list(Event.objects.values_list("kind", flat=True)) == ["dataset.created", "dataset.version"]
+    assert list(Event.objects.values_list("of_kind__kind", flat=True)) == ["dataset.created", "dataset.version"]
     assert Event.objects.first().project_id == project.pk  # type: ignore[union-attr]

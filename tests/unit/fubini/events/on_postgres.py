@@ -17,7 +17,7 @@ from django.db import connection, connections, transaction  # noqa: E402
 from fubini.audit.services import audit_append, audit_check  # noqa: E402
 from fubini.events.models import Event  # noqa: E402
 from fubini.events.selectors import EventFilter, events_after, position_of  # noqa: E402
-from fubini.events.services import EventDraft, events_append, owners_of  # noqa: E402
+from fubini.events.services import EventDraft, SharedKind, events_append, kinds_of, owners_of  # noqa: E402
 
 ALL = EventFilter(None)
 
@@ -29,7 +29,8 @@ def append(name: str) -> None:
 def reverse_commits() -> dict[str, object]:
     """Two transactions insert in one order and commit in the other, with a reader in between."""
     inserted, committed = threading.Event(), threading.Event()
-    owners_of({"p"})  # who is the first to name a project makes others wait who name it too
+    owners_of({"p"})  # who is the first to name a project or a kind makes others wait who name it too
+    kinds_of([SharedKind("test", "test.made")])
 
     def slow() -> None:
         with transaction.atomic():

@@ -130,8 +130,10 @@ def check(world: World) -> None:
     assert world.locks == set(), f"{where}: locks are kept"
     for node in state.nodes.values():
         assert state.find_id(node.name) == node.id
-        if node.fulfilled:
-            assert node.finished is not None and node.started is not None and node.started <= node.finished
+        if node.over:
+            times = f"{node.started} to {node.finished}"
+            assert node.finished is not None and node.started is not None, f"{where}: {node.name} is {times}"
+            assert node.started <= node.finished, f"{where}: {node.name} is {times}"
         else:
             assert left_open(node, run_erred=state.phase is NodePhase.ERROR), f"{where}: {node.name} is {node.phase}"
         for parent in node.parents:
@@ -150,7 +152,7 @@ def check(world: World) -> None:
 
 
 def left_open(node: Any, *, run_erred: bool) -> bool:
-    """Whether the controller leaves a node as it is when the run ends.
+    """Whether the controller leaves a node as it is when the run ends, be it a daemon that serves.
 
     It does in what has failed while this was still under way (the innermost around it that is over), in an attempt beside
     which a retry goes on with a later one, and where the run errs beside it.

@@ -225,6 +225,18 @@ def test_an_entry_template_that_serves_ends_the_run_once_it_does() -> None:
     assert [c.node_id for c in platform.cancelled][:1] == ["wf"]
 
 
+def test_a_daemon_that_serves_once_its_template_has_failed_is_left_running_and_ends_with_the_run() -> None:
+    # Argo ends the daemons of a template in the pass in which that is over; to one that comes later nobody comes back.
+    cached = {"key": "no key", "maxAge": "1h", "cache": {"configMap": {"name": "c"}}}
+    main = {"name": "main", "steps": [[step("s", "server"), step("x", "ask")]]}
+    templates = [main, leaf("server", daemon=True), leaf("ask", memoize=cached), leaf("note")]
+    platform = Platform(workflow(templates, onExit="note")).run()
+    server = platform.state.nodes[platform.state.find_id("wf[0].s")]
+    assert platform.state.finished and platform.phases()["wf"] == "Failed"
+    assert (server.phase, server.daemoned, server.finished) == (NodePhase.RUNNING, True, None)
+    assert [task.node_id for task in platform.cancelled] == [server.id]
+
+
 def test_stop_ends_a_daemon_with_its_template() -> None:
     platform = Platform(served()).start()
     platform.finish_one()

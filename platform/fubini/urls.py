@@ -14,6 +14,7 @@ API = (
     "accounts",
     "audit",
     "projects",
+    "flags",
     "sites",
     "ledger",
     "datasets",

@@ -27,13 +27,16 @@ MANIFEST = (
 )
 
 # Routes whose rows belong to no project: to the asking person, or to the installation.
-NO_PROJECT = frozenset({"users", "tokens", "audit", "pause", "me", "login", "logout", "status", "secrets", "notices"})
+NO_PROJECT = frozenset(
+    {"users", "tokens", "audit", "pause", "me", "login", "logout", "status", "secrets", "notices", "flags"}
+)
 # Queries and bodies without which a request would be refused for its form, or could not name the project.
 QUERIES = {"content": "path=a.txt", "blobs": "project={project}", "events": "project={project}&wait=0"}
 PATH_QUERIES = {"projects/{ref}/runs/compare": "a={run}&b={run}"}
 # Parameters whose name means something else at one address: address -> parameter -> name of the value.
 OTHER_NAMES = {
     "projects/{ref}/filters/{id}": {"id": "filter"},
+    "projects/{ref}/flags/{name}": {"name": "flag"},
     **{
         f"projects/{{ref}}/webhooks/{{id}}{end}": {"id": "webhook"}
         for end in ("", "/secret", "/test", "/messages", "/messages/{message}/resend")
@@ -44,6 +47,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST datasets": {"project": "{project}", "name": "stolen"},
     "POST pipelines": {"project": "{project}", "manifest": MANIFEST, "name": "stolen"},
     "POST crons": {"project": "{project}", "manifest": MANIFEST},
+    "PUT projects/{ref}/flags/{name}": {"on": False},
     "POST quotes": {"project": "{project}", "manifest": MANIFEST},
     "POST lint": {"project": "{project}", "manifest": MANIFEST},
     "POST blobs/missing": {"project": "{project}", "digests": []},
@@ -125,6 +129,7 @@ def make_twin() -> Twin:
             "month": "2026-01",
             "run": run.pk,
             "filter": str(saved.pk),
+            "flag": "reuse",
             "webhook": hook.pk,
             "message": message.pk,
         },

@@ -7,11 +7,12 @@ import { useTranslation } from "react-i18next";
 import { useNavigate, useParams } from "react-router";
 import { ErrorNote } from "@/components/ErrorNote";
 import { Empty, Figure, Loaded, More, Page, When } from "@/components/parts";
+import { Flags } from "@/features/flags/Flags";
 import { duration, plain } from "@/lib/format";
 import { useMe } from "@/queries";
 import { useFactorReset, useStatus, useTrail, useTrailCheck, useUserChange, useUserMake, useUserPassword, useUsers } from "@/queries/people";
 
-const TABS = ["users", "trail", "state"] as const;
+const TABS = ["users", "flags", "trail", "state"] as const;
 
 export function Admin() {
   const { tab = "users" } = useParams();
@@ -24,6 +25,7 @@ export function Admin() {
       <Tabs value={(TABS as readonly string[]).includes(tab) ? tab : "users"} onChange={(value) => void navigate(`/admin/${value}`, { replace: true })} keepMounted={false}>
         <Tabs.List mb="md">{TABS.map((name) => <Tabs.Tab key={name} value={name}>{t(`tabs.${name}`)}</Tabs.Tab>)}</Tabs.List>
         <Tabs.Panel value="users"><Users /></Tabs.Panel>
+        <Tabs.Panel value="flags"><Flags may={() => true} /></Tabs.Panel>
         <Tabs.Panel value="trail"><Trail /></Tabs.Panel>
         <Tabs.Panel value="state"><State /></Tabs.Panel>
       </Tabs>

@@ -5,6 +5,7 @@ import { useProject } from "@/app/project";
 import { DayBars } from "@/components/DayBars";
 import { ErrorNote } from "@/components/ErrorNote";
 import { Card, Figure, Loaded, More, Page, When } from "@/components/parts";
+import { Flags } from "@/features/flags/Flags";
 import { Members } from "@/features/people/Members";
 import { TokenForm, TokenTable } from "@/features/people/Tokens";
 import { money, plain } from "@/lib/format";
@@ -12,7 +13,7 @@ import { useCostsByRun, useMe, useOverview, useStatement } from "@/queries";
 import { useProjectOne, useProjectTokenMake, useProjectTokenRevoke, useProjectTokens } from "@/queries/people";
 
 export function Project() {
-  const { t } = useTranslation();
+  const { t } = useTranslation(["base", "flags"]);
   const project = useProject();
   const overview = useOverview(project);
   const me = useMe();
@@ -41,6 +42,9 @@ export function Project() {
           <Members project={project} mine={me.data?.user?.username ?? ""} may={may} />
         </Card>
         {may && <ProjectTokens project={project} />}
+        <Card title={t("flags:title")}>
+          <Flags project={project} may={(flag) => (flag.maintainers ? may : (me.data?.is_admin ?? false))} />
+        </Card>
         <Card title={t("project.byRun")}>
           <Loaded query={costs}>
             {(data) =>

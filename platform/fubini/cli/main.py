@@ -20,6 +20,7 @@ from fubini.cli.commands import (
     budget,
     crons,
     data,
+    flags,
     imports,
     lint,
     notices,
@@ -78,6 +79,7 @@ budget.add_to(app)
 notices.add_to(app)
 operate.add_to(app)
 admin.add_to(app)
+flags.add_to(admin.admin_app, places.project_app)
 
 # Options of the whole program that people also write behind the command.
 _FLAGS = {"--json": ("json", True), "--quiet": ("quiet", True), "-q": ("quiet", True)}

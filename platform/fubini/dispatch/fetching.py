@@ -27,8 +27,10 @@ from fubini.datasets.limits import limit
 from fubini.datasets.models import Fetch
 from fubini.datasets.services import blob_record
 from fubini.datasets.store import Store, default_store
+from fubini.flags.registry import REMOTE_INPUTS
+from fubini.flags.selectors import flag_is_on
 from fubini.remote import git, s3
-from fubini.remote.guard import Policy, RemoteError, place_of, policy_from
+from fubini.remote.guard import Policy, Refused, RemoteError, place_of, policy_from
 from fubini.remote.http import Answer, Header, exchange
 from fubini.remote.s3 import status_check
 from fubini.runs.codec import from_json
@@ -78,8 +80,17 @@ class Secrets:
         ]
 
 
-def remote_policy() -> Policy:
-    """What this installation lets the platform reach."""
+def remote_policy(project_id: str) -> Policy:
+    """What this installation lets the platform reach for a project.
+
+    Raises:
+        Refused: nothing, now.
+    """
+    if not flag_is_on(REMOTE_INPUTS, project_id):
+        raise Refused(
+            f"the feature flag {REMOTE_INPUTS.name!r} is off for this project, so nothing is read from outside; "
+            "an administrator can turn it on"
+        )
     return policy_from(option_group("REMOTE"))
 
 
@@ -120,7 +131,7 @@ class _Work:
         self.source = source
         self.secrets = secrets
         self.store: Store = default_store()
-        self.policy = remote_policy()
+        self.policy = remote_policy(fetch.project_id)
         self.timeout_s = float(option("REMOTE_TIMEOUT_S"))
         self.left_bytes = min(option("REMOTE_MAX_BYTES"), limit("ARTIFACT_MAX_BYTES"))
         self.max_files = limit("ARTIFACT_MAX_ENTRIES")

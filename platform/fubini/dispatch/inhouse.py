@@ -64,7 +64,7 @@ def _request(task: Task, call: HttpCall) -> tuple[str, str | None]:
         with exchange(
             call.method,
             call.url,
-            policy=remote_policy(),
+            policy=remote_policy(task.project_id),
             timeout_s=float(call.timeout_s),
             headers=headers,
             content=content,

@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "fubini.audit",
     "fubini.accounts",
     "fubini.projects",
+    "fubini.flags",
     "fubini.sites",
     "fubini.ledger",
     "fubini.datasets",

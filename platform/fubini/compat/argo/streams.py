@@ -32,6 +32,8 @@ from fubini.compat.argo.shapes import pod_name
 from fubini.events.selectors import EventFilter, events_after
 from fubini.events.sequence import events_sequence, newest_position
 from fubini.events.stream import SEATS, TAIL, in_thread
+from fubini.flags.registry import ARGO_DOOR
+from fubini.flags.services import flag_require
 from fubini.language import regex
 from fubini.language.errors import LanguageError
 from fubini.projects.authorize import project_get, projects_visible
@@ -60,6 +62,7 @@ def _principal(request: HttpRequest) -> Principal:
     found = principal_of_request(request)
     if found is None:
         raise Unauthenticated()
+    flag_require(ARGO_DOOR)
     return found
 
 

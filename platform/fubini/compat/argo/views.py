@@ -23,6 +23,8 @@ from fubini.compat.argo import bodies, reads, shapes
 from fubini.compat.argo.codes import AlreadyExists, Unimplemented, error_reply
 from fubini.compat.argo.selection import Fields, wanted_of
 from fubini.events.models import Event
+from fubini.flags.registry import ARGO_DOOR
+from fubini.flags.services import flag_require
 from fubini.manifests.crons import workflow_of
 from fubini.pipelines.checking import manifest_report, report_require
 from fubini.pipelines.selectors import library_of
@@ -48,6 +50,10 @@ class ArgoView(APIView):
     authentication_classes = (TokenAuthentication,)
     permission_classes = (IsAuthenticated,)
     schema = None  # described by Argo's own document
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        flag_require(ARGO_DOOR)
 
     @property
     def principal(self) -> Principal:

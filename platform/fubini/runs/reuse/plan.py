@@ -14,6 +14,8 @@ from typing import Any, Final
 from fubini.common import clock
 from fubini.common.errors import Invalid
 from fubini.common.ids import new_id
+from fubini.flags.registry import REUSE
+from fubini.flags.services import flag_require
 from fubini.manifests.import_rules import rules_from
 from fubini.pipelines.checking import manifest_report, report_require
 from fubini.projects.models import Project
@@ -105,7 +107,9 @@ def reuse_plan(
     Raises:
         ManifestInvalid: it could not be submitted.
         Invalid: there is no such run.
+        FlagOff: the project does not reuse results.
     """
+    flag_require(REUSE, project.pk)
     mode, run_id = reuse_target(project, reuse)
     given = {str(k): str(v) for k, v in (parameters or {}).items()}
     report = manifest_report(

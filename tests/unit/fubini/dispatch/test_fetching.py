@@ -27,6 +27,8 @@ from fubini.dispatch.performer import Performer
 from fubini.dispatch.snapshot import RequestCache, world_of
 from fubini.dispatch.why import task_why
 from fubini.engines.embedded.remote import remote_key, remote_source
+from fubini.flags.registry import REMOTE_INPUTS
+from fubini.flags.services import flag_set
 from fubini.runs.apply import step_apply
 from fubini.runs.codec import spec_of
 from fubini.runs.engine import ArtifactInput, NodeId, OpenTask, Step, TaskSpec
@@ -125,6 +127,19 @@ def test_one_source_is_fetched_once_a_run_and_stays_the_same_bytes_on_a_retry(al
         Performer().turn()
         assert read(again) == {"": b"second"}
         assert len(served.asked) == 2
+
+
+def test_nothing_is_fetched_for_a_project_whose_flag_is_off_and_the_step_says_which(allow: Allow) -> None:
+    run, other = make_run(make_project()), make_run(make_project())
+    flag_set(flag=REMOTE_INPUTS, on=False, actor="test", project=run.project)
+    with web(lambda asked: Reply(b"content")) as served:
+        allow(served)
+        refused, fetched = open_leaf(run, {"http": {"url": served.url}}), open_leaf(other, {"http": {"url": served.url}})
+        Performer().turn()
+        assert len(served.asked) == 1
+    refused.refresh_from_db()
+    assert ended(refused).state == "failed" and "remote-inputs" in Fetch.objects.get(run_id=run.pk).error
+    assert read(fetched) == {"": b"content"}
 
 
 def test_what_may_pass_is_tried_again_and_in_the_end_the_step_ends_with_argos_init_error(allow: Allow) -> None:

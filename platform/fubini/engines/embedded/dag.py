@@ -304,6 +304,13 @@ class DagFrame(Frame):
             return
         if raw.get("hooks") and name in self.plan.target_set:
             self.run_hooks(name, node)
+        elif raw.get("hooks") and node.type is NodeType.SUSPEND:
+            self.state.late.append(lambda: self.still_running(name, node))
+
+    def still_running(self, name: str, node: Node) -> None:
+        """The pass after the one that began to wait finds the task Running, and looks at its hooks."""
+        if not node.fulfilled:
+            self.running(node)
 
     def bar(self, group: Node) -> None:
         """An item of a loop could not be executed: the rest of the loop does not start."""
@@ -361,7 +368,8 @@ class DagFrame(Frame):
     def holds_back(self) -> bool:
         """Whether a limit keeps a task, an item or a hook from starting."""
         return bool(self.hook_runner.held) or any(
-            task.held or (task.pending and not (task.handlers and task.handlers.running)) for task in self.tasks.values()
+            task.held or (task.pending and not (task.handlers and task.handlers.running))
+            for task in self.tasks.values()
         )
 
     def check_fail_fast(self) -> None:
@@ -507,17 +515,26 @@ class DagFrame(Frame):
         task = self.tasks[name]
         raw = self.plan.tasks[name]
         has_hooks = any(hook != "exit" for hook in raw.get("hooks") or ())
-        at_once = again or not has_hooks or node.type is NodeType.POD or name in self.plan.target_set
+        never_ran = self.never_ran(name, node)
+        at_once = again or name in self.plan.target_set or node.type is NodeType.POD or not (has_hooks or never_ran)
         if at_once:
             if has_hooks and not self.run_hooks(name, node):
                 return
             if not self.exit_done(name, raw, node):
                 return
         else:
-            if not self.exit_done(name, raw, node) or self._hooks_open(node):
+            if not never_ran and (not self.exit_done(name, raw, node) or self._hooks_open(node)):
                 return
             task.again = True
         self.settle(name)
+
+    def never_ran(self, name: str, node: Node) -> bool:
+        """Whether a task could not be read: its exit handler, too, is for the next pass, if there is one for it."""
+        return (
+            node.type is NodeType.SKIPPED
+            and node.phase is NodePhase.ERROR
+            and self.tasks[name].task is self.plan.tasks[name]
+        )
 
     def _hooks_open(self, node: Node) -> bool:
         state = self.hooks.get(node.id)
@@ -581,7 +598,10 @@ class DagFrame(Frame):
         if not visited:
             return
         before = self._hooks_open(task.node)
-        if not self.run_hooks(name, task.node) and not before:
+        done = self.run_hooks(name, task.node)
+        if done and self.never_ran(name, task.node):
+            done = self.exit_done(name, self.plan.tasks[name], task.node)
+        if not done and not before:
             self.running_count += 1
         self.hook_runner.held.pop(task.node.id, None)  # the task is settled: this was its last look
 

@@ -148,7 +148,7 @@ class RetryFrame(Frame):
         if state.shutdown:
             self.finish(last.phase, f"Stopped with strategy '{state.shutdown}'", last)
             return False
-        if state.deadline is not None and state.now > state.deadline and not self.node.on_exit:
+        if state.deadline is not None and state.now >= state.deadline and not self.node.on_exit:
             moment = datetime.fromtimestamp(state.deadline // 1000, UTC).strftime("%Y-%m-%d %H:%M:%S +0000 UTC")
             self.finish(last.phase, f"retry exceeded workflow deadline {moment}", last)
             return False

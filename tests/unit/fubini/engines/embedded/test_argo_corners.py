@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fubini.runs.engine import NodePhase
+from fubini.runs.engine import NodePhase, Signal, SignalKind
 from tests.unit.fubini.engines.embedded.support import Platform, done, leaf, workflow
 
 
@@ -75,3 +75,46 @@ def test_an_artifact_of_a_step_that_begins_at_the_same_time_fails_the_group() ->
     group = [{"name": "a", "template": "give"}, {"name": "b", "template": "take", "arguments": source}]
     platform = Platform(workflow([{"name": "main", "steps": [group]}, give, take]), lambda _: done()).run()
     assert platform.state.phase is NodePhase.FAILED and "Unable to resolve" in platform.state.message
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_task_that_waits_is_seen_running_by_its_hooks(restart: bool) -> None:
+    hook = {"template": "note", "expression": "tasks['gap'].status == 'Running'"}
+    gap = {"name": "gap", "template": "gap", "hooks": {"watch": hook}}
+    tasks = [gap, {"name": "after", "template": "note", "dependencies": ["gap"]}]
+    main = {"name": "main", "dag": {"tasks": tasks}}
+    manifest = workflow([main, {"name": "gap", "suspend": {}}, leaf("note")])
+    platform = Platform(manifest, restart=restart).start()
+    assert [task.spec.template for task in platform.queue] == ["note"]
+    platform.feed(Signal(platform.now, SignalKind.RESUME))
+    platform.go_on()
+    assert platform.state.phase is NodePhase.SUCCEEDED
+    assert platform.phases()["wf.gap.hooks.watch"] == platform.phases()["wf.after"] == "Succeeded"
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize("runs_after", [False, True])
+def test_the_handler_of_a_task_that_cannot_be_read_runs_only_where_something_after_it_runs(
+    runs_after: bool, restart: bool
+) -> None:
+    odd = {
+        "name": "odd",
+        "template": "work",
+        "withParam": "no list",
+        "hooks": {"exit": {"template": "work"}},
+    }
+    after = {"name": "after", "template": "work", "depends": "odd.Errored" if runs_after else "odd"}
+    platform = Platform(
+        workflow([{"name": "main", "dag": {"tasks": [odd, after]}}, leaf("work")]), restart=restart
+    ).run()
+    phases = platform.phases()
+    assert (phases["wf.odd"], phases["wf.after"]) == ("Error", "Succeeded" if runs_after else "Omitted")
+    assert ("wf.odd.onExit" in phases) == runs_after
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_leaf_that_the_run_s_deadline_ends_at_once_is_not_tried_again(restart: bool) -> None:
+    template = leaf("main", retryStrategy={"limit": 2, "expression": "lastRetry.status == 'Failed'"})
+    platform = Platform(workflow([template], activeDeadlineSeconds=0), restart=restart).run()
+    assert platform.phases() == {"wf": "Failed", "wf(0)": "Failed"}
+    assert platform.state.message.startswith("retry exceeded workflow deadline ")

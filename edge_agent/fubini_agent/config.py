@@ -75,6 +75,14 @@ class CacheSetting(_Strict):
     copy_max_bytes: int = Field(default=64 * 1024**2, ge=0)
 
 
+class KeptSetting(_Strict):
+    """How long a failed step's directory stays for people to look at, and how much all of them may take; 0 = none."""
+
+    hours: float = Field(default=24.0, ge=0, le=24 * 90)
+    max_bytes: int = Field(default=2 * 1024**3, ge=0)
+    steps_max: int = Field(default=200, ge=0, le=10_000)
+
+
 class MachineSetting(_Strict):
     """Slots that all agents of this machine share: `slots` files in `slots_dir`, one a core. 0 = not shared."""
 
@@ -99,6 +107,7 @@ class SiteFile(_Strict):
     wait_s: float = Field(default=20.0, gt=0, le=60)
     offer: OfferSetting = Field(default_factory=OfferSetting)
     cache: CacheSetting = Field(default_factory=CacheSetting)
+    kept: KeptSetting = Field(default_factory=KeptSetting)
     machine: MachineSetting = Field(default_factory=MachineSetting)
     images: dict[str, ImageSetting] = Field(default_factory=dict)
     shared_disks: dict[str, SharedDiskSetting] = Field(default_factory=dict)  # by the claim that means them

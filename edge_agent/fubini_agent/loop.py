@@ -55,8 +55,10 @@ from fubini_agent.transport import Backoff, Transport
 from fubini_protocol.v1.errors import ErrorCode
 from fubini_protocol.v1.messages import (
     PROTOCOL_VERSION,
+    AttemptState,
     CacheReport,
     Capacity,
+    FilesAsk,
     HostFacts,
     LinkUse,
     Offer,
@@ -82,6 +84,7 @@ SETTLE_S = 0.1
 REPEATED_ORDER_S = 0.2
 LOG_GRACE_S = 600.0
 UNAUTHORIZED_MAX = 5
+LOOKS_MAX = 8  # looks at steps' files that are answered at once
 
 
 class Stopped(AgentError):
@@ -131,6 +134,8 @@ class Agent:
         self._sent: set[tuple[str, int]] = set()
         self._terminal: list[Report] = []  # waiting for the journal
         self._lingering: dict[str, float] = {}  # discarded, logs not shipped yet: attempt id -> give up at
+        self._failed: set[str] = set()  # their directories are kept
+        self._looks: dict[str, asyncio.Task[None]] = {}  # being answered, by ask id
         self._commit_wanted = asyncio.Event()
         self._report_wanted = asyncio.Event()
         self._tell_capacity = False  # whether we take work has changed: said at once, not with the next poll
@@ -167,7 +172,7 @@ class Agent:
                 if task is not stopping and task.exception() is not None:
                     raise AgentError(f"{task.get_name()} failed: {task.exception()!r}") from task.exception()
         finally:
-            for task in [*workers, stopping]:
+            for task in [*workers, stopping, *self._looks.values()]:
                 task.cancel()
             await asyncio.gather(*workers, stopping, return_exceptions=True)
             await self._close(stop_steps)
@@ -207,6 +212,7 @@ class Agent:
                     self.logs.ended(restored.offer.attempt_id)
             if restored.report is not None:
                 self._outbox[(restored.report.attempt_id, restored.report.sequence)] = restored.report
+                self._note_failed(restored.report)
             self.post(restored)
         if found:
             _log.info("took up %d attempts from before", len(found))
@@ -276,12 +282,21 @@ class Agent:
         self.logs.ended(attempt_id)
         if self.logs.is_done(attempt_id):
             self.logs.forget(attempt_id)
-            self.driver.discard(attempt_id)
+            self._let_go(attempt_id)
         else:
             self._lingering[attempt_id] = time.monotonic() + LOG_GRACE_S
 
+    def _let_go(self, attempt_id: str) -> None:
+        self.driver.discard(attempt_id, keep=attempt_id in self._failed)
+        self._failed.discard(attempt_id)
+
+    def _note_failed(self, report: Report) -> None:
+        if report.state is AttemptState.FAILED:
+            self._failed.add(report.attempt_id)
+
     def _send(self, report: Report) -> None:
         if report.is_terminal:
+            self._note_failed(report)
             self.logs.ended(report.attempt_id)
             # What was not sent of its earlier states is folded into this one.
             for state in (1, 2, 3, 4):
@@ -346,7 +361,7 @@ class Agent:
                 self._report_wanted.set()
             if reply.next_sync_s:
                 await asyncio.sleep(min(reply.next_sync_s, 60.0))
-            elif (reply.cancel or reply.forget) and not reply.start:
+            elif (reply.cancel or reply.forget or reply.looks) and not reply.start:
                 # Orders are repeated until they are carried out, which takes a while: no reason to ask all the time.
                 await asyncio.sleep(REPEATED_ORDER_S)
 
@@ -412,7 +427,7 @@ class Agent:
                 if self.logs.is_done(attempt_id) or now > give_up:
                     del self._lingering[attempt_id]
                     self.logs.forget(attempt_id)
-                    self.driver.discard(attempt_id)
+                    self._let_go(attempt_id)
             await self.driver.sweep()
             self.driver.measure()
             self.journal.flush_soon()
@@ -499,6 +514,11 @@ class Agent:
             self.post(CancelOrdered(order.attempt_id, order.fence, order.reason, order.preempt))
         for attempt_id in reply.forget:
             self.post(AttemptForgotten(attempt_id))
+        for ask in reply.looks:
+            if ask.ask_id not in self._looks and len(self._looks) < LOOKS_MAX:
+                task = asyncio.get_running_loop().create_task(self._look(ask))
+                self._looks[ask.ask_id] = task
+                task.add_done_callback(lambda _done, ask_id=ask.ask_id: self._looks.pop(ask_id, None))  # type: ignore[misc]
         fresh = [offer for offer in reply.start if self.machine.is_news(offer)]
         if fresh:
             for offer in fresh:
@@ -506,6 +526,15 @@ class Agent:
             await self.journal.flushed()
         for offer in reply.start:
             self.post(LeaseOffered(offer))
+
+    async def _look(self, ask: FilesAsk) -> None:
+        """Answer one look at a step's files; whoever asked asks again when the answer is lost."""
+        try:
+            await self.transport.files(await self.driver.look(ask))
+        except AgentError as exc:
+            _log.warning("a look at %s was not answered: %s", ask.attempt_id, exc)
+        except Exception:
+            _log.exception("a look at %s failed", ask.attempt_id)
 
     # --- status ---------------------------------------------------------------------------------------------------
 

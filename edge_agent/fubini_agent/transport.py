@@ -27,6 +27,8 @@ from fubini_protocol.v1 import messages
 from fubini_protocol.v1.errors import ErrorBody
 from fubini_protocol.v1.messages import (
     BlobAccess,
+    FilesAnswer,
+    FilesTaken,
     JoinReply,
     JoinRequest,
     LogsReply,
@@ -131,6 +133,9 @@ class Transport:
 
     async def secrets(self, request: SecretsRequest) -> SecretsReply:
         return await self._post(messages.SECRETS_PATH, request, SecretsReply, ANSWER_S)
+
+    async def files(self, answer: FilesAnswer) -> FilesTaken:
+        return await self._post(messages.FILES_PATH, answer, FilesTaken, ANSWER_S)
 
     def _authorization(self) -> dict[str, str]:
         assert self.identity is not None

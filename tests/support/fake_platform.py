@@ -22,6 +22,9 @@ from fubini_protocol.v1.messages import (
     BlobAccess,
     CancelOrder,
     Extension,
+    FilesAnswer,
+    FilesAsk,
+    FilesTaken,
     JoinReply,
     JoinRequest,
     LeaseOffer,
@@ -86,6 +89,8 @@ class FakePlatform:
         self.cut_downloads = 0
         self.secrets: dict[str, SecretsReply] = {}  # by attempt id; asked for, counted in `secret_asks`
         self.secret_asks = 0
+        self.looks: dict[str, FilesAsk] = {}  # not answered yet
+        self.answers: dict[str, FilesAnswer] = {}
         self.drain = False
         self.grant_limit: int | None = None
         self.on_outcome: Callable[[Report], None] | None = None
@@ -285,7 +290,21 @@ class FakePlatform:
             return 200, self._logs(LogsRequest.model_validate_json(body)), {}
         if path == "/agent/v1/secrets":
             return self._secrets(SecretsRequest.model_validate_json(body))
+        if path == "/agent/v1/files":
+            answer = FilesAnswer.model_validate_json(body)
+            self.looks.pop(answer.ask_id, None)
+            self.answers[answer.ask_id] = answer
+            return 200, FilesTaken().to_json(), {}
         return 404, b"{}", {}
+
+    def look(self, attempt_id: str, path: str = "", *, fence: int = 1, **more: int) -> FilesAnswer:
+        """Ask the agent to look at a step's files, and wait for what it says."""
+        ask_id = f"look-{len(self.answers)}-{len(self.looks)}"
+        with self._lock:
+            self.looks[ask_id] = FilesAsk(ask_id=ask_id, attempt_id=attempt_id, fence=fence, path=path, **more)
+        self.ring()
+        self.wait(lambda: ask_id in self.answers, f"an answer to a look at {path or 'its directory'}")
+        return self.answers[ask_id]
 
     def _secrets(self, request: SecretsRequest) -> tuple[int, bytes, dict[str, str]]:
         lease = self.leases.get(request.attempt_id)
@@ -345,7 +364,7 @@ class FakePlatform:
             self._bell.clear()
             with self._lock:
                 reply = self._reply(request, verdicts)
-            quiet = not (reply.verdicts or reply.start or reply.cancel or reply.forget)
+            quiet = not (reply.verdicts or reply.start or reply.cancel or reply.forget or reply.looks)
             left = until - time.monotonic()
             if not quiet or left <= 0:
                 return reply.to_json()
@@ -429,6 +448,7 @@ class FakePlatform:
             ),
             drain=self.drain,
             drop_disks=tuple(self.drop_disks),
+            looks=tuple(self.looks.values()) if request.wait_s else (),
         )
 
     def _logs(self, request: LogsRequest) -> bytes:

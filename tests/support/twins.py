@@ -43,6 +43,7 @@ OTHER_NAMES = {
     },
 }
 BODIES: dict[str, dict[str, Any]] = {
+    "POST tasks/{id}/files": {"wait_s": 0},
     "POST runs": {"project": "{project}", "manifest": MANIFEST},
     "POST datasets": {"project": "{project}", "name": "stolen"},
     "POST pipelines": {"project": "{project}", "manifest": MANIFEST, "name": "stolen"},
@@ -114,7 +115,13 @@ def make_twin() -> Twin:
         project=project, owner=f"user:{house.users['owner'].username}", page="runs", name="mine", updated_at_ms=0
     )
     hook = Webhook.objects.create(
-        project=project, name="hook", url="https://example.org/", sealed="", created_by="test", created_at_ms=0, active=False
+        project=project,
+        name="hook",
+        url="https://example.org/",
+        sealed="",
+        created_by="test",
+        created_at_ms=0,
+        active=False,
     )
     message = Delivery.objects.create(
         webhook=hook, project=project, kind="test", payload={}, created_at_ms=0, due_at_ms=0, state="failed"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import logging
@@ -36,7 +37,9 @@ from fubini_agent.room import free_and_reserve, tree_bytes
 from fubini_agent.staging import inputs
 from fubini_agent.staging.cache import Cache
 from fubini_agent.staging.disks import Disks
+from fubini_agent.staging.kept import Kept
 from fubini_agent.staging.layout import Layout, Overlay, Share
+from fubini_agent.staging.looking import look
 from fubini_agent.staging.outputs import Collector
 from fubini_agent.staging.sizes import EVERY_S, REST, Limited, Sizes
 from fubini_agent.state import (
@@ -52,11 +55,21 @@ from fubini_agent.state import (
     Restored,
 )
 from fubini_agent.transport import Transport
-from fubini_protocol.v1.messages import Cause, ExecSpec, LeaseOffer, OutcomeKind, WorkMode
+from fubini_protocol.v1.messages import (
+    Cause,
+    ExecSpec,
+    FilesAnswer,
+    FilesAsk,
+    LeaseOffer,
+    LookProblem,
+    OutcomeKind,
+    WorkMode,
+)
 
 _log = logging.getLogger("fubini_agent.local")
 #: A step that asked for no disk and wrote more than this is to blame for a full disk itself.
 OWN_FILES_BYTES = 256 << 20
+TEND_S = 30.0  # kept directories are held to their bounds this often
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,80}\Z")
 _PROBE = "import sys, json; sys.path.insert(0, sys.argv[1]); from fubini_agent.private_root import probe; print(json.dumps(probe(sys.argv[2])))"
 
@@ -116,6 +129,8 @@ class LocalDriver:
         self.work = Path(site.work_dir) if site.work_dir else folder.path / "attempts"
         self.layouts: dict[str, Layout] = {}
         self.secrets = SecretsDesk(transport)
+        self.kept = Kept(site.kept)
+        self._tend_at = 0.0
         self.problem = ""
         self._offers: dict[str, LeaseOffer] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -181,8 +196,8 @@ class LocalDriver:
     def collect(self, offer: LeaseOffer, exit_: CommandExit) -> None:
         self._run(offer.attempt_id, self._collect(offer, exit_))
 
-    def discard(self, attempt_id: str) -> None:
-        """Forget it everywhere; the work directory goes in the background."""
+    def discard(self, attempt_id: str, *, keep: bool = False) -> None:
+        """Forget it everywhere; the work directory goes in the background, or with `keep` stays a while for people."""
         task = self._tasks.pop(attempt_id, None)
         if task is not None:
             task.cancel()
@@ -191,6 +206,7 @@ class LocalDriver:
             del self._launched[attempt_id]
         self._forgets.append(attempt_id)
         self._outgrown.pop(attempt_id, None)
+        masker = self.secrets.maskers.get(attempt_id)
         self.secrets.forget(attempt_id)
         offer = self._offers.pop(attempt_id, None)
         if offer is not None:
@@ -198,6 +214,12 @@ class LocalDriver:
         layout = self.layouts.pop(attempt_id, None)
         if layout is not None:
             self.secrets.over(attempt_id, layout)
+            if keep and offer is not None and self.kept.wanted:
+                if offer.spec.needs_secrets and masker is None:
+                    masker = Masker(everything=True)
+                self._tend_at = 0.0
+                if self.kept.keep(attempt_id, offer.fence, layout, masker, int(time.time() * 1000)):
+                    return
             self._trash.append(layout.top)
 
     def _run(self, attempt_id: str, work: Any) -> None:
@@ -445,7 +467,8 @@ class LocalDriver:
         for attempt_id, layout in self.layouts.items():
             if attempt_id not in self._launched:
                 self.secrets.over(attempt_id, layout)
-        keep = {layout.top.name for layout in self.layouts.values()}
+        self.kept.load(self.work)
+        keep = {layout.top.name for layout in self.layouts.values()} | self.kept.folders()
         self._trash += [path for path in self.work.iterdir() if path.name not in keep]
         self._trash += self.disks.leftovers()
         return restored
@@ -469,9 +492,14 @@ class LocalDriver:
     # --- housekeeping ---------------------------------------------------------------------------------------------
 
     async def sweep(self) -> None:
-        """Delete the work directories of discarded attempts."""
+        """Delete the work directories of discarded attempts, and of kept ones what is beyond the bounds."""
         if self._forgets and self.link.send({"op": "forget", "ids": self._forgets}):
             self._forgets = []
+        if time.monotonic() >= self._tend_at:
+            self._tend_at = time.monotonic() + TEND_S
+            free, reserve = free_and_reserve(self.work)
+            tend = functools.partial(self.kept.tend, int(time.time() * 1000), no_room=free < 2 * reserve)
+            self._trash += await asyncio.get_running_loop().run_in_executor(None, tend)
         trash, self._trash = self._trash, []
         if trash:
             await asyncio.get_running_loop().run_in_executor(None, _remove, trash)
@@ -506,6 +534,25 @@ class LocalDriver:
                 folder = self.disks.path(volume.disk) if volume.disk else inputs.scratch_folder(layout, volume)
                 found[folder] = Limited(attempt_id, volume.name, folder, volume.size_bytes, bool(volume.disk))
         return list(found.values())
+
+    async def look(self, ask: FilesAsk) -> FilesAnswer:
+        """What somebody wants to see of an attempt's directory: of one that is here, or is kept."""
+        offer, layout = self._offers.get(ask.attempt_id), self.layouts.get(ask.attempt_id)
+        until_ms, masker, hidden = None, None, []
+        if offer is not None and layout is not None and offer.fence == ask.fence:
+            live = ask.attempt_id in self._launched
+            hidden = [volume.mount_path for volume in offer.spec.volumes if volume.shared]
+            if offer.spec.needs_secrets:
+                masker = self.secrets.maskers.get(ask.attempt_id) or Masker(everything=True)
+        else:
+            step = self.kept.find(ask.attempt_id, ask.fence)
+            if step is None:
+                gone = "its working directory is not at the site (any more)"
+                return FilesAnswer(ask_id=ask.ask_id, attempt_id=ask.attempt_id, problem=LookProblem.GONE, text=gone)
+            layout, live, masker, until_ms = step.layout, False, step.masker, step.until_ms
+        work = functools.partial(look, layout, ask, live=live, masker=masker, hidden=hidden)
+        answer = await asyncio.get_running_loop().run_in_executor(None, work)
+        return answer.model_copy(update={"kept_until_ms": until_ms})
 
     def _disks_used(self) -> set[str]:
         return {volume.disk for offer in self._offers.values() for volume in offer.spec.volumes}

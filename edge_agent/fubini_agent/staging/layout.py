@@ -61,6 +61,8 @@ class Layout:
     shares: list[Share] = field(default_factory=list)
     #: scratch in memory: (inside path, bytes or 0). Nothing of it is put in or read by the agent.
     memory: list[tuple[str, int]] = field(default_factory=list)
+    #: Whether a file the step made unreadable is made readable; never while its command may run.
+    mends: bool = True
 
     @property
     def upper(self) -> Path:
@@ -239,7 +241,7 @@ class Layout:
                 if not (stat.S_ISDIR(info.st_mode) or stat.S_ISREG(info.st_mode)):
                     kind = "a device, pipe or socket"
                     raise names.BadName(f"path {names.shown(full)} is {kind}: only files and directories can be kept")
-                following = open_readable(part, descriptor, info)
+                following = open_readable(part, descriptor, info, mend=self.mends)
                 os.close(descriptor)
                 descriptor = following
                 inside = f"{inside}/{part}"
@@ -266,12 +268,14 @@ class Found:
         os.close(self.descriptor)
 
 
-def open_readable(name: str, folder: int, info: os.stat_result) -> int:
+def open_readable(name: str, folder: int, info: os.stat_result, *, mend: bool = True) -> int:
     """Open a regular file or directory that the step may have made unreadable for us, its owner."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     try:
         return os.open(name, flags, dir_fd=folder)
     except PermissionError:
+        if not mend:
+            raise
         os.chmod(name, stat.S_IMODE(info.st_mode) | (0o700 if stat.S_ISDIR(info.st_mode) else 0o600), dir_fd=folder)
         return os.open(name, flags, dir_fd=folder)
 

@@ -7,6 +7,8 @@ Agents only call out:
 * ``POST /agent/v1/logs`` `LogsRequest` -> `LogsReply`.
 * ``POST /agent/v1/secrets`` `SecretsRequest` -> `SecretsReply`, for an attempt whose spec says `needs_secrets`: asked when
   it is made ready, and again after a restart; never journalled, and refused once the attempt is over.
+* ``POST /agent/v1/files`` `FilesAnswer` -> `FilesTaken`: what a `FilesAsk` of a sync's reply wanted to know of a step's
+  working directory. An ask is repeated until it is answered or nobody waits for it; answering twice does no harm.
 * blobs: ``GET`` an entry's `url` (signed), or ``GET``/``PUT`` ``<BlobAccess.url>/<sha256>`` with ``Authorization: Bearer
   <BlobAccess.token>``. URLs may be relative to the platform's base URL.
 
@@ -42,6 +44,7 @@ JOIN_PATH = "/agent/v1/join"
 SYNC_PATH = "/agent/v1/sync"
 LOGS_PATH = "/agent/v1/logs"
 SECRETS_PATH = "/agent/v1/secrets"
+FILES_PATH = "/agent/v1/files"
 
 RESULT_MAX_BYTES = 256 * 1024
 PARAMETER_MAX_BYTES = 256 * 1024
@@ -516,6 +519,20 @@ class Extension(Message):
     expires_in_s: float
 
 
+class FilesAsk(Message):
+    """Somebody looks at a step's files: the directory or the file at `path`, which a step means as its command would.
+
+    Of a file at most `limit` bytes from `offset` on, which counts from the end when it is negative.
+    """
+
+    ask_id: str
+    attempt_id: str
+    fence: int
+    path: str = ""
+    offset: int = 0
+    limit: int = 64 * 1024
+
+
 class SyncReply(Message):
     server_time_ms: int = 0
     verdicts: tuple[Verdict, ...] = ()
@@ -528,6 +545,7 @@ class SyncReply(Message):
     drop_disks: tuple[str, ...] = ()  # nobody needs them any more
     cache_resync: bool = False  # the platform lost track: send the full cache next time
     message: str = ""
+    looks: tuple[FilesAsk, ...] = ()
 
 
 # --- logs ---------------------------------------------------------------------------------------------------------
@@ -661,3 +679,55 @@ class SecretsReply(Message):
     files: tuple[SecretFile, ...] = ()
     values: tuple[str, ...] = Field(default=(), repr=False)  # base64; all values it was given, for masking
     error: str = ""
+
+
+# --- files of a step ----------------------------------------------------------------------------------------------
+
+
+class FileKind(WireEnum):
+    FILE = "file"
+    DIRECTORY = "directory"
+    LINK = "link"
+    INPUT = "input"  # shown to the step at this place and not kept with its own files
+    OTHER = "other"  # a device, pipe or socket: never opened
+    UNKNOWN = "unknown"
+
+
+class LookProblem(WireEnum):
+    NONE = ""
+    GONE = "gone"  # the attempt's files are not here (any more)
+    MISSING = "missing"  # nothing is at this path
+    REFUSED = "refused"  # it cannot be shown; `text` says why
+    UNKNOWN = "unknown"
+
+
+class FileSeen(Message):
+    """One name of a directory, as it lies there: a link is not followed."""
+
+    name: str
+    kind: FileKind
+    size: int = 0
+    modified_ms: int = 0
+
+
+class FilesAnswer(Message):
+    """`entries` of a directory, sorted; or bytes of a file. The values of secrets are hidden in both, byte for byte."""
+
+    ask_id: str
+    attempt_id: str
+    problem: LookProblem = LookProblem.NONE
+    text: str = ""
+    path: str = ""  # absolute, in the step's own root
+    kind: FileKind = FileKind.UNKNOWN
+    entries: tuple[FileSeen, ...] = ()
+    truncated: bool = False  # the directory has more
+    size: int = 0
+    modified_ms: int = 0
+    offset: int = 0
+    content: str = ""  # base64
+    live: bool = False  # the step may still write
+    kept_until_ms: Optional[int] = None
+
+
+class FilesTaken(Message):
+    """The answer arrived, whether or not somebody still waits for it."""

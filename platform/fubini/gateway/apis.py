@@ -1,4 +1,4 @@
-"""The agents' door: join, sync, logs. JSON bodies under a size limit, bearer credentials, nothing else.
+"""The agents' door: join, sync, logs, secrets, files. JSON bodies under a size limit, bearer credentials, nothing else.
 
 Database work runs in threads of its own with lasting connections, so that a sync costs no connection; on SQLite, where
 there is one writer anyway, in one thread.
@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from fubini.common.errors import FubiniError, Unauthenticated
 from fubini.gateway import joining
+from fubini.gateway.looks import answer_take, asks_for
 from fubini.gateway.secrets import secrets_deliver
 from fubini.gateway.services import has_news, sync_handle, sync_poll
 from fubini.gateway.spool import logs_take
@@ -30,9 +31,10 @@ from fubini_protocol.v1 import messages as wire
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-M = TypeVar("M", wire.JoinRequest, wire.SyncRequest, wire.LogsRequest, wire.SecretsRequest)
+M = TypeVar("M", wire.JoinRequest, wire.SyncRequest, wire.LogsRequest, wire.SecretsRequest, wire.FilesAnswer)
 SYNC_MAX_BYTES = 16 * 1024 * 1024
 JOIN_MAX_BYTES = 256 * 1024
+FILES_MAX_BYTES = 4 * 1024 * 1024
 WAIT_MAX_S = 25.0
 RECHECK_S = 5.0
 
@@ -106,7 +108,9 @@ def _agent_of(request: HttpRequest) -> Agent:
     return agent
 
 
-def _json(message: wire.JoinReply | wire.SyncReply | wire.LogsReply | wire.SecretsReply) -> HttpResponse:
+def _json(
+    message: wire.JoinReply | wire.SyncReply | wire.LogsReply | wire.SecretsReply | wire.FilesTaken,
+) -> HttpResponse:
     return HttpResponse(message.model_dump_json(), content_type="application/json")
 
 
@@ -143,7 +147,8 @@ async def sync(request: HttpRequest) -> HttpResponse:
 
         def take() -> tuple[Agent, wire.SyncReply]:
             agent = _agent_of(request)
-            return agent, sync_handle(agent, message)
+            reply = sync_handle(agent, message)
+            return agent, _with_looks(agent, reply) if message.wait_s > 0 else reply
 
         deadline = asyncio.get_running_loop().time() + max(0.0, min(message.wait_s, WAIT_MAX_S))
         agent_id = message.agent_id[:64]
@@ -159,13 +164,20 @@ async def sync(request: HttpRequest) -> HttpResponse:
                 rung = await waiter.wait(min(left, RECHECK_S))
 
                 def look() -> wire.SyncReply:
-                    return sync_poll(_agent_of(request), message)
+                    agent = _agent_of(request)
+                    return _with_looks(agent, sync_poll(agent, message))
 
                 if rung or left <= RECHECK_S:
                     reply = await _in_thread(look)
             return _json(reply.model_copy(update={"extend": extends or reply.extend}))
     except FubiniError as error:
         return _problem(error)
+
+
+def _with_looks(agent: Agent, reply: wire.SyncReply) -> wire.SyncReply:
+    """Only a poll carries looks: one carrier, so that two syncs side by side do not both say them."""
+    looks = asks_for(agent)
+    return reply.model_copy(update={"looks": looks}) if looks else reply
 
 
 @csrf_exempt
@@ -192,3 +204,15 @@ async def secrets(request: HttpRequest) -> HttpResponse:
         return _problem(error)
     reply["Cache-Control"] = "no-store"
     return reply
+
+
+@csrf_exempt
+async def files(request: HttpRequest) -> HttpResponse:
+    """What an agent found where somebody wanted to look at a step's files."""
+    if refused := _post_only(request):
+        return refused
+    try:
+        message = _parse(request, wire.FilesAnswer, FILES_MAX_BYTES)
+        return _json(await _in_thread(lambda: answer_take(_agent_of(request), message)))
+    except FubiniError as error:
+        return _problem(error)

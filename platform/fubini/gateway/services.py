@@ -74,7 +74,15 @@ def sync_poll(agent: Agent, request: wire.SyncRequest) -> wire.SyncReply:
 
 
 def has_news(reply: wire.SyncReply) -> bool:
-    return bool(reply.verdicts or reply.start or reply.cancel or reply.forget or reply.cache_resync or reply.drop_disks)
+    return bool(
+        reply.verdicts
+        or reply.start
+        or reply.cancel
+        or reply.forget
+        or reply.cache_resync
+        or reply.drop_disks
+        or reply.looks
+    )
 
 
 def reports_accept(agent: Agent, reports: Sequence[wire.Report], *, at_ms: int) -> list[wire.Verdict]:

@@ -11,4 +11,5 @@ urlpatterns = [
     path("agent/v1/sync", apis.sync),
     path("agent/v1/logs", apis.logs),
     path("agent/v1/secrets", apis.secrets),
+    path("agent/v1/files", apis.files),
 ]

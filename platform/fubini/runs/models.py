@@ -331,6 +331,24 @@ class Attempt(models.Model):
         ]
 
 
+class FileLook(models.Model):
+    """Somebody waits to see a step's files; `answer` is the agent's. Rows live for seconds (`looks.py`)."""
+
+    id = IdField()
+    agent_id = models.CharField(max_length=32)
+    attempt_id = models.CharField(max_length=32)
+    fence = models.PositiveIntegerField()
+    path = models.TextField(blank=True, default="")
+    offset = models.BigIntegerField(default=0)
+    limit = models.PositiveIntegerField()
+    asked_at_ms = models.BigIntegerField()
+    told_at_ms = models.BigIntegerField(null=True)
+    answer = models.JSONField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["agent_id"], condition=models.Q(answer__isnull=True), name="file_look_open")]
+
+
 class Lease(models.Model):
     """One agent's time-bounded right to an attempt (its id is the attempt's): granted -> held -> expired | revoked.
 

@@ -6,6 +6,7 @@ from django.urls import path
 
 from fubini.runs.apis import AttemptViews, NodeViews, RunViews, SignalViews, TaskViews
 from fubini.runs.lock_apis import CacheViews, LockViews, SemaphoreViews
+from fubini.runs.look_apis import LookViews
 from fubini.runs.many.apis import ManyRuns
 
 _SIGNALS = ("cancel", "stop", "terminate", "suspend", "resume", "set", "resubmit")
@@ -30,5 +31,6 @@ urlpatterns = [
     path("projects/<str:ref>/caches", CacheViews.as_view({"get": "list"})),
     path("projects/<str:ref>/caches/<str:cache>", CacheViews.as_view({"get": "retrieve", "delete": "destroy"})),
     path("tasks/<str:id>", TaskViews.as_view({"get": "retrieve"})),
+    path("tasks/<str:id>/files", LookViews.as_view({"post": "look"})),
     path("tasks/<str:id>/logs", TaskViews.as_view({"get": "logs"})),
 ]

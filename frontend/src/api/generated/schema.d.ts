@@ -2941,6 +2941,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tasks/{id}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Look at the files of a step
+         * @description Of a running step, or of one that failed a while ago: a directory's names, or a piece of a text file. The
+         *             site's agent is asked, so this takes as long as its next word does; follow a file by asking from `next_offset`.
+         */
+        post: operations["tasks_files_look"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tasks/{id}/logs": {
         parameters: {
             query?: never;
@@ -3844,6 +3865,17 @@ export interface components {
             attempts: number;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        FileSeenOut: {
+            name: string;
+            /**
+             * @description An input is shown to the step there and kept elsewhere; links are followed within the step's own files.
+             * @enum {string}
+             */
+            kind: "file" | "directory" | "link" | "input" | "other";
+            size_bytes: number;
+            modified_ms: number;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         FilesOut: {
             key: string;
             /** @description Of the whole, not only of this page. */
@@ -4221,6 +4253,54 @@ export interface components {
              * @default
              */
             code: string;
+        };
+        /** @description A request body. `read` is how views use it. */
+        LookAskRequest: {
+            /**
+             * @description As the step's command would say it; empty: its working directory.
+             * @default
+             */
+            path: string;
+            /** @description Default: newest. */
+            attempt?: number;
+            /**
+             * Format: int64
+             * @description Of a file: begin here; below zero, that many bytes before its end.
+             * @default 0
+             */
+            offset: number;
+            /** @default 65536 */
+            limit: number;
+            /**
+             * @description How long to wait for the site's answer.
+             * @default 10
+             */
+            wait_s: number;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        LookOut: {
+            attempt: number;
+            /** @description Absolute, as the step sees it. */
+            path: string;
+            /** @enum {string} */
+            kind: "file" | "directory";
+            /** @description Of a directory, sorted by name. */
+            entries: components["schemas"]["FileSeenOut"][];
+            /** @description The directory has more entries than these. */
+            truncated: boolean;
+            size_bytes: number;
+            modified_ms: number;
+            offset: number;
+            /** @description Go on here. */
+            next_offset: number;
+            /** @description Of a file, as UTF-8; values of secrets are hidden. */
+            text: string;
+            /** @description It is no text, so `text` is empty. */
+            binary: boolean;
+            /** @description The step may still write. */
+            live: boolean;
+            /** @description Of a failed step: removed then, or earlier for room. */
+            kept_until_ms: number | null;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         ManifestOut: {
@@ -11889,6 +11969,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TaskDetail"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    tasks_files_look: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: {
+                /** @description Sent again within 24 hours with the same request, the first reply is given again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["LookAskRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LookOut"];
                 };
             };
             "4XX": components["responses"]["Problem"];

@@ -2,6 +2,7 @@
 
 import { Accordion, ActionIcon, Alert, Anchor, Badge, Code, Group, Paper, Stack, Table, Text, Title } from "@mantine/core";
 import { IconX } from "@tabler/icons-react";
+import { lazy, Suspense, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import type { Schemas } from "@/api/client";
@@ -16,6 +17,8 @@ import { duration, money, plain, size } from "@/lib/format";
 import type { TaskState } from "@/lib/states";
 import { useNode, useTask } from "@/queries";
 import { NodeArtifacts } from "./Artifacts";
+
+const FilesItem = lazy(async () => ({ default: (await import("@/features/files/StepFiles")).FilesItem }));
 
 export function StepPanel({ run, node, onClose }: { run: string; node: GraphNode; onClose: () => void }) {
   const { t } = useTranslation();
@@ -45,6 +48,8 @@ export function StepPanel({ run, node, onClose }: { run: string; node: GraphNode
 function Leaf({ run, node, waits }: { run: string; node: GraphNode; waits: boolean }) {
   const { t } = useTranslation();
   const task = useTask(run, node.task);
+  const [open, setOpen] = useState(node.attempts > 0 ? ["logs"] : []);
+  const keepsFiles = node.attempts > 0 && (node.task_state === "running" || node.task_state === "failed");
   return (
     <>
       {waits && <TaskWhy run={run} task={node.task} />}
@@ -55,13 +60,14 @@ function Leaf({ run, node, waits }: { run: string; node: GraphNode; waits: boole
         {node.running_at_ms !== null && node.finished_at_ms !== null && <Figure label={t("step.ran")} value={duration(node.finished_at_ms - node.running_at_ms)} />}
         <Figure label={t("step.charged")} value={money(node.charged_micros)} />
       </Group>
-      <Accordion multiple defaultValue={node.attempts > 0 ? ["logs"] : []} variant="contained">
+      <Accordion multiple value={open} onChange={setOpen} variant="contained">
         {node.attempts > 0 && (
           <Accordion.Item value="logs">
             <Accordion.Control>{t("step.logs")}</Accordion.Control>
             <Accordion.Panel><LogView task={node.task} /></Accordion.Panel>
           </Accordion.Item>
         )}
+        {keepsFiles && <Suspense><FilesItem task={node.task} open={open.includes("files")} /></Suspense>}
         {task.data && task.data.attempt_list.length > 0 && (
           <Accordion.Item value="where">
             <Accordion.Control>{t("step.where")}</Accordion.Control>

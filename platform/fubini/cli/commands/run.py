@@ -439,6 +439,22 @@ def run_logs(
     logs(client, run_id, node, follow=follow, tail=tail, attempt=attempt, stream=stream, container=container)
 
 
+@run_app.command("files")
+def run_files(
+    ref: Ref,
+    step: Annotated[str, typer.Argument(help="A step's name or id.")],
+    path: Annotated[str, typer.Argument(help="A directory or file as the step sees it; default: where it works.")] = "",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Of a file: print what is added, until it ends.")] = False,
+    tail: Annotated[int | None, typer.Option(help="Of a file: only the last so many bytes.", min=1)] = None,
+    attempt: Annotated[int | None, typer.Option(help="An earlier attempt; default: the newest.", min=1)] = None,
+) -> None:
+    """List the files of a running or failed step, or print a text file of it."""
+    from fubini.cli.files import show_files
+
+    client = connect()
+    show_files(client, find(client, ref)["id"], step, path, follow=follow, tail=tail, attempt=attempt)
+
+
 @run_app.command("update")
 def run_update(
     ref: Ref,

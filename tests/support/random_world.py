@@ -154,7 +154,8 @@ def check(world: World) -> None:
 def left_open(node: Any, *, run_erred: bool) -> bool:
     """Whether the controller leaves a node as it is when the run ends, be it a daemon that serves.
 
-    It does in what has failed while this was still under way (the innermost around it that is over), in an attempt beside
+    It does in what has failed while this was still under way (the innermost around it that is over), in what ran again
+    after a retry and then found its result in a cache (updateAsCacheHitNode marks that one node), in an attempt beside
     which a retry goes on with a later one, and where the run errs beside it.
     """
     while node is not None:
@@ -165,7 +166,7 @@ def left_open(node: Any, *, run_erred: bool) -> bool:
         else:
             whole = node.boundary
         if whole is not None and whole.over:
-            return whole.phase in FAILED
+            return whole.phase in FAILED or bool(whole.memo and whole.memo.get("hit"))
         node = whole
     return run_erred
 

@@ -100,6 +100,10 @@ class Frame:
         """Whether a daemon this frame started is tried again when it dies."""
         return True
 
+    def comes_later(self, node: Node) -> bool:
+        """Whether a node inside, left there by a retry, stands behind what this frame is at."""
+        return False
+
     def resume_waiting(self) -> None:
         """Try again to start what a limit held back."""
 

@@ -379,7 +379,7 @@ def closed_off(state: State, node: Node | None) -> bool:
     while node is not None:
         if node.id in state.gates:
             return True
-        node = node.parents[0] if node.retried and node.parents else node.boundary
+        node = _outer(node)
     return False
 
 
@@ -387,14 +387,61 @@ def frames_below(state: State, node: Node) -> list[Frame]:
     """The running frames of a node and of what is inside, inner ones first, without those closed off."""
     from fubini.engines.embedded.persist import live_frames
 
-    return [f for f in live_frames(state) if _inside(f.node, node) and not closed_off(state, f.node)]
+    return [f for f in live_frames(state) if _inside(f.node, node) and _may_go_on(state, f.node)]
+
+
+def _may_go_on(state: State, node: Node) -> bool:
+    return not closed_off(state, node) and kept_back_by(node) is None
+
+
+def _outer(node: Node) -> Node | None:
+    """What a node stands in: the Retry node of an attempt, else its boundary."""
+    return node.parents[0] if node.retried and node.parents else node.boundary
+
+
+def kept_back_by(node: Node) -> Node | None:
+    """The outermost node around this one that lets nothing of it go on, for another reason than a gate.
+
+    A retry runs nodes again all over the tree, but steps go through their groups one after the other: what runs again in
+    a later group waits for its turn. And what is inside a node that has since found its result in a cache is never
+    looked at again.
+    """
+    found: Node | None = None
+    while (outer := _outer(node)) is not None:
+        if outer.over:
+            if outer.memo is not None and outer.memo.get("hit"):
+                found = outer
+        elif isinstance(outer.frame, Frame) and outer.frame.comes_later(node):
+            found = outer
+        node = outer
+    return found
+
+
+def put_off(state: State, frame: Frame) -> bool:
+    """Note a frame with the node that keeps it back; -> whether there is one."""
+    outer = kept_back_by(frame.node)
+    if outer is not None:
+        state.later.setdefault(outer.id, []).append(frame)
+    return outer is not None
+
+
+def take_turns(state: State, steps: Node) -> None:
+    """Steps have come to a group that a retry left in the tree: what runs again inside goes on, or asks to."""
+    for frame in state.later.pop(steps.id, ()):
+        node = frame.node
+        if node.over or node.frame is not frame or put_off(state, frame):
+            continue
+        if node.id in state.gates:
+            state.work.append(lambda node=node: ask(state, node))  # type: ignore[misc]
+        elif not closed_off(state, node):
+            frame.go_on()
 
 
 def _inside(node: Node | None, outer: Node) -> bool:
     while node is not None:
         if node is outer:
             return True
-        node = node.parents[0] if node.retried and node.parents else node.boundary
+        node = _outer(node)
     return False
 
 
@@ -402,7 +449,7 @@ def catch_up(state: State) -> None:
     """Everything that stood still: gates that were opened meanwhile, then frames."""
     for node in [n for n in state.nodes.values() if n.gate is not None or n.id in state.gates]:
         gate = gate_of(state, node)
-        if gate is None or node.fulfilled:
+        if gate is None or node.fulfilled or kept_back_by(node) is not None:
             continue
         if gate.granted:
             state.work.append(lambda node=node: pass_lock(state, node))  # type: ignore[misc]
@@ -411,7 +458,7 @@ def catch_up(state: State) -> None:
     from fubini.engines.embedded.persist import live_frames
 
     for frame in live_frames(state):
-        if not closed_off(state, frame.node):
+        if _may_go_on(state, frame.node):
             frame.go_on()
 
 
@@ -425,4 +472,5 @@ def ask_again(state: State) -> None:
             continue
         call = call_of(state, node, frame.template, frame.private())
         _close(state, node, Gate(call, frame.template, frame.processed), again=True)
-        state.work.insert(0, lambda node=node: ask(state, node))  # type: ignore[misc]
+        if kept_back_by(node) is None:
+            state.work.insert(0, lambda node=node: ask(state, node))  # type: ignore[misc]

@@ -209,11 +209,15 @@ def rebuild(state: State, private: Mapping[str, Mapping[str, Any]]) -> None:
         state.count(node, None, node.phase)
         if node.failed and node.boundary is not None and node.boundary.frame is not None:
             node.boundary.frame.unsuccessful += node.type in (NodeType.POD, NodeType.STEPS, NodeType.DAG)
-    for frame in live_frames(state):
+    frames = live_frames(state)
+    for frame in frames:
         try:
             frame.restore()
         except (EngineError, LanguageError) as error:
             frame.broken = str(error)
+    state.later.clear()
+    for frame in frames:
+        gates.put_off(state, frame)
 
 
 def _left_behind(node: Node) -> bool:

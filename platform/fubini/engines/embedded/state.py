@@ -88,6 +88,7 @@ class State:
         self.asked: NodeId | None = None  # who waits for an answer; nothing else goes on before it
         self.gates: dict[NodeId, Gate] = {}
         self.holding: dict[NodeId, Node] = {}  # nodes that asked for locks and have not given them back
+        self.later: dict[NodeId, list[Frame]] = {}  # after a retry: frames in step groups to come, by the steps' node
         self.crowded: dict[NodeId, Node] = {}  # nodes with their locks, held back by the workflow's parallelism
         self.work: list[Callable[[], None]] = []  # a stack: what runs inside comes before what follows
         self.late: deque[Callable[[], None]] = deque()

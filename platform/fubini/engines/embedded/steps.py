@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from fubini.engines.embedded import expand, frames, process
+from fubini.engines.embedded import expand, frames, gates, process
 from fubini.engines.embedded.frames import Call, Failed, Frame, HookRunner, Waiting, launch, outbound, skipped_node
 from fubini.engines.embedded.outputs import composite_outputs, declared_outputs
 from fubini.engines.embedded.process import EngineError
@@ -269,8 +269,12 @@ class StepsFrame(Frame):
     def revives(self, node: Node) -> bool:
         return not self.over and self.group is not None and not self.group.over and node in self.group.children
 
+    def comes_later(self, node: Node) -> bool:
+        number = node.name[len(self.node.name) + 1 :].partition("]")[0]
+        return number.isdigit() and int(number) > self.index
+
     def ended(self, node: Node) -> None:
-        if self.over:
+        if self.over or self.comes_later(node):
             return
         if node.hooked:
             parent = self.hook_runner.done(node)
@@ -477,7 +481,13 @@ class StepsFrame(Frame):
             self.over = True
             self.fail(error.message)
         else:
-            self.state.work.append(self.catch_up)
+            self.state.work.append(self.catch_up_inside)
+
+    def catch_up_inside(self) -> None:
+        """The group at hand is one that a retry left: first what is inside goes on, then the group."""
+        if self.group is not None and not self.group.fulfilled:
+            gates.take_turns(self.state, self.node)
+        self.catch_up()
 
     def catch_up(self) -> None:
         if self.over or self.node.fulfilled:

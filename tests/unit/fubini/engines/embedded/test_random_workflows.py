@@ -35,6 +35,10 @@ def test_every_random_workflow_passes_the_check_of_manifests(number: int) -> Non
         pytest.param(1502, id="a task held back by a limit and made ready twice"),
         pytest.param(2033, id="items of a loop that ended while the run was suspended"),
         pytest.param(2475, id="the same inside a composite that asked a cache"),
+        pytest.param(209360, id="after a retry a later step group ended while an earlier one was at hand"),
+        pytest.param(208001, id="the same with an exit handler"),
+        pytest.param(203099, id="after a retry a composite found its result in the cache"),
+        pytest.param(204866, id="the same with a lock of the run around it"),
     ],
 )
 def test_a_workflow_that_once_never_ended_ends(number: int) -> None:

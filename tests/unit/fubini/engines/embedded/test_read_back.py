@@ -193,3 +193,38 @@ def test_an_exit_handler_that_runs_again_after_a_retry_waits_for_room(restart: b
     platform.go_on()
     assert platform.state.phase is NodePhase.SUCCEEDED
     assert platform.state.find("wf.a.onExit").phase is NodePhase.SUCCEEDED
+
+
+@RESTARTS
+def test_after_a_retry_a_later_step_group_waits_for_the_one_before_it(restart: bool) -> None:
+    first = {"name": "a", "template": "work", "continueOn": {"failed": True}}
+    main = {"name": "main", "steps": [[first], [{"name": "b", "template": "inner"}]]}
+    inner = {"name": "inner", "steps": [[{"name": "c", "template": "work"}]]}
+    broken = {"wf[0].a", "wf[1].b[0].c"}
+    manifest = workflow([main, inner, leaf("work")])
+    platform = Platform(manifest, lambda name: failed() if name in broken else done(), restart=restart).run()
+    assert platform.state.phase is NodePhase.FAILED
+    broken.clear()
+    signal(platform, SignalKind.RETRY)
+    assert [task.node_id for task in platform.queue] == [platform.state.find_id("wf[0].a")]
+    assert unchanged_by_a_restart(platform)
+    platform.finish_one()
+    assert [task.node_id for task in platform.queue] == [platform.state.find_id("wf[1].b[0].c")]
+    platform.go_on()
+    assert set(platform.phases().values()) == {"Succeeded"}
+
+
+@RESTARTS
+def test_what_waits_for_its_turn_after_a_retry_takes_no_lock_before(restart: bool) -> None:
+    first = {"name": "a", "template": "locked", "continueOn": {"failed": True}}
+    main = {"name": "main", "steps": [[first], [{"name": "b", "template": "inner"}]]}
+    inner = {"name": "inner", "synchronization": MUTEX, "steps": [[{"name": "c", "template": "work"}]]}
+    broken = {"wf[0].a", "wf[1].b[0].c"}
+    manifest = workflow([main, inner, leaf("work"), leaf("locked", synchronization=MUTEX)])
+    platform = Platform(manifest, lambda name: failed() if name in broken else done(), restart=restart).run()
+    broken.clear()
+    signal(platform, SignalKind.RETRY)
+    assert [task.node_id for task in platform.queue] == [platform.state.find_id("wf[0].a")]
+    platform.go_on()
+    assert platform.state.phase is NodePhase.SUCCEEDED
+    assert platform.opened[-1].node_id == platform.state.find_id("wf[1].b[0].c")

@@ -24,8 +24,11 @@ _BACKTRACKS_A_PART = 500
 
 
 def _s(value: Any) -> str:
+    """A parameter of type string; nothing given for one is Go's empty text."""
     if isinstance(value, str):
         return value
+    if value is None:
+        return ""
     raise LanguageError(f"expected a string, found {gojson.format_value(value)}")
 
 

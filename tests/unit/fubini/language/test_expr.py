@@ -54,6 +54,10 @@ VALUES = {
     "sprig": ("sprig.upper(sprig.trunc(2, 'abcd'))", "AB"),
     "sprig numbers are lenient": ("sprig.add('2', 3)", 5),
     "sprig defaults": ("sprig.default('x', '')", "x"),
+    "no text is an empty text to sprig": (
+        "sprig.upper(nil) + sprig.trunc(3, nil) + sprig.replace(nil, 'x', 'ab')",
+        "xaxbx",
+    ),
     "comments": ("1 /* one */ + 1 // two", 2),
     "escapes": ("'a\\n\\u0041'", "a\nA"),
 }

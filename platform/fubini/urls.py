@@ -21,6 +21,7 @@ API = (
     "secrets",
     "pipelines",
     "runs",
+    "links",
     "notices",
     "crons",
     "dispatch",

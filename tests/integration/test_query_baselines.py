@@ -22,6 +22,7 @@ from fubini.audit.services import audit_append
 from fubini.common.ids import new_id
 from fubini.crons.models import CronTick
 from fubini.datasets.models import Transfer
+from fubini.links.models import ShareLink
 from fubini.notices.models import Notice
 from fubini.pipelines.models import Pipeline, PipelineVersion
 from fubini.projects.models import Membership, Quota, SavedFilter
@@ -121,6 +122,10 @@ def more_of_what_copies_cannot_be(twin: Twin, times: int) -> None:
         )
         owner = f"user:{twin.house.users['owner'].username}"
         SavedFilter.objects.create(project=project, owner=owner, page="runs", name=new_id(), updated_at_ms=0)
+        code = f"c{new_id()[-11:]}"
+        ShareLink.objects.create(
+            project=project, code=code, address="/runs", created_by=owner, created_at_ms=n, expires_at_ms=2**52
+        )
         Notice.objects.create(
             user=twin.house.users["owner"], project=project, kind="test", created_at_ms=n, updated_at_ms=n
         )

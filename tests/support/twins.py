@@ -10,6 +10,7 @@ from fubini.common import clock
 from fubini.common.ids import new_id
 from fubini.crons.models import Cron
 from fubini.datasets.models import Artifact, Blob, Dataset, DatasetVersion, Upload
+from fubini.links.models import ShareLink
 from fubini.notices.models import Delivery, Webhook
 from fubini.pipelines.models import ConfigMap, Pipeline, PipelineVersion
 from fubini.projects.models import SavedFilter
@@ -37,6 +38,7 @@ PATH_QUERIES = {"projects/{ref}/runs/compare": "a={run}&b={run}"}
 OTHER_NAMES = {
     "projects/{ref}/filters/{id}": {"id": "filter"},
     "projects/{ref}/flags/{name}": {"name": "flag"},
+    "projects/{ref}/links/{id}": {"id": "link"},
     **{
         f"projects/{{ref}}/webhooks/{{id}}{end}": {"id": "webhook"}
         for end in ("", "/secret", "/test", "/messages", "/messages/{message}/resend")
@@ -114,6 +116,9 @@ def make_twin() -> Twin:
     saved = SavedFilter.objects.create(
         project=project, owner=f"user:{house.users['owner'].username}", page="runs", name="mine", updated_at_ms=0
     )
+    link = ShareLink.objects.create(
+        project=project, code=f"c{new_id()[-11:]}", address="/runs", created_by="test", created_at_ms=0, expires_at_ms=2**52
+    )
     hook = Webhook.objects.create(
         project=project,
         name="hook",
@@ -137,6 +142,7 @@ def make_twin() -> Twin:
             "run": run.pk,
             "filter": str(saved.pk),
             "flag": "reuse",
+            "link": link.pk,
             "webhook": hook.pk,
             "message": message.pk,
         },
@@ -149,6 +155,7 @@ def make_twin() -> Twin:
         "tasks": {"id": task.pk},
         "artifacts": {"run": run.pk, "node": "n1", "generation": "0", "name": "out", "path": "a.txt"},
         "sites": {"ref": place.site.name, "id": join.pk, "name": place.group.name},
+        "links": {"code": link.code},
         "agents": {"id": place.agent.pk},
         "pools": {"id": place.pool.pk},
     }
@@ -198,7 +205,7 @@ def _call(twin: Twin, route: Route, method: str, ref: str, key: str, named: bool
     if route.words[0] == "projects":
         values["ref"] = ref
     values |= {name: values[other] for name, other in OTHER_NAMES.get("/".join(route.words), {}).items()}
-    absent = {name: "f" * 32 if name in {"ref", "id", "run", "username", "lock"} else v for name, v in values.items()}
+    absent = {name: "f" * 32 if name in {"ref", "id", "run", "username", "lock", "code"} else v for name, v in values.items()}
     if "filter" in values and "/filters/" in route.path:
         absent["id"] = "999999"  # a number by its form
     if route.words[0] == "blobs":

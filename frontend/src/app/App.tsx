@@ -42,6 +42,7 @@ const Notices = page(() => import("@/pages/Notices"), "Notices");
 const Project = page(() => import("@/pages/Project"), "Project");
 const Account = page(() => import("@/pages/Account"), "Account");
 const Admin = page(() => import("@/pages/Admin"), "Admin");
+const Share = page(() => import("@/pages/Share"), "Share");
 const NotFound = page(() => import("@/pages/NotFound"), "NotFound");
 
 // The plain router: the pages fetch by queries, so the data router's loaders and actions (25 kB of the entry) have no use.
@@ -78,6 +79,7 @@ const ROUTES: RouteObject[] = [
           { path: "/account", element: <Account /> },
           { path: "/admin", element: <Admin /> },
           { path: "/admin/:tab", element: <Admin /> },
+          { path: "/s/:code", element: <Share /> },
           { path: "*", element: <NotFound /> },
         ],
       },

@@ -86,7 +86,7 @@ function Frame({ username, admin }: { username: string; admin: boolean }) {
   const slugs = projects.data?.results.map((p) => p.slug) ?? [];
   const asked = params.get("project") ?? "";
   const project = [asked, keptProject()].find((slug) => slugs.includes(slug)) ?? slugs[0] ?? "";
-  const own = /^\/(account|admin)(\/|$)/.test(location.pathname); // of a person or the installation, not of a project
+  const own = /^\/(account|admin|s)(\/|$)/.test(location.pathname); // of a person or the installation, not of a project
   useEffect(() => {
     if (project) keepProject(project);
   }, [project]);

@@ -6,6 +6,7 @@ import { Link, useSearchParams } from "react-router";
 import type { Schemas } from "@/api/client";
 import { useProject } from "@/app/project";
 import { Card, Empty, Loaded, Page, PhaseMark, RunMark, Took } from "@/components/parts";
+import { ShareButton } from "@/features/links/ShareButton";
 import { DiffView } from "@/features/pipelines/DiffView";
 import { duration, money, plain } from "@/lib/format";
 import { useRunManifest, useRuns } from "@/queries";
@@ -20,7 +21,7 @@ export function Compare() {
   const [a, b] = [params.get("a") ?? "", params.get("b") ?? ""];
   const found = useComparison(project, a, b);
   return (
-    <Page title={t("compare")} actions={<Button component={Link} to="/runs" size="xs" variant="default">{t("base:runs.title")}</Button>}>
+    <Page title={t("compare")} actions={<><ShareButton /><Button component={Link} to="/runs" size="xs" variant="default">{t("base:runs.title")}</Button></>}>
       <SimpleGrid cols={{ base: 1, sm: 2 }}>
         <Which side="a" run={found.data?.a} />
         <Which side="b" run={found.data?.b} />

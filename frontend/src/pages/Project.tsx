@@ -6,6 +6,7 @@ import { DayBars } from "@/components/DayBars";
 import { ErrorNote } from "@/components/ErrorNote";
 import { Card, Figure, Loaded, More, Page, When } from "@/components/parts";
 import { Flags } from "@/features/flags/Flags";
+import { Links } from "@/features/links/Links";
 import { Members } from "@/features/people/Members";
 import { TokenForm, TokenTable } from "@/features/people/Tokens";
 import { money, plain } from "@/lib/format";
@@ -13,7 +14,7 @@ import { useCostsByRun, useMe, useOverview, useStatement } from "@/queries";
 import { useProjectOne, useProjectTokenMake, useProjectTokenRevoke, useProjectTokens } from "@/queries/people";
 
 export function Project() {
-  const { t } = useTranslation(["base", "flags"]);
+  const { t } = useTranslation(["base", "flags", "links"]);
   const project = useProject();
   const overview = useOverview(project);
   const me = useMe();
@@ -42,6 +43,9 @@ export function Project() {
           <Members project={project} mine={me.data?.user?.username ?? ""} may={may} />
         </Card>
         {may && <ProjectTokens project={project} />}
+        <Card title={t("links:titles")}>
+          <Links project={project} mine={me.data?.actor ?? ""} may={may} />
+        </Card>
         <Card title={t("flags:title")}>
           <Flags project={project} may={(flag) => (flag.maintainers ? may : (me.data?.is_admin ?? false))} />
         </Card>

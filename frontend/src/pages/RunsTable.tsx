@@ -5,6 +5,7 @@ import { useTranslation } from "react-i18next";
 import { Link, useSearchParams } from "react-router";
 import { useProject } from "@/app/project";
 import { Card, Empty, Loaded, Page, RunMark } from "@/components/parts";
+import { ShareButton } from "@/features/links/ShareButton";
 import { csvOf, saveText } from "@/features/many/csv";
 import { Scatter } from "@/features/many/Scatter";
 import { columnsOf, sorted, type Column, type Row } from "@/features/many/columns";
@@ -21,7 +22,7 @@ export function RunsTable() {
   for (const key of new Set(params.keys())) if (!OURS.has(key)) query[key] = key === "run" || key === "label" ? params.getAll(key) : (params.get(key) ?? "");
   const table = useRunTable(project, query);
   return (
-    <Page title={t("table")} actions={<Button component={Link} to="/runs" size="xs" variant="default">{t("base:runs.title")}</Button>}>
+    <Page title={t("table")} actions={<><ShareButton /><Button component={Link} to="/runs" size="xs" variant="default">{t("base:runs.title")}</Button></>}>
       <Loaded query={table}>
         {(data) => (data.rows.length === 0 ? <Empty title={t("empty")} hint={t("emptyHint")} /> : <Shown data={data} />)}
       </Loaded>

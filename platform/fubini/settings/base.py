@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "fubini.secrets",
     "fubini.pipelines",
     "fubini.runs",
+    "fubini.links",
     "fubini.notices",
     "fubini.crons",
     "fubini.dispatch",

@@ -586,6 +586,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/links/{code}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where a share link leads
+         * @description It gives no right: who is not a member of its project gets 404, as for a link that never was.
+         */
+        get: operations["links_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/lint": {
         parameters: {
             query?: never;
@@ -1495,6 +1515,50 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{ref}/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Share links of a project that were not revoked
+         * @description Share links of a project that were not revoked.
+         */
+        get: operations["projects_links_list"];
+        put?: never;
+        /**
+         * Make a short address of a view, for members
+         * @description Make a short address of a view, for members.
+         */
+        post: operations["projects_links_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{ref}/links/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke a share link; its maker and maintainers may
+         * @description Revoke a share link; its maker and maintainers may.
+         */
+        delete: operations["projects_links_destroy"];
         options?: never;
         head?: never;
         patch?: never;
@@ -4161,6 +4225,31 @@ export interface components {
             readonly used_by?: string | null;
         };
         /** @description A request body. `read` is how views use it. */
+        LinkMakeRequest: {
+            /** @description Path, query and fragment of a page of the project. */
+            address: string;
+            /**
+             * @description How long it lives.
+             * @default 30
+             */
+            days: number;
+            /** @default  */
+            note: string;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        LinkOut: {
+            id: string;
+            /** @description The page opens it at /s/CODE. */
+            code: string;
+            /** @description Path, query and fragment of the page. */
+            address: string;
+            note: string;
+            project: string;
+            created_by: string;
+            created_at_ms: number;
+            expires_at_ms: number;
+        };
+        /** @description A request body. `read` is how views use it. */
         LintAskRequest: {
             manifest: string;
             /** @description Whose templates the manifest may use. */
@@ -4640,6 +4729,13 @@ export interface components {
         };
         PaginatedJoinTokenOutList: {
             results: components["schemas"]["JoinTokenOut"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+        };
+        PaginatedLinkOutList: {
+            results: components["schemas"]["LinkOut"][];
             /** Format: uri */
             next: string | null;
             /** Format: uri */
@@ -7545,6 +7641,32 @@ export interface operations {
             "5XX": components["responses"]["Problem"];
         };
     };
+    links_retrieve: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LinkOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
     lint_create: {
         parameters: {
             query?: {
@@ -9381,6 +9503,92 @@ export interface operations {
                 content: {
                     "text/csv": string;
                 };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_links_list: {
+        parameters: {
+            query?: {
+                /** @description Where to go on: from `next`, `previous` or `Link`. */
+                cursor?: string;
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+                /** @description Rows a page. */
+                page_size?: number;
+            };
+            header?: never;
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedLinkOutList"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_links_create: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: {
+                /** @description Sent again within 24 hours with the same request, the first reply is given again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkMakeRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LinkOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_links_destroy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             "4XX": components["responses"]["Problem"];
             "5XX": components["responses"]["Problem"];

@@ -39,6 +39,8 @@ BEFORE = [
     ("fubini_datasets", "0003_fetches"),
 ]
 OURS = tuple(app for app, _ in BEFORE)
+#: Their keys were ids and are numbers; bookings have the id beside it, which the statement shows.
+NUMBERED = ("fubini_ledger.Account", "fubini_ledger.LedgerTransaction")
 CRON = """\
 apiVersion: argoproj.io/v1alpha1
 kind: CronWorkflow
@@ -145,7 +147,7 @@ def test_rows_made_before_ids_were_packed_outlive_every_migration_since(tmp_path
         rows = keys(old, then)
     finally:
         MigrationExecutor(connection).migrate(latest)
-    still = [label for label in then if label in labels_of(now)]
+    still = [label for label in then if label in labels_of(now) and label not in NUMBERED]
     assert keys(now, still) == {label: rows[label] for label in still}
     assert told(project) == before
     assert held_by_run([going.pk]) == {going.pk: 100_000}

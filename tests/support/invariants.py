@@ -72,9 +72,8 @@ def check(run_ids: list[str]) -> list[dict[str, str]]:
     for account in Account.objects.filter(kind__in=["budget", "held"], balance_micros__lt=0):
         violated("I5", f"account {account.owner} {account.kind} is {account.balance_micros}")
     settled = Counter(
-        LedgerTransaction.objects.filter(run_id__in=run_ids, kind__in=["settle", "release"]).values_list(
-            "attempt_id", flat=True
-        )
+        booking.attempt_id
+        for booking in LedgerTransaction.objects.filter(of_run__ref__in=run_ids, kind__in=["settle", "release"])
     )
     for attempt in attempts:
         hold = holds.get(attempt.pk)

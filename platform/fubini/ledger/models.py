@@ -7,10 +7,14 @@ Account balances are kept beside the entries and are their sum (checked by `serv
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 from django.db.models import F, Q
 
-from fubini.common.ids import IdField, PackedIdField, PackedKeyField, packed_primary_key
+from fubini.common.ids import IdField, PackedIdField, PackedKeyField, new_id
+
+ATTEMPT_KEYS = frozenset({"hold", "extend", "settle"})  # the first words of the keys of bookings for an attempt
 
 
 class Account(models.Model):
@@ -22,7 +26,7 @@ class Account(models.Model):
         ABSORBED = "absorbed"
         SYSTEM = "system"
 
-    id = packed_primary_key()
+    id = models.BigAutoField(primary_key=True)
     owner = models.CharField(max_length=48)  # "project:<id>", "site:<id>", "system"
     kind = models.CharField(max_length=10, choices=Kind.choices)
     balance_micros = models.BigIntegerField(default=0)
@@ -37,20 +41,52 @@ class Account(models.Model):
         ]
 
 
-class LedgerTransaction(models.Model):
-    """One booking. `key` makes it happen once ("settle:<attempt>")."""
+def _owner_key() -> Any:
+    return models.ForeignKey("fubini_events.EventOwner", null=True, on_delete=models.PROTECT, related_name="+")
 
-    id = packed_primary_key()
+
+class LedgerTransactionManager(models.Manager["LedgerTransaction"]):
+    """Reads a booking's project and run with it."""
+
+    def get_queryset(self) -> models.QuerySet[LedgerTransaction]:
+        return super().get_queryset().select_related("of_project", "of_run")
+
+
+class LedgerTransaction(models.Model):
+    """One booking. `key` makes it happen once ("settle:<attempt>"); `ref` is its id to people and in events.
+
+    There are several an attempt: what refers to them, and they to project and run, does so by number, as events do.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    ref = PackedIdField(max_length=32, default=new_id, editable=False)
     key = PackedKeyField(max_length=80, unique=True)
     kind = models.CharField(max_length=12)  # topup, withdraw, hold, extend, settle, release, correction
     at_ms = models.BigIntegerField()
-    project_id = PackedIdField(max_length=32, null=True, db_index=True)
-    run_id = PackedIdField(max_length=32, null=True, db_index=True)
-    attempt_id = PackedIdField(max_length=32, null=True)
+    of_project = _owner_key()
+    of_run = _owner_key()
     site_id = PackedIdField(max_length=32, null=True)
     pool_id = PackedIdField(max_length=32, null=True)
     note = models.CharField(max_length=200, blank=True, default="")
     actor = models.CharField(max_length=80, blank=True, default="")
+
+    objects = LedgerTransactionManager()
+
+    @property
+    def project_id(self) -> str | None:
+        """The project's id."""
+        return self.of_project.ref if self.of_project else None
+
+    @property
+    def run_id(self) -> str | None:
+        """The run's id."""
+        return self.of_run.ref if self.of_run else None
+
+    @property
+    def attempt_id(self) -> str | None:
+        """The attempt it was booked for, which its key names; None where it was for none."""
+        word, _, rest = self.key.partition(":")
+        return rest.partition(":")[0] if word in ATTEMPT_KEYS else None
 
 
 class LedgerEntry(models.Model):

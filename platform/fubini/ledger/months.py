@@ -47,7 +47,7 @@ class MonthOpen(Conflict):
 
 def first_month(project_id: str, calendar: Books) -> int | None:
     """The month of a project's first booking."""
-    first = LedgerTransaction.objects.filter(project_id=project_id).aggregate(at=Min("at_ms"))["at"]
+    first = LedgerTransaction.objects.filter(of_project__ref=project_id).aggregate(at=Min("at_ms"))["at"]
     return calendar.month_of(first) if first is not None else None
 
 

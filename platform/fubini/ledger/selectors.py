@@ -79,11 +79,11 @@ def bookings_of(
     to_ms: int | None = None,
 ) -> QuerySet[LedgerTransaction]:
     """A project's bookings under filters; `to_ms` is exclusive."""
-    found = LedgerTransaction.objects.filter(project_id=project_id)
+    found = LedgerTransaction.objects.filter(of_project__ref=project_id)
     if kind:
         found = found.filter(kind=kind)
     if run_id:
-        found = found.filter(run_id=run_id)
+        found = found.filter(of_run__ref=run_id)
     if from_ms is not None:
         found = found.filter(at_ms__gte=from_ms)
     if to_ms is not None:
@@ -94,7 +94,7 @@ def bookings_of(
 def statement_lines(project_id: str, bookings: Iterable[LedgerTransaction]) -> list[StatementLine]:
     """Bookings as lines; one query for all their entries."""
     rows = list(bookings)
-    changes: dict[str, dict[str, int]] = {row.pk: {} for row in rows}
+    changes: dict[int, dict[str, int]] = {row.pk: {} for row in rows}
     entries = LedgerEntry.objects.filter(transaction__in=rows, account__owner=_owner(project_id)).values_list(
         "transaction_id", "account__kind", "amount_micros"
     )
@@ -102,7 +102,7 @@ def statement_lines(project_id: str, bookings: Iterable[LedgerTransaction]) -> l
         changes[booking_id][kind] = changes[booking_id].get(kind, 0) + amount
     return [
         StatementLine(
-            id=row.pk,
+            id=row.ref,
             at_ms=row.at_ms,
             kind=row.kind,
             budget_micros=changes[row.pk].get("budget", 0),
@@ -123,7 +123,7 @@ def statement_all(
     project_id: str, bookings: QuerySet[LedgerTransaction], *, slice_rows: int = 500
 ) -> Iterator[StatementLine]:
     """Every line, oldest first, in slices by key: memory does not grow with the statement."""
-    last = ""
+    last = 0
     while True:
         rows = list(bookings.filter(pk__gt=last).order_by("pk")[:slice_rows])
         if not rows:
@@ -136,8 +136,8 @@ def costs_by_run(project_id: str) -> QuerySet[Any]:
     """One dict a run: `run_id`, `spent_micros`, `attempts` (settled bookings), `first_at_ms`, `last_at_ms`."""
     spent = Q(entries__account__owner=_owner(project_id), entries__account__kind="spent")
     found: Any = (
-        LedgerTransaction.objects.filter(project_id=project_id, run_id__isnull=False)
-        .values("run_id")
+        LedgerTransaction.objects.filter(of_project__ref=project_id, of_run__isnull=False)
+        .values(run_id=F("of_run__ref"))
         .annotate(
             spent_micros=Coalesce(Sum("entries__amount_micros", filter=spent), 0),
             attempts=Count("pk", filter=Q(kind="settle"), distinct=True),

@@ -22,7 +22,7 @@ from fubini.common import clock
 from fubini.common.bulk import rows_insert
 from fubini.common.errors import Conflict, Invalid
 from fubini.events.moves import Entity, legal_moves, rows_create, rows_move
-from fubini.events.services import EventDraft, events_append
+from fubini.events.services import EventDraft, events_append, owners_of
 from fubini.ledger.accounting import books
 from fubini.ledger.models import Account, ClosedMonth, Hold, LedgerEntry, LedgerTransaction, Spend
 
@@ -128,7 +128,7 @@ def account_topup(*, project_id: str, amount_micros: int, actor: str, key: str, 
         key=f"topup:{key}",
         kind="topup" if amount_micros > 0 else "withdraw",
         at_ms=max(at_ms, open_from_ms([project_id]).get(project_id, at_ms)),
-        project_id=project_id,
+        of_project_id=owners_of({project_id})[project_id],
         note=note,
         actor=actor,
     )
@@ -143,7 +143,7 @@ def account_topup(*, project_id: str, amount_micros: int, actor: str, key: str, 
             EventDraft(
                 topic="ledger",
                 kind="ledger.topup",
-                entity_id=booking.pk,
+                entity_id=booking.ref,
                 at_ms=at_ms,
                 project_id=project_id,
                 actor=actor,
@@ -204,7 +204,6 @@ def holds_place(requests: Sequence[HoldRequest], *, at_ms: int) -> list[str]:
                 "hold",
                 r.project_id,
                 r.run_id,
-                r.attempt_id,
                 r.site_id,
                 r.pool_id,
                 _project_legs(r.project_id, budget=-r.amount_micros, held=r.amount_micros),
@@ -244,7 +243,6 @@ def hold_extend(*, attempt_id: str, amount_micros: int, number: int, at_ms: int)
                 "extend",
                 hold.project_id,
                 hold.run_id,
-                attempt_id,
                 hold.site_id,
                 None,
                 _project_legs(hold.project_id, budget=-amount_micros, held=amount_micros),
@@ -308,7 +306,6 @@ def holds_settle(settlements: Sequence[Settlement], *, at_ms: int) -> list[Settl
                 "settle" if by_project else "release",
                 hold.project_id,
                 hold.run_id,
-                hold.pk,
                 hold.site_id,
                 None,
                 legs,
@@ -415,7 +412,7 @@ def correction_book(
     Account.objects.filter(pk=budget.pk).update(balance_micros=F("balance_micros") + amount_micros)
     Account.objects.filter(pk=spent.pk).update(balance_micros=F("balance_micros") - amount_micros)
     legs = _project_legs(project_id, budget=amount_micros, spent=-amount_micros)
-    booking = _Booking(f"correction:{key}", "correction", project_id, run_id, None, None, None, legs, note[:200], actor)
+    booking = _Booking(f"correction:{key}", "correction", project_id, run_id, None, None, legs, note[:200], actor)
     booked_ms = _book([booking], at_ms)
     spends_add([_Spent(project_id, run_id, "", "", "correction", -amount_micros, attempts=0)], booked_ms)
     data = {"amount_micros": amount_micros, "note": note[:200], "run_id": run_id}
@@ -426,7 +423,7 @@ def correction_book(
     events_append(
         [
             EventDraft(
-                topic="ledger", kind="ledger.correction", entity_id=made.pk, at_ms=at_ms, project_id=project_id,
+                topic="ledger", kind="ledger.correction", entity_id=made.ref, at_ms=at_ms, project_id=project_id,
                 run_id=run_id, actor=actor, data=data,
             )
         ]
@@ -440,7 +437,6 @@ class _Booking:
     kind: str
     project_id: str
     run_id: str | None
-    attempt_id: str | None
     site_id: str | None
     pool_id: str | None
     legs: Iterable[tuple[str, str, int]]  # owner, kind, amount; sums to zero
@@ -472,30 +468,38 @@ def _book(bookings: Sequence[_Booking], at_ms: int) -> dict[str, int]:
     opened = open_from_ms(booking.project_id for booking in bookings)
     booked_ms = {b.project_id: max(at_ms, opened.get(b.project_id, at_ms)) for b in bookings}
     accounts: dict[tuple[str, str], Account] = {}
-    rows, entries = [], []
+    owners = owners_of({ref for b in bookings for ref in (b.project_id, b.run_id) if ref})
+    rows_insert(
+        [
+            LedgerTransaction(
+                key=booking.key,
+                kind=booking.kind,
+                at_ms=booked_ms[booking.project_id],
+                of_project_id=owners[booking.project_id],
+                of_run_id=owners[booking.run_id] if booking.run_id else None,
+                site_id=booking.site_id,
+                pool_id=booking.pool_id,
+                note=booking.note,
+                actor=booking.actor,
+            )
+            for booking in bookings
+        ]
+    )
+    numbers = dict(LedgerTransaction.objects.filter(key__in=[b.key for b in bookings]).values_list("key", "pk"))
+    entries = []
     for booking in bookings:
-        row = LedgerTransaction(
-            key=booking.key,
-            kind=booking.kind,
-            at_ms=booked_ms[booking.project_id],
-            project_id=booking.project_id,
-            run_id=booking.run_id,
-            attempt_id=booking.attempt_id,
-            site_id=booking.site_id,
-            pool_id=booking.pool_id,
-            note=booking.note,
-            actor=booking.actor,
-        )
-        rows.append(row)
         total = 0
         for owner, kind, amount in booking.legs:
             total += amount
             if amount:
                 if (owner, kind) not in accounts:
                     accounts[owner, kind] = account_of(owner, kind)
-                entries.append(LedgerEntry(transaction=row, account=accounts[owner, kind], amount_micros=amount))
+                entries.append(
+                    LedgerEntry(
+                        transaction_id=numbers[booking.key], account=accounts[owner, kind], amount_micros=amount
+                    )
+                )
         assert total == 0, f"unbalanced booking {booking.key}"
-    rows_insert(rows)
     rows_insert(entries)
     return booked_ms
 

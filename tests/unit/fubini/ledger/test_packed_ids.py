@@ -16,7 +16,7 @@ def types() -> set[str]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT typeof(run_id) FROM fubini_ledger_hold UNION"
-            " SELECT typeof(attempt_id) FROM fubini_ledger_ledgertransaction WHERE attempt_id IS NOT NULL"
+            " SELECT typeof(site_id) FROM fubini_ledger_ledgertransaction WHERE site_id IS NOT NULL"
         )
         return {row[0] for row in cursor.fetchall()}
 

@@ -18,8 +18,7 @@ COLUMNS = (
     ("runs_run", "id"), ("runs_runlabel", "run_id"), ("runs_runnode", "run_id"), ("runs_runsignal", "run_id"),
     ("runs_task", "id"), ("runs_task", "run_id"), ("runs_attempt", "id"), ("runs_attempt", "task_id"),
     ("runs_attempt", "run_id"), ("runs_lease", "id"), ("runs_lease", "run_id"), ("ledger_hold", "id"),
-    ("ledger_account", "id"), ("ledger_ledgertransaction", "id"), ("ledger_ledgertransaction", "key"),
-    ("ledger_ledgerentry", "transaction_id"), ("ledger_ledgerentry", "account_id"), ("datasets_artifact", "run_id"),
+    ("ledger_ledgertransaction", "key"), ("datasets_artifact", "run_id"),
 )  # fmt: skip
 BEFORE = [
     ("fubini_ledger", "0003_spending_and_months"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from fubini.runs.apis import AttemptViews, NodeViews, RunViews, SignalViews, TaskViews
+from fubini.runs.archive_apis import ArchiveViews
 from fubini.runs.lock_apis import CacheViews, LockViews, SemaphoreViews
 from fubini.runs.look_apis import LookViews
 from fubini.runs.many.apis import ManyRuns
@@ -30,6 +31,7 @@ urlpatterns = [
     path("projects/<str:ref>/semaphores/<str:key>", SemaphoreViews.as_view({"put": "put", "delete": "destroy"})),
     path("projects/<str:ref>/caches", CacheViews.as_view({"get": "list"})),
     path("projects/<str:ref>/caches/<str:cache>", CacheViews.as_view({"get": "retrieve", "delete": "destroy"})),
+    path("artifacts/<str:run>/archive", ArchiveViews.as_view({"get": "archive"})),
     path("tasks/<str:id>", TaskViews.as_view({"get": "retrieve"})),
     path("tasks/<str:id>/files", LookViews.as_view({"post": "look"})),
     path("tasks/<str:id>/logs", TaskViews.as_view({"get": "logs"})),

@@ -52,6 +52,27 @@ export interface paths {
         patch: operations["agents_update"];
         trace?: never;
     };
+    "/api/v1/artifacts/{run}/archive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download what a run left as one tar
+         * @description A folder a step, in it a file or a folder an artifact. Made as it is read; a stream that breaks off has no end
+         *             mark, so unpacking it fails. To go on after a break, use `fubini run outputs RUN --to DIR`.
+         */
+        get: operations["artifacts_archive_archive"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/artifacts/{run}/{node}/{generation}/{name}": {
         parameters: {
             query?: never;
@@ -6666,6 +6687,32 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AgentOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    artifacts_archive_archive: {
+        parameters: {
+            query?: {
+                /** @description Every artifact of the run, not only its final outputs. */
+                all?: boolean;
+            };
+            header?: never;
+            path: {
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-tar": string;
                 };
             };
             "4XX": components["responses"]["Problem"];

@@ -21,6 +21,7 @@ export function Artifacts({ run, names }: { run: string; names: GraphNode[] }) {
   const rows = all.data?.pages.flatMap((page) => page.results) ?? [];
   return (
     <Stack>
+      {rows.length > 0 && <Suspense><DownloadAll run={run} /></Suspense>}
       <Loaded query={outputs}>
         {(data) => (
           <>
@@ -50,6 +51,18 @@ export function Artifacts({ run, names }: { run: string; names: GraphNode[] }) {
         </Stack>
       </Card>
     </Stack>
+  );
+}
+
+/** One tar, streamed: of the final outputs, or of everything. */
+function DownloadAll({ run }: { run: string }) {
+  const { t } = useTranslation("files");
+  const address = `/api/v1/artifacts/${run}/archive`;
+  return (
+    <Group gap="xs">
+      <Button component="a" href={address} download size="compact-sm" variant="light">{t("archive.final")}</Button>
+      <Button component="a" href={`${address}?all=true`} download size="compact-sm" variant="subtle">{t("archive.all")}</Button>
+    </Group>
   );
 }
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from fubini.engines.embedded.tree import Node
 
 MAIN = "main"
+#: What Argo adds to every pod, before the containers of the template.
+WAIT = "wait"
 #: A container that waited for one that failed ends with this, as Argo's emissary ends.
 NOT_RUN = 64
 #: Sidecars end by SIGTERM or SIGKILL: that is no failure.
@@ -108,11 +110,12 @@ def container_specs(
     """The containers of a leaf; empty where there is only one.
 
     Raises:
-        EngineError: a retry that cannot be read, or a variable whose value nobody knows.
+        EngineError: a retry that cannot be read, a variable whose value nobody knows, or two containers of one name.
     """
     body = processed.template.body
     if len(found) == 1 and body.get("containerSet") is None:
         return ()
+    _check_names(processed, found)
     runs, delay_ms = _inner_retry(processed)
     is_script = body.get("script") is not None
     return tuple(
@@ -131,6 +134,21 @@ def container_specs(
         )
         for kind, c in found
     )
+
+
+def _check_names(processed: Processed, found: list[tuple[ContainerKind, Mapping[str, Any]]]) -> None:
+    """A pod whose containers share a name is none; Argo's own container comes first in it.
+
+    Raises:
+        EngineError: two of them do.
+    """
+    names = [WAIT, *(c.get("name") or "" for kind, c in found if kind is not ContainerKind.INIT)]
+    twice = [
+        f'spec.containers[{n}].name: Duplicate value: "{name}"' for n, name in enumerate(names) if name in names[:n]
+    ]
+    if twice:
+        what = twice[0] if len(twice) == 1 else f"[{', '.join(twice)}]"
+        raise EngineError(f'Pod "{processed.locals.get("pod.name", "")}" is invalid: {what}')
 
 
 def _inner_retry(processed: Processed) -> tuple[int, int]:

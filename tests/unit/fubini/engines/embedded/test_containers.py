@@ -418,3 +418,20 @@ def test_a_size_that_is_no_quantity_is_the_steps_error() -> None:
     main["container"]["volumeMounts"] = [{"name": "w", "mountPath": "/w"}]
     platform = Platform(workflow([main], volumes=[{"name": "w", "emptyDir": {"sizeLimit": "much"}}])).run()
     assert "much" in platform.messages()["wf"]
+
+
+@pytest.mark.parametrize(
+    ("names", "want"),
+    [
+        (("note", "log"), ""),
+        (("log", "log"), 'spec.containers[3].name: Duplicate value: "log"'),
+        (("main", "log", "wait"), '[spec.containers[2].name: Duplicate value: "main", '),
+    ],
+)
+def test_containers_that_share_a_name_are_no_pod(names: tuple[str, ...], want: str) -> None:
+    work = leaf("work", sidecars=[container(name) for name in names])
+    platform = Platform(workflow([{"name": "main", "steps": [[step("a", "work")]]}, work])).start()
+    assert platform.phases()["wf[0].a"] == ("Error" if want else "Pending")
+    if want:
+        assert f" is invalid: {want}" in platform.messages()["wf[0].a"]
+        assert platform.opened == [] and platform.state.phase is NodePhase.FAILED

@@ -36,16 +36,13 @@ from tests.support.twins import MANIFEST, Twin, calls_on, make_twin
 
 BASELINES = Path(__file__).parents[1] / "golden" / "queries.json"
 UNDER = 10
-# Asked of the home page, of a run's reasons and of the whole installation at once, and of a poll with its sign-in checks;
-# (of two runs: a comparison; of all sites at once: the places); their number does not grow either.
+# No lists: the home page, a run's reasons, two runs beside each other, and where a run went, which asks the scheduler
+# with all it knows. Their number does not grow either.
 MORE = {
-    "projects/{ref}/overview": 19,
-    "runs/{id}/why": 13,
-    "status": 10,
-    "events": 13,
-    "projects/{ref}/places": 11,
-    "runs/{id}/placement": 23,
-    "projects/{ref}/runs/compare": 18,
+    "projects/{ref}/overview": 17,
+    "runs/{id}/why": 10,
+    "runs/{id}/placement": 21,
+    "projects/{ref}/runs/compare": 13,
 }
 ELSEWHERE = frozenset({"/api/v1/datasets/{id}/versions/{number}/content"})  # answers where the bytes are
 # A row for each template and phase, however many nodes; one for each flag there is.

@@ -95,6 +95,9 @@ class StatusViews(ApiViews):
         return self.reply(platform_status())
 
 
+WAITING = ("blocked", "queued")
+
+
 class WhyViews(ApiViews):
     """``/runs/{id}/why`` and ``/tasks/{id}/why``."""
 
@@ -105,17 +108,21 @@ class WhyViews(ApiViews):
     @operation("Why a run does not go on, or goes on as it does.", query=shape.RunWhyFilter, reply=shape.RunWhyOut)
     def run(self, request: Request, id: str) -> Response:
         run = run_visible(self.principal, id)
-        waiting = Task.objects.filter(run=run, state__in=["blocked", "queued"])
+        waiting = Task.objects.filter(run=run, state__in=WAITING)
         codes: Counter[str] = Counter()
-        for reasons in waiting.values_list("why_document__content", flat=True).iterator(chunk_size=2000):
-            codes[reasons[0].get("code", "") if reasons else ""] += 1
+        running = 0
+        live = Task.objects.filter(run=run, state__in=[*WAITING, "placed", "running"])
+        for state, reasons in live.values_list("state", "why_document__content").iterator(chunk_size=2000):
+            if state in WAITING:
+                codes[reasons[0].get("code", "") if reasons else ""] += 1
+            else:
+                running += 1
         around = around_now()
         shown = [
             task_why(t, around)
             for t in waiting.select_related(WHY).order_by("queued_at_ms", "id")[: self.params["limit"]]
         ]
         count = sum(codes.values())
-        running = Task.objects.filter(run=run, state__in=["placed", "running"]).count()
         groups = [_group(code, n, shown) for code, n in codes.most_common()]
         waits = waits_of(run)
         groups += [_lock_group(wait) for wait in waits]

@@ -128,7 +128,7 @@ def money_of(
             found=until - since,
             allowed=[1, PERIOD_DAYS_MAX],
         )
-    past = spent_by_day(project.pk, from_day=min(since, _history_from(today)))
+    past = spent_by_day(project.pk, from_day=min(since, history_from(now_ms)))
     budget = budget_of(project.pk)
     labels = label_keys(project) if by == "label" else []
     if by == "label" and not label:
@@ -155,15 +155,23 @@ def money_of(
     )
 
 
-def forecast_of(project: Project, budget: BudgetView | None = None) -> ForecastView:
-    """What the time ahead costs, by what is known now."""
+def forecast_of(
+    project: Project, budget: BudgetView | None = None, past: dict[int, DaySpend] | None = None
+) -> ForecastView:
+    """What the time ahead costs, by what is known now.
+
+    Args:
+        budget, past: what the caller has read already; `past` reaches back to `history_from` at least.
+    """
     calendar, now_ms = books(), clock.now_ms()
-    past = spent_by_day(project.pk, from_day=_history_from(calendar.day_of(now_ms)))
+    if past is None:
+        past = spent_by_day(project.pk, from_day=history_from(now_ms))
     return _forecast(project, budget or budget_of(project.pk), past, calendar, now_ms)
 
 
-def _history_from(today: int) -> int:
+def history_from(now_ms: int) -> int:
     """The first day the forecast asks for: of the trend, or of the month."""
+    today = books().day_of(now_ms)
     return min(today - TREND_DAYS, month_days(month_of_day(today))[0])
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Case, Count, F, Q, Sum, When
 
 from fubini.common import clock
-from fubini.dispatch.money import ForecastView, forecast_of
+from fubini.dispatch.money import ForecastView, forecast_of, history_from
 from fubini.ledger.accounting import books, date_of
-from fubini.ledger.selectors import BudgetView, budget_of, spent_by_day
+from fubini.ledger.selectors import BudgetView, DaySpend, budget_of, spent_by_day
 from fubini.projects.models import Project
 from fubini.runs.models import Attempt, Run, Task
 from fubini.runs.selectors import runs_listed, runs_of
@@ -72,12 +72,12 @@ class Overview:
 
 
 def overview_of(project: Project) -> Overview:
-    """All of it; a dozen queries."""
+    """All of it, in a number of queries that does not depend on how much there is."""
     now_ms = clock.now_ms()
     budget = budget_of(project.pk)
-    days = _days(project, now_ms)
+    past = spent_by_day(project.pk, from_day=min(history_from(now_ms), books().day_of(now_ms) - DAYS + 1))
+    states, days = _days(project, past, now_ms)
     runs = runs_of([project.pk])
-    states = dict(runs.values_list("state").annotate(n=Count("pk")))
     waiting, running, attention = _attention(project)
     everywhere = paused_all()
     return Overview(
@@ -88,35 +88,43 @@ def overview_of(project: Project) -> Overview:
         attention=attention,
         recent=list(runs_listed(runs).order_by("-created_at_ms", "-id")[:RECENT_MAX]),
         pools=_pools(project, now_ms),
-        forecast=forecast_of(project, budget),
+        forecast=forecast_of(project, budget, past),
         spent_week_micros=sum(d["spent_micros"] for d in days[-7:]),
         waiting=waiting,
         running=running,
     )
 
 
-def _days(project: Project, now_ms: int) -> list[dict[str, Any]]:
+def _days(
+    project: Project, past: dict[int, DaySpend], now_ms: int
+) -> tuple[dict[str, int], list[dict[str, Any]]]:
+    """All runs by state, and those of the last days by day; one query."""
     calendar = books()
     today = calendar.day_of(now_ms)
     first = today - DAYS + 1
     table = {
         day: {"succeeded": 0, "failed": 0, "error": 0, "live": 0, "spent_micros": 0} for day in range(first, today + 1)
     }
-    # By quarter hours, of which every zone's days are made.
+    states: dict[str, int] = {}
+    # By quarter hours, of which every zone's days are made; what is older is one heap.
+    recent = When(created_at_ms__gte=calendar.day_start_ms(first), then=F("created_at_ms") / QUARTER_MS)
     rows = (
-        Run.objects.filter(project=project, deleted_at_ms=None, created_at_ms__gte=calendar.day_start_ms(first))
-        .annotate(quarter=F("created_at_ms") / QUARTER_MS)
+        Run.objects.filter(project=project, deleted_at_ms=None)
+        .annotate(quarter=Case(recent, default=None))
         .values_list("quarter", "state")
         .annotate(n=Count("pk"))
     )
     for quarter, state, n in rows:
+        states[state] = states.get(state, 0) + n
+        if quarter is None:
+            continue
         counts = table.get(calendar.day_of(quarter * QUARTER_MS))
         if counts is not None:
             counts[state if state in counts else "live"] += n
-    for day, found in spent_by_day(project.pk, from_day=first).items():
+    for day, found in past.items():
         if day in table:
             table[day]["spent_micros"] += found.spent_micros
-    return [{"day": date_of(day).isoformat(), **counts} for day, counts in table.items()]
+    return states, [{"day": date_of(day).isoformat(), **counts} for day, counts in table.items()]
 
 
 def _attention(project: Project) -> tuple[int, int, list[Attention]]:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from fubini.dispatch.history import history_of
 from fubini.dispatch.inputs import inputs_of
 from fubini.dispatch.policy import policy_now
-from fubini.dispatch.snapshot import RequestCache, request_of, world_of
+from fubini.dispatch.snapshot import RequestCache, World, request_of, world_of
 from fubini.dispatch.why import placement_named
 from fubini.runs.codec import spec_of
 from fubini.runs.models import Attempt, Run, Task
@@ -91,8 +91,11 @@ def run_placement(run: Run) -> RunPlacement:
     for attempt in found:
         groups[attempt.task.template, attempt.pool_id, str(attempt.placement.get("why", ""))].append(attempt)
     chosen = list(groups.values())[:ROWS_MAX]
-    pools = {p.pk: p for p in Pool.objects.select_related("site")}
-    refused = _refused(run, [some[0].task for some in chosen[:ASKED_MAX]], pools)
+    if not chosen:
+        return RunPlacement([], 0, truncated)
+    world = world_of(RequestCache(), queue=False)
+    pools = world.pools
+    refused = _refused(run, [some[0].task for some in chosen[:ASKED_MAX]], world)
     rows = [_row(some, pools, refused.get(some[0].task_id, [])) for some in chosen]
     return RunPlacement(rows, len(found), truncated)
 
@@ -133,11 +136,9 @@ def _row(some: Sequence[Attempt], pools: dict[str, Pool], refused: list[RefusedV
     )
 
 
-def _refused(run: Run, tasks: Sequence[Task], pools: dict[str, Pool]) -> dict[str, list[RefusedView]]:
+def _refused(run: Run, tasks: Sequence[Task], world: World) -> dict[str, list[RefusedView]]:
     """By task: the pools that could not run it, whatever is free there."""
-    if not tasks:
-        return {}
-    world = world_of(RequestCache(), queue=False)
+    pools = world.pools
     times = history_of({(run.project_id, task.template) for task in tasks})
     requests = []
     for task in tasks:

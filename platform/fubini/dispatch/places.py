@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db.models import Count, Min, Sum
+from django.db.models import Count, Exists, Min, OuterRef, Prefetch, QuerySet, Subquery, Sum, Value
 
 from fubini.common import clock
 from fubini.common.principal import Principal
@@ -109,31 +109,25 @@ class Places:
 
 
 def places_of(project: Project, principal: Principal) -> Places:
-    """All of it; eight queries."""
+    """All of it; seven queries."""
     now_ms = clock.now_ms()
     pools = list(
         pools_of_project(project)
         .select_related("site")
-        .prefetch_related("node_groups", "agents")
+        .prefetch_related("node_groups", Prefetch("agents", _agents()))
+        .annotate(own_site=_owned_by(principal))
         .order_by("site__preference", "site__name", "name")
     )
-    own = set() if principal.user is None else set(principal.user.owned_sites.values_list("pk", flat=True))
     sites: dict[str, SiteView] = {}
     for pool in pools:
         known = sites.get(pool.site_id)
         if known is None or known.link_bytes_per_s is None:
-            sites[pool.site_id] = _site(pool.site, pool, mine=principal.administers or pool.site_id in own)
+            sites[pool.site_id] = _site(pool.site, pool, mine=principal.administers or pool.own_site)
     held = list(
         Attempt.objects.filter(state__in=ATTEMPT_LIVE)
         .values_list("pool_id", "node_group_id", "node_index")
         .annotate(cpu=Sum("cpu_millis"), memory=Sum("memory_bytes"), n=Count("pk"))
     )
-    leases = {
-        agent_id: (count, first)
-        for agent_id, count, first in Lease.objects.filter(state__in=["granted", "held"])
-        .values_list("agent_id")
-        .annotate(n=Count("pk"), first=Min("expires_at_ms"))
-    }
     prices = prices_now(pools)
     use, since_ms = _use(now_ms)
     waiting = _waiting(project)
@@ -141,7 +135,7 @@ def places_of(project: Project, principal: Principal) -> Places:
         now_ms,
         list(sites.values()),
         [
-            _pool(pool, held, leases, prices.get(pool.pk), use[pool.pk], since_ms, waiting[pool.pk], now_ms)
+            _pool(pool, held, prices.get(pool.pk), use[pool.pk], since_ms, waiting[pool.pk], now_ms)
             for pool in pools
         ],
     )
@@ -155,7 +149,6 @@ def _site(site: Site, pool: Pool, *, mine: bool) -> SiteView:
 def _pool(
     pool: Pool,
     held: Iterable[tuple[str, str, int, int, int, int]],
-    leases: dict[str, tuple[int, int]],
     price: Price | None,
     use: list[int],
     since_ms: int,
@@ -199,7 +192,7 @@ def _pool(
         use=shares,
         nodes=nodes,
         nodes_hidden=sum(max(0, group.nodes - NODES_MAX) for group in groups),
-        agents=[_agent(a, leases) for a in sorted(pool.agents.all(), key=lambda a: a.name) if a.revoked_at is None],
+        agents=[_agent(a) for a in sorted(pool.agents.all(), key=lambda a: a.name) if a.revoked_at is None],
     )
 
 
@@ -219,11 +212,27 @@ def _node(group: NodeGroup, index: int, held: list[int]) -> NodeView:
     )
 
 
-def _agent(agent: Agent, leases: dict[str, tuple[int, int]]) -> AgentView:
-    count, first = leases.get(agent.pk, (0, None))
+def _owned_by(principal: Principal) -> Exists | Value:
+    """In a query over pools: is the principal one of the site's owners?"""
+    if principal.user is None:
+        return Value(False)
+    return Exists(Site.objects.filter(pk=OuterRef("site_id"), owners=principal.user.pk))
+
+
+def _agents() -> QuerySet[Agent]:
+    """Agents with how many leases each has, and when the first of them ends."""
+    leases = Lease.objects.filter(agent_id=OuterRef("pk"), state__in=["granted", "held"]).order_by().values("agent_id")
+    return Agent.objects.annotate(
+        lease_count=Subquery(leases.annotate(n=Count("pk")).values("n")),
+        lease_ends_ms=Subquery(leases.annotate(first=Min("expires_at_ms")).values("first")),
+    )
+
+
+def _agent(agent: Any) -> AgentView:
+    """Of one of `_agents`."""
     heard = clock.to_ms(agent.last_sync_at) if agent.last_sync_at else None
     refuses = "" if agent.draining else str(agent.last_report.get("reason", ""))
-    return AgentView(agent.pk, agent.name, agent.draining, refuses, heard, count, first)
+    return AgentView(agent.pk, agent.name, agent.draining, refuses, heard, agent.lease_count or 0, agent.lease_ends_ms)
 
 
 def _use(now_ms: int) -> tuple[dict[str, list[int]], int]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.models import Count, Q
+
 from fubini.common import clock
 from fubini.datasets.store import default_store
 from fubini.dispatch.models import Leader
@@ -53,6 +55,9 @@ def platform_status() -> PlatformStatus:
         for a in Agent.objects.filter(revoked_at=None).select_related("site").order_by("site__name", "name")
     ]
     pause = Pause.objects.filter(pk=1).first()
+    tasks = Task.objects.filter(state__in=["queued", "placed", "running"])
+    queued = Count("pk", filter=Q(state="queued"))
+    counts = tasks.aggregate(queued=queued, all=Count("pk"))
     problems = []
     if cycle_age is None:
         problems.append("dispatch has not finished a cycle yet")
@@ -75,8 +80,8 @@ def platform_status() -> PlatformStatus:
         oldest_event_age_ms=oldest,
         agents=agents,
         paused=pause.reason if pause else "",
-        queued=Task.objects.filter(state="queued").count(),
-        running=Task.objects.filter(state__in=["placed", "running"]).count(),
+        queued=counts["queued"],
+        running=counts["all"] - counts["queued"],
         cycle=leader.cycle if leader else {},
         problems=problems,
     )

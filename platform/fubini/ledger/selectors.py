@@ -288,9 +288,9 @@ def holds_of(attempt_ids: Iterable[str]) -> dict[str, HoldView]:
     return _hold_views(Hold.objects.filter(pk__in=list(attempt_ids)))
 
 
-def holds_of_run(run_id: str) -> dict[str, HoldView]:
-    """The holds of all of a run's attempts, by attempt."""
-    return _hold_views(Hold.objects.filter(run_id=run_id))
+def holds_of_runs(run_ids: Iterable[str]) -> dict[str, HoldView]:
+    """The holds of all attempts of some runs, by attempt."""
+    return _hold_views(Hold.objects.filter(run_id__in=list(run_ids)))
 
 
 def _hold_views(rows: QuerySet[Hold]) -> dict[str, HoldView]:

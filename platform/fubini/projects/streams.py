@@ -21,7 +21,7 @@ from fubini.common.errors import FubiniError, Invalid, NotFound, Unauthenticated
 from fubini.common.principal import Principal
 from fubini.events.selectors import MAX_BATCH, EventFilter, event_document, run_is_seen
 from fubini.events.stream import SEATS, frames, in_thread, poll
-from fubini.projects.authorize import authorize, project_find, projects_visible
+from fubini.projects.authorize import project_get, projects_visible
 from fubini.rest.errors import as_fubini
 from fubini.rest.problems import MethodNotAllowed, problem_response
 from fubini.rest.serializers import BIGINT_MAX, QuerySerializer
@@ -57,17 +57,15 @@ def _reader(request: HttpRequest) -> Principal:
     return principal
 
 
-def _filter(request: HttpRequest, params: dict[str, Any]) -> EventFilter:
-    """What the reader may see of what it asks for.
+def _filter(principal: Principal, params: dict[str, Any]) -> EventFilter:
+    """What a reader, looked up just now, may see of what it asks for.
 
     Raises:
-        Unauthenticated, NotFound, Forbidden: nothing, or nothing any more.
+        NotFound, Forbidden: nothing, or nothing any more.
     """
-    principal = _reader(request)
     topics = tuple(t for t in params.get("topic", "").split(",") if t)
     if "project" in params:
-        project = project_find(principal, params["project"])
-        authorize(principal, "event.read", project)
+        project = project_get(principal, params["project"], "event.read")
         ids: tuple[str, ...] | None = (project.pk,)
     else:
         if "read" not in principal.scopes:
@@ -103,15 +101,14 @@ async def events(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     try:
         if request.method != "GET":
             raise MethodNotAllowed(f"{request.method} is not possible here.", allowed=["GET"])
-        await in_thread(lambda: _reader(request))  # 401 before any word about the parameters
+        principal = await in_thread(lambda: _reader(request))  # 401 before any word about the parameters
         params = await in_thread(lambda: EventQuery.read(request.GET))
         after = _cursor(request, params)
 
         def watch() -> EventFilter:
-            return _filter(request, params)
+            return _filter(_reader(request), params)
 
-        await in_thread(watch)
-        principal = await in_thread(lambda: _reader(request))
+        await in_thread(lambda: _filter(principal, params))
         wait_s = _wait_s(params["wait"]) if "wait" in params else None
         seat = SEATS.take(
             principal.actor,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from fubini.ledger.selectors import holds_of_run
+from fubini.ledger.selectors import holds_of_runs
 from fubini.runs.models import Attempt, Run, RunNode, Task
 from fubini.runs.selectors import NodeCount, nodes_summary
 
@@ -83,7 +83,7 @@ def graph_of(run: Run, *, limit: int = GRAPH_MAX) -> RunGraph:
             leaf.task, leaf.task_state, leaf.queued_at_ms = pk, state, queued_at_ms
             leaf.waits_for = str(why[0].get("code", "")) if why and state in ("queued", "blocked") else ""
             by_task[pk] = leaf
-    holds = holds_of_run(run.pk)
+    holds = holds_of_runs([run.pk])
     attempts = (
         Attempt.objects.filter(run_id=run.pk)
         .order_by("number")

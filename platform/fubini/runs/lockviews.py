@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 
 from fubini.runs.engine import LockKind
 from fubini.runs.models import Lock, LockClaim, Run, RunNode
@@ -87,37 +87,45 @@ def lock_view(lock: Lock) -> LockView:
     rows = LockClaim.objects.filter(lock=lock).select_related("run")
     holders = list(rows.filter(held_at_ms__isnull=False).order_by("held_at_ms", "id")[:SHOWN])
     waiters = list(_queue(rows)[:SHOWN])
-    return LockView(lock, _parties(holders), _parties(waiters))
+    names = _names([*holders, *waiters])
+    return LockView(lock, _parties(holders, names), _parties(waiters, names))
 
 
 def waits_of(run: Run) -> list[Wait]:
-    """What a run waits for, lock by lock, those that are really full first."""
-    own = LockClaim.objects.filter(run=run, held_at_ms=None).select_related("lock")
-    by_lock: dict[str, list[LockClaim]] = {}
+    """What a run waits for, lock by lock, those that are really full first; three queries, however many locks."""
+    own = _queue(LockClaim.objects.filter(run=run)).select_related("lock").annotate(ahead=Subquery(_before()))
+    by_lock: dict[str, list[Any]] = {}
     for row in own.order_by("asked_at_ms", "claim", "position")[: SHOWN * 10]:
         by_lock.setdefault(row.lock_id, []).append(row)
-    names = _names([row for rows in by_lock.values() for row in rows])
-    found: list[Wait] = []
-    for rows in by_lock.values():
-        lock = rows[0].lock
-        held = LockClaim.objects.filter(lock=lock, held_at_ms__isnull=False).select_related("run")
-        first = _queue(LockClaim.objects.filter(lock=lock)).first()
-        ahead = 0
-        if first is not None and first.run_id != run.pk:
-            order = (rows[0].priority, rows[0].created_at_ms, rows[0].claim)
-            before = Q(priority__gt=order[0]) | Q(priority=order[0], created_at_ms__lt=order[1])
-            before |= Q(priority=order[0], created_at_ms=order[1], claim__lt=order[2])
-            ahead = LockClaim.objects.filter(before, lock=lock, held_at_ms=None).count()
-        found.append(
-            Wait(
-                lock_words(lock),
-                min(row.asked_at_ms for row in rows),
-                [names.get((row.run_id, row.node_id), "") for row in rows],
-                _parties(list(held.order_by("held_at_ms", "id")[:SHOWN])),
-                ahead,
-            )
+    if not by_lock:
+        return []
+    held: dict[str, list[LockClaim]] = {}
+    holding = LockClaim.objects.filter(lock__in=by_lock, held_at_ms__isnull=False).select_related("run")
+    for claim in holding.order_by("held_at_ms", "id"):
+        if len(some := held.setdefault(claim.lock_id, [])) < SHOWN:
+            some.append(claim)
+    names = _names([row for rows in (*by_lock.values(), *held.values()) for row in rows])
+    found = [
+        Wait(
+            lock_words(rows[0].lock),
+            min(row.asked_at_ms for row in rows),
+            [names.get((row.run_id, row.node_id), "") for row in rows],
+            _parties(held.get(lock_id, []), names),
+            min(row.ahead or 0 for row in rows),
         )
+        for lock_id, rows in by_lock.items()
+    ]
     return sorted(found, key=lambda wait: (not wait.holders, wait.since_ms))
+
+
+def _before() -> Any:
+    """In a query over waiting claims: how many of other runs are before each in its lock's queue."""
+    mine = {name: OuterRef(name) for name in ("priority", "created_at_ms", "claim")}
+    earlier = Q(created_at_ms__lt=mine["created_at_ms"])
+    earlier |= Q(created_at_ms=mine["created_at_ms"], claim__lt=mine["claim"])
+    before = Q(priority__gt=mine["priority"]) | Q(priority=mine["priority"]) & earlier
+    rows = LockClaim.objects.filter(before, lock=OuterRef("lock"), held_at_ms=None).exclude(run=OuterRef("run"))
+    return rows.order_by().values("lock").annotate(n=Count("pk")).values("n")
 
 
 def _queue(rows: QuerySet[LockClaim]) -> QuerySet[LockClaim]:
@@ -131,8 +139,7 @@ def _names(rows: list[LockClaim]) -> dict[tuple[str, str], str]:
     return {(run_id, node): name for run_id, node, name in found.values_list("run_id", "node_id", "display_name")}
 
 
-def _parties(rows: list[LockClaim]) -> list[Party]:
-    names = _names(rows)
+def _parties(rows: list[LockClaim], names: dict[tuple[str, str], str]) -> list[Party]:
     return [
         Party(
             row.run_id,

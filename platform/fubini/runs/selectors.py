@@ -13,7 +13,7 @@ from django.db.models import Count, Max, Min, OuterRef, Prefetch, Q, QuerySet, S
 from fubini.common import clock
 from fubini.datasets.models import Artifact
 from fubini.events.models import Event, EventQuerySet
-from fubini.ledger.selectors import HoldView, holds_of_run
+from fubini.ledger.selectors import HoldView, holds_of_runs
 from fubini.runs.codec import spec_of
 from fubini.runs.documents import WHY, WITH_DOCUMENTS
 from fubini.runs.engine import principal_of
@@ -82,8 +82,7 @@ def run_get(project_ids: ProjectIds, ref: str) -> Run | None:
     by = Q(pk=ref)
     if ref.isascii() and ref.isdigit() and len(ref) < 18:
         by |= Q(job_number=int(ref))
-    joined = rows.filter(by).select_related("project", "pipeline_version__pipeline")
-    return joined.prefetch_related("labels").first()
+    return rows.filter(by).select_related("project", "pipeline_version__pipeline").first()
 
 
 def warnings_of(run: Run) -> list[dict[str, Any]]:
@@ -344,9 +343,15 @@ class CostRow:
 
 def costs_of(run: Run) -> list[CostRow]:
     """What a run cost by step template and place; two queries."""
-    holds = holds_of_run(run.pk)
-    rows: dict[tuple[str, str, str], CostRow] = {}
-    found = Attempt.objects.filter(run_id=run.pk).values_list(
+    return costs_of_runs([run.pk])[run.pk]
+
+
+def costs_of_runs(run_ids: Sequence[str]) -> dict[str, list[CostRow]]:
+    """The same of several runs, by run; two queries for all."""
+    holds = holds_of_runs(run_ids)
+    rows: dict[str, dict[tuple[str, str, str], CostRow]] = {run_id: {} for run_id in run_ids}
+    found = Attempt.objects.filter(run_id__in=run_ids).values_list(
+        "run_id",
         "pk",
         "task__template",
         "site__name",
@@ -357,8 +362,10 @@ def costs_of(run: Run) -> list[CostRow]:
         "cpu_ms",
         "node_group__simulated",
     )
-    for pk, template, site, pool, state, started, finished, cpu_ms, simulated in found.iterator(chunk_size=2000):
-        row = rows.setdefault((template, site, pool), CostRow(template, site, pool))
+    for run_id, pk, template, site, pool, state, started, finished, cpu_ms, simulated in found.iterator(
+        chunk_size=2000
+    ):
+        row = rows[run_id].setdefault((template, site, pool), CostRow(template, site, pool))
         hold = holds.get(pk)
         row.attempts += 1
         row.failed += state not in ("succeeded", "leased", "staging", "submitted", "running", "finishing")
@@ -369,7 +376,7 @@ def costs_of(run: Run) -> list[CostRow]:
             row.charged_micros += hold.settled_micros
             row.held_micros += hold.amount_micros if hold.state == "placed" else 0
             row.absorbed_attempts += hold.payer == "site"
-    return [rows[key] for key in sorted(rows)]
+    return {run_id: [own[key] for key in sorted(own)] for run_id, own in rows.items()}
 
 
 def costs_by_attempt(attempts: Iterable[Attempt], holds: Mapping[str, HoldView]) -> None:

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
+from django.db.models import Count
+
 from fubini.runs.many.table import parameters_given, results_of
-from fubini.runs.models import Run, RunNode
-from fubini.runs.selectors import costs_of
+from fubini.runs.models import Run, RunManifest, RunNode
+from fubini.runs.selectors import costs_of_runs
 
 STEPS_MAX: Final = 200  # steps listed that differ
 NODES_MAX: Final = 50_000  # nodes of one run that are looked at
@@ -85,12 +87,13 @@ def comparison_of(a: Run, b: Run) -> Comparison:
         for path in dict.fromkeys([*mine, *theirs])
         if _phases(mine.get(path), theirs.get(path))[0] != _phases(mine.get(path), theirs.get(path))[1]
     ]
+    given, results = parameters_given([a, b]), results_of([a, b])
     return Comparison(
         a=a,
         b=b,
-        same_manifest=a.manifest.text == b.manifest.text,
-        parameters=pairs(parameters_given(a), parameters_given(b)),
-        results=pairs(results_of(a), results_of(b)),
+        same_manifest=_same_manifest(a, b),
+        parameters=pairs(given[a.pk], given[b.pk]),
+        results=pairs(results[a.pk], results[b.pk]),
         templates=_templates(a, b),
         steps=differing[:STEPS_MAX],
         differing=len(differing),
@@ -102,6 +105,12 @@ def pairs(a: Mapping[str, str], b: Mapping[str, str]) -> list[Pair]:
     """Both sides by name, those that differ first."""
     found = [Pair(name, _cut(a.get(name)), _cut(b.get(name))) for name in dict.fromkeys([*a, *b])]
     return sorted(found, key=lambda pair: not pair.differs)
+
+
+def _same_manifest(a: Run, b: Run) -> bool:
+    """As it was written; neither text leaves the database."""
+    texts = RunManifest.objects.filter(run__in=[a.pk, b.pk]).aggregate(n=Count("text", distinct=True))
+    return bool(texts["n"] == 1)
 
 
 def _cut(value: str | None) -> str | None:
@@ -132,8 +141,9 @@ def _times(a: _Leaf | None, b: _Leaf | None) -> tuple[int | None, int | None]:
 
 def _templates(a: Run, b: Run) -> list[TemplatePair]:
     found: dict[str, TemplatePair] = {}
+    costs = costs_of_runs([a.pk, b.pk])
     for run, side in ((a, "a"), (b, "b")):
-        for row in costs_of(run):
+        for row in costs[run.pk]:
             sum_ = getattr(found.setdefault(row.template, TemplatePair(row.template)), side)
             sum_.attempts += row.attempts
             sum_.failed += row.failed

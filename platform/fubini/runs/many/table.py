@@ -67,14 +67,16 @@ def parameters_in(outputs: Any) -> dict[str, str]:
     return {p["name"]: p["value"] for p in listed or () if p.get("name") and isinstance(p.get("value"), str)}
 
 
-def parameters_given(run: Run) -> dict[str, str]:
-    """The parameters a run had: its manifest's, and above them what it was given."""
-    return {**_defaults([run]).get(run.pk, {}), **run.parameters}
+def parameters_given(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
+    """The parameters each run had, by run: its manifest's, and above them what it was given. One query."""
+    defaults = _defaults(runs)
+    return {run.pk: {**defaults.get(run.pk, {}), **run.parameters} for run in runs}
 
 
-def results_of(run: Run) -> dict[str, str]:
-    """The output parameters a run left: global ones above its entry point's own."""
-    return {**parameters_in(_root_outputs([run]).get(run.pk)), **parameters_in(run.outputs)}
+def results_of(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
+    """The output parameters each run left, by run: global ones above its entry point's own. One query."""
+    outputs = _root_outputs(runs)
+    return {run.pk: {**parameters_in(outputs.get(run.pk)), **parameters_in(run.outputs)} for run in runs}
 
 
 def _defaults(runs: Sequence[Run]) -> dict[str, dict[str, str]]:

@@ -1,10 +1,15 @@
-"""Every page there is: nothing serious found by axe, no wider than a phone, itself again after a lost network or a 429.
+"""Every page there is: nothing serious found by axe, no wider than a phone, itself again after a lost network or a 429,
+and no more requests at its opening than are known (`tests/golden/requests.json`).
 
-The pages come from the router's own source, so that a new one is visited without a word here.
+The pages come from the router's own source and their tabs from the pages' own, so that a new one is visited without a
+word here. After a change of a page's requests that is meant, write the file anew:
+`UPDATE_BASELINES=1 pytest tests/e2e/test_every_page.py -k requests`.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +22,10 @@ from tests.support.stack import ROOT, Stack
 pytestmark = [pytest.mark.needs("browser"), pytest.mark.needs("pages"), pytest.mark.timeout(300)]
 
 AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
-TABS = ("steps", "timeline", "artifacts", "cost", "events", "manifest")
+SOURCE = ROOT / "frontend" / "src"
+REQUESTS = ROOT / "tests" / "golden" / "requests.json"
+# Of the frame around every page, and of no page: who reads, their projects, their notices, and the live stream.
+FRAME = frozenset({"/api/v1/me", "/api/v1/projects", "/api/v1/notices/bell", "/api/v1/events"})
 MANIFEST = """\
 apiVersion: argoproj.io/v1alpha1
 kind: Workflow
@@ -40,9 +48,23 @@ LOOKED = """async () => {
 
 
 def addresses() -> list[str]:
-    """The router's paths, as they are written."""
-    source = (ROOT / "frontend" / "src" / "app" / "App.tsx").read_text()
-    return [path if path != "*" else "/no-such-page" for path in re.findall(r'path: "([^"]+)"', source)]
+    """The router's paths as they are written, those with a tab once for each that the page has."""
+    source = (SOURCE / "app" / "App.tsx").read_text()
+    found: list[str] = []
+    for path, page in re.findall(r'path: "([^"]+)", element: <(\w+)', source):
+        if ":tab" in path:
+            found += [path.replace(":tab", tab) for tab in tabs(page)]
+        else:
+            found.append(path if path != "*" else "/no-such-page")
+    assert len(found) >= source.count("path:"), "a route is written in a way that this does not read"
+    return found
+
+
+def tabs(page: str) -> list[str]:
+    """What a page's source names as its tabs."""
+    listed = re.search(r"^const TABS = \[([^\]]+)\]", (SOURCE / "pages" / f"{page}.tsx").read_text(), re.M)
+    assert listed, f"{page} has a tab in its address and names no TABS"
+    return re.findall(r'"(\w+)"', listed[1])
 
 
 @pytest.fixture(scope="module")
@@ -59,14 +81,14 @@ def things(live: Stack) -> dict[str, str]:
     }  # fmt: skip
 
 
+def filled(path: str, things: dict[str, str]) -> str:
+    """With something real in the place of every name."""
+    path = re.sub(r"/(\w+)/:id", lambda m: f"/{m[1]}/{things.get(m[1], 'none')}", path)
+    return re.sub(r":\w+", "none", path)
+
+
 def visited(things: dict[str, str]) -> list[str]:
-    found: list[str] = []
-    for path in addresses():
-        filled = re.sub(r"/(\w+)/:id", lambda m: f"/{m[1]}/{things.get(m[1], 'none')}", path)
-        found += (
-            [filled.replace(":tab", tab) for tab in TABS] if ":tab" in filled else [re.sub(r":\w+", "none", filled)]
-        )
-    return found
+    return [filled(path, things) for path in addresses()]
 
 
 def settle(seen: Eyes, path: str) -> None:
@@ -90,6 +112,33 @@ def test_nothing_serious_is_found_by_axe_on_any_page(
         seen.look(f"{path.strip('/').replace('/', '-') or 'home'}")
     seen.errors = [e for e in seen.errors if "404" not in e]
     assert not found, "\n".join(found)
+
+
+def test_a_page_makes_the_requests_it_is_known_to_make(
+    live: Stack, eyes: Callable[..., Eyes], things: dict[str, str]
+) -> None:
+    """At its opening, beside the frame's; so a page that comes to ask for one thing more is seen."""
+    seen = eyes()
+    asked: list[str] = []
+    seen.page.on("request", lambda request: asked.append(route_of(request.url)) if "/api/" in request.url else None)
+    found: dict[str, list[str]] = {}
+    for path in addresses():
+        asked.clear()
+        settle(seen, filled(path, things))
+        assert FRAME - {"/api/v1/events"} <= set(asked), f"{path} asked only for {asked}"  # else nothing was heard
+        found[path] = sorted({one for one in asked if one not in FRAME})
+    seen.errors = [e for e in seen.errors if "404" not in e]
+    if os.environ.get("UPDATE_BASELINES"):
+        REQUESTS.write_text(json.dumps(found, indent=1) + "\n")
+    want = json.loads(REQUESTS.read_text())
+    assert found == want
+
+
+def route_of(url: str) -> str:
+    """The path asked for, with ids as `{id}` and what names an artifact left out."""
+    path = re.sub(r"^https?://[^/]+|[?#].*", "", url)
+    path = re.sub(r"(?<=/)[0-9a-z]{20,}(?=/|$)", "{id}", path)
+    return re.sub(r"(?<=/artifacts/\{id\})/.*(?=/)", "", path)
 
 
 def test_no_page_is_wider_than_a_phone(live: Stack, eyes: Callable[..., Eyes], things: dict[str, str]) -> None:

@@ -57,7 +57,7 @@ def _walk(count: int, seed: int) -> FuzzResult:
         if call.method == "HEAD":
             continue
         status, _, _ = once(owner, call.method, call.url, call.body)
-        if status in {0, 404} or status >= 500:
+        if status in {0, 404} or (status >= 500 and status != 504):  # 504: let in, and nobody is at the site to answer
             result.fail(f"control: the owner's {call.method} {call.url} answers {status}, so the call proves nothing")
     seconds = {"foreign": 0.0, "absent": 0.0}
 

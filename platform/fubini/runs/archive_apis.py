@@ -11,8 +11,9 @@ from drf_spectacular.types import OpenApiTypes
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from fubini.common.errors import Invalid, NotFound
+from fubini.common.errors import Conflict, Invalid, NotFound
 from fubini.datasets.archive import FILES_MAX, Member, streamed, tar_of
+from fubini.datasets.errors import BlobNotFound
 from fubini.datasets.models import Artifact
 from fubini.datasets.selectors import artifacts_of_run
 from fubini.datasets.store import default_store
@@ -51,9 +52,10 @@ class ArchiveViews(ApiViews):
                 next_step="Fetch a step's with `fubini run outputs RUN STEP --to DIR`.",
             )
         pieces = tar_of(members_of(rows, names), default_store())
-        first = list(
-            islice(pieces, 2)
-        )  # opens a file, so that a store without the bytes is an answer, not a broken stream
+        try:
+            first = list(islice(pieces, 2))  # opens a file: a store without the bytes is an answer, not a broken stream
+        except BlobNotFound:
+            raise Conflict("The run's artifacts are known, and their bytes are not in the store any more.") from None
         return StreamingHttpResponse(
             streamed(chain(first, pieces)),
             content_type="application/x-tar",

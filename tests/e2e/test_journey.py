@@ -112,9 +112,9 @@ def test_from_the_kit_to_the_plot_and_the_cost(live: Stack, eyes: Callable[..., 
     seen.look("5-timeline")
     seen.go(f"/runs/{run}/cost")
     page.get_by_role("cell", name="walk").first.wait_for()
-    seen.go("/project")
-    page.get_by_text(words["project"]["kind_settle"], exact=True).first.wait_for()
-    seen.look("6-project")
+    seen.go("/money")
+    page.get_by_role("rowheader", name="walk", exact=True).wait_for()
+    seen.look("6-money")
 
 
 def test_a_run_is_cancelled_and_says_so(live: Stack, eyes: Callable[..., Eyes]) -> None:

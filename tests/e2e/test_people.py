@@ -78,3 +78,37 @@ def test_members_and_tokens_are_kept_on_the_project_page_and_the_trail_tells(
     page.get_by_text("平台工作正常。").wait_for()
     password = Path(live.home, "admin.password").read_text().strip()
     assert password not in page.content()
+
+
+def test_a_view_is_shared_with_a_member_and_a_stranger_is_told_whom_to_ask(
+    live: Stack, eyes: Callable[..., Eyes]
+) -> None:
+    live.client.post("/api/v1/users", json={"username": "eve", "password": PASSWORD})
+    seen = eyes()
+    page = seen.page
+    seen.go("/runs/table?state=failed")
+    page.get_by_role("button", name="Share", exact=True).click()
+    page.get_by_label("Note").fill("what failed")
+    page.get_by_role("button", name="Make a link").click()
+    address = page.get_by_role("status").locator("code").inner_text()
+    seen.look("5-share")
+    seen.go(address.removeprefix(seen.base))
+    page.wait_for_url("**/runs/table?state=failed&project=*")
+    seen.go("/project")
+    page.get_by_role("link", name="what failed").wait_for()
+    page.get_by_role("heading", name="Feature flags").wait_for()
+    seen.look("6-project-links-flags")
+    seen.go("/admin/flags")
+    page.get_by_text("Argo-compatible door").wait_for()
+    seen.look("7-admin-flags")
+
+    stranger = eyes("zh-CN", width=420, scheme="dark", signed_in=False)
+    stranger.go(address.removeprefix(stranger.base))
+    stranger.page.locator("input[autocomplete=username]").fill("eve")
+    stranger.page.locator("input[autocomplete=current-password]").fill(PASSWORD)
+    stranger.page.keyboard.press("Enter")
+    stranger.page.get_by_text("Ask who sent it to you").wait_for()
+    stranger.look("8-stranger")
+    [said] = stranger.errors  # the browser's own word for the answer that was meant
+    assert "404" in said
+    stranger.errors.clear()

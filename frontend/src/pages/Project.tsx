@@ -1,16 +1,16 @@
-import { Anchor, Button, Group, SimpleGrid, Stack, Table, Text } from "@mantine/core";
+import { Anchor, Button, Group, SimpleGrid, Stack } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import { useProject } from "@/app/project";
 import { DayBars } from "@/components/DayBars";
 import { ErrorNote } from "@/components/ErrorNote";
-import { Card, Figure, Loaded, More, Page, When } from "@/components/parts";
+import { Card, Figure, Loaded, Page } from "@/components/parts";
 import { Flags } from "@/features/flags/Flags";
 import { Links } from "@/features/links/Links";
 import { Members } from "@/features/people/Members";
 import { TokenForm, TokenTable } from "@/features/people/Tokens";
-import { money, plain } from "@/lib/format";
-import { useCostsByRun, useMe, useOverview, useStatement } from "@/queries";
+import { money } from "@/lib/format";
+import { useMe, useOverview } from "@/queries";
 import { useProjectOne, useProjectTokenMake, useProjectTokenRevoke, useProjectTokens } from "@/queries/people";
 
 export function Project() {
@@ -20,11 +20,10 @@ export function Project() {
   const me = useMe();
   const own = useProjectOne(project);
   const may = own.data?.my_role === "owner" || own.data?.my_role === "maintainer";
-  const costs = useCostsByRun(project);
   return (
     <Page title={`${t("project.title")} ${project}`} actions={<Button size="xs" variant="default" component="a" href={`/api/v1/projects/${project}/ledger.csv`} download>{t("project.csv")}</Button>}>
       <SimpleGrid cols={{ base: 1, lg: 2 }}>
-        <Card title={t("project.budget")}>
+        <Card title={t("project.budget")} aside={<Anchor component={Link} to="/money" size="sm">{t("nav.money")}</Anchor>}>
           <Loaded query={overview}>
             {(data) => (
               <Stack>
@@ -49,54 +48,8 @@ export function Project() {
         <Card title={t("flags:title")}>
           <Flags project={project} may={(flag) => (flag.maintainers ? may : (me.data?.is_admin ?? false))} />
         </Card>
-        <Card title={t("project.byRun")}>
-          <Loaded query={costs}>
-            {(data) =>
-              data.results.length === 0 ? (
-                <Text size="sm">{t("project.noBookings")}</Text>
-              ) : (
-                <Table fz="sm">
-                  <Table.Tbody>
-                    {data.results.map((row) => (
-                      <Table.Tr key={row.run_id}>
-                        <Table.Td><Anchor component={Link} to={`/runs/${row.run_id}/cost`} size="sm">{plain(row.run_id.slice(-8))}</Anchor></Table.Td>
-                        <Table.Td>{money(row.spent_micros)}</Table.Td>
-                      </Table.Tr>
-                    ))}
-                  </Table.Tbody>
-                </Table>
-              )
-            }
-          </Loaded>
-        </Card>
-        <Statement project={project} />
       </SimpleGrid>
     </Page>
-  );
-}
-
-function Statement({ project }: { project: string }) {
-  const { t } = useTranslation();
-  const statement = useStatement(project);
-  const rows = statement.data?.pages.flatMap((page) => page.results) ?? [];
-  return (
-    <Card title={t("project.statement")}>
-      {statement.isError && <ErrorNote error={statement.error} again={() => void statement.refetch()} />}
-      {statement.isSuccess && rows.length === 0 && <Text size="sm">{t("project.noBookings")}</Text>}
-      <Table fz="xs">
-        <Table.Tbody>
-          {rows.map((line) => (
-            <Table.Tr key={line.id}>
-              <Table.Td style={{ whiteSpace: "nowrap" }}><When ms={line.at ? Date.parse(line.at) : null} /></Table.Td>
-              <Table.Td>{t(`project.kind_${line.kind}`, { defaultValue: line.kind })}</Table.Td>
-              <Table.Td ta="right">{money(line.budget_micros)}</Table.Td>
-              <Table.Td>{line.run_id && <Anchor component={Link} to={`/runs/${line.run_id}`} size="xs">{line.run_id.slice(-8)}</Anchor>}</Table.Td>
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
-      <More query={statement} />
-    </Card>
   );
 }
 

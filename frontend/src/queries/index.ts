@@ -293,21 +293,3 @@ export function useMembers(project: string) {
   });
 }
 
-export function useStatement(project: string) {
-  return useInfiniteQuery({
-    queryKey: ["statement", project],
-    queryFn: ({ pageParam }) =>
-      bodyOf(
-        api.GET("/api/v1/projects/{ref}/ledger", { params: { path: { ref: project }, query: { page_size: 50, ...(pageParam ? { cursor: pageParam } : {}) } } }),
-      ),
-    initialPageParam: "",
-    getNextPageParam: (page) => cursorOf(page.next),
-  });
-}
-
-export function useCostsByRun(project: string) {
-  return useQuery({
-    queryKey: ["costs", project],
-    queryFn: () => bodyOf(api.GET("/api/v1/projects/{ref}/costs", { params: { path: { ref: project }, query: { page_size: 50 } } })),
-  });
-}

@@ -44,7 +44,7 @@ export function ShareButton({ of = "" }: { of?: string }) {
             {make.data ? (
               <Group wrap="nowrap" role="status">
                 <Code style={{ overflowWrap: "anywhere" }}>{addressOf(make.data.code)}</Code>
-                <CopyButton value={addressOf(make.data.code)}>{({ copied, copy }) => <Button size="compact-xs" variant="default" onClick={copy}>{t(copied ? "base:app.copied" : "base:app.copy")}</Button>}</CopyButton>
+                <CopyButton value={addressOf(make.data.code)}>{({ copied, copy }) => <Button size="compact-xs" variant="default" style={{ flexShrink: 0 }} onClick={copy}>{t(copied ? "base:app.copied" : "base:app.copy")}</Button>}</CopyButton>
               </Group>
             ) : (
               <Button size="xs" type="submit" loading={make.isPending}>{t("make")}</Button>

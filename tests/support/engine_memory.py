@@ -75,6 +75,7 @@ def _frame(frame: Frame) -> dict[str, Any]:
 def _task(frame: DagFrame, name: str) -> dict[str, Any]:
     task = frame.tasks[name]
     looping = task.node is not None and task.node.type is NodeType.TASK_GROUP and not task.node.over
+    handlers = task.handlers
     begun = any(frame.tasks[other].node for other in frame.plan.dependents[name] if other in frame.tasks)
     return {
         "node": task.node.name if task.node is not None else "",
@@ -83,6 +84,8 @@ def _task(frame: DagFrame, name: str) -> dict[str, Any]:
         "items": task.items if looping else 0,
         "settled": task.settled or begun,
         "again": task.again,
+        "handlers": (sorted(handlers.running), sorted(handlers.due)) if handlers and looping else ((), ()),
+        "stalled": name in frame.stalled,
     }
 
 

@@ -7,7 +7,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fubini.engines.embedded import dagloop, dagphase, expand, frames, process
-from fubini.engines.embedded.frames import Call, Failed, Frame, HookRunner, Waiting, launch, outbound, skipped_node
+from fubini.engines.embedded.frames import (
+    Call,
+    Failed,
+    Frame,
+    HookRunner,
+    Waiting,
+    exit_hook,
+    launch,
+    outbound,
+    skipped_node,
+)
 from fubini.engines.embedded.outputs import composite_outputs, declared_outputs
 from fubini.engines.embedded.process import EngineError
 from fubini.engines.embedded.program import DagPlan, has_tags
@@ -28,7 +38,7 @@ if TYPE_CHECKING:
 class TaskState:
     """One task of a running DAG."""
 
-    __slots__ = ("again", "handlers", "held", "items", "node", "owed", "pending", "settled", "task", "waits")
+    __slots__ = ("again", "handlers", "held", "items", "node", "pending", "settled", "task", "waits")
 
     def __init__(self, waits: int) -> None:
         self.waits = waits  # dependencies that have not settled
@@ -40,7 +50,6 @@ class TaskState:
         self.settled = False
         self.held = False  # read back as ready but held back by a limit
         self.again = False  # hooks are looked at once more in the next pass
-        self.owed = False  # read back with dependents that have begun, yet with an exit handler to come
 
 
 class DagFrame(Frame):
@@ -269,8 +278,7 @@ class DagFrame(Frame):
         raw = self.plan.tasks[name]
         group = task.node if task.node is not None and task.node.type is NodeType.TASK_GROUP else None
         while task.pending and not self.over and not (group is not None and group.barred):
-            if task.handlers is not None and task.handlers.running:
-                self.stalled.add(name)
+            if task.handlers is not None and task.handlers.busy:
                 return
             holder = task.pending[0]
             parents = [group] if group is not None else self.edges(name)
@@ -357,6 +365,8 @@ class DagFrame(Frame):
             task = self.tasks[name]
             if task.held:
                 self.ready(name)
+            elif task.handlers is not None and task.handlers.next_may_start:
+                self.go_over_items(name)
             elif task.pending:
                 self.proceed(name)
         if self.holds_back():
@@ -367,10 +377,12 @@ class DagFrame(Frame):
 
     def holds_back(self) -> bool:
         """Whether a limit keeps a task, an item or a hook from starting."""
-        return bool(self.hook_runner.held) or any(
-            task.held or (task.pending and not (task.handlers and task.handlers.running))
-            for task in self.tasks.values()
-        )
+        return bool(self.hook_runner.held) or any(task.held or self._held_items(task) for task in self.tasks.values())
+
+    @staticmethod
+    def _held_items(task: TaskState) -> bool:
+        handlers = task.handlers
+        return handlers.next_may_start or (bool(task.pending) and not handlers.busy) if handlers else bool(task.pending)
 
     def check_fail_fast(self) -> None:
         if self.failed_fast and not self.over and not self.node.fulfilled and self.holds_back():
@@ -413,13 +425,24 @@ class DagFrame(Frame):
         self.state.work.append(self.assess)
         if node.hooked:
             parent = self.hook_runner.done(node)
-            if parent is not None and parent.fulfilled:
-                if self.passed_over(parent):
-                    self.running_count -= 1
-                else:
-                    self.look_at_hooks(parent)
+            if parent is not None:
+                self.hook_ended(parent)
             return
         self.one_ended(node.slot, node)
+
+    def hook_ended(self, parent: Node) -> None:
+        """A hook of this node has ended."""
+        if parent.fulfilled:
+            if self.passed_over(parent):
+                self.running_count -= 1
+            else:
+                self.look_at_hooks(parent)
+            return
+        # After a retry an item can run again beside its own handler.
+        handlers = self.tasks[parent.slot].handlers
+        if handlers is not None and self.hooks[parent.id].exit_done:
+            handlers.handler_ended(parent)
+            self.go_over_items(parent.slot)
 
     def passed_over(self, node: Node) -> bool:
         """Whether nobody looks at this node any more: its task is settled, or its loop's group is over."""
@@ -430,9 +453,6 @@ class DagFrame(Frame):
         """A hook of this node has ended, or one that a limit held back may start now."""
         name = node.slot
         task = self.tasks[name]
-        if task.owed and task.node is node:
-            self.pay(name, node)
-            return
         if self.passed_over(node):
             return
         if not node.fulfilled:
@@ -469,17 +489,23 @@ class DagFrame(Frame):
         if handlers is None or group is None or group.fulfilled:
             return
         while (node := handlers.next_due()) is not None:
-            if not self.exit_done(name, self.plan.tasks[name], node):
-                handlers.handler_runs(node)
-        if handlers.running:
+            if self.exit_done(name, self.plan.tasks[name], node):
+                continue
+            if self.hook_runner.held.pop(node.id, None) is not None:  # no room: it is the next to start all the same
+                handlers.item_ended(node)
+                break
+            handlers.handler_runs(node)
+        if handlers.busy:
             self.stalled.add(name)
+        else:
+            self.stalled.discard(name)
 
     def group_check(self, name: str) -> None:
         task = self.tasks[name]
         group = task.node
         if group is None or task.items > 0 or task.pending or group.fulfilled:
             return
-        if task.handlers is not None and task.handlers.running:
+        if task.handlers is not None and task.handlers.busy:
             return
         self.state.mark(group, dagloop.group_phase([c for c in group.children if not c.hooked]), tell=False)
         self.group_ended(name, group)
@@ -513,6 +539,8 @@ class DagFrame(Frame):
         dependents have ended by then.
         """
         task = self.tasks[name]
+        if task.settled:
+            return
         raw = self.plan.tasks[name]
         has_hooks = any(hook != "exit" for hook in raw.get("hooks") or ())
         never_ran = self.never_ran(name, node)
@@ -552,13 +580,6 @@ class DagFrame(Frame):
             # Argo logs it, retries it every pass and never ends; here the task ends without its handler.
             return True
 
-    def pay(self, name: str, node: Node) -> None:
-        """Start the exit handler a task still owed when it was read back; where a limit holds it back, it goes on owing."""
-        done = self.exit_done(name, self.plan.tasks[name], node)
-        self.tasks[name].owed = node.id in self.hook_runner.held
-        if done:
-            self.running_count -= 1
-
     def settle(self, name: str) -> None:
         """A task is over with everything that belongs to it: its dependents may be ready."""
         task = self.tasks[name]
@@ -597,13 +618,33 @@ class DagFrame(Frame):
         )
         if not visited:
             return
-        before = self._hooks_open(task.node)
-        done = self.run_hooks(name, task.node)
-        if done and self.never_ran(name, task.node):
-            done = self.exit_done(name, self.plan.tasks[name], task.node)
-        if not done and not before:
-            self.running_count += 1
-        self.hook_runner.held.pop(task.node.id, None)  # the task is settled: this was its last look
+        self.run_hooks(name, task.node)
+        self.hook_runner.held.pop(task.node.id, None)  # the task is settled: this was their last look
+        open_ = self._hooks_open(task.node)
+        if not open_ and self.never_ran(name, task.node):
+            open_ = not self.exit_done(name, self.plan.tasks[name], task.node)
+        if open_:
+            self.unsettle(name)
+
+    def unsettle(self, name: str) -> None:
+        """Where a hook of a settled task runs after all, what has not begun of its dependents waits for it.
+
+        So a task is settled exactly if nothing of it is open, which is all that the tree shows after a restart.
+        """
+        task = self.tasks[name]
+        if not task.settled:
+            return
+        task.settled = False
+        self.running_count += 1
+        for other in self.plan.dependents[name]:
+            waiting = self.tasks.get(other)
+            if waiting is None:
+                continue
+            waiting.waits += 1
+            if waiting.node is None and (waiting.held or waiting.pending):  # no room for it so far
+                waiting.held = False
+                waiting.pending.clear()
+                self.running_count -= 1
 
     def failed(self, failure: Failed) -> None:
         if self.over:
@@ -616,9 +657,7 @@ class DagFrame(Frame):
             self.state.work.append(self.assess)
         name = node.slot
         if node.hooked:
-            parent = self.hook_runner.done(node)
-            if parent is not None:
-                self.ended(node)
+            self.ended(node)
             return
         task = self.tasks[name]
         self.state.mark(node, NodePhase.ERROR, f"task '{node.name}' errored: {failure.message}", tell=False)
@@ -718,13 +757,10 @@ class DagFrame(Frame):
         finished = frames.hooks_settled(self, node, raw)
         if not node.fulfilled:
             self.hook_runner.hold_again(task.task or raw, node, name)
-        started = any(
-            (other := self.tasks.get(n)) is not None and other.node is not None for n in self.plan.dependents[name]
-        )
         if not finished:
             self.running_count += 1
-        if finished or (node.fulfilled and started):
-            task.settled, task.owed = True, not finished
+        else:
+            task.settled = True
             for dependent in self.plan.dependents[name]:
                 if dependent in self.tasks:
                     self.tasks[dependent].waits -= 1
@@ -738,6 +774,7 @@ class DagFrame(Frame):
     def restore_items(self, name: str, holder: Mapping[str, Any]) -> None:
         task = self.tasks[name]
         handlers = task.handlers = dagloop.ItemHandlers() if dagloop.has_handler(holder) else None
+        hook = exit_hook(holder, {})
         for call in self.expand(holder):
             child = self.state.find(f"{self.node.name}.{call['name']}")
             if child is None:
@@ -754,12 +791,18 @@ class DagFrame(Frame):
                 if state is not None and "exit" in state.started:
                     if not state.exit_done:
                         handlers.handler_runs(child)
-                elif child.completed:
+                elif child.completed and not self.needs_no_handler(hook, child, name):
                     handlers.item_ended(child)
-        if handlers is not None and handlers.running:
+        if handlers is not None and handlers.busy:
             self.stalled.add(name)
-        elif task.pending:
+        if self._held_items(task):
             self.state.waiting[id(self)] = self
+
+    def needs_no_handler(self, hook: Mapping[str, Any] | None, node: Node, name: str) -> bool:
+        """Whether the exit handler of an item that has ended does not start."""
+        if hook is None or self.state.shutdown == "Terminate":
+            return True
+        return bool(hook.get("expression")) and self.hook_runner.is_off(hook, node, name)
 
     def catch_up_hooks(self, name: str) -> None:
         """Start what has come due of the hooks of a task under way; a daemon's dependents wait for them."""
@@ -767,18 +810,9 @@ class DagFrame(Frame):
         node = task.node
         if node is None or node.over or node.id in self.state.gates or not self.plan.tasks[name].get("hooks"):
             return
-        before = self._hooks_open(node)
-        if self.run_hooks(name, node) or before or not task.settled:
-            return
-        self.running_count += 1
-        others = [self.tasks[other] for other in self.plan.dependents[name] if other in self.tasks]
-        if not any(other.node for other in others):
-            task.settled = False
-            for other in others:
-                other.waits += 1
-                if other.held:
-                    other.held = False
-                    self.running_count -= 1
+        self.run_hooks(name, node)
+        if self._hooks_open(node):
+            self.unsettle(name)
 
     def catch_up(self) -> None:
         if self.over or self.node.fulfilled:
@@ -797,6 +831,4 @@ class DagFrame(Frame):
                 self.proceed(name)
             elif node.fulfilled and not task.settled:
                 self.task_ended(name, node, again=True)
-            elif task.owed and not self._hooks_open(node):
-                self.pay(name, node)
         self.assess()

@@ -47,11 +47,19 @@ class ItemHandlers:
     def handler_runs(self, node: Node) -> None:
         self.running.add(self.numbers[node.id])
 
+    @property
+    def busy(self) -> bool:
+        """Whether a handler is still to end or to start: no further item starts before."""
+        return bool(self.running or self.due)
+
+    @property
+    def next_may_start(self) -> bool:
+        """Whether the first handler that is due waits for no other; between events only a limit keeps it from starting."""
+        return bool(self.due) and not (self.running and min(self.running) < self.due[0])
+
     def next_due(self) -> Node | None:
         """The item whose handler may start now, taken off the list."""
-        if not self.due or (self.running and min(self.running) < self.due[0]):
-            return None
-        return self.nodes[heapq.heappop(self.due)]
+        return self.nodes[heapq.heappop(self.due)] if self.next_may_start else None
 
 
 def has_handler(task: Mapping[str, Any]) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from fubini.engines.embedded import process, tree
@@ -543,8 +544,8 @@ class HookRunner:
                     self.references.hidden = ""
 
     def take_held(self) -> list[Node]:
-        """The nodes whose hooks a limit held back, to look at again."""
-        nodes = list(self.held.values())
+        """The nodes whose hooks a limit held back, to look at again, in the order in which they were made."""
+        nodes = sorted(self.held.values(), key=attrgetter("number"))
         self.held.clear()
         return nodes
 

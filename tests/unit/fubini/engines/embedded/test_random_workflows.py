@@ -13,6 +13,7 @@ from fubini.engines import embedded
 from fubini.engines.embedded.supported import SUPPORTED
 from fubini.manifests.check import check_manifest
 from tests.conformance.driver import tree_of
+from tests.fuzz.workflows import failures
 from tests.support.random_workflows import LIBRARY, Workload
 from tests.support.random_world import opened, play
 
@@ -44,6 +45,22 @@ def test_every_random_workflow_passes_the_check_of_manifests(number: int) -> Non
 def test_a_workflow_that_once_never_ended_ends(number: int) -> None:
     play(number)
     play(number, restart=True)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(201343, id="a handler that starts only after a retry has dependents that begun before"),
+        pytest.param(201707, id="a loop whose handlers have ended is terminated"),
+        pytest.param(205534, id="a loop is over while an item's handler waits for room"),
+        pytest.param(203657, id="the same after a person let the items go on"),
+        pytest.param(301384, id="the handler of an item before the one that runs waits for room"),
+        pytest.param(205175, id="a composite with hooks that ends again after a retry"),
+        pytest.param(205321, id="a handler ends while its item runs again"),
+    ],
+)
+def test_a_workflow_that_once_was_another_after_a_restart_is_the_same(number: int) -> None:
+    assert "restart" not in failures(number)
 
 
 @MANY

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fubini.runs.engine import LeafDone, LeafRunning, NodePhase, Signal, SignalKind
+from fubini.runs.engine import LeafDone, LeafRunning, NodePhase, Signal, SignalKind, Tick
 from tests.conformance.driver import tree_of
 from tests.support.engine_memory import difference, memory
 from tests.unit.fubini.engines.embedded.support import Platform, context, done, failed, leaf, workflow
@@ -130,7 +130,9 @@ def test_an_item_that_fails_as_it_starts_is_counted_off_once(restart: bool) -> N
 def test_a_leaf_with_its_lock_that_a_limit_holds_back_starts_once_there_is_room(restart: bool) -> None:
     group = [{"name": "a", "template": "work"}, {"name": "b", "template": "locked"}]
     library = ({"kind": "ConfigMap", "metadata": {"name": "sizes"}, "data": {"one": "1"}},)
-    manifest = workflow([{"name": "main", "steps": [group]}, leaf("work"), leaf("locked", synchronization=MUTEX)], parallelism=1)
+    manifest = workflow(
+        [{"name": "main", "steps": [group]}, leaf("work"), leaf("locked", synchronization=MUTEX)], parallelism=1
+    )
     platform = Platform(manifest, run=context(library=library), restart=restart).run()
     assert platform.state.phase is NodePhase.SUCCEEDED and platform.most_open == 1
 
@@ -228,3 +230,70 @@ def test_what_waits_for_its_turn_after_a_retry_takes_no_lock_before(restart: boo
     platform.go_on()
     assert platform.state.phase is NodePhase.SUCCEEDED
     assert platform.opened[-1].node_id == platform.state.find_id("wf[1].b[0].c")
+
+
+def test_handlers_of_items_that_wait_for_room_wait_on_after_a_restart() -> None:
+    loop = {"name": "a", "template": "pause", "withItems": [1, 2], "hooks": {"exit": {"template": "bye"}}}
+    tasks = [loop, {"name": "b", "template": "work"}, {"name": "c", "template": "work"}]
+    pause = {"name": "pause", "suspend": {"duration": "1s"}}
+    main = {"name": "main", "parallelism": 2, "dag": {"tasks": tasks}}
+    platform = Platform(workflow([main, pause, leaf("work"), leaf("bye")])).start()
+    assert len(platform.timers) == len(platform.queue) == 2
+    for key in sorted(platform.timers, reverse=True):
+        platform.now = platform.timers.pop(key) + 1
+        platform.feed(Tick(platform.now, key))
+        assert unchanged_by_a_restart(platform)
+    while platform.queue:
+        platform.finish_one()
+        assert unchanged_by_a_restart(platform)
+    assert platform.state.phase is NodePhase.SUCCEEDED
+
+
+def test_a_loop_ended_by_a_person_looks_the_same_whoever_is_restarted_before() -> None:
+    loop = {"name": "l", "template": "work", "withItems": [1, 2], "hooks": {"exit": {"template": "bye"}}}
+    tasks = [{"name": "a", "template": "work"}, loop]
+    main = {"name": "main", "parallelism": 2, "dag": {"tasks": tasks, "failFast": False}}
+    trees = []
+    for restart in (False, True):
+        platform = Platform(workflow([main, leaf("work"), leaf("bye")]), restart=restart, newest_first=True).start()
+        platform.finish_one()
+        platform.finish_one()
+        assert [platform.state.nodes[task.node_id].name for task in platform.queue] == ["wf.a", "wf.l(1:2)"]
+        assert unchanged_by_a_restart(platform)
+        signal(platform, SignalKind.TERMINATE)
+        trees.append(tree_of(platform.state))
+    assert trees[0] == trees[1]
+
+
+def test_a_handler_that_ends_while_its_item_runs_again_stands_in_nobody_s_way() -> None:
+    again = {"retryStrategy": {"limit": 0}}
+    loop = {"name": "l", "template": "work", "withItems": [1, 2], "hooks": {"exit": {"template": "bye"}}}
+    main = {"name": "main", "dag": {"tasks": [loop], "failFast": False}}
+    ends = {"wf.l(0:1)(0)": [failed(), done()], "wf.l(0:1).onExit(0)": [failed(), done()]}
+    platform = Platform(
+        workflow([main, leaf("work", **again), leaf("bye", **again)]),
+        lambda name: ends[name].pop(0) if name in ends else done(),
+    ).run()
+    assert platform.state.phase is NodePhase.FAILED
+    signal(platform, SignalKind.RETRY)
+    platform.queue.sort(key=lambda task: ".onExit" not in platform.state.nodes[task.node_id].name)
+    assert len(platform.queue) == 2, "the item and its handler run side by side"
+    platform.finish_one()
+    assert unchanged_by_a_restart(platform)
+    assert platform.go_on().state.phase is NodePhase.SUCCEEDED
+
+
+def test_a_composite_that_ends_again_after_a_retry_is_settled_once() -> None:
+    hook = {"template": "work", "expression": "tasks.a.status == 'Succeeded'"}
+    tasks = [
+        {"name": "a", "template": "inner", "hooks": {"told": hook}},
+        {"name": "b", "template": "work", "depends": "a.Succeeded || a.Failed"},
+    ]
+    main = {"name": "main", "synchronization": MUTEX, "dag": {"tasks": tasks}}
+    inner = {"name": "inner", "steps": [[{"name": "x", "template": "work"}]]}
+    platform = Platform(
+        workflow([main, inner, leaf("work")]), lambda name: failed() if name == "wf.b" else done()
+    ).run()
+    assert platform.state.phase is NodePhase.FAILED
+    signal(platform, SignalKind.RETRY)
+    assert unchanged_by_a_restart(platform)

@@ -2,8 +2,8 @@
 
 `Workload(seed)` has a manifest, how each leaf ends (by its node's name and try, never by when it runs) and what people do
 at which event. `calm` workflows leave out what makes the tree depend on which of two independent leaves ends first:
-signals, deadlines, limits of parallelism, fail-fast, daemons, locks and caches, what errs at once, and exit handlers in a
-DAG's loops (such a loop is over with what it has started).
+signals, deadlines, limits of parallelism, fail-fast, daemons, locks and caches, what errs at once (loops over an inline
+template do: Argo cannot gather their outputs), and exit handlers in a DAG's loops (such a loop is over with what it has started).
 """
 
 from __future__ import annotations
@@ -272,6 +272,8 @@ class Workload:
         if self.maybe(0.25):
             call["continueOn"] = {"failed": True, "error": self.maybe(0.5)}
         loop = any(key in call for key in ("withItems", "withParam", "withSequence"))
+        if self.calm and loop and call.pop("inline", None):
+            call |= {"template": "work", "arguments": named(v=value)}
         if self.maybe(0.15):
             if not (self.calm and loop and group == "tasks"):
                 call["hooks"] = {"exit": {"template": "note"}}

@@ -126,10 +126,7 @@ class DagFrame(Frame):
                 self.leave(name, raw, NodePhase.ERROR, error.message)
                 return
         try:
-            for other in depends.tasks if depends is not None else ():
-                if isinstance(self.references.nodes.get(other), Group) and self.plan.tasks[other].get("inline"):
-                    raise LanguageError(NO_TEMPLATE)
-                self.aggregate(other)
+            self.gather(name)
         except LanguageError as error:
             message = error.message
             self.leave(name, raw, NodePhase.ERROR, message)
@@ -251,15 +248,41 @@ class DagFrame(Frame):
             )
         return body
 
-    def expand(self, holder: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    def gather(self, name: str) -> None:
+        """Make the outputs of the loops that a task depends on.
+
+        Raises:
+            LanguageError: one has none that can be gathered.
+        """
+        depends = self.plan.depends[name]
+        for other in depends.tasks if depends is not None else ():
+            if isinstance(self.references.nodes.get(other), Group) and self.plan.tasks[other].get("inline"):
+                raise LanguageError(NO_TEMPLATE)
+            self.aggregate(other)
+
+    def items(self, holder: Mapping[str, Any]) -> list[Any]:
         try:
-            items = expand.items_of(holder, self.state.context.max_items)
+            return list(expand.items_of(holder, self.state.context.max_items))
         except LanguageError as error:
             if not _certainly_off(holder):
                 raise EngineError(error.message) from None
-            items = []
+            return []
+
+    def expand(self, holder: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        items = self.items(holder)
         check_room(self.state, len(items))
         return expand_holder(holder, items, self.scope(self.references))
+
+    def can_be_read(self, name: str) -> bool:
+        """Whether what a task depends on, its fields and its items can be read, as `ready` reads them."""
+        try:
+            self.gather(name)
+            holder = self.resolve(self.plan.tasks[name])
+            if expand.is_loop(self.plan.tasks[name]):
+                expand_holder(holder, self.items(holder), self.scope(self.references))
+        except (EngineError, LanguageError):
+            return False
+        return True
 
     def leave(self, name: str, raw: Mapping[str, Any], phase: NodePhase, message: str) -> None:
         """A task that does not run: its Skipped node settles at once."""
@@ -381,6 +404,8 @@ class DagFrame(Frame):
 
     @staticmethod
     def _held_items(task: TaskState) -> bool:
+        if task.node is not None and task.node.type is NodeType.TASK_GROUP and task.node.over:
+            return False
         handlers = task.handlers
         return handlers.next_may_start or (bool(task.pending) and not handlers.busy) if handlers else bool(task.pending)
 
@@ -564,6 +589,11 @@ class DagFrame(Frame):
             and self.tasks[name].task is self.plan.tasks[name]
         )
 
+    def given_up(self, name: str, node: Node) -> bool:
+        """Whether no pass came to a task that could not be read, so that its exit handler never started."""
+        unseen = name not in self.plan.target_set and not self.visited(name)
+        return unseen and self.never_ran(name, node) and not self._hooks_open(node)
+
     def _hooks_open(self, node: Node) -> bool:
         state = self.hooks.get(node.id)
         return state is not None and state.open > 0
@@ -612,11 +642,7 @@ class DagFrame(Frame):
         task.again = False
         if self.over or task.node is None:
             return
-        visited = any(
-            (other := self.tasks.get(n)) is not None and (other.node is None or not other.node.fulfilled)
-            for n in self.plan.dependents[name]
-        )
-        if not visited:
+        if not self.visited(name):
             return
         self.run_hooks(name, task.node)
         self.hook_runner.held.pop(task.node.id, None)  # the task is settled: this was their last look
@@ -625,6 +651,13 @@ class DagFrame(Frame):
             open_ = not self.exit_done(name, self.plan.tasks[name], task.node)
         if open_:
             self.unsettle(name)
+
+    def visited(self, name: str) -> bool:
+        """Whether a pass comes to a task that has ended: something that depends on it has not."""
+        return any(
+            (other := self.tasks.get(n)) is not None and (other.node is None or not other.node.fulfilled)
+            for n in self.plan.dependents[name]
+        )
 
     def unsettle(self, name: str) -> None:
         """Where a hook of a settled task runs after all, what has not begun of its dependents waits for it.
@@ -753,8 +786,10 @@ class DagFrame(Frame):
                 task.task = self.resolve(raw)
             except EngineError:
                 task.task = raw
+            if node.type is NodeType.SKIPPED and node.phase is NodePhase.ERROR and not self.can_be_read(name):
+                task.task = raw
         frames.restore_hooks(self, node)
-        finished = frames.hooks_settled(self, node, raw)
+        finished = self.given_up(name, node) or frames.hooks_settled(self, node, raw)
         if not node.fulfilled:
             self.hook_runner.hold_again(task.task or raw, node, name)
         if not finished:

@@ -717,6 +717,8 @@ def hooks_settled(frame: Frame, node: Node, holder: Mapping[str, Any]) -> bool:
     state = frame.hooks.get(node.id)
     if state is not None and (state.open > 0 or ("exit" in state.started and not state.exit_done)):
         return False
+    if frame.state.shutdown == "Terminate":
+        return True  # no handler starts any more
     if not node.completed or (hook := exit_hook(holder, {})) is None or (state is not None and state.exit_done):
         return True
     if hook.get("expression") and frame.hook_runner.is_off(hook, node, holder["name"]):

@@ -286,6 +286,17 @@ def pass_lock(state: State, node: Node) -> None:
     ask(state, node)
 
 
+def knock(state: State, node: Node) -> None:
+    """Go on where a node stands before its gate: no question twice, and no locks past the limit of the run."""
+    gate = state.gates.get(node.id)
+    if gate is None or node.fulfilled or state.asked == node.id:
+        return
+    if gate.granted:
+        pass_lock(state, node)
+    elif not node.waiting_for:
+        ask(state, node)
+
+
 def start(state: State, node: Node) -> None:
     """Nothing is left to ask: what runs inside begins, or goes on after a retry."""
     gate = state.gates.pop(node.id, None)
@@ -432,7 +443,7 @@ def take_turns(state: State, steps: Node) -> None:
         if node.over or node.frame is not frame or put_off(state, frame):
             continue
         if node.id in state.gates:
-            state.work.append(lambda node=node: ask(state, node))  # type: ignore[misc]
+            state.work.append(lambda node=node: knock(state, node))  # type: ignore[misc]
         elif not closed_off(state, node):
             frame.go_on()
 
@@ -449,12 +460,8 @@ def catch_up(state: State) -> None:
     """Everything that stood still: gates that were opened meanwhile, then frames."""
     for node in [n for n in state.nodes.values() if n.gate is not None or n.id in state.gates]:
         gate = gate_of(state, node)
-        if gate is None or node.fulfilled or kept_back_by(node) is not None:
-            continue
-        if gate.granted:
-            state.work.append(lambda node=node: pass_lock(state, node))  # type: ignore[misc]
-        elif not node.waiting_for:
-            state.work.append(lambda node=node: ask(state, node))  # type: ignore[misc]
+        if gate is not None and not node.fulfilled and kept_back_by(node) is None:
+            state.work.append(lambda node=node: knock(state, node))  # type: ignore[misc]
     from fubini.engines.embedded.persist import live_frames
 
     for frame in live_frames(state):
@@ -473,4 +480,4 @@ def ask_again(state: State) -> None:
         call = call_of(state, node, frame.template, frame.private())
         _close(state, node, Gate(call, frame.template, frame.processed), again=True)
         if kept_back_by(node) is None:
-            state.work.insert(0, lambda node=node: ask(state, node))  # type: ignore[misc]
+            state.work.insert(0, lambda node=node: knock(state, node))  # type: ignore[misc]

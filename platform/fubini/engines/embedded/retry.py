@@ -99,6 +99,8 @@ class RetryFrame(Frame):
 
     def failed(self, failure: Failed) -> None:
         """An attempt could not be executed: retried only where errors are."""
+        if self.node.over:
+            return
         policy = self.strategy.get("retryPolicy") or ("Always" if self.strategy.get("expression") else "OnFailure")
         if policy in ("Always", "OnError", "OnTransientError"):
             self.decide()

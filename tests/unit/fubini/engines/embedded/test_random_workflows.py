@@ -57,6 +57,12 @@ def test_a_workflow_that_once_never_ended_ends(number: int) -> None:
         pytest.param(301384, id="the handler of an item before the one that runs waits for room"),
         pytest.param(205175, id="a composite with hooks that ends again after a retry"),
         pytest.param(205321, id="a handler ends while its item runs again"),
+        pytest.param(305761, id="a composite with a lock waits for room after a retry and is not let through twice"),
+        pytest.param(306816, id="an attempt errs after the deadline has ended what is tried"),
+        pytest.param(307405, id="a task ends in the pass of a termination, and no handler starts"),
+        pytest.param(309933, id="a loop is over while a handler of its items still runs"),
+        pytest.param(603110, id="a task could not be read, and no pass came to it for its handler"),
+        pytest.param(604415, id="the same where it is a target"),
     ],
 )
 def test_a_workflow_that_once_was_another_after_a_restart_is_the_same(number: int) -> None:

@@ -297,3 +297,22 @@ def test_a_composite_that_ends_again_after_a_retry_is_settled_once() -> None:
     assert platform.state.phase is NodePhase.FAILED
     signal(platform, SignalKind.RETRY)
     assert unchanged_by_a_restart(platform)
+
+
+def test_a_task_that_could_not_be_read_owes_no_handler_after_a_restart_if_no_pass_came_to_it() -> None:
+    tasks = [
+        {"name": "l", "template": "work", "withItems": [1, 2]},
+        {"name": "a", "template": "work", "depends": "l", "hooks": {"exit": {"template": "bye"}}},
+        {"name": "b", "template": "work", "depends": "a"},
+        {"name": "long", "template": "work"},
+    ]
+    main = {"name": "main", "dag": {"tasks": tasks, "failFast": False}}
+    platform = Platform(
+        workflow([main, leaf("work"), leaf("bye")]), lambda name: done("not JSON"), newest_first=False
+    ).start()
+    while (a := platform.state.find("wf.a")) is None:
+        platform.finish_one()
+    assert a.phase is NodePhase.ERROR and platform.state.find("wf.a.onExit") is None
+    assert unchanged_by_a_restart(platform)
+    platform.go_on()
+    assert platform.state.find("wf.a.onExit") is None

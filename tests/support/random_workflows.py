@@ -2,8 +2,9 @@
 
 `Workload(seed)` has a manifest, how each leaf ends (by its node's name and try, never by when it runs) and what people do
 at which event. `calm` workflows leave out what makes the tree depend on which of two independent leaves ends first:
-signals, deadlines, limits of parallelism, fail-fast, daemons, locks and caches, what errs at once (loops over an inline
-template do: Argo cannot gather their outputs), and exit handlers in a DAG's loops (such a loop is over with what it has started).
+signals, deadlines, longest times of retries, limits of parallelism, fail-fast, daemons, locks and caches, what errs at once (loops
+over an inline template do: Argo cannot gather their outputs), and exit handlers in a DAG's loops (such a loop is over with what it
+has started).
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ class Workload:
         if self.maybe(0.3):
             retries["expression"] = "asInt(lastRetry.exitCode) != 2"
         if self.maybe(0.3):
-            retries["backoff"] = {"duration": "3s", "factor": 2, "maxDuration": "1m"}
+            retries["backoff"] = {"duration": "3s", "factor": 2, **({} if self.calm else {"maxDuration": "1m"})}
         strict = {"name": "o", "valueFrom": {"path": "/o"}}
         leaves = [
             container("work"),

@@ -207,6 +207,8 @@ def retry(state: State, event: Signal) -> None:
                 chosen.add(node.id)
     state.change = changes.noted(state, event, chosen)
     to_reset, to_delete = _plan(state, chosen)
+    # What hangs nowhere is not come to from the root: it stays as it is, but what was cancelled in it starts anew.
+    to_delete |= {below.id for id_ in chosen if not state.nodes[id_].fulfilled for below in descendants([state.nodes[id_]])}
     if event.parameters:
         for id_ in to_reset - to_delete:
             node = state.nodes[id_]
@@ -237,6 +239,9 @@ def retry(state: State, event: Signal) -> None:
     for node in state.nodes.values():
         node.frame = None
     persist.rebuild(state, private)
+    for node in state.nodes.values():
+        if node.frame is not None and not node.over:
+            state.touch(node)  # what its frame keeps may have come or gone with the retry
     seconds = state.program.spec.get("activeDeadlineSeconds")
     if seconds is not None:
         state.deadline = state.now // 1000 * 1000 + int(seconds) * 1000

@@ -40,6 +40,7 @@ def test_every_random_workflow_passes_the_check_of_manifests(number: int) -> Non
         pytest.param(208001, id="the same with an exit handler"),
         pytest.param(203099, id="after a retry a composite found its result in the cache"),
         pytest.param(204866, id="the same with a lock of the run around it"),
+        pytest.param(704944, id="a handler that was open when the run ended, beside a task that hangs nowhere"),
     ],
 )
 def test_a_workflow_that_once_never_ended_ends(number: int) -> None:
@@ -67,6 +68,11 @@ def test_a_workflow_that_once_never_ended_ends(number: int) -> None:
 )
 def test_a_workflow_that_once_was_another_after_a_restart_is_the_same(number: int) -> None:
     assert "restart" not in failures(number)
+
+
+@pytest.mark.parametrize("number", [800908, 802626])
+def test_a_retry_says_which_frames_came_or_went(number: int) -> None:
+    assert failures(number) == {}
 
 
 @MANY

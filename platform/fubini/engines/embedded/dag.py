@@ -592,7 +592,7 @@ class DagFrame(Frame):
     def given_up(self, name: str, node: Node) -> bool:
         """Whether no pass came to a task that could not be read, so that its exit handler never started."""
         unseen = name not in self.plan.target_set and not self.visited(name)
-        return unseen and self.never_ran(name, node) and not self._hooks_open(node)
+        return unseen and self.never_ran(name, node) and node.id not in self.hooks
 
     def _hooks_open(self, node: Node) -> bool:
         state = self.hooks.get(node.id)

@@ -64,6 +64,7 @@ def test_a_workflow_that_once_never_ended_ends(number: int) -> None:
         pytest.param(309933, id="a loop is over while a handler of its items still runs"),
         pytest.param(603110, id="a task could not be read, and no pass came to it for its handler"),
         pytest.param(604415, id="the same where it is a target"),
+        pytest.param(803981, id="the same after a retry of the handler it once had"),
     ],
 )
 def test_a_workflow_that_once_was_another_after_a_restart_is_the_same(number: int) -> None:

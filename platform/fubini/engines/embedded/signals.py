@@ -222,7 +222,7 @@ def retry(state: State, event: Signal) -> None:
         state.failures.pop(node.id, None)
         if node.phase is not NodePhase.SKIPPED:
             node.phase = NodePhase.RUNNING
-        node.message, node.started, node.finished = "", state.now, None
+        node.message, node.started, node.finished, node.barred = "", state.now, None, False
         state.touch(node)
     state.remove([state.nodes[id_] for id_ in sorted(to_delete) if id_ in state.nodes])
     state.overrides.update(event.parameters)

@@ -105,7 +105,12 @@ def read_tags(text: str) -> Any:
     for strict in (tags.never, tags.step_references):
         now = text
         for _ in range(4):
-            after = tags.replace(now, NAMES, strict)
+            try:
+                after = tags.replace(now, NAMES, strict)
+            except LanguageError as error:
+                problem = _placed(error, now)
+                assert not problem, problem
+                raise LanguageError(error.message, error.position if now is text else None) from None
             if after == now:
                 break
             now = after

@@ -71,6 +71,26 @@ def test_a_run_goes_from_submit_to_verified_results(fubini: Cli, hello: str, tmp
     assert (again["fetched"], again["there"]) == (0, 1)
 
 
+def test_the_files_of_a_running_and_of_a_failed_step_are_shown_and_no_others(fubini: Cli, tmp_path: Path) -> None:
+    works = "echo one > log.txt; ln -s /etc/passwd out; sleep 60"
+    fubini.ok("run", "submit", written(tmp_path, HELLO.replace("echo hello {{workflow.parameters.who}}", works)),
+              "--name", "cli-files")  # fmt: skip
+    for _ in range(100):
+        shown = fubini("run", "files", "cli-files", "say", "--json")
+        if shown.code == 0 and len(shown.json()["entries"]) == 2:
+            break
+        time.sleep(0.2)
+    assert [(e["name"], e["kind"]) for e in shown.json()["entries"]] == [("log.txt", "file"), ("out", "link")]
+    assert fubini.ok("run", "files", "cli-files", "say", "log.txt").out == "one\n"
+    for elsewhere in ("out", "/etc/passwd", "../../../../etc/passwd"):
+        refused = fubini("run", "files", "cli-files", "say", elsewhere)
+        assert refused.code != 0 and "root:" not in refused.out + refused.err
+    fubini.ok("run", "cancel", "cli-files")
+    fails = FAILS.replace("echo the reason", "echo kept > why.txt; echo the reason")
+    fubini("run", "submit", written(tmp_path, fails), "--name", "cli-kept", "--wait", "--timeout", "60")
+    assert fubini.ok("run", "files", "cli-kept", "say", "why.txt").out == "kept\n"
+
+
 def test_a_damaged_file_is_fetched_again_and_a_part_is_taken_up(fubini: Cli, hello: str, tmp_path: Path) -> None:
     fubini.ok("run", "submit", hello, "--name", "cli-resume", "--wait", "--json")
     target = tmp_path / "results" / "note.txt"

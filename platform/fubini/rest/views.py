@@ -213,11 +213,16 @@ class ApiViews(GenericViewSet):  # type: ignore[type-arg]
                 prepare = getattr(self, f"prepare_{self.action}", None)
                 if prepare is not None:
                     prepare(drf_request, *args, **kwargs)
-                response = idempotent(
-                    drf_request,
-                    self.principal.actor,
-                    lambda: handler(drf_request, *args, **kwargs),
-                    secret=spec.secret,
+                # What changes nothing may be done twice, and may wait: it must hold no transaction open.
+                response = (
+                    handler(drf_request, *args, **kwargs)
+                    if spec.reads
+                    else idempotent(
+                        drf_request,
+                        self.principal.actor,
+                        lambda: handler(drf_request, *args, **kwargs),
+                        secret=spec.secret,
+                    )
                 )
             else:
                 response = handler(drf_request, *args, **kwargs)

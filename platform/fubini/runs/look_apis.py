@@ -84,7 +84,10 @@ def look_shown(answer: dict[str, Any], number: int) -> dict[str, Any]:
         NotFound, Invalid: the agent has nothing to show.
     """
     problem = answer["problem"]
-    if problem in ("gone", "missing"):
+    if problem == "missing":
+        hint = "List the directory it should be in; a link that leads out of the step's own files leads nowhere."
+        raise NotFound(f"There is nothing to see: {answer['text']}.", next_step=hint)
+    if problem == "gone":
         kept = "Failed steps are kept at their site for a day or so, by the site's own bounds."
         raise NotFound(f"There is nothing to see: {answer['text']}.", next_step=kept)
     if problem or answer["kind"] not in ("file", "directory"):

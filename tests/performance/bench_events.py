@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -176,22 +177,33 @@ def measure(running: Stack, options: argparse.Namespace) -> dict[str, Any]:
             browser.close()
     finally:
         clients.end()
-    return counted(running, readers, heard, streams, away, runs)
+    return counted(running, newest, readers, heard, streams, away, runs)
 
 
 def counted(
-    running: Stack, readers: list[dict[str, Any]], heard: list[list[int]], streams: int, away: list[int], runs: int
+    running: Stack,
+    newest: int,
+    readers: list[dict[str, Any]],
+    heard: list[list[int]],
+    streams: int,
+    away: list[int],
+    runs: int,
 ) -> dict[str, Any]:
-    numbers = numbers_after(running, min(r["first"] for r in readers))
+    """The figures over the events up to `newest`: readers end once they have that one, so later ones are nobody's due."""
+    numbers = [n for n in numbers_after(running, min(r["first"] for r in readers)) if n <= newest]
     last = numbers[-1]
     lost = disorder = 0
+    missing: Counter[int] = Counter()
     for reader in readers:
         due = {n for n in numbers if n > reader["first"]}
+        missing.update(due - set(reader["seen"]))
         lost += len(due - set(reader["seen"]))
         disorder += sum(b <= a for a, b in zip(reader["seen"], reader["seen"][1:], strict=False))
     late = [ms for reader in readers for ms in reader["late_ms"]]
+    if missing:
+        print(f"of {numbers[0]}..{last} readers missed (number: readers):", dict(missing.most_common(20)))
     browser_numbers = {h[0] for h in heard}
-    browser_due = {n for n in numbers if min(browser_numbers) <= n <= last}
+    browser_due = {n for n in numbers if min(browser_numbers) <= n}
     # While it had no network, and as long again until it noticed, its events were late by our doing.
     browser_late = [h[1] for h in heard if not any(at <= h[2] <= at + 8_000 for at in away)]
     return {

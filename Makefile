@@ -59,10 +59,10 @@ format: setup-dev ## let ruff mend what it can
 contracts: setup-dev ## who may import whom
 	@$(BIN)/lint-imports --no-cache
 
-fuzz: setup-dev ## hostile input at the counts of continuous integration; writes build/fuzz.json
+fuzz: setup-dev web ## hostile input at the counts of continuous integration; writes build/fuzz.json
 	@$(RUN) -m tests.fuzz --level ci $(ARGS)
 
-fuzz-long: setup-dev ## the same at the nightly counts
+fuzz-long: setup-dev web ## the same at the nightly counts
 	@$(RUN) -m tests.fuzz --level nightly $(ARGS)
 
 soak-engine: setup-dev ## 20,000 random workflows: replay, restart anywhere, order of leaves; writes build/soak-engine.json

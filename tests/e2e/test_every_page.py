@@ -1,5 +1,6 @@
 """Every page there is: nothing serious found by axe, no wider than a phone, itself again after a lost network or a 429,
-and no more requests at its opening than are known (`tests/golden/requests.json`).
+and no more requests at its opening than are known (`tests/golden/requests.json`, which
+`tests/architecture/test_one_request_a_page.py` holds to one a page).
 
 The pages come from the router's own source and their tabs from the pages' own, so that a new one is visited without a
 word here. After a change of a page's requests that is meant, write the file anew:
@@ -18,6 +19,7 @@ import pytest
 
 from tests.e2e.conftest import Eyes
 from tests.support.stack import ROOT, Stack
+from tests.unit.test_one_request_a_page import PREVIEWS
 
 pytestmark = [pytest.mark.needs("browser"), pytest.mark.needs("pages"), pytest.mark.timeout(300)]
 
@@ -119,14 +121,16 @@ def test_a_page_makes_the_requests_it_is_known_to_make(
 ) -> None:
     """At its opening, beside the frame's; so a page that comes to ask for one thing more is seen."""
     seen = eyes()
-    asked: list[str] = []
-    seen.page.on("request", lambda request: asked.append(route_of(request.url)) if "/api/" in request.url else None)
+    asked: set[str] = set()  # whole addresses: what is asked again is one question, two questions to one route are two
+    seen.page.on("request", lambda request: asked.add(request.url) if "/api/" in request.url else None)
     found: dict[str, list[str]] = {}
     for path in addresses():
         asked.clear()
         settle(seen, filled(path, things))
-        assert FRAME - {"/api/v1/events"} <= set(asked), f"{path} asked only for {asked}"  # else nothing was heard
-        found[path] = sorted({one for one in asked if one not in FRAME})
+        routes = sorted(route_of(url) for url in asked)
+        assert FRAME - {"/api/v1/events"} <= set(routes), f"{path} asked only for {routes}"  # else nothing was heard
+        own = [route for route in routes if route not in FRAME]
+        found[path] = sorted([r for r in own if not PREVIEWS.match(r)] + list({r for r in own if PREVIEWS.match(r)}))
     seen.errors = [e for e in seen.errors if "404" not in e]
     if os.environ.get("UPDATE_BASELINES"):
         REQUESTS.write_text(json.dumps(found, indent=1) + "\n")

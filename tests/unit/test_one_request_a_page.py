@@ -1,0 +1,62 @@
+"""A page opens with one request of its own and a tab of it with one more, as `tests/golden/requests.json` has them.
+
+What each page asks is written there by a browser (`tests/e2e/test_every_page.py`, which fails where it is not so any more);
+here it is held to the rule. A page's answer is one aggregate: see `docs/developer.md`, "The pages".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+REQUESTS = ROOT / "tests" / "golden" / "requests.json"
+ROUTER = ROOT / "frontend" / "src" / "app" / "App.tsx"
+
+# The bytes of what a page shows, and which files they are: for every preview that is open.
+PREVIEWS = re.compile(r"^/api/v1/(artifacts/\{id\}|datasets/\{id\}/versions/\w+)/(content|files)$")
+# Pages that still ask for more than their one; a page that no longer does must leave this list, and none is added to it.
+STILL_MORE = {
+    "/runs",
+    "/runs/:id",
+    "/runs/:id/placement",
+    "/runs/:id/artifacts",
+    "/runs/:id/cost",
+    "/runs/:id/events",
+    "/runs/:id/manifest",
+    "/launch",
+    "/pipelines/:id",
+    "/data",
+    "/money",
+    "/notices",
+    "/project",
+    "/account",
+}
+
+
+def known() -> dict[str, list[str]]:
+    """What each page asks for beside the bytes of its previews."""
+    found: dict[str, list[str]] = json.loads(REQUESTS.read_text())
+    return {page: [request for request in asked if not PREVIEWS.match(request)] for page, asked in found.items()}
+
+
+def allowed(page: str, router: str) -> int:
+    """Requests a page may open with: a tab, which is no path of the router's own, has the page it is of around itself."""
+    return 1 if f'path: "{page}"' in router or page == "/no-such-page" else 2
+
+
+def test_a_page_opens_with_one_request_and_its_tabs_with_one_more() -> None:
+    router = ROUTER.read_text()
+    more = {page: asked for page, asked in known().items() if len(asked) > allowed(page, router)}
+    new = [f"{page} opens with {len(asked)}: {', '.join(asked)}" for page, asked in more.items() if page not in STILL_MORE]
+    assert not new, "ask for it in one aggregate (GET /projects/{ref}/..., or below its entity):\n" + "\n".join(new)
+    mended = STILL_MORE - more.keys()
+    assert not mended, f"these keep the rule now, so they leave STILL_MORE: {sorted(mended)}"
+
+
+def test_the_tab_a_page_opens_with_asks_for_no_more_than_the_page() -> None:
+    """They are one thing under two addresses."""
+    found = known()
+    first = {"/runs/:id": "/runs/:id/graph", "/admin": "/admin/users"}
+    assert {page: found[page] for page in first} == {page: found[tab] for page, tab in first.items()}

@@ -252,6 +252,19 @@ def test_a_pipeline_is_kept_and_submitted_by_name(fubini: Cli, hello: str) -> No
     assert run["state"] == "succeeded" and run["pipeline"]["name"] == "cli-pipe"
 
 
+def test_a_view_is_shared_listed_and_revoked_from_the_shell(fubini: Cli, running: Stack, hello: str) -> None:
+    run = fubini.ok("run", "submit", hello, "--json").json()
+    made = fubini.ok("share", str(run["job_number"]), "--tab", "steps", "--note", "look here", "--json").json()
+    assert made["url"] == f"{running.url}/s/{made['code']}" and made["address"] == f"/runs/{run['id']}/steps"
+    other = fubini.ok("share", f"{running.url}/runs/table?state=failed", "--days", "1", "--json").json()
+    assert other["address"] == "/runs/table?state=failed"
+    assert {made["url"], other["url"]} <= {row["url"] for row in fubini.ok("share", "list", "--json").json()}
+    fubini.ok("share", "revoke", made["url"])
+    assert made["code"] not in fubini.ok("share", "list").out
+    again = fubini("share", "revoke", made["code"])
+    assert again.code == 4 and "fubini share list" in again.err
+
+
 def test_a_pause_keeps_steps_waiting_and_why_repeats_the_reason(fubini: Cli, hello: str) -> None:
     fubini.ok("pause", "power cut at noon", "--all")
     try:

@@ -22,6 +22,7 @@ from fubini.cli.commands import (
     data,
     flags,
     imports,
+    links,
     lint,
     notices,
     operate,
@@ -72,6 +73,7 @@ crons.add_to(app)
 data.add_to(app)
 secrets.add_to(app)
 shared.add_to(app)
+links.add_to(app)
 places.add_to(app)
 imports.add_to(places.project_app)
 quotas.add_to(places.project_app)

@@ -20,7 +20,9 @@ run_app = typer.Typer(no_args_is_help=True, help="Runs: submit, watch, logs, res
 Parameters = Annotated[list[str] | None, typer.Option("-p", "--parameter", help="NAME=VALUE; again for more.")]
 Inputs = Annotated[
     list[str] | None,
-    typer.Option("--input", help="NAME=PATH: upload it and give the parameter the dataset version it becomes; again for more."),
+    typer.Option(
+        "--input", help="NAME=PATH: upload it and give the parameter the dataset version it becomes; again for more."
+    ),
 ]
 Ref = Annotated[str, typer.Argument(metavar="RUN", help="Id, job number or name; @last is your newest.")]
 
@@ -236,9 +238,15 @@ def run_inputs(
     source = source_of(file, pipeline)
     client = connect()
     if file is not None:
-        found = client.send("POST", "/lint", body={"project": client.project, "manifest": source["manifest"]})["parameters"]
+        found = client.send("POST", "/lint", body={"project": client.project, "manifest": source["manifest"]})[
+            "parameters"
+        ]
     else:
-        rows = [p for p in client.pages("/pipelines", project=client.project, search=source["pipeline"]) if p["name"] == source["pipeline"]]
+        rows = [
+            p
+            for p in client.pages("/pipelines", project=client.project, search=source["pipeline"])
+            if p["name"] == source["pipeline"]
+        ]
         if not rows:
             raise CliError(f"no pipeline {source['pipeline']!r}", try_="fubini pipeline list", exit_code=Exit.NOT_FOUND)
         found = rows[0]["parameters"]
@@ -256,7 +264,10 @@ def inputs_text(parameters: list[dict[str, Any]]) -> str:
             group = now
             lines += ["", f"{group}:"] if group else []
         lines += [f"  {input_line(found)}"]
-        for text in (in_language(found["form"].get("title", "")), in_language(found["form"].get("help", "")) or found["description"]):
+        for text in (
+            in_language(found["form"].get("title", "")),
+            in_language(found["form"].get("help", "")) or found["description"],
+        ):
             lines += [f"      {text}"] if text else []
     return "\n".join(output.plain(line) for line in lines).lstrip("\n")
 
@@ -270,7 +281,13 @@ def input_line(found: dict[str, Any]) -> str:
         parts.append(f"in {form['unit']}")
     if form.get("range"):
         low, high = form["range"]
-        parts.append(f"from {low} to {high}" if None not in (low, high) else f"at least {low}" if high is None else f"at most {high}")
+        parts.append(
+            f"from {low} to {high}"
+            if None not in (low, high)
+            else f"at least {low}"
+            if high is None
+            else f"at most {high}"
+        )
     if choices := form.get("choices") or found["enum"]:
         parts.append("one of " + ", ".join(map(str, choices)))
     default = found["value"] if found["value"] is not None else found["default"]
@@ -444,7 +461,9 @@ def run_files(
     ref: Ref,
     step: Annotated[str, typer.Argument(help="A step's name or id.")],
     path: Annotated[str, typer.Argument(help="A directory or file as the step sees it; default: where it works.")] = "",
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Of a file: print what is added, until it ends.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Of a file: print what is added, until it ends.")
+    ] = False,
     tail: Annotated[int | None, typer.Option(help="Of a file: only the last so many bytes.", min=1)] = None,
     attempt: Annotated[int | None, typer.Option(help="An earlier attempt; default: the newest.", min=1)] = None,
 ) -> None:

@@ -129,12 +129,16 @@ export function Simulated() {
   );
 }
 
-export function More({ query }: { query: { hasNextPage: boolean; isFetchingNextPage: boolean; fetchNextPage: () => unknown } }) {
+export function More({ query }: { query: { failed?: Error | null; hasNextPage: boolean; isFetchingNextPage: boolean; fetchNextPage: () => unknown } }) {
   const { t } = useTranslation();
-  if (!query.hasNextPage) return null;
   return (
-    <Button variant="default" size="xs" loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
-      {t("app.more")}
-    </Button>
+    <>
+      {query.failed && <ErrorNote error={query.failed} />}
+      {query.hasNextPage && (
+        <Button variant="default" size="xs" loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
+          {t("app.more")}
+        </Button>
+      )}
+    </>
   );
 }

@@ -3,16 +3,20 @@
 import { Button, Group, PasswordInput, SimpleGrid, Stack, Text, TextInput } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
+import type { Schemas } from "@/api/client";
 import { ErrorNote } from "@/components/ErrorNote";
-import { Card, Loaded, Page } from "@/components/parts";
+import { Card, Loaded, More, Page } from "@/components/parts";
 import { SecondFactor } from "@/features/people/SecondFactor";
 import { TokenForm, TokenTable } from "@/features/people/Tokens";
 import { useMe } from "@/queries";
-import { useMeChange, useMyTokenMake, useMyTokenRevoke, useMyTokens, usePasswordChange } from "@/queries/people";
+import { accountKey, tokensAfter, useAccount } from "@/queries/account";
+import { useMeChange, useMyTokenMake, useMyTokenRevoke, usePasswordChange } from "@/queries/people";
+import { useRest } from "@/queries/rest";
 
 export function Account() {
   const { t } = useTranslation(["people", "base"]);
   const me = useMe();
+  const account = useAccount();
   return (
     <Page title={t("account")}>
       <Loaded query={me}>
@@ -23,8 +27,8 @@ export function Account() {
             <SimpleGrid cols={{ base: 1, lg: 2 }}>
               <Card title={data.user.username}><Names user={data.user} /></Card>
               <Card title={t("base:login.password")}><Password /></Card>
-              <Card title={t("factor.title")}><SecondFactor /></Card>
-              <Card title={t("myTokens")}><MyTokens admin={data.is_admin} /></Card>
+              <Card title={t("factor.title")}><Loaded query={account}>{({ second_factor: factor }) => factor && <SecondFactor factor={factor} />}</Loaded></Card>
+              <Card title={t("myTokens")}><Loaded query={account}>{({ tokens }) => <MyTokens first={tokens} admin={data.is_admin} />}</Loaded></Card>
             </SimpleGrid>
           )
         }
@@ -80,13 +84,14 @@ function Password() {
   );
 }
 
-function MyTokens({ admin }: { admin: boolean }) {
-  const tokens = useMyTokens();
+function MyTokens({ first, admin }: { first: Schemas["TokensPage"]; admin: boolean }) {
+  const tokens = useRest(accountKey, first, tokensAfter, (token) => token.id);
   const make = useMyTokenMake();
   const revoke = useMyTokenRevoke();
   return (
     <Stack>
-      <Loaded query={tokens}>{(data) => <TokenTable tokens={data.results} revoke={(id) => revoke.mutate(id)} revoking={revoke.isPending ? revoke.variables : undefined} />}</Loaded>
+      <TokenTable tokens={tokens.rows} revoke={(id) => revoke.mutate(id)} revoking={revoke.isPending ? revoke.variables : undefined} />
+      <More query={tokens} />
       {revoke.isError && <ErrorNote error={revoke.error} />}
       <TokenForm roles={false} admin={admin} made={make.data?.token} error={make.error} pending={make.isPending} make={({ role: _, ...ask }) => make.mutate(ask)} />
     </Stack>

@@ -3,6 +3,7 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, bodyOf, idempotencyKey, type Schemas } from "@/api/client";
 import { cursorOf, keys } from ".";
+import { accountKey } from "./account";
 
 export const ROLES = ["viewer", "member", "maintainer", "owner"] as const satisfies readonly Schemas["MemberAddRequest"]["role"][];
 export type Role = (typeof ROLES)[number];
@@ -52,16 +53,12 @@ export function useProjectTokenRevoke(project: string) {
   return useDeed(["tokens", project], (id: string) => bodyOf(api.DELETE("/api/v1/projects/{ref}/tokens/{id}", { params: { path: { ref: project, id } } })));
 }
 
-export function useMyTokens() {
-  return useQuery({ queryKey: ["tokens"], queryFn: () => bodyOf(api.GET("/api/v1/tokens", { params: { query: { page_size: 100 } } })) });
-}
-
 export function useMyTokenMake() {
-  return useDeed(["tokens"], (body: Schemas["TokenCreateRequest"]) => bodyOf(api.POST("/api/v1/tokens", { body, headers: { "Idempotency-Key": idempotencyKey() } })));
+  return useDeed(accountKey, (body: Schemas["TokenCreateRequest"]) => bodyOf(api.POST("/api/v1/tokens", { body, headers: { "Idempotency-Key": idempotencyKey() } })));
 }
 
 export function useMyTokenRevoke() {
-  return useDeed(["tokens"], (id: string) => bodyOf(api.DELETE("/api/v1/tokens/{id}", { params: { path: { id } } })));
+  return useDeed(accountKey, (id: string) => bodyOf(api.DELETE("/api/v1/tokens/{id}", { params: { path: { id } } })));
 }
 
 export function useMeChange() {
@@ -124,22 +121,16 @@ export function useStatus() {
   return useQuery({ queryKey: ["status"], queryFn: () => bodyOf(api.GET("/api/v1/status")), refetchInterval: 5_000 });
 }
 
-const factor = ["second-factor"] as const;
-
-export function useFactor() {
-  return useQuery({ queryKey: factor, queryFn: () => bodyOf(api.GET("/api/v1/me/second-factor")) });
-}
-
 export function useFactorBegin() {
   return useMutation({ mutationFn: () => bodyOf(api.POST("/api/v1/me/second-factor")) });
 }
 
 export function useFactorConfirm() {
-  return useDeed(factor, (code: string) => bodyOf(api.POST("/api/v1/me/second-factor/confirm", { body: { code } })));
+  return useDeed(accountKey, (code: string) => bodyOf(api.POST("/api/v1/me/second-factor/confirm", { body: { code } })));
 }
 
 export function useFactorDrop() {
-  return useDeed(factor, (password: string) => bodyOf(api.POST("/api/v1/me/second-factor/drop", { body: { password } })));
+  return useDeed(accountKey, (password: string) => bodyOf(api.POST("/api/v1/me/second-factor/drop", { body: { password } })));
 }
 
 export function useFactorReset() {

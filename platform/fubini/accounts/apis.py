@@ -124,6 +124,16 @@ class Me(ApiViews):
         login(request._request, user, backend="django.contrib.auth.backends.ModelBackend")
         return self.reply()
 
+    @operation("My account page: how I sign in, and my tokens.", reply=s.AccountOut)
+    def overview(self, request: Request) -> Response:
+        user = self.principal.user
+        return self.reply(
+            {
+                "second_factor": factors.factor_of(user) if user is not None else None,
+                "tokens": self.first(selectors.tokens_own(self.principal), ("-id",), path="tokens"),
+            }
+        )
+
 
 class SecondFactor(ApiViews):
     """``/me/second-factor``."""

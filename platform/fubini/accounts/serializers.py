@@ -6,7 +6,7 @@ from django.conf import settings
 from rest_framework import serializers
 
 from fubini.common.principal import SCOPES
-from fubini.rest.serializers import BodySerializer, QuerySerializer, ReplySerializer
+from fubini.rest.serializers import BodySerializer, FirstPageOut, QuerySerializer, ReplySerializer
 
 
 class LoginBody(BodySerializer):
@@ -141,3 +141,14 @@ class RecoveryOut(ReplySerializer):
 
 class FactorDrop(BodySerializer):
     password = serializers.CharField(max_length=1000, trim_whitespace=False, write_only=True)
+
+
+class TokensPage(FirstPageOut):
+    results = TokenOut(many=True)
+
+
+class AccountOut(ReplySerializer):
+    """What the account page shows beside `/me`."""
+
+    second_factor = FactorOut(allow_null=True, help_text="Null for a project's machine token, which nobody is.")
+    tokens = TokensPage(help_text="My tokens, the newest first.")

@@ -10,6 +10,7 @@ urlpatterns = [
     path("login", apis.Login.as_view({"get": "get", "post": "post"})),
     path("logout", apis.Logout.as_view({"post": "post"})),
     path("me", apis.Me.as_view({"get": "retrieve", "patch": "update"})),
+    path("me/overview", apis.Me.as_view({"get": "overview"})),
     path("me/password", apis.Me.as_view({"post": "password"})),
     path("me/second-factor", apis.SecondFactor.as_view({"get": "retrieve", "post": "begin"})),
     path("me/second-factor/confirm", apis.SecondFactor.as_view({"post": "confirm"})),

@@ -7,7 +7,8 @@ than guessed at. An ordering always ends in a unique column. Rows are never coun
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.core import signing
@@ -37,6 +38,14 @@ def _bad() -> BadCursor:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class FirstPage:
+    """The first rows of a list that has a route of its own, where `next` goes on; None: these are all."""
+
+    results: list[Any]
+    next: str | None
+
+
 class CursorPages(BasePagination):
     """One page of a queryset under an ordering given per list (`paginate`)."""
 
@@ -49,9 +58,35 @@ class CursorPages(BasePagination):
         Args:
             ordering: column names, `-` for descending; the last one must be unique, none may be null.
         """
+        self.path = request.path
+        self.given = [(k, v) for k, vs in request.query_params.lists() for v in vs if k != "cursor"]
+        return self._rows(
+            queryset,
+            request,
+            ordering,
+            self._size(request.query_params.get("page_size")),
+            request.query_params.get("cursor"),
+        )
+
+    def first(
+        self,
+        queryset: QuerySet[Any],
+        request: Request,
+        ordering: Sequence[str],
+        *,
+        path: str,
+        given: Mapping[str, str],
+        size: int = PAGE_SIZE,
+    ) -> FirstPage:
+        """The first page of the list at `path` under the parameters `given`, for an answer that shows several lists."""
+        self.path, self.given = path, [*given.items(), ("page_size", str(size))]
+        rows = self._rows(queryset, request, ordering, size, None)
+        return FirstPage(rows, self._link(False, self.last) if self.has_next else None)
+
+    def _rows(
+        self, queryset: QuerySet[Any], request: Request, ordering: Sequence[str], size: int, cursor: str | None
+    ) -> list[Any]:
         self.request, self.ordering = request, tuple(ordering)
-        size = self._size(request.query_params.get("page_size"))
-        cursor = request.query_params.get("cursor")
         backwards, values = self._read(cursor) if cursor is not None else (False, None)
         order = [_flip(name) for name in self.ordering] if backwards else list(self.ordering)
         if values is not None:
@@ -65,14 +100,14 @@ class CursorPages(BasePagination):
             rows.reverse()
         self.has_next = bool(rows) and (more if not backwards else True)
         self.has_previous = bool(rows) and (more if backwards else values is not None)
-        self.first: Any = rows[0] if rows else None
+        self.top: Any = rows[0] if rows else None
         self.last: Any = rows[-1] if rows else None
         return rows
 
     def reply(self, data: Any) -> Response:
         """The page's envelope; links are also in `Link`."""
         following = self._link(False, self.last) if self.has_next else None
-        previous = self._link(True, self.first) if self.has_previous else None
+        previous = self._link(True, self.top) if self.has_previous else None
         links = [f'<{url}>; rel="{rel}"' for url, rel in ((following, "next"), (previous, "prev")) if url]
         headers = {"Link": ", ".join(links)} if links else {}
         return Response({"results": data, "next": following, "previous": previous}, headers=headers)
@@ -126,8 +161,7 @@ class CursorPages(BasePagination):
         values = [_value(row, name.lstrip("-")) for name in self.ordering]
         text = json.dumps([backwards, list(self.ordering), values], separators=(",", ":"))
         token = _SIGNER.sign(signing.b64_encode(text.encode()).decode())
-        given = [(k, v) for k, vs in self.request.query_params.lists() for v in vs if k != "cursor"]
-        return self.request.build_absolute_uri(self.request.path + "?" + urlencode([*given, ("cursor", token)]))
+        return self.request.build_absolute_uri(self.path + "?" + urlencode([*self.given, ("cursor", token)]))
 
 
 def _value(row: Any, name: str) -> Any:

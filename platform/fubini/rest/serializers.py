@@ -160,6 +160,12 @@ class CommaList(serializers.Field):  # type: ignore[type-arg]
         return ",".join(value)
 
 
+class FirstPageOut(ReplySerializer):
+    """The first page of a list with a route of its own, as a part of a page's one answer; subclasses say of what."""
+
+    next = serializers.CharField(allow_null=True, help_text="Where the list's own route goes on; null: that was all.")
+
+
 def big(**kwargs: Any) -> serializers.IntegerField:
     """An integer that fits the database's 64 bits."""
     return serializers.IntegerField(**{"min_value": -BIGINT_MAX, "max_value": BIGINT_MAX, **kwargs})

@@ -35,7 +35,7 @@ from rest_framework.viewsets import GenericViewSet
 from fubini.common.errors import Forbidden
 from fubini.rest.errors import PreconditionFailed, PreconditionRequired
 from fubini.rest.idempotency import idempotent
-from fubini.rest.pagination import CursorPages
+from fubini.rest.pagination import PAGE_SIZE, CursorPages, FirstPage
 from fubini.rest.serializers import BodySerializer, QuerySerializer, ReplySerializer
 
 if TYPE_CHECKING:
@@ -261,6 +261,17 @@ class ApiViews(GenericViewSet):  # type: ignore[type-arg]
         pages = CursorPages()
         rows = pages.paginate(queryset, self.request, ordering)
         return pages.reply(spec.reply(rows, many=True, context=self.get_serializer_context()).data)
+
+    def first(
+        self, queryset: QuerySet[Any], ordering: Sequence[str], *, path: str, size: int = PAGE_SIZE, **given: str
+    ) -> FirstPage:
+        """The first page of a list, as a part of a page's one answer.
+
+        Args:
+            path: the list's own route below ``/api/v1/``, where `next` goes on; `ordering` is that route's.
+            given: the query parameters the list is asked with there.
+        """
+        return CursorPages().first(queryset, self.request, ordering, path=f"/api/v1/{path}", given=given, size=size)
 
     def match(self, row: Any, *, required: bool = True) -> int | None:
         """Check `If-Match` against the row's ETag; the version the caller has seen (None for ``*``), for the

@@ -715,6 +715,26 @@ export interface paths {
         patch: operations["me_update"];
         trace?: never;
     };
+    "/api/v1/me/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * My account page: how I sign in, and my tokens
+         * @description My account page: how I sign in, and my tokens.
+         */
+        get: operations["me_overview_overview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/me/password": {
         parameters: {
             query?: never;
@@ -3297,6 +3317,13 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description What the account page shows beside `/me`. */
+        AccountOut: {
+            /** @description Null for a project's machine token, which nobody is. */
+            second_factor: components["schemas"]["FactorOut"] | null;
+            /** @description My tokens, the newest first. */
+            tokens: components["schemas"]["TokensPage"];
+        };
         /** @description What the failed steps of one template say about running them again. */
         AdviceOut: {
             template: string;
@@ -6318,6 +6345,12 @@ export interface components {
             /** Format: date-time */
             last_used_at: string | null;
         };
+        /** @description The first page of a list with a route of its own, as a part of a page's one answer; subclasses say of what. */
+        TokensPage: {
+            /** @description Where the list's own route goes on; null: that was all. */
+            next: string | null;
+            results: components["schemas"]["TokenOut"][];
+        };
         /** @description A request body. `read` is how views use it. */
         TopupBodyRequest: {
             /**
@@ -7869,6 +7902,30 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MeOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    me_overview_overview: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountOut"];
                 };
             };
             "4XX": components["responses"]["Problem"];

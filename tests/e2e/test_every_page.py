@@ -1,9 +1,9 @@
 """Every page there is: nothing serious found by axe, no wider than a phone, itself again after a lost network or a 429,
 and no more requests at its opening than are known (`tests/golden/requests.json`, which
-`tests/architecture/test_one_request_a_page.py` holds to one a page).
+`tests/unit/test_one_request_a_page.py` holds to one a page).
 
-The pages come from the router's own source and their tabs from the pages' own, so that a new one is visited without a
-word here. After a change of a page's requests that is meant, write the file anew:
+The pages come from `tests.support.pages`, so that a new one is visited without a word here. After a change of a page's
+requests that is meant, write the file anew:
 `UPDATE_BASELINES=1 pytest tests/e2e/test_every_page.py -k requests`.
 """
 
@@ -18,13 +18,13 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Eyes
+from tests.support.pages import addresses, filled
 from tests.support.stack import ROOT, Stack
 from tests.unit.test_one_request_a_page import PREVIEWS
 
 pytestmark = [pytest.mark.needs("browser"), pytest.mark.needs("pages"), pytest.mark.timeout(300)]
 
 AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
-SOURCE = ROOT / "frontend" / "src"
 REQUESTS = ROOT / "tests" / "golden" / "requests.json"
 # Of the frame around every page, and of no page: who reads, their projects, their notices, and the live stream.
 FRAME = frozenset({"/api/v1/me", "/api/v1/projects", "/api/v1/notices/bell", "/api/v1/events"})
@@ -49,26 +49,6 @@ LOOKED = """async () => {
 }"""
 
 
-def addresses() -> list[str]:
-    """The router's paths as they are written, those with a tab once for each that the page has."""
-    source = (SOURCE / "app" / "App.tsx").read_text()
-    found: list[str] = []
-    for path, page in re.findall(r'path: "([^"]+)", element: <(\w+)', source):
-        if ":tab" in path:
-            found += [path.replace(":tab", tab) for tab in tabs(page)]
-        else:
-            found.append(path if path != "*" else "/no-such-page")
-    assert len(found) >= source.count("path:"), "a route is written in a way that this does not read"
-    return found
-
-
-def tabs(page: str) -> list[str]:
-    """What a page's source names as its tabs."""
-    listed = re.search(r"^const TABS = \[([^\]]+)\]", (SOURCE / "pages" / f"{page}.tsx").read_text(), re.M)
-    assert listed, f"{page} has a tab in its address and names no TABS"
-    return re.findall(r'"(\w+)"', listed[1])
-
-
 @pytest.fixture(scope="module")
 def things(live: Stack) -> dict[str, str]:
     """One of everything an address can name."""
@@ -81,12 +61,6 @@ def things(live: Stack) -> dict[str, str]:
     return {
         "runs": run, "pipelines": post.json()["id"], "data": dataset.json()["id"], "pools": live.get("pools")["results"][0]["id"],
     }  # fmt: skip
-
-
-def filled(path: str, things: dict[str, str]) -> str:
-    """With something real in the place of every name."""
-    path = re.sub(r"/(\w+)/:id", lambda m: f"/{m[1]}/{things.get(m[1], 'none')}", path)
-    return re.sub(r":\w+", "none", path)
 
 
 def visited(things: dict[str, str]) -> list[str]:

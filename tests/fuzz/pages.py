@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fuzz.common import FuzzResult, main
+from tests.support.pages import addresses, filled
 from tests.support.stack import ROOT, Stack, stack
 
 # Texts that people, steps and other systems write. The rest (ids, states, kinds, units, times) are the server's own words.
@@ -58,6 +59,10 @@ FREE = frozenset(
     }
 )
 FREE_MAPS = frozenset({"labels", "parameters", "arguments", "outputs", "annotations"})
+# A row of a table is shown as often, each with attacks of its own, so that an opening of a page tries more of them; what
+# is drawn by its ids is not.
+COPIES = 4
+DRAWN = frozenset({"nodes", "edges", "parameters", "inputs"})
 HOOK = """
 window.fubiniHits = [];
 window.hit = (n) => { window.fubiniHits.push("ran " + n); return ""; };
@@ -138,7 +143,8 @@ class Poison:
         if isinstance(value, dict):
             return {k: self.document(v, key if key in FREE_MAPS else k) for k, v in value.items()}
         if isinstance(value, list):
-            return [self.document(v, key) for v in value]
+            copies = COPIES if key not in DRAWN and value and isinstance(value[0], dict) else 1
+            return [self.document(renamed(v, n), key) for v in value for n in range(copies)]
         if isinstance(value, str) and value and key in FREE | FREE_MAPS and self.rng.random() < 0.9:
             return self.text()
         return value
@@ -149,14 +155,21 @@ class Poison:
         return DOCUMENTS[ending].format(n=self.count, a=self.rng.choice(ATTACKS).format(n=self.count))
 
 
+def renamed(row: Any, copy: int) -> Any:
+    """A copy of a row under an id and numbers of its own, as rows are; the first is the row itself."""
+    if not copy or not isinstance(row, dict):
+        return row
+    own = {k: f"{v[:-2]}{copy:02d}" for k, v in row.items() if k == "id" and isinstance(v, str)}
+    return (
+        row | own | {k: row[k] + 1_000 * copy for k in ("number", "job_number", "seq") if isinstance(row.get(k), int)}
+    )
+
+
 def pages_of(things: dict[str, str]) -> list[str]:
-    source = (ROOT / "frontend" / "src" / "app" / "App.tsx").read_text()
-    found: list[str] = []
-    for path in re.findall(r'path: "(/[^"]*)"', source):
-        filled = re.sub(r"/(\w+)/:id", lambda m: f"/{m[1]}/{things.get(m[1], 'none')}", path)
-        tabs = ("steps", "artifacts", "timeline", "events", "manifest") if ":tab" in filled else ("",)
-        found += [re.sub(r":\w+", tab, filled) for tab in tabs]
-    return found
+    """Every page and tab, and those that show more with something chosen in their address."""
+    run, pipeline = things["runs"], things["pipelines"]
+    more = [f"/launch?pipeline={pipeline}", f"/launch?from={run}", f"/runs/compare?a={run}&b={run}"]
+    return [filled(path, things) for path in addresses()] + more
 
 
 def _answers(base: str, poison: Poison) -> Callable[[Any], None]:
@@ -165,7 +178,7 @@ def _answers(base: str, poison: Poison) -> Callable[[Any], None]:
 
     def answer(route: Any) -> None:
         url = route.request.url
-        if not url.startswith(base) or kept.search(url) or route.request.method != "GET":
+        if not url.startswith(base) or kept.search(url):
             return route.continue_()
         try:
             real = route.fetch(max_redirects=5)
@@ -174,7 +187,7 @@ def _answers(base: str, poison: Poison) -> Callable[[Any], None]:
         kind = real.headers.get("content-type", "")
         if "/content" in url or "/objects" in url or "/entries/" in url:
             return route.fulfill(status=200, content_type="text/plain", body=poison.artifact(url.partition("?")[0]))
-        if "json" in kind and real.status == 200:
+        if "json" in kind and real.status in (200, 404):
             document = json.loads(real.body())
             if "/logs" in url and isinstance(document, dict):
                 document = {
@@ -183,7 +196,7 @@ def _answers(base: str, poison: Poison) -> Callable[[Any], None]:
                     else v
                     for k, v in document.items()
                 }
-            return route.fulfill(status=200, content_type=kind, body=json.dumps(poison.document(document)))
+            return route.fulfill(status=real.status, content_type=kind, body=json.dumps(poison.document(document)))
         if "/logs" in url and real.status == 200:
             headers = {k: v for k, v in real.headers.items() if k.lower().startswith(("x-", "content-type"))}
             body = "".join(poison.text().replace("\n", " ") + "\n" for _ in range(40))
@@ -233,7 +246,7 @@ def _visits(running: Stack, things: dict[str, str], count: int, poison: Poison, 
         _control(page, result)
         paths = pages_of(things)
         turn = 0
-        while poison.count < count and turn < 40 + count // 10:
+        while turn < len(paths) or (poison.count < count and turn < len(paths) + count // 10):
             path = where["path"] = paths[turn % len(paths)]
             turn += 1
             page.goto(running.url + path)

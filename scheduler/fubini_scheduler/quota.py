@@ -8,11 +8,31 @@ its members'.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
 
 from fubini_scheduler.model.ids import ProjectId, RunId
 from fubini_scheduler.model.project import Quota
 from fubini_scheduler.reasons import Reason, ReasonCode
+
+# What a quota limits -> the field with its limit.
+LIMITS: Mapping[str, str] = MappingProxyType(
+    {
+        "cores": "max_cpu_millis",
+        "accelerators": "max_devices",
+        "runs": "max_runs",
+        "storage": "max_storage_bytes",
+        "money": "max_micros",
+    }
+)
+
+
+def with_limit(quota: Quota, resource: str, limit: int) -> Quota:
+    """The quota with another limit of one resource (a key of `LIMITS`)."""
+    field: dict[str, Any] = {LIMITS[resource]: limit}
+    return replace(quota, **field)
 
 
 class _Line:
@@ -46,8 +66,9 @@ class QuotaTable:
                 return _reason(quota, "cores", line.cpu, quota.max_cpu_millis, cpu_millis)
             if quota.max_devices is not None and devices and line.devices + devices > quota.max_devices:
                 return _reason(quota, "accelerators", line.devices, quota.max_devices, devices)
-            if quota.max_runs is not None and run_id in quota.runs_beyond:
-                return _reason(quota, "runs", quota.max_runs, quota.max_runs, 1)
+            place = quota.runs_beyond.get(run_id, 0)
+            if quota.max_runs is not None and place > quota.max_runs:
+                return _reason(quota, "runs", quota.max_runs, quota.max_runs, place - quota.max_runs)
             if quota.max_storage_bytes is not None and quota.used_storage_bytes >= quota.max_storage_bytes:
                 return _reason(quota, "storage", quota.used_storage_bytes, quota.max_storage_bytes, 0)
         return None
@@ -81,6 +102,7 @@ def _reason(quota: Quota, resource: str, used: int, limit: int, needed: int) -> 
     figures = (
         ("resource", resource),
         ("whose", quota.member.removeprefix("user:") or "the project"),
+        ("member", quota.member),
         ("used", used),
         ("limit", limit),
         ("needed", needed),

@@ -32,12 +32,14 @@ from fubini_scheduler.model import (
     Policy,
     Pool,
     Priority,
+    Quota,
     Requirement,
     SchedulingResult,
     Snapshot,
     TaskId,
     TaskRequest,
 )
+from fubini_scheduler.quota import LIMITS, with_limit
 from fubini_scheduler.reasons import Reason, ReasonCode
 
 MAX_PLANS = 60
@@ -62,12 +64,14 @@ class ChangeKind(StrEnum):
     UNCORDON = "uncordon"  # target: the pool all of whose nodes take work again
     QUOTA_RUNNING = "quota_running"  # amount: the new limit
     QUOTA_CPU = "quota_cpu"  # amount: the new limit, milli-cores
+    QUOTA = "quota"  # target: the member ("": the project); word: of what (`quota.LIMITS`); amount: the new limit
     RESUME_PROJECT = "resume_project"
     RESUME_ALL = "resume_all"
 
 
 RANK: dict[ChangeKind, int] = {kind: rank for rank, kind in enumerate(ChangeKind)}
 _SUMS = (ChangeKind.RUN_LIMIT, ChangeKind.BUDGET)
+_QUOTAS = (ChangeKind.QUOTA_RUNNING, ChangeKind.QUOTA_CPU, ChangeKind.QUOTA)
 _LOWERED = (ChangeKind.WALLTIME, ChangeKind.CPU, ChangeKind.MEMORY, ChangeKind.DISK)
 
 
@@ -148,9 +152,18 @@ def _changed(snapshot: Snapshot, task: TaskRequest, change: Change) -> tuple[Sna
             snapshot = replace(snapshot, node_groups=groups)
         case kinds.RESUME_ALL:
             snapshot = replace(snapshot, paused=None)
+        case kinds.QUOTA:
+            quotas = tuple(
+                with_limit(q, change.word, change.amount) if _is_meant(q, task, change) else q for q in snapshot.quotas
+            )
+            snapshot = replace(snapshot, quotas=quotas)
         case kinds.BUDGET | kinds.QUOTA_RUNNING | kinds.QUOTA_CPU | kinds.RESUME_PROJECT:
             snapshot = _project_changed(snapshot, task, change)
     return snapshot, task
+
+
+def _is_meant(quota: Quota, task: TaskRequest, change: Change) -> bool:
+    return quota.project_id == task.project_id and quota.member == change.target
 
 
 def _project_changed(snapshot: Snapshot, task: TaskRequest, change: Change) -> Snapshot:
@@ -388,6 +401,9 @@ class _Search:
                 return task.disk_bytes
             case ChangeKind.WALLTIME:
                 return task.walltime_s
+            case ChangeKind.QUOTA:
+                quota = next(q for q in self._snapshot.quotas if _is_meant(q, task, change))
+                return getattr(quota, LIMITS[change.word])  # type: ignore[no-any-return]
         return None
 
     # --- what would answer a reason -----------------------------------------------------------------------------
@@ -422,6 +438,11 @@ class _Search:
                 yield Change(kinds.QUOTA_RUNNING, amount=int(figures["running"]) + 1)
             case code.QUOTA_CPU:
                 yield Change(kinds.QUOTA_CPU, amount=int(figures["used"]) + int(figures["needed"]))
+            case code.QUOTA:
+                # Of stored bytes nothing more is needed, but one must be free.
+                least = int(figures["used"]) + max(1, int(figures["needed"]))
+                target, word = str(figures["member"]), str(figures["resource"])
+                yield Change(kinds.QUOTA, amount=least, target=target, word=word)
             case code.WALLTIME:
                 yield from self._shorter(task, int(figures["limit"]))
             case code.CPU_TOO_LARGE:
@@ -522,6 +543,8 @@ def _most_left(task: TaskRequest, pool: Pool, group_id: str, capacity: Capacity,
 
 def _key(change: Change) -> str:
     """What of two changes only one can be made: two pools may both be resumed, two amounts of memory not both asked for."""
+    if change.kind is ChangeKind.QUOTA:
+        return f"{change.kind}:{change.target}:{change.word}"
     return (
         f"{change.kind}:{change.target}"
         if change.kind in (ChangeKind.RESUME_POOL, ChangeKind.UNCORDON)
@@ -539,9 +562,12 @@ def _grown(state: _State, change: Change) -> _State | None:
             number = steps[key] = steps.get(key, 1) + 1
             growth = change.amount if number <= EXACT_STEPS else max(change.amount, known.amount)
             change = replace(change, amount=known.amount + growth)
-        elif change.kind in (ChangeKind.QUOTA_RUNNING, ChangeKind.QUOTA_CPU):
+        elif change.kind in _QUOTAS:
             if change.amount <= known.amount:
                 return None
+            number = steps[key] = steps.get(key, 1) + 1
+            if number > EXACT_STEPS:  # what is too much is found by halving
+                change = replace(change, amount=max(change.amount, 2 * known.amount))
         elif change.kind in _LOWERED:
             if change.amount >= known.amount:
                 return None

@@ -98,3 +98,22 @@ def test_a_pool_is_cordoned_from_its_page_and_takes_steps_again(live: Stack, eye
         other.page.screenshot(path=SHOTS / f"pools-{width}-{scheme}.png", full_page=True)
         wide = other.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 1
+
+
+def test_a_quota_is_raised_from_the_step_that_waits_for_it(live: Stack, eyes: Callable[..., Eyes]) -> None:
+    quotas = f"/api/v1/projects/{live.project}/quotas"
+    assert live.client.patch(quotas, json={"cpu_millis": 100}, headers={"If-Match": "*"}).status_code == 200
+    try:
+        run = live.submit(TOO_LARGE.replace("900Gi", "64Mi"))
+        seen = eyes("zh-CN")
+        page = seen.page
+        seen.go(f"/runs/{run}")
+        page.get_by_role("link", name=WORDS["zh-CN"]["why"]["look"]).click()
+        option = page.get_by_role("region", name=WORDS["zh-CN"]["why"]["option"].replace("{{n}}", "1"))
+        option.get_by_text("把项目的配额").wait_for()
+        seen.look("1-waits")
+        option.get_by_role("button", name=WORDS["zh-CN"]["why"]["apply"]).click()
+        assert live.wait(run, 60)["state"] == "succeeded"
+        assert live.get(f"projects/{live.project}/quotas")[0]["cpu_millis"] == 1000
+    finally:
+        live.client.patch(quotas, json={"cpu_millis": None}, headers={"If-Match": "*"})

@@ -19,6 +19,24 @@ export function useTaskStart(task: string, again: boolean) {
   });
 }
 
+/** An option's changes as they are sent back. */
+const asked = (option: Option) =>
+  option.changes.map(({ kind, amount, word, pool_id, member }) => ({
+    kind,
+    ...(amount === null ? {} : { amount }),
+    ...(word ? { word } : {}),
+    ...(pool_id ? { pool_id } : {}),
+    ...(member ? { member } : {}),
+  }));
+
+/** Asks those who may, by a notice. */
+export function useAsk(task: string) {
+  return useMutation({
+    mutationFn: (option: Option) =>
+      bodyOf(api.POST("/api/v1/tasks/{id}/start/ask", { params: { path: { id: task } }, headers: { "Idempotency-Key": idempotencyKey() }, body: { changes: asked(option) } })),
+  });
+}
+
 export function useApplyOption(run: string, task: string) {
   const client = useQueryClient();
   return useMutation({
@@ -29,12 +47,7 @@ export function useApplyOption(run: string, task: string) {
           headers: { "Idempotency-Key": idempotencyKey() },
           body: {
             like,
-            changes: option.changes.map(({ kind, amount, word, pool_id }) => ({
-              kind,
-              ...(amount === null ? {} : { amount }),
-              ...(word ? { word } : {}),
-              ...(pool_id ? { pool_id } : {}),
-            })),
+            changes: asked(option),
           },
         }),
       ),

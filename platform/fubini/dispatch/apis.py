@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from fubini.common.ids import new_id
 from fubini.dispatch import retries
 from fubini.dispatch import serializers as shape
-from fubini.dispatch.applying import Wanted, changes_apply
+from fubini.dispatch.applying import Wanted, changes_apply, changes_ask
 from fubini.dispatch.explain import task_start
 from fubini.dispatch.overview import overview_of
 from fubini.dispatch.selectors import platform_status, quote, task_why
@@ -159,6 +159,13 @@ class StartViews(ApiViews):
             key=hashlib.sha256(f"{self.principal.actor}\0{key}".encode()).hexdigest() if key else new_id(),
         )
         return self.reply({"done": done, "tasks": count})
+
+    @operation("Ask those who may to make changes that start a step.", body=shape.AppealAsk, reply=shape.AppealOut)
+    def ask(self, request: Request, id: str) -> Response:
+        """They get a notice. Once an hour for a run, and ten times an hour in all."""
+        task = task_visible(self.principal, id)
+        wanted = [Wanted(**change) for change in self.body["changes"]]
+        return self.reply(changes_ask(task=task, changes=wanted, principal=self.principal))
 
 
 def _group(code: str, tasks: int, shown: list[Why]) -> dict[str, Any]:

@@ -13,9 +13,12 @@ from django.db import transaction
 
 from fubini.common.errors import Conflict, Invalid
 from fubini.common.principal import Principal
-from fubini.dispatch.explain import RETRY, change_sentence
+from fubini.dispatch.appeals import Appealed, appeal_make
+from fubini.dispatch.explain import MEMBER, RETRY, Rights, change_sentence, who_decides
+from fubini.dispatch.quotas import quota_raise
 from fubini.dispatch.retries import run_retry
 from fubini.ledger.services import account_topup
+from fubini.notices.tell import administrators
 from fubini.projects.authorize import authorize, authorize_admin
 from fubini.projects.services import project_pause
 from fubini.runs.asking import Ask, tasks_ask
@@ -35,7 +38,15 @@ _AMOUNTS = {
     ChangeKind.DISK: "disk_bytes",
     ChangeKind.WALLTIME: "walltime_s",
 }
-_OF_POOLS = (ChangeKind.PLACE, ChangeKind.RESUME_POOL, ChangeKind.UNCORDON)
+OF_POOLS = (ChangeKind.PLACE, ChangeKind.RESUME_POOL, ChangeKind.UNCORDON)
+QUOTA_LIMITS = {
+    "cores": "cpu_millis",
+    "accelerators": "accelerators",
+    "runs": "runs",
+    "storage": "storage_bytes",
+    "money": "month_micros",
+}
+_RETRY_SAID = "Run the failed steps again."
 _RETRY_WHAT = ("memory_bytes", "walltime_s")
 
 
@@ -47,6 +58,16 @@ class Wanted:
     amount: int = 0
     word: str = ""
     pool_id: str = ""
+    member: str = ""  # whose quota; "": the project's own
+
+    @property
+    def core(self) -> Change:
+        """The same as the scheduler's own value."""
+        kind = ChangeKind(self.kind)
+        target = self.pool_id
+        if kind is ChangeKind.QUOTA:
+            target = MEMBER + self.member if self.member else ""
+        return Change(kind, amount=self.amount, target=target, word=self.word)
 
 
 @transaction.atomic
@@ -71,9 +92,8 @@ def changes_apply(
             done.append(_retry(task, change, principal))
             continue
         kind = ChangeKind(change.kind)
-        made = Change(kind, amount=change.amount, target=change.pool_id, word=change.word)
-        pool = _pool(principal, change) if kind in _OF_POOLS else None
-        done.append(change_sentence(made, pool))
+        pool = _pool(principal, change) if kind in OF_POOLS else None
+        done.append(change_sentence(change.core, pool))
         if kind in _AMOUNTS:
             asks[_AMOUNTS[kind]] = _amount(change)
         elif kind in (ChangeKind.OBJECTIVE, ChangeKind.PRIORITY):
@@ -89,6 +109,45 @@ def changes_apply(
         authorize(principal, "run.update", task.run.project)
         count = tasks_ask(task=task, ask=Ask(**asks), actor=principal.actor, like=like)  # type: ignore[arg-type]
     return done, count
+
+
+def changes_ask(*, task: Task, changes: Sequence[Wanted], principal: Principal) -> Appealed:
+    """Ask those who may for the changes of one option; told are all who may make one that the asker may not.
+
+    Raises:
+        Invalid: the asker may make all of them.
+        TooManyRequests: asked already.
+    """
+    rights = Rights(principal, task)
+    users: set[str] = set()
+    asked: list[tuple[Wanted, Pool | None]] = []
+    for change in changes:
+        pool = _pool(principal, change) if change.kind in OF_POOLS else None
+        site = pool.site if pool else None
+        allowed = rights.retry() if change.kind == RETRY else rights.may(ChangeKind(change.kind), site, change.member)
+        if not allowed:
+            asked.append((change, pool))
+            users |= who_decides(change.kind, project_id=task.project_id, site=site, member=change.member)
+    if not asked:
+        raise Invalid("You may make these changes yourself.", next_step="Make them.")
+    first, pool = asked[0]
+    shown = {
+        "change": f"quota_{first.word}" if first.kind == ChangeKind.QUOTA else first.kind,
+        "amount": _shown(first),
+        "whose": first.member,
+        "pool": f"{pool.site.name}/{pool.name}" if pool else "",
+        "what": _RETRY_SAID if first.kind == RETRY else change_sentence(first.core, pool),
+    }
+    return appeal_make(task=task, actor=principal.actor, users=frozenset(users) or administrators(), change=shown)
+
+
+def _shown(change: Wanted) -> str:
+    """An amount in the unit people read it in, without its word."""
+    if change.kind in (ChangeKind.BUDGET, ChangeKind.RUN_LIMIT) or change.word == "money":
+        return f"{change.amount / 1e6:.2f}"
+    if change.kind == ChangeKind.CPU or change.word == "cores":
+        return f"{change.amount / 1000:g}"
+    return str(change.amount) if change.amount else ""
 
 
 def _elsewhere(task: Task, kind: ChangeKind, change: Wanted, pool: Pool | None, principal: Principal, key: str) -> None:
@@ -115,6 +174,13 @@ def _elsewhere(task: Task, kind: ChangeKind, change: Wanted, pool: Pool | None, 
     elif kind is ChangeKind.RESUME_ALL:
         authorize_admin(principal)
         pause_set(reason="", actor=actor)
+    elif kind is ChangeKind.QUOTA:
+        if change.member:
+            authorize(principal, "project.limits", project)
+        else:
+            authorize_admin(principal)
+        of = QUOTA_LIMITS[change.word]
+        quota_raise(project=project, member=change.member, limit=of, amount=_amount(change), actor=actor)
     else:
         raise Invalid(
             f"{kind.value} is not changed from here.", next_step="Change the project's quotas on its own page."
@@ -133,7 +199,7 @@ def _retry(task: Task, change: Wanted, principal: Principal) -> str:
             f"Run {task.run.name} is {task.run.state}.", next_step="Wait until it has ended, then try again."
         )
     run_retry(run=task.run, actor=principal.actor, payload=payload)
-    return "Run the failed steps again" + (f" with {change.word} {change.amount}." if change.word else ".")
+    return _RETRY_SAID[:-1] + (f" with {change.word} {change.amount}." if change.word else ".")
 
 
 def _amount(change: Wanted) -> int:

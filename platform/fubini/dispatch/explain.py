@@ -13,13 +13,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from fubini.accounts.models import User
 from fubini.common import clock
 from fubini.common.principal import Principal
+from fubini.dispatch.appeals import asked_ms
 from fubini.dispatch.policy import policy_now
 from fubini.dispatch.predictions import ENOUGH, error_bar, start_forecast
 from fubini.dispatch.retries import advice_of
 from fubini.dispatch.snapshot import RequestCache, World, world_of
-from fubini.projects.authorize import ACTIONS, allows, role_in
+from fubini.notices.tell import who_may as role_holders
+from fubini.projects.authorize import ACTIONS, ROLES, allows, role_in
 from fubini.runs.asking import alike
 from fubini.runs.logs import log_tail
 from fubini.runs.models import Attempt, Run, Task
@@ -27,11 +30,14 @@ from fubini.runs.transitions import RUN_ENDED
 from fubini.sites.authorize import may_run_site
 from fubini.sites.models import Pool, Site
 from fubini_scheduler import model as core
+from fubini_scheduler.quota import LIMITS
 from fubini_scheduler.trial import Change, ChangeKind, Option, smallest
 
 WORK: Final = 4_000  # plans times queued tasks of one answer
 LOG_LINES: Final = 20
+PEOPLE: Final = 5  # named of those who may
 RETRY: Final = "retry"
+MEMBER: Final = "user:"  # before a username, where a quota's member is told as tasks' `submitted_by`
 
 _cache, _lock = RequestCache(), threading.Lock()
 
@@ -46,10 +52,12 @@ class ChangeView:
     pool_id: str
     pool: str
     site: str
-    before: int | None  # what is asked for now
+    before: int | None  # what is asked for, or the limit, now
     sentence: str
     allowed: bool
     who: str  # who may, where the asker may not
+    people: list[str] = field(default_factory=list)  # those of them that the asker can see, by username
+    member: str = ""  # whose quota; "": the project's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +108,8 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class TaskStart:
-    """The whole answer. `like`: waiting steps of the run that ask for the same, itself among them."""
+    """The whole answer. `like`: waiting steps of the run that ask for the same, itself among them. `asked_ms`: when the
+    asker last asked those who may for a change of this run."""
 
     task_id: str
     state: str
@@ -110,6 +119,7 @@ class TaskStart:
     complete: bool = True
     like: int = 1
     failure: Failure | None = None
+    asked_ms: int | None = None
 
 
 def task_start(task: Task, principal: Principal) -> TaskStart:
@@ -150,15 +160,17 @@ def _waiting(task: Task, principal: Principal) -> TaskStart:
     plans = max(6, min(60, WORK // max(1, len(world.snapshot.tasks))))
     found = smallest(world.snapshot, policy, world.now_ms, task_id, max_plans=plans)
     starts_now = found.complete and not found.options and found.plans == 1
-    rights = _Rights(principal, task)
+    rights = Rights(principal, task)
+    options = [_option(o, world, rights, task_id) for o in found.options]
     return TaskStart(
         task.pk,
         task.state,
         starts_now=starts_now,
         expected=_expected(world, policy, task_id),
-        options=[_option(o, world, rights, task_id) for o in found.options],
+        options=options,
         complete=found.complete,
         like=len(alike(task)),
+        asked_ms=None if all(o.allowed for o in options) else asked_ms(task.run_id, principal.actor),
     )
 
 
@@ -205,14 +217,25 @@ _OF_RUN: Final = frozenset(
 )  # fmt: skip
 
 
-class _Rights:
-    """What the asker may change about one task, its project and its pools."""
+class Rights:
+    """What the asker may change about one task, its project and its pools; and who may where the asker may not."""
 
     def __init__(self, principal: Principal, task: Task) -> None:
         self._principal = principal
         self._role = role_in(principal, task.run.project)
+        self._project_id = task.project_id
+        self._seen: dict[tuple[str, str], list[str]] = {}
 
-    def may(self, kind: ChangeKind, site: Site | None) -> bool:
+    def people(self, kind: str, site: Site | None, member: str) -> list[str]:
+        """Usernames of those who may, of the project and the site: administrators are not everybody's to see."""
+        key = (kind, site.pk if site is not None else member)
+        if key not in self._seen:
+            ids = who_decides(kind, project_id=self._project_id, site=site, member=member)
+            rows = User.objects.filter(pk__in=ids).order_by("username")
+            self._seen[key] = list(rows.values_list("username", flat=True)[:PEOPLE])
+        return self._seen[key]
+
+    def may(self, kind: ChangeKind, site: Site | None, member: str = "") -> bool:
         if "write" not in self._principal.scopes:
             return False
         if kind in _OF_RUN:
@@ -221,7 +244,9 @@ class _Rights:
             return self._does("project.pause")
         if kind in (ChangeKind.RESUME_POOL, ChangeKind.UNCORDON):
             return site is not None and may_run_site(self._principal, site)
-        return self._principal.administers and kind in (ChangeKind.BUDGET, ChangeKind.RESUME_ALL)
+        if kind is ChangeKind.QUOTA and member:
+            return self._does("project.limits")
+        return self._principal.administers and kind in (ChangeKind.BUDGET, ChangeKind.RESUME_ALL, ChangeKind.QUOTA)
 
     def retry(self) -> bool:
         return "write" in self._principal.scopes and self._does("run.signal")
@@ -230,7 +255,7 @@ class _Rights:
         return allows(self._role, action)
 
 
-def who_may(kind: str) -> str:
+def who_may(kind: str, member: str = "") -> str:
     """Who may make a change of this kind, in words."""
     if kind in _OF_RUN or kind == RETRY:
         return f"a {ACTIONS['run.update'].role.value} of the project"
@@ -238,10 +263,29 @@ def who_may(kind: str) -> str:
         return f"a {ACTIONS['project.pause'].role.value} of the project"
     if kind in (ChangeKind.RESUME_POOL, ChangeKind.UNCORDON):
         return "an owner of the site or an administrator"
+    if kind == ChangeKind.QUOTA and member:
+        return f"an {ACTIONS['project.limits'].role.value} of the project"
     return "an administrator"
 
 
-def _option(option: Option, world: World, rights: _Rights, task_id: core.TaskId) -> OptionView:
+def who_decides(kind: str, *, project_id: str, site: Site | None = None, member: str = "") -> frozenset[str]:
+    """Ids of the people of a project or a site who may make a change of this kind; none where only administrators may."""
+    if kind in _OF_RUN or kind == RETRY:
+        return _with_role(project_id, "run.update")
+    if kind == ChangeKind.RESUME_PROJECT:
+        return _with_role(project_id, "project.pause")
+    if kind in (ChangeKind.RESUME_POOL, ChangeKind.UNCORDON) and site is not None:
+        return frozenset(site.owners.filter(is_active=True).values_list("pk", flat=True))
+    if kind == ChangeKind.QUOTA and member:
+        return _with_role(project_id, "project.limits")
+    return frozenset()
+
+
+def _with_role(project_id: str, action: str) -> frozenset[str]:
+    return role_holders(project_id, *(role for role in ROLES if allows(role.value, action)))
+
+
+def _option(option: Option, world: World, rights: Rights, task_id: core.TaskId) -> OptionView:
     request = next(t for t in world.snapshot.tasks if t.id == task_id)
     changes = [_change(change, world, rights, request) for change in option.changes]
     placement = option.placement
@@ -258,7 +302,7 @@ def _option(option: Option, world: World, rights: _Rights, task_id: core.TaskId)
     )
 
 
-def _change(change: Change, world: World, rights: _Rights, request: core.TaskRequest) -> ChangeView:
+def _change(change: Change, world: World, rights: Rights, request: core.TaskRequest) -> ChangeView:
     before = {
         ChangeKind.CPU: request.cpu_millis,
         ChangeKind.MEMORY: request.memory_bytes,
@@ -266,18 +310,27 @@ def _change(change: Change, world: World, rights: _Rights, request: core.TaskReq
         ChangeKind.WALLTIME: request.walltime_s,
     }
     pool: Pool | None = world.pools.get(change.target)
-    allowed = rights.may(change.kind, pool.site if pool else None)
+    site = pool.site if pool else None
+    quota = change.kind is ChangeKind.QUOTA
+    member = change.target.removeprefix(MEMBER) if quota else ""
+    if quota:
+        of = (request.project_id, change.target)
+        limits = next(q for q in world.snapshot.quotas if (q.project_id, q.member) == of)
+        before[ChangeKind.QUOTA] = getattr(limits, LIMITS[change.word])
+    allowed = rights.may(change.kind, site, member)
     return ChangeView(
         kind=change.kind.value,
         amount=change.amount or None,
         word=change.word,
-        pool_id=change.target,
+        pool_id="" if quota else change.target,
         pool=pool.name if pool else "",
         site=pool.site.name if pool else "",
         before=before.get(change.kind),
         sentence=change_sentence(change, pool),
         allowed=allowed,
-        who="" if allowed else who_may(change.kind),
+        who="" if allowed else who_may(change.kind, member),
+        people=[] if allowed else rights.people(change.kind, site, member),
+        member=member,
     )
 
 
@@ -300,9 +353,21 @@ def change_sentence(change: Change, pool: Pool | None = None) -> str:
         kinds.UNCORDON: f"Let the nodes of {place} take new steps again.",
         kinds.QUOTA_RUNNING: f"Let the project run {change.amount} steps at once.",
         kinds.QUOTA_CPU: f"Let the project use {change.amount / 1000:g} cores at once.",
+        kinds.QUOTA: f"Raise the quota of {change.target.removeprefix(MEMBER) or 'the project'} to {_limit(change)}.",
         kinds.RESUME_PROJECT: "Resume the project.",
         kinds.RESUME_ALL: "Resume new work everywhere.",
     }[change.kind]
+
+
+def _limit(change: Change) -> str:
+    """A quota's new limit; "" of another change."""
+    return {
+        "cores": f"{change.amount / 1000:g} cores at once",
+        "accelerators": f"{change.amount} accelerators at once",
+        "runs": f"{change.amount} runs at once",
+        "storage": f"{change.amount} stored bytes",
+        "money": f"{_money(change.amount)} a month",
+    }.get(change.word, "")
 
 
 def _money(micros: int) -> str:
@@ -340,7 +405,7 @@ def _failed(task: Task, principal: Principal) -> TaskStart:
     failure = _failure(task, tries)
     options: list[OptionView] = []
     if tries and run.state in RUN_ENDED:
-        options = _advised(run, task, _Rights(principal, task))
+        options = _advised(run, task, Rights(principal, task))
     return TaskStart(task.pk, task.state, starts_now=False, expected=None, options=options, failure=failure)
 
 
@@ -375,7 +440,7 @@ def _failure(task: Task, tries: Sequence[Attempt]) -> Failure:
     )
 
 
-def _advised(run: Run, task: Task, rights: _Rights) -> list[OptionView]:
+def _advised(run: Run, task: Task, rights: Rights) -> list[OptionView]:
     """A retry of the failed steps, with what their measurements advise for this template."""
     allowed = rights.retry()
     found: list[OptionView] = []

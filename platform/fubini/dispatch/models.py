@@ -40,6 +40,17 @@ class RunTime(models.Model):
         ]
 
 
+class Appeal(models.Model):
+    """Somebody asked those who may for a change that starts a step; kept as long as it limits the next one."""
+
+    actor = models.CharField(max_length=80)
+    run_id = models.CharField(max_length=32)
+    at_ms = models.BigIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["actor", "at_ms"], name="appeal_actor")]
+
+
 class StartScore(models.Model):
     """How predicted starts compared with real ones, for predictions of one length (`predictions.SPANS`).
 

@@ -87,11 +87,12 @@ class _Use:
         """Runs that take a place, oldest first."""
         return [run for run, root in self.runs[key] if not root]
 
-    def beyond(self, key: tuple[str, str], most: int | None) -> frozenset[core.RunId]:
+    def beyond(self, key: tuple[str, str], most: int | None) -> dict[core.RunId, int]:
+        """Runs behind the first `most`, each with the place of the run at its top."""
         if most is None:
-            return frozenset()
-        late = set(self.tops(key)[most:])
-        return frozenset(core.RunId(run) for run, root in self.runs[key] if (root or run) in late)
+            return {}
+        late = {run: place for place, run in enumerate(self.tops(key), start=1) if place > most}
+        return {core.RunId(run): late[root or run] for run, root in self.runs[key] if (root or run) in late}
 
 
 def quota_table(project_ids: Iterable[str], *, lock: bool = False) -> QuotaTable:
@@ -191,4 +192,19 @@ def quota_set(*, project: Project, member: str, limits: dict[str, Any], actor: s
     transaction.on_commit(lambda: bell.ring("dispatch"))
 
 
-__all__ = ["QuotaView", "core_quotas", "quota_set", "quota_table", "quotas_of"]
+@transaction.atomic
+def quota_raise(*, project: Project, member: str, limit: str, amount: int, actor: str) -> None:
+    """Raise one limit (of `LIMITS`) to `amount`, unless it is as high or was lifted meanwhile: a raise never lowers.
+
+    Raises:
+        Invalid: no such member.
+    """
+    Project.objects.select_for_update().get(pk=project.pk)
+    user = {"user__username": member} if member else {"user": None}
+    row = Quota.objects.filter(project=project, **user).first()
+    now = getattr(row, limit) if row is not None else None
+    if now is not None and now < amount:
+        quota_set(project=project, member=member, limits={limit: amount}, actor=actor)
+
+
+__all__ = ["QuotaView", "core_quotas", "quota_raise", "quota_set", "quota_table", "quotas_of"]

@@ -12,6 +12,7 @@ from fubini.pipelines.serializers import FindingOut, ManifestText, ParameterValu
 from fubini.rest.serializers import BodySerializer, QuerySerializer, ReplySerializer
 from fubini.runs.serializers import ReusePlanOut, RunOut
 from fubini.runs.services import OBJECTIVES, PRIORITIES
+from fubini_scheduler.quota import LIMITS
 from fubini_scheduler.trial import ChangeKind
 
 
@@ -147,7 +148,10 @@ class ChangeOut(ReplySerializer):
         allow_null=True,
         help_text="Micros more (budget, run_limit), milli-cores, bytes, seconds, or a quota's new limit; null: none.",
     )
-    word = serializers.CharField(allow_blank=True, help_text="The objective or priority; of a retry, what it changes.")
+    word = serializers.CharField(
+        allow_blank=True,
+        help_text="The objective or priority; of a retry, what it changes; of a quota, of what it is (cores, accelerators, runs, storage, money).",
+    )
     pool_id = serializers.CharField(allow_blank=True)
     pool = serializers.CharField(allow_blank=True)
     site = serializers.CharField(allow_blank=True)
@@ -155,6 +159,10 @@ class ChangeOut(ReplySerializer):
     sentence = serializers.CharField()
     allowed = serializers.BooleanField(help_text="You may make it.")
     who = serializers.CharField(allow_blank=True, help_text="Who may, where you may not.")
+    people = serializers.ListField(
+        child=serializers.CharField(), help_text="Usernames of those of them whom you can see; five at most."
+    )
+    member = serializers.CharField(allow_blank=True, help_text="Whose quota; empty: the project's own.")
 
 
 class OptionOut(ReplySerializer):
@@ -209,6 +217,9 @@ class TaskStartOut(ReplySerializer):
     complete = serializers.BooleanField(help_text="False: the search met its bound, there may be smaller ones.")
     like = serializers.IntegerField(help_text="Waiting steps of its run that ask for the same, itself among them.")
     failure = FailureOut(allow_null=True)
+    asked_ms = serializers.IntegerField(
+        allow_null=True, help_text="When you last asked those who may for a change of this run, within the hour."
+    )
 
 
 class ChangeAsk(BodySerializer):
@@ -216,9 +227,10 @@ class ChangeAsk(BodySerializer):
     amount = serializers.IntegerField(min_value=1, max_value=2**53, required=False)
     word = serializers.CharField(max_length=40, required=False, allow_blank=True)
     pool_id = serializers.CharField(max_length=32, required=False, allow_blank=True)
+    member = serializers.CharField(max_length=64, required=False, allow_blank=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        words = {"objective": OBJECTIVES, "priority": PRIORITIES}.get(attrs["kind"])
+        words = {"objective": OBJECTIVES, "priority": PRIORITIES, "quota": tuple(LIMITS)}.get(attrs["kind"])
         if words is not None and attrs.get("word") not in words:
             raise serializers.ValidationError({"word": f"One of {', '.join(words)}."}, code="choice")
         return attrs
@@ -229,6 +241,16 @@ class ChangesAsk(BodySerializer):
     like = serializers.BooleanField(
         default=True, help_text="Changes of the step hold for all waiting steps of its run that ask for the same."
     )
+
+
+class AppealAsk(BodySerializer):
+    changes = serializers.ListField(child=ChangeAsk(), min_length=1, max_length=6)
+
+
+class AppealOut(ReplySerializer):
+    people = serializers.IntegerField(help_text="How many were told.")
+    at_ms = serializers.IntegerField()
+    again_at_ms = serializers.IntegerField(help_text="When you may ask for this run again.")
 
 
 class ChangesOut(ReplySerializer):

@@ -30,5 +30,6 @@ urlpatterns = [
     path("runs/<str:id>/placement", PlacementViews.as_view({"get": "retrieve"})),
     path("runs/<str:id>/why", WhyViews.as_view({"get": "run"})),
     path("tasks/<str:id>/start", StartViews.as_view({"get": "retrieve", "post": "create"})),
+    path("tasks/<str:id>/start/ask", StartViews.as_view({"post": "ask"})),
     path("tasks/<str:id>/why", WhyViews.as_view({"get": "task"})),
 ]

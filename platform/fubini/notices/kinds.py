@@ -53,6 +53,11 @@ KINDS: Final[Mapping[str, Kind]] = {
         "The webhook {webhook} of {project} was switched off: {reason}",
         "项目 {project} 的 webhook {webhook} 已停用：{reason}",
     ),
+    "change_asked": Kind(
+        True, True, False,
+        "{by} asks for a change so that the run {name} goes on: {what}",
+        "{by} 请求更改，使运行 {name} 能够继续：{what}",
+    ),
     "test": Kind(True, True, True, "This is a test; nothing has happened.", "这是一条测试消息，没有发生任何事情。"),
 }  # fmt: skip
 WEBHOOK_KINDS: Final = tuple(name for name, kind in KINDS.items() if kind.webhook and name != "test")

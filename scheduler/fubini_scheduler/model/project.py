@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fubini_scheduler.model.ids import ProjectId, RunId
@@ -37,8 +38,8 @@ class Project:
 class Quota:
     """What a project (`member` ""), or one member of it, may use; None: no limit. `used_*` are as of the snapshot.
 
-    `runs_beyond`: the live runs for which there is no place among `max_runs`. `used_micros`: spent in the accounting month
-    and set aside now.
+    `runs_beyond`: the live runs for which there is no place among `max_runs`, each with the place it has: the least limit
+    that lets it go on. `used_micros`: spent in the accounting month and set aside now.
     """
 
     project_id: ProjectId
@@ -52,4 +53,4 @@ class Quota:
     used_devices: int = 0
     used_storage_bytes: int = 0
     used_micros: int = 0
-    runs_beyond: frozenset[RunId] = frozenset()
+    runs_beyond: Mapping[RunId, int] = field(default_factory=dict)

@@ -49,7 +49,7 @@ def test_the_reason_names_the_figure_and_who_can_raise_it() -> None:
 
 
 def test_runs_beyond_the_quota_and_a_full_store_wait() -> None:
-    late = Quota(project_id=P, max_runs=1, runs_beyond=frozenset({RunId("late")}))
+    late = Quota(project_id=P, max_runs=1, runs_beyond={RunId("late"): 2})
     assert QuotaTable([late]).bars(P, "user:a", RunId("late"), 1, 0) is not None
     assert QuotaTable([late]).bars(P, "user:a", RunId("first"), 1, 0) is None
     full = Quota(project_id=P, max_storage_bytes=10, used_storage_bytes=10)

@@ -18,6 +18,8 @@ from fubini_scheduler.model import (
     Priority,
     Project,
     ProjectId,
+    Quota,
+    RunId,
     Snapshot,
     TaskId,
 )
@@ -101,6 +103,22 @@ def test_a_task_that_would_start_as_it_is_needs_no_change() -> None:
             {}, {"projects": (Project(id=LAB, max_running=1),), "allocations": (make_allocation("a", "pool", "group"),)},
             Change(KIND.QUOTA_RUNNING, amount=2), id="one more at once",
         ),
+        pytest.param(
+            {"submitted_by": "user:ada"}, {"quotas": (Quota(project_id=LAB, member="user:ada", max_cpu_millis=500),)},
+            Change(KIND.QUOTA, amount=1000, target="user:ada", word="cores"), id="a member's cores",
+        ),
+        pytest.param(
+            {}, {"quotas": (Quota(project_id=LAB, max_runs=2, runs_beyond={RunId("run"): 5}),)},
+            Change(KIND.QUOTA, amount=5, word="runs"), id="as many runs as are before it, and it",
+        ),
+        pytest.param(
+            {}, {"quotas": (Quota(project_id=LAB, max_storage_bytes=10, used_storage_bytes=70),)},
+            Change(KIND.QUOTA, amount=71, word="storage"), id="one stored byte that is free",
+        ),
+        pytest.param(
+            {"walltime_s": 100}, {"pools": (priced(),), "quotas": (Quota(project_id=LAB, max_micros=70_000, used_micros=1),)},
+            Change(KIND.QUOTA, amount=100_001, word="money"), id="the money of the month to the micro",
+        ),
     ],
 )  # fmt: skip
 def test_the_reason_that_binds_has_its_smallest_answer(
@@ -133,6 +151,22 @@ def test_behind_very_many_equal_tasks_the_sum_is_found_by_halving() -> None:
     option = first(snapshot, TaskId("task-0049"))
     assert option.changes == (Change(KIND.BUDGET, amount=5_000_000),)
     assert not starts(snapshot, (Change(KIND.BUDGET, amount=4_999_999),), TaskId("task-0049"))
+
+
+def test_a_quota_of_cores_is_raised_for_all_before_it_and_for_whom_it_binds() -> None:
+    tasks = make_tasks(30, submitted_by="user:ada")
+    group = make_group("group", cpu_millis=64_000, memory_bytes=256 * GIB)
+    quotas = (
+        Quota(project_id=LAB, max_cpu_millis=2000),
+        Quota(project_id=LAB, member="user:ada", max_cpu_millis=1000),
+        Quota(project_id=LAB, member="user:bob", max_cpu_millis=0),
+    )
+    snapshot = make_snapshot(tasks=tasks, node_groups=(group,), quotas=quotas)
+    option = first(snapshot, TaskId("task-0024"))
+    assert option.changes == (
+        Change(KIND.QUOTA, amount=25_000, word="cores"),
+        Change(KIND.QUOTA, amount=25_000, target="user:ada", word="cores"),
+    )
 
 
 def test_a_step_that_rather_waits_starts_at_once_under_another_objective() -> None:

@@ -3111,6 +3111,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tasks/{id}/start/ask": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask those who may to make changes that start a step
+         * @description They get a notice. Once an hour for a run, and ten times an hour in all.
+         */
+        post: operations["tasks_start_ask_ask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tasks/{id}/why": {
         parameters: {
             query?: never;
@@ -3357,6 +3377,18 @@ export interface components {
             /** Format: date-time */
             revoked_at: string | null;
         };
+        /** @description A request body. `read` is how views use it. */
+        AppealAskRequest: {
+            changes: components["schemas"]["ChangeAskRequest"][];
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        AppealOut: {
+            /** @description How many were told. */
+            people: number;
+            at_ms: number;
+            /** @description When you may ask for this run again. */
+            again_at_ms: number;
+        };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         ArtifactOut: {
             key: string;
@@ -3531,19 +3563,20 @@ export interface components {
         /** @description A request body. `read` is how views use it. */
         ChangeAskRequest: {
             /** @enum {string} */
-            kind: "objective" | "priority" | "forgive" | "walltime" | "cpu" | "memory" | "disk" | "place" | "run_limit" | "budget" | "resume_pool" | "uncordon" | "quota_running" | "quota_cpu" | "resume_project" | "resume_all" | "retry";
+            kind: "objective" | "priority" | "forgive" | "walltime" | "cpu" | "memory" | "disk" | "place" | "run_limit" | "budget" | "resume_pool" | "uncordon" | "quota_running" | "quota_cpu" | "quota" | "resume_project" | "resume_all" | "retry";
             /** Format: int64 */
             amount?: number;
             word?: string;
             pool_id?: string;
+            member?: string;
         };
         /** @description One change of an option; what `amount` and `word` mean follows from `kind`. */
         ChangeOut: {
             /** @enum {string} */
-            kind: "objective" | "priority" | "forgive" | "walltime" | "cpu" | "memory" | "disk" | "place" | "run_limit" | "budget" | "resume_pool" | "uncordon" | "quota_running" | "quota_cpu" | "resume_project" | "resume_all" | "retry";
+            kind: "objective" | "priority" | "forgive" | "walltime" | "cpu" | "memory" | "disk" | "place" | "run_limit" | "budget" | "resume_pool" | "uncordon" | "quota_running" | "quota_cpu" | "quota" | "resume_project" | "resume_all" | "retry";
             /** @description Micros more (budget, run_limit), milli-cores, bytes, seconds, or a quota's new limit; null: none. */
             amount: number | null;
-            /** @description The objective or priority; of a retry, what it changes. */
+            /** @description The objective or priority; of a retry, what it changes; of a quota, of what it is (cores, accelerators, runs, storage, money). */
             word: string;
             pool_id: string;
             pool: string;
@@ -3555,6 +3588,10 @@ export interface components {
             allowed: boolean;
             /** @description Who may, where you may not. */
             who: string;
+            /** @description Usernames of those of them whom you can see; five at most. */
+            people: string[];
+            /** @description Whose quota; empty: the project's own. */
+            member: string;
         };
         /** @description A request body. `read` is how views use it. */
         ChangesAskRequest: {
@@ -3575,7 +3612,7 @@ export interface components {
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         ChannelsOut: {
             /** @enum {string} */
-            kind: "run_succeeded" | "run_failed" | "step_waiting" | "step_suspended" | "budget" | "agent_silent" | "disk_full" | "webhook_off" | "test";
+            kind: "run_succeeded" | "run_failed" | "step_waiting" | "step_suspended" | "budget" | "agent_silent" | "disk_full" | "webhook_off" | "change_asked" | "test";
             page: boolean;
             email: boolean;
         };
@@ -4645,7 +4682,7 @@ export interface components {
         NoticeOut: {
             id: string;
             /** @enum {string} */
-            kind: "run_succeeded" | "run_failed" | "step_waiting" | "step_suspended" | "budget" | "agent_silent" | "disk_full" | "webhook_off" | "test";
+            kind: "run_succeeded" | "run_failed" | "step_waiting" | "step_suspended" | "budget" | "agent_silent" | "disk_full" | "webhook_off" | "change_asked" | "test";
             project: string | null;
             /** @description How many of the kind this line stands for. */
             count: number;
@@ -6282,6 +6319,8 @@ export interface components {
             /** @description Waiting steps of its run that ask for the same, itself among them. */
             like: number;
             failure: components["schemas"]["FailureOut"] | null;
+            /** @description When you last asked those who may for a change of this run, within the hour. */
+            asked_ms: number | null;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         TemplatePairOut: {
@@ -12411,6 +12450,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ChangesOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    tasks_start_ask_ask: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: {
+                /** @description Sent again within 24 hours with the same request, the first reply is given again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AppealAskRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AppealOut"];
                 };
             };
             "4XX": components["responses"]["Problem"];

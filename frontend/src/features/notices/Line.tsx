@@ -17,6 +17,7 @@ const COLOUR: Record<Notice["kind"], string> = {
   agent_silent: "red",
   disk_full: "red",
   webhook_off: "yellow",
+  change_asked: "blue",
   test: "gray",
 };
 
@@ -25,6 +26,7 @@ export function useSentence(): (notice: Notice) => string {
   return ({ kind, data }) => {
     const words = Object.fromEntries(Object.entries(data).map(([key, value]) => [key, plain(String(value))]));
     if (kind === "step_waiting") words.code = t(`base:reason.${words.code}`, { defaultValue: words.code });
+    if (kind === "change_asked") words.what = t(`ask.${words.change}`, { ...words, whose: words.whose || t("theProject"), defaultValue: words.what });
     return t(`kind.${kind}`, words);
   };
 }

@@ -4,14 +4,17 @@ import { Alert, Button, Checkbox, Group, Paper, Stack, Text } from "@mantine/cor
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { ErrorNote } from "@/components/ErrorNote";
-import { money, plain } from "@/lib/format";
-import { type TaskStart, useApplyOption } from "@/queries/explain";
-import { changeText } from "./say";
+import { ago, money, plain } from "@/lib/format";
+import { useNow } from "@/lib/useNow";
+import { type TaskStart, useApplyOption, useAsk } from "@/queries/explain";
+import { changeText, whoText } from "./say";
 
 const OF_STEP = new Set(["objective", "priority", "forgive", "walltime", "cpu", "memory", "disk", "place"]);
 
 export function Options({ run, start }: { run: string; start: TaskStart }) {
-  const { t } = useTranslation(["why", "base"]);
+  const { t, i18n } = useTranslation(["why", "base"]);
+  const now = useNow(start.asked_ms !== null);
+  const ask = useAsk(start.task_id);
   const apply = useApplyOption(run, start.task_id);
   const [like, setLike] = useState(true);
   const several = start.like > 1 && start.options.some((o) => o.changes.some((c) => OF_STEP.has(c.kind)));
@@ -28,7 +31,7 @@ export function Options({ run, start }: { run: string; start: TaskStart }) {
           <Group justify="space-between" gap="xs" align="flex-start">
             <Stack gap={2} style={{ flex: "1 1 14rem" }}>
               {option.changes.map((change) => (
-                <Text size="sm" fw={600} key={`${change.kind} ${change.pool_id}`}>{changeText(t, change)}</Text>
+                <Text size="sm" fw={600} key={`${change.kind} ${change.pool_id} ${change.member} ${change.word}`}>{changeText(t, change)}</Text>
               ))}
               {option.pool !== "" && (
                 <Text size="xs" c="dimmed">
@@ -37,10 +40,13 @@ export function Options({ run, start }: { run: string; start: TaskStart }) {
               )}
               {!option.allowed && (
                 <Text size="xs">
-                  {t("needs", { who: [...new Set(option.changes.filter((c) => !c.allowed).map((c) => t(`who.${c.kind}`)))].join(", ") })}
+                  {t("needs", { who: [...new Set(option.changes.filter((c) => !c.allowed).map((c) => whoText(t, c)))].join(", ") })}
                 </Text>
               )}
             </Stack>
+            {!option.allowed && start.asked_ms === null && !ask.isSuccess && (
+              <Button size="xs" variant="default" loading={ask.isPending} onClick={() => ask.mutate(option)}>{t("ask")}</Button>
+            )}
             {option.allowed && (
               <Button size="xs" variant={i === 0 ? "filled" : "default"} loading={apply.isPending} onClick={() => apply.mutate({ option, like })}>
                 {option.changes[0]?.kind === "retry" ? t("retry") : t("apply")}
@@ -51,6 +57,9 @@ export function Options({ run, start }: { run: string; start: TaskStart }) {
       ))}
       {several && <Checkbox size="xs" checked={like} onChange={(e) => setLike(e.currentTarget.checked)} label={t("forLike", { count: start.like })} />}
       {!start.complete && <Text size="xs" c="dimmed">{t("incomplete")}</Text>}
+      {ask.isSuccess && <Text size="sm" role="status">{t("askedNow", { count: ask.data.people })}</Text>}
+      {!ask.isSuccess && start.asked_ms !== null && <Text size="sm" c="dimmed">{t("asked", { when: ago(start.asked_ms, now, i18n.language) })}</Text>}
+      {ask.isError && <ErrorNote error={ask.error} />}
       {apply.isError && <ErrorNote error={apply.error} />}
     </Stack>
   );

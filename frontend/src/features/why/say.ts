@@ -29,8 +29,15 @@ function figures(reason: Reason): Record<string, string> {
 
 export function reasonText(t: TFunction, reason: Reason): string {
   const fallback = plain(reason.sentence ?? reason.code ?? "");
-  return t(`why:say.${reason.code}`, { ...figures(reason), defaultValue: fallback });
+  const of = reason.code === "quota" ? `quota_${String(reason.resource)}` : reason.code;
+  const whose = reason.code === "quota" ? { whose: whoseQuota(t, String(reason.member ?? "").replace(/^user:/, "")) } : {};
+  return t(`why:say.${of}`, { ...figures(reason), ...whose, defaultValue: fallback });
 }
+
+/** Whose quota it is: a member's, or the project's own. */
+const whoseQuota = (t: TFunction, member: string) => (member === "" ? t("why:theProject") : plain(member));
+
+const QUOTAS: Record<string, (amount: number) => string> = { cores, money };
 
 const AMOUNTS: Partial<Record<Change["kind"], (amount: number) => string>> = {
   budget: money,
@@ -42,12 +49,27 @@ const AMOUNTS: Partial<Record<Change["kind"], (amount: number) => string>> = {
   walltime: (s) => duration(s * 1000),
 };
 
+/** Who may make a change, with the names of those the reader can see. */
+export function whoText(t: TFunction, change: Change): string {
+  const who = t(`why:who.${change.kind === "quota" && change.member !== "" ? "quota_member" : change.kind}`);
+  return change.people.length === 0 ? who : t("why:people", { who, names: change.people.map(plain).join(", ") });
+}
+
 export function changeText(t: TFunction, change: Change): string {
   if (change.kind === "retry") {
     const shown = change.word === "memory_bytes" ? size : (s: number) => duration(s * 1000);
     return change.word === ""
       ? t("why:change.retry")
       : t(`why:change.retry_${change.word}`, { amount: shown(change.amount ?? 0), before: change.before === null ? "–" : shown(change.before) });
+  }
+  if (change.kind === "quota") {
+    const limit = QUOTAS[change.word] ?? ((amount: number) => amount.toLocaleString("en-US"));
+    return t(`why:change.quota_${change.word}`, {
+      amount: limit(change.amount ?? 0),
+      before: change.before === null ? "–" : limit(change.before),
+      whose: whoseQuota(t, change.member),
+      defaultValue: plain(change.sentence),
+    });
   }
   const shown = AMOUNTS[change.kind] ?? String;
   return t(`why:change.${change.kind}`, {

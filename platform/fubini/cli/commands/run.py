@@ -596,6 +596,9 @@ def why(
     apply: Annotated[
         int, typer.Option("--apply", min=0, max=9, help="Make the changes of that option (1 is the first).")
     ] = 0,
+    ask: Annotated[
+        int, typer.Option("--ask", min=0, max=9, help="Ask those who may to make the changes of that option.")
+    ] = 0,
     only: Annotated[bool, typer.Option("--only", help="With --apply: for this step alone, not those like it.")] = False,
 ) -> None:
     """Why a run, or one of its steps, is where it is, when it starts, and the smallest changes that start it now."""
@@ -614,12 +617,18 @@ def why(
         if apply:
             _change_made(client, path, start, apply, like=not only)
             return
+        if ask:
+            told = client.post(f"{path}/start/ask", {"changes": _changes_of(start, ask)})
+            output.show(told, f"{told['people']} told; ask again in an hour at the earliest")
+            return
         found = client.get(f"{path}/why")
         text = "\n".join(filter(None, [why_text(task["display_name"], found), start_text(start)]))
         output.show({**found, "start": start}, text)
         return
-    if apply:
-        raise CliError("--apply is of one step", try_="fubini why RUN STEP --apply 1", exit_code=Exit.USAGE)
+    if apply or ask:
+        raise CliError(
+            "--apply and --ask are of one step", try_="fubini why RUN STEP --apply 1", exit_code=Exit.USAGE
+        )
     found = client.get(f"/runs/{segment(run['id'])}/why", limit=limit)
     if OPTIONS.json:
         output.print_json(found)
@@ -641,6 +650,13 @@ def _waits_for_lock(client: Client, run_id: str, node: str) -> dict[str, Any] | 
 
 def _change_made(client: Client, path: str, start: dict[str, Any], number: int, *, like: bool) -> None:
     """Make the changes of one option, as it was just shown."""
+    made = client.post(f"{path}/start", {"changes": _changes_of(start, number), "like": like})
+    also = f" ({made['tasks']} waiting steps ask so now)" if made["tasks"] > 1 else ""
+    output.show(made, output.plain(f"done: {' '.join(made['done'])}{also}"))
+
+
+def _changes_of(start: dict[str, Any], number: int) -> list[dict[str, Any]]:
+    """The changes of one option as they are sent back."""
     options = start["options"]
     if number > len(options):
         raise CliError(
@@ -649,11 +665,8 @@ def _change_made(client: Client, path: str, start: dict[str, Any], number: int, 
             try_="fubini why RUN STEP",
             exit_code=Exit.USAGE,
         )
-    named = ("kind", "amount", "word", "pool_id")
-    changes = [{k: change[k] for k in named if change[k]} for change in options[number - 1]["changes"]]
-    made = client.post(f"{path}/start", {"changes": changes, "like": like})
-    also = f" ({made['tasks']} waiting steps ask so now)" if made["tasks"] > 1 else ""
-    output.show(made, output.plain(f"done: {' '.join(made['done'])}{also}"))
+    named = ("kind", "amount", "word", "pool_id", "member")
+    return [{k: change[k] for k in named if change[k]} for change in options[number - 1]["changes"]]
 
 
 def start_text(found: dict[str, Any]) -> str:
@@ -676,6 +689,8 @@ def start_text(found: dict[str, Any]) -> str:
         lines.append(f"  option {number}: {option['sentence']}{whose}")
     if any(option["allowed"] for option in found["options"]):
         lines.append("  make one: fubini why RUN STEP --apply NUMBER")
+    elif found["options"]:
+        lines.append("  ask those who may: fubini why RUN STEP --ask NUMBER")
     if not found["complete"]:
         lines.append("  the queue is too long to look at everything: there may be smaller changes")
     return "\n".join(output.plain(line) for line in lines)

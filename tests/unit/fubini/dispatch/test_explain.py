@@ -6,13 +6,17 @@ from typing import Any
 
 import pytest
 
+from fubini.audit.models import AuditEntry
 from fubini.common import clock
 from fubini.common.ids import new_id
+from fubini.dispatch.appeals import MOST, PAUSE_MS
 from fubini.dispatch.loop import Loop
-from fubini.dispatch.models import StartScore
+from fubini.dispatch.models import Appeal, StartScore
 from fubini.dispatch.predictions import EVERY_MS, Predictions, error_bar
+from fubini.dispatch.quotas import quota_set
 from fubini.dispatch.snapshot import RequestCache, world_of
 from fubini.ledger.selectors import budget_of
+from fubini.projects.models import Quota
 from fubini.runs.engine import Requirement, Resources, TaskSpec
 from fubini.runs.models import Attempt, Run, Task
 from fubini.sites.models import Pause
@@ -45,7 +49,7 @@ def asked(house: House, task: Task, who: str = "member") -> Any:
 
 
 def as_body(option: Any) -> dict[str, Any]:
-    keys = ("kind", "amount", "word", "pool_id")
+    keys = ("kind", "amount", "word", "pool_id", "member")
     return {"changes": [{k: c[k] for k in keys if c[k]} for c in option["changes"]]}
 
 
@@ -133,6 +137,63 @@ def test_a_pause_everywhere_is_an_administrators_to_end(house: House, place: Pla
     task = make_task(make_run(house.project), spec=spec())
     (option,) = asked(house, task)["options"]
     starts_after(house, task, api_of(make_admin()), option)
+
+
+def test_a_members_quota_is_raised_by_an_owner_and_the_step_starts(house: House, place: Place) -> None:
+    member = house.users["member"].username
+    quota_set(project=house.project, member=member, limits={"cpu_millis": 500, "runs": 7}, actor="user:x")
+    task = make_task(make_run(house.project, submitted_by=f"user:{member}"), spec=spec())
+    (option,) = asked(house, task)["options"]
+    (change,) = option["changes"]
+    assert {k: change[k] for k in ("kind", "word", "amount", "before", "member", "allowed", "who", "people")} == {
+        "kind": "quota", "word": "cores", "amount": 1000, "before": 500, "member": member, "allowed": False,
+        "who": "an owner of the project", "people": [house.users["owner"].username],
+    }  # fmt: skip
+    for who in ("member", "maintainer"):
+        problem_of(house.api[who].post(f"tasks/{task.pk}/start", as_body(option)), 403)
+    starts_after(house, task, house.api["owner"], option)
+    assert Quota.objects.values_list("cpu_millis", "runs").get() == (1000, 7)
+
+
+def test_the_projects_own_quota_is_administrators_to_raise_and_a_raise_never_lowers(
+    house: House, place: Place
+) -> None:
+    quota_set(project=house.project, member="", limits={"runs": 1}, actor="user:x")
+    first = make_run(house.project, created_at_ms=1)
+    waiting = make_task(make_run(house.project))
+    (option,) = asked(house, waiting, "owner")["options"]
+    assert [(c["kind"], c["word"], c["amount"], c["allowed"]) for c in option["changes"]] == [("quota", "runs", 2, False)]
+    problem_of(house.api["owner"].post(f"tasks/{waiting.pk}/start", as_body(option)), 403)
+    quota_set(project=house.project, member="", limits={"runs": 9}, actor="user:x")
+    starts_after(house, waiting, api_of(make_admin()), option)
+    assert Quota.objects.get().runs == 9
+    assert first.state == "running"
+
+
+def test_who_may_not_asks_those_who_may_once_an_hour(house: House, place: Place) -> None:
+    member = house.users["member"].username
+    quota_set(project=house.project, member=member, limits={"cpu_millis": 500}, actor="user:x")
+    task = make_task(make_run(house.project, submitted_by=f"user:{member}"), spec=spec())
+    (option,) = asked(house, task)["options"]
+    path, api = f"tasks/{task.pk}/start/ask", house.api["member"]
+    assert api.post(path, as_body(option)).json()["people"] == 1
+    (told,) = house.api["owner"].get("notices").json()["results"]
+    assert (told["kind"], told["data"]["by"], told["data"]["change"], told["data"]["amount"]) == (
+        "change_asked", member, "quota_cores", "1",
+    )  # fmt: skip
+    assert house.api["maintainer"].get("notices").json()["results"] == []
+    again = api.post(path, as_body(option))
+    problem_of(again, 429)
+    assert int(again["Retry-After"]) > 3000
+    assert asked(house, task)["asked_ms"] is not None
+    assert AuditEntry.objects.filter(action="start.ask").count() == 1
+    problem_of(house.api["owner"].post(path, as_body(option)), 422)  # may do it themselves
+    problem_of(make_house().api["owner"].post(path, as_body(option)), 404)
+    Appeal.objects.update(at_ms=clock.now_ms() - PAUSE_MS)
+    for _ in range(MOST):
+        other = make_task(make_run(house.project))
+        assert api.post(f"tasks/{other.pk}/start/ask", as_body(option)).status_code == 200
+    problem_of(api.post(path, as_body(option)), 429)
 
 
 def test_a_step_behind_others_has_a_start_in_sight_and_says_what_it_stands_on(house: House, place: Place) -> None:

@@ -276,7 +276,7 @@ def _one_log(
             stream=chosen or None,
             container=container or None,
             attempt=attempt,
-            tail=tail if not offset else None,
+            tail_lines=tail if not offset else None,
             follow=FOLLOW_S if follow else None,
         )
         for gap in part["gaps"]:

@@ -147,6 +147,10 @@ class BlobViews(ApiViews):
         project = project_get(self.principal, self.params["project"], "blob.write")
         if not is_digest(digest):
             raise BlobMismatch("A blob is named by 64 lower-case hex characters.", found=digest[:80])
+        announced = request.headers.get("Content-Length", "")
+        uploads.blob_admit(
+            project_id=project.pk, digest=digest, size_bytes=int(announced) if announced.isdecimal() else 0
+        )
         size = default_store().put_stream(request._request, digest)  # type: ignore[arg-type]
         services.blob_record(project_id=project.pk, digest=digest, size_bytes=size)
         return self.reply({"digest": digest, "size_bytes": size})

@@ -7,16 +7,17 @@ tars do is whole. Modes are the files' own without set-id bits; owners and times
 
 from __future__ import annotations
 
-import asyncio
 import re
 import tarfile
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO, Final, Protocol
 
 CHUNK_BYTES: Final = 256 * 1024
 FILES_MAX: Final = 100_000
+NAME_MAX: Final = 200
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
+_ENDING = re.compile(r"(?<=[^.])\.[A-Za-z0-9]{1,10}(\.(gz|bz2|xz|zst))?$")
 
 
 class Blobs(Protocol):
@@ -41,19 +42,29 @@ def safe_path(parts: Iterable[str]) -> str:
     """Parts as a relative path: separators inside a part of the caller's stay, whatever climbs or hides does not."""
     kept = []
     for piece in "/".join(parts).split("/"):
-        clean = _CONTROL.sub("_", piece)[:200].strip() or "_"
+        clean = _CONTROL.sub("_", piece).strip() or "_"
+        if len(clean) > NAME_MAX:
+            ending = ending_of(clean)
+            clean = clean[: NAME_MAX - len(ending)] + ending
         kept.append("_" + clean if set(clean) <= {"."} else clean)
     return "/".join(kept)
 
 
+def ending_of(name: str) -> str:
+    """What a name ends in that says what the file is: `.csv`, `.tar.gz`; "" for nothing."""
+    found = _ENDING.search(name)
+    return found.group() if found else ""
+
+
 def named(members: Iterable[Member]) -> Iterator[tuple[str, Member]]:
-    """Each with its path; of equal ones, and of those that differ in case alone, the later get a number."""
+    """Each with its path; of equal ones, and of those that differ in case alone, the later get a number before the ending."""
     seen: set[str] = set()
     for member in members:
         path = wanted = safe_path(member.parts)
         number = 2
         while path.casefold() in seen:
-            path, number = f"{wanted}.{number}", number + 1
+            ending = ending_of(wanted.rpartition("/")[2])
+            path, number = f"{wanted.removesuffix(ending)}.{number}{ending}", number + 1
         seen.add(path.casefold())
         yield path, member
 
@@ -78,10 +89,3 @@ def tar_of(members: Iterable[Member], blobs: Blobs) -> Iterator[bytes]:
                 yield piece
         yield b"\0" * (-member.size_bytes % tarfile.BLOCKSIZE)
     yield b"\0" * (2 * tarfile.BLOCKSIZE)
-
-
-async def streamed(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """The same pieces, read in threads: a plain iterator would be taken in whole before its first byte is sent."""
-    while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
-        if piece:
-            yield piece

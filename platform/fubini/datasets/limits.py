@@ -14,6 +14,7 @@ DEFAULTS: Final = {
     "BLOB_MAX_BYTES": 64 * GIB,
     "ARTIFACT_MAX_ENTRIES": 100_000,
     "ARTIFACT_MAX_BYTES": 1024 * GIB,
+    "ARCHIVE_MAX_BYTES": 64 * GIB,  # of a run's outputs as one tar: it cannot go on after a break
     # Kept free on the disk of an object store that is a folder.
     "STORE_RESERVE_BYTES": 64 * 1024**2,
     # An unreferenced blob is kept this long after it was last uploaded or asked for, so that a result on its way

@@ -32,6 +32,7 @@ from fubini.datasets.selectors import blob_of
 from fubini.datasets.services import blob_record
 from fubini.datasets.signing import Link, link_check
 from fubini.datasets.store import CHUNK_BYTES, Store, default_store, is_digest
+from fubini.datasets.uploads import blob_admit
 from fubini.projects.authorize import project_get
 from fubini.rest.errors import Internal, MethodNotAllowed
 from fubini.rest.request_id import CURRENT, request_id_of
@@ -128,7 +129,7 @@ async def _serve(exchange: Exchange, store: Store) -> None:
             )
     link = link_check(token.strip(), method=method, digest=digest)
     if method == "PUT":
-        await _put(exchange, store, link.project_id, digest)
+        await _put(exchange, store, link.project_id, digest, bounded=not link.attempt_id)
     elif link.method == "PUT":
         await _has(exchange, store, link, digest)
     else:
@@ -230,11 +231,24 @@ def attachment(name: str) -> str:
 # --- writing ---
 
 
-async def _put(exchange: Exchange, store: Store, project_id: str, digest: str) -> None:
+async def _put(exchange: Exchange, store: Store, project_id: str, digest: str, *, bounded: bool = True) -> None:
+    """Take a body in under its digest.
+
+    Args:
+        bounded: the project's room is looked at. What a step left is taken in all the same, for it is paid for; a project
+            that is over its room starts no more steps.
+    """
     most = limit("BLOB_MAX_BYTES")
-    declared = exchange.header(b"content-length")
-    if declared.isascii() and declared.isdigit() and int(declared) > most:
-        raise BlobTooLarge(f"A blob may have {most} bytes; {int(declared)} were announced.", max_bytes=most)
+    header = exchange.header(b"content-length")
+    declared = int(header) if header.isascii() and header.isdigit() else None
+    if declared is not None and declared > most:
+        raise BlobTooLarge(f"A blob may have {most} bytes; {declared} were announced.", max_bytes=most)
+
+    async def admit(size_bytes: int) -> None:
+        await exchanges.in_database(lambda: blob_admit(project_id=project_id, digest=digest, size_bytes=size_bytes))
+
+    if bounded and declared is not None:
+        await admit(declared)
     pieces = exchanges.pieces(exchange.receive)
     first = await anext(pieces, b"")
     second = await anext(pieces, b"") if len(first) >= CHUNK_BYTES else b""
@@ -242,6 +256,8 @@ async def _put(exchange: Exchange, store: Store, project_id: str, digest: str) -
         size = await asyncio.to_thread(_put_small, store, digest, first, most)
     else:
         size = await _put_large(store, digest, most, first + second, pieces)
+    if bounded and declared is None:  # the bytes are no project's yet: the collector takes them if they are not let in
+        await admit(size)
     await exchanges.in_database(lambda: blob_record(project_id=project_id, digest=digest, size_bytes=size))
     await exchange.json(201, {"digest": digest, "size_bytes": size})
 

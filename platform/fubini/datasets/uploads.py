@@ -78,6 +78,16 @@ def room_check(*, project_id: str, size_bytes: int) -> None:
         )
 
 
+def blob_admit(*, project_id: str, digest: str, size_bytes: int) -> None:
+    """May the project take in this file, sent whole? What it has already takes no more room.
+
+    Raises:
+        NoRoom: see `room_check`.
+    """
+    if blob_of(project_id, digest) is None:
+        room_check(project_id=project_id, size_bytes=size_bytes)
+
+
 def upload_begin(
     *, project_id: str, digest: str, size_bytes: int, actor: str, name: str = "", store: Store | None = None
 ) -> Upload:

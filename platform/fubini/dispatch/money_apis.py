@@ -18,6 +18,7 @@ from fubini.ledger.months import month_statement, months_close, statement_csv
 from fubini.ledger.selectors import budget_of, months_closed
 from fubini.ledger.services import correction_book
 from fubini.projects.authorize import authorize_admin, project_get
+from fubini.rest.streaming import streamed
 from fubini.rest.views import ApiViews, operation
 from fubini.runs.models import Run
 
@@ -55,7 +56,7 @@ class MoneyViews(ApiViews):
         project = project_get(self.principal, ref, "ledger.read")
         found = month_statement(project.pk, month_from(month))
         return StreamingHttpResponse(
-            statement_csv(found),
+            streamed(statement_csv(found)),
             content_type="text/csv; charset=utf-8",
             headers={
                 "Content-Disposition": f'attachment; filename="{project.slug}-{month}.csv"',

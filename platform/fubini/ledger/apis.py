@@ -21,6 +21,7 @@ from fubini.ledger.services import account_topup, ledger_check
 from fubini.projects.authorize import authorize_admin, project_get
 from fubini.rest.pagination import CursorPages
 from fubini.rest.serializers import BodySerializer, QuerySerializer, ReplySerializer
+from fubini.rest.streaming import streamed
 from fubini.rest.views import ApiViews, operation
 
 TOPUP_MAX_MICROS = 10**15
@@ -135,7 +136,7 @@ class Budget(ApiViews):
         project = project_get(self.principal, ref, "ledger.read")
         bookings = selectors.bookings_of(project.pk, **_filters(self.params))
         return StreamingHttpResponse(
-            _csv(selectors.statement_all(project.pk, bookings)),
+            streamed(_csv(selectors.statement_all(project.pk, bookings))),
             content_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="{project.slug}-ledger.csv"'},
         )

@@ -24,7 +24,7 @@ from fubini.rest.views import ApiViews, etag_of, operation
 from fubini.runs import selectors, services, signals
 from fubini.runs import serializers as shape
 from fubini.runs.graph import graph_of
-from fubini.runs.logs import LogPart, log_read, log_streams, text_cut
+from fubini.runs.logs import LogPart, log_lines_from, log_read, log_streams, text_cut
 from fubini.runs.models import Attempt, Run, RunManifest, Task
 from fubini.runs.reuse.plan import reuse_listing, reuse_plan
 from fubini.runs.transitions import ATTEMPT_ENDED
@@ -438,6 +438,8 @@ def _log(task: Task, attempt: Attempt | None, wanted: dict[str, Any]) -> dict[st
         if "tail" in wanted:
             size = log_read(task.run_id, attempt.pk, stream=stream, container=container, limit=0).size_bytes
             offset = max(0, size - wanted["tail"])
+        elif "tail_lines" in wanted:
+            offset = log_lines_from(task.run_id, attempt.pk, wanted["tail_lines"], stream=stream, container=container)
         part = log_read(
             task.run_id, attempt.pk, stream=stream, container=container, offset=offset, limit=wanted["limit"]
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Final
 
@@ -12,16 +12,18 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from fubini.common.errors import Conflict, Invalid, NotFound
-from fubini.datasets.archive import FILES_MAX, Member, streamed, tar_of
+from fubini.datasets.archive import FILES_MAX, Member, ending_of, tar_of
 from fubini.datasets.errors import BlobNotFound
+from fubini.datasets.limits import limit
 from fubini.datasets.models import Artifact
 from fubini.datasets.selectors import artifacts_of_run
 from fubini.datasets.store import default_store
 from fubini.rest.serializers import QuerySerializer
+from fubini.rest.streaming import streamed
 from fubini.rest.views import ApiViews, operation
 from fubini.runs.apis import run_visible
 from fubini.runs.models import Run
-from fubini.runs.selectors import node_names, outputs_of
+from fubini.runs.selectors import declared_paths, node_names, outputs_of
 
 ARTIFACTS_MAX: Final = 1_000
 
@@ -51,7 +53,16 @@ class ArchiveViews(ApiViews):
                 f"with {files} files; one archive holds {ARTIFACTS_MAX} and {FILES_MAX}.",
                 next_step="Fetch a step's with `fubini run outputs RUN STEP --to DIR`.",
             )
-        pieces = tar_of(members_of(rows, names), default_store())
+        size, most = sum(row.size_bytes for row in rows), limit("ARCHIVE_MAX_BYTES")
+        if size > most:
+            raise Invalid(
+                f"The run left {size} bytes; one archive holds {most}.",
+                found=size,
+                allowed=most,
+                next_step=f"Fetch them with `fubini run outputs {found.job_number} --to DIR`, which goes on after a break, or "
+                "a step's alone with its name behind the number; what many need is better kept as a dataset.",
+            )
+        pieces = tar_of(members_of(rows, names, declared_paths(found.pk, single_files(rows))), default_store())
         try:
             first = list(islice(pieces, 2))  # opens a file: a store without the bytes is an answer, not a broken stream
         except BlobNotFound:
@@ -75,10 +86,29 @@ def artifacts_wanted(run: Run, *, every: bool) -> list[Artifact]:
     return list(rows[: ARTIFACTS_MAX + 1])
 
 
-def members_of(rows: Sequence[Artifact], names: dict[str, str]) -> Iterator[Member]:
-    """Every file under its step's name, its artifact's, and its own path."""
+def single_files(rows: Sequence[Artifact]) -> set[str]:
+    """Nodes with an artifact that is one file and whose name does not say what kind."""
+    return {row.node_id for row in rows if _is_file(row) and not ending_of(row.name)}
+
+
+def members_of(
+    rows: Sequence[Artifact], names: dict[str, str], paths: Mapping[tuple[str, int, str], str]
+) -> Iterator[Member]:
+    """Every file under its step's name, its artifact's, and its own path. An artifact that is one file ends as the file did
+    that the step wrote.
+
+    Args:
+        paths: (node, generation, artifact) -> the path it was declared at.
+    """
     for row in rows:
-        folder = names.get(row.node_id, row.node_id).replace("/", "_"), row.name.replace("/", "_")
+        name = row.name.replace("/", "_")
+        if _is_file(row) and not ending_of(name):
+            name += ending_of(paths.get((row.node_id, row.generation, row.name), "").rpartition("/")[2])
+        folder = names.get(row.node_id, row.node_id).replace("/", "_"), name
         for entry in row.entries:
             own = (entry["path"],) if entry["path"] else ()
             yield Member((*folder, *own), entry["size"], entry["sha256"], entry.get("mode", 0o644))
+
+
+def _is_file(row: Artifact) -> bool:
+    return [entry["path"] for entry in row.entries] == [""]

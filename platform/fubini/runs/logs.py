@@ -28,6 +28,7 @@ from fubini.runs.models import Attempt
 STREAMS: Final = ("main", "stdout", "stderr")
 READ_MAX_BYTES: Final = 1024 * 1024
 TAIL_BYTES: Final = 16 * 1024
+LINES_MAX_BYTES: Final = 64 * 1024 * 1024
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 _CONTAINER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 
@@ -155,6 +156,25 @@ def log_read(
     ends = start + len(data)
     gaps = tuple(g for g in notes.gaps if start <= g.offset <= ends)
     return LogPart(stream, start, data, size, notes.eof and ends >= size, gaps)
+
+
+def log_lines_from(run_id: str, attempt_id: str, lines: int, *, stream: str = "main", container: str = "") -> int:
+    """The offset at which the last `lines` lines begin, counted as `tail` does: what follows the last line end is a line.
+
+    Read from the end, at most `LINES_MAX_BYTES`: of longer lines only that much is there.
+    """
+    size = log_read(run_id, attempt_id, stream=stream, container=container, limit=0).size_bytes
+    at, left = size, lines
+    while at > max(0, size - LINES_MAX_BYTES):
+        start = max(0, at - READ_MAX_BYTES)
+        block = log_read(run_id, attempt_id, stream=stream, container=container, offset=start, limit=at - start).data
+        end = len(block) - 1 if at == size and block.endswith(b"\n") else len(block)
+        while (end := block.rfind(b"\n", 0, end)) >= 0:
+            left -= 1
+            if left == 0:
+                return start + end + 1
+        at = start
+    return at
 
 
 def log_streams(run_id: str, attempt_id: str, container: str = "") -> list[str]:

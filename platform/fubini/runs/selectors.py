@@ -216,6 +216,18 @@ def node_names(run_id: str, node_ids: Iterable[str]) -> dict[str, str]:
     )
 
 
+def declared_paths(run_id: str, node_ids: Collection[str]) -> dict[tuple[str, int, str], str]:
+    """(node, generation, artifact) -> the path at which these leaves' manifests declare their outputs."""
+    if not node_ids:
+        return {}
+    rows = Task.objects.filter(run_id=run_id, node_id__in=list(node_ids)).values_list("node_id", "generation", "spec")
+    return {
+        (node, generation, str(declared.get("name", ""))): str(declared.get("path") or "")
+        for node, generation, spec in rows
+        for declared in (spec or {}).get("artifacts_out") or []
+    }
+
+
 def attempts_of(run: Run, *, states: Sequence[str] = (), site: str = "", cause: str = "") -> QuerySet[Attempt]:
     """A run's attempts."""
     rows = Attempt.objects.filter(run_id=run.pk)

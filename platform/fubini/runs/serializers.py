@@ -563,6 +563,9 @@ class LogFilter(QuerySerializer):
     tail = serializers.IntegerField(
         min_value=1, max_value=READ_MAX_BYTES, required=False, help_text="Begin this many bytes before the end instead."
     )
+    tail_lines = serializers.IntegerField(
+        min_value=1, max_value=1_000_000, required=False, help_text="Begin this many lines before the end instead."
+    )
     follow = serializers.IntegerField(
         min_value=0, max_value=25, default=0, help_text="Wait at most this many seconds for more than is there."
     )

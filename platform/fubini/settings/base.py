@@ -203,6 +203,7 @@ FUBINI: dict[str, Any] = {
     **{f"RETENTION_{kind}_DAYS": days for kind, days in ENV.retention_days.items()},
     "BLOB_GRACE_S": ENV.blob_grace_hours * 3600,
     "PROJECT_MAX_BYTES": ENV.project_max_bytes,
+    "ARCHIVE_MAX_BYTES": ENV.archive_max_bytes,
     # Where the platform may go for a manifest: schemes, and host:port pairs that may be private (see fubini.remote.guard).
     "REMOTE": {"allow": ENV.remote_allow, "schemes": ENV.remote_schemes},
     "REMOTE_MAX_BYTES": ENV.remote_max_bytes,

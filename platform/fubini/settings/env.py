@@ -57,6 +57,7 @@ class Env:
     retention_days: dict[str, int]  # of events, logs, artifacts; 0: for ever
     blob_grace_hours: int
     project_max_bytes: int
+    archive_max_bytes: int
     log_level: str
     burst_wait_s: int
     remote_allow: tuple[str, ...]
@@ -155,6 +156,7 @@ def read_env() -> Env:
         },
         blob_grace_hours=env.int("FUBINI_BLOB_GRACE_HOURS", default=24),
         project_max_bytes=env.int("FUBINI_PROJECT_MAX_BYTES", default=0),
+        archive_max_bytes=env.int("FUBINI_ARCHIVE_MAX_BYTES", default=64 * 1024**3),
         log_level=env.str("FUBINI_LOG_LEVEL", default="INFO"),
         burst_wait_s=env.int("FUBINI_BURST_WAIT_S", default=10),
         remote_allow=tuple(env.list("FUBINI_REMOTE_ALLOW", default=[])),

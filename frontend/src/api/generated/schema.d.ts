@@ -12376,6 +12376,8 @@ export interface operations {
                 stream?: "main" | "stdout" | "stderr";
                 /** @description Begin this many bytes before the end instead. */
                 tail?: number;
+                /** @description Begin this many lines before the end instead. */
+                tail_lines?: number;
             };
             header?: never;
             path: {

@@ -441,7 +441,7 @@ def run_logs(
     ref: Ref,
     node: Annotated[str, typer.Argument(help="A step's name or id; default: every step.")] = "",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Until the steps have ended.")] = False,
-    tail: Annotated[int | None, typer.Option(help="Only about the last so many bytes.", min=1)] = None,
+    tail: Annotated[int | None, typer.Option(help="Only the last so many lines.", min=1)] = None,
     attempt: Annotated[int | None, typer.Option(help="An earlier attempt; default: the newest.", min=1)] = None,
     stream: Annotated[str, typer.Option(help="stdout, stderr or main.")] = "",
     container: Annotated[str, typer.Option(help="Of a step with several; default: the main one.")] = "",
@@ -464,7 +464,7 @@ def run_files(
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Of a file: print what is added, until it ends.")
     ] = False,
-    tail: Annotated[int | None, typer.Option(help="Of a file: only the last so many bytes.", min=1)] = None,
+    tail: Annotated[int | None, typer.Option(help="Of a file: only the last so many lines.", min=1)] = None,
     attempt: Annotated[int | None, typer.Option(help="An earlier attempt; default: the newest.", min=1)] = None,
 ) -> None:
     """List the files of a running or failed step, or print a text file of it."""

@@ -8,7 +8,8 @@ from typing import IO
 
 import pytest
 
-from fubini.datasets.archive import Broken, Member, streamed, tar_of
+from fubini.datasets.archive import Broken, Member, ending_of, safe_path, tar_of
+from fubini.rest.streaming import streamed
 
 
 class Memory:
@@ -28,6 +29,8 @@ async def test_a_stream_unpacks_to_the_same_files_under_names_that_cannot_climb(
         Member(("fit(0)", "model", "../../etc/passwd"), 700_000, "a", 0o4755),
         Member(("fit(0)", "Log"), 0, "b"),
         Member(("fit(0)", "log"), 1, "c"),
+        Member(("fit(0)", "plot.png"), 1, "c"),
+        Member(("fit(0)", "Plot.png"), 1, "c"),
         Member(("/abs", "a\nb\\c", long), 1, "c"),
     ]
     pieces = [piece async for piece in streamed(tar_of(iter(members), store))]
@@ -38,6 +41,8 @@ async def test_a_stream_unpacks_to_the_same_files_under_names_that_cannot_climb(
         "fit(0)/model/_../_../etc/passwd": (0o755, b"a" * 700_000),
         "fit(0)/Log": (0o644, b""),
         "fit(0)/log.2": (0o644, b"c"),
+        "fit(0)/plot.png": (0o644, b"c"),
+        "fit(0)/Plot.2.png": (0o644, b"c"),
         f"_/abs/a_b_c/{long}": (0o644, b"c"),
     }
 
@@ -47,3 +52,16 @@ def test_a_blob_that_is_shorter_than_its_manifest_breaks_the_stream_off() -> Non
     assert next(pieces)
     with pytest.raises(Broken):
         list(pieces)
+
+
+def test_a_name_that_is_cut_keeps_its_ending() -> None:
+    assert safe_path(["x" * 500 + ".tar.gz"]) == "x" * 193 + ".tar.gz"
+    assert [ending_of(n) for n in ("a.csv", "a.b.gz", "v1.2", ".bashrc", "none", "..", "a.")] == [
+        ".csv",
+        ".b.gz",
+        ".2",
+        "",
+        "",
+        "",
+        "",
+    ]

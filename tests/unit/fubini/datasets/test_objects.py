@@ -177,6 +177,26 @@ def test_an_upload_over_the_limit_stops_at_the_limit(project: Project, store: St
     assert list(store.listing()) == []
 
 
+def test_files_sent_whole_count_against_the_projects_room_and_a_steps_results_are_taken_in(
+    store: Store, db: None, settings: Any
+) -> None:
+    settings.FUBINI = {**settings.FUBINI, "PROJECT_MAX_BYTES": 10}
+    house = make_house()
+    base, token = upload_grant(project_id=house.project.pk)
+    mine = house.api["member"]
+    account = {"url": f"/api/v1/blobs/{{}}?project={house.project.slug}", "token": mine.token}
+    for _ in range(2):  # what is here already takes no more room
+        assert call("PUT", f"{base}/{sha(b'12345678')}", body=b"12345678", token=token).status == 201
+    for url, right in ((base + "/{}", token), (account["url"], account["token"])):
+        for length in ({"Content_Length": "3"}, {}):  # announced: refused before a byte of it is read
+            answer = call("PUT", url.format(sha(b"901")), body=b"901", token=right, **length)
+            assert (answer.status, answer.json()["allowed"]) == (409, 10)
+    refused = mine.call("PUT", f"blobs/{sha(b'901')}?project={house.project.slug}", raw=b"901")
+    assert refused.status_code == 409
+    _, of_step = upload_grant(project_id=house.project.pk, attempt_id="a" * 32, fence=1)
+    assert call("PUT", f"{base}/{sha(b'901')}", body=b"901", token=of_step).status == 201
+
+
 def test_a_client_that_goes_away_leaves_nothing(project: Project, store: Store) -> None:
     base, token = upload_grant(project_id=project.pk)
     answer = call("PUT", f"{base}/{sha(b'whole')}", body=[b"who"], token=token, cut=True)

@@ -78,6 +78,7 @@ def test_the_csv_has_every_line_and_no_formula(spent: House) -> None:
     admin.post(f"projects/{spent.project.slug}/budget", {"amount_micros": 5, "note": "=cmd|x"})
     response = spent.api["viewer"].get(f"projects/{spent.project.slug}/ledger.csv")
     assert response["Content-Type"].startswith("text/csv")
+    assert response.is_async  # else a server would take it in whole before it sends any of it
     rows = list(csv.DictReader(io.StringIO(b"".join(response).decode())))  # type: ignore[arg-type]
     assert [row["kind"] for row in rows] == ["topup", "hold", "settle", "hold", "topup"]
     assert sum(int(row["spent_micros"]) for row in rows) == 40_000

@@ -8,8 +8,19 @@ from typing import Any
 
 import pytest
 
+from fubini.cli.files import last_lines
 from fubini.common.ids import new_id
-from fubini.runs.logs import Gap, log_append, log_read, log_streams, log_tail, logs_delete, logs_expire, text_cut
+from fubini.runs.logs import (
+    Gap,
+    log_append,
+    log_lines_from,
+    log_read,
+    log_streams,
+    log_tail,
+    logs_delete,
+    logs_expire,
+    text_cut,
+)
 from fubini.runs.models import Attempt
 
 
@@ -135,3 +146,18 @@ def test_logs_go_with_their_runs_and_with_age(attempt: Attempt) -> None:
     log_append(attempt, 0, b"x")
     assert logs_delete([attempt.run_id, new_id()]) == 1
     assert kept(attempt) == b""
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"\n", b"one", b"one\n", b"one\ntwo", b"one\n\n\nfour\n", b"x" * 300 + b"\n" + b"y" * 300 + b"\nz"]
+)
+def test_last_lines_are_counted_as_tail_counts_them(
+    attempt: Attempt, text: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fubini.runs.logs.READ_MAX_BYTES", 7)  # lines lie across pieces
+    log_append(attempt, 0, text)
+    for lines in (1, 2, 3, 9):
+        want = b"".join(text.splitlines(keepends=True)[-lines:])
+        at = log_lines_from(attempt.run_id, attempt.pk, lines)
+        assert text[at:] == want
+        assert last_lines(text.decode(), lines) == want.decode()

@@ -1,7 +1,8 @@
 """Quotes: what a task, or many like it, would cost and take in each pool, as ranges.
 
 The low end is the expected run, started at once; the high end the whole reserved time after the expected wait. Nothing
-is set aside: a quote is an estimate shown before submit and scored afterwards.
+is set aside: a quote is an estimate shown before submit and scored afterwards. One plan answers for every objective: they
+differ only in which of the pools' answers they take.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from fubini_scheduler.backfill import opening_of
 from fubini_scheduler.capacity import Capacity
 from fubini_scheduler.explain import in_order
 from fubini_scheduler.locality import Locality
-from fubini_scheduler.model import NodeGroupId, Policy, PoolId, Snapshot, TaskRequest
+from fubini_scheduler.model import NodeGroupId, Objective, Policy, PoolId, Snapshot, TaskRequest
 from fubini_scheduler.reasons import Reason
+from fubini_scheduler.scoring import Judge, Option
 from fubini_scheduler.shapes import Candidate, Shapes
 
 
@@ -39,11 +41,15 @@ class PoolQuote:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """The pools' answers for one request, cheapest feasible first, infeasible ones last."""
+    """The pools' answers for one request, cheapest feasible first, infeasible ones last.
+
+    `choices`: where the first such task would go under each objective, whatever the request's own; empty when nowhere.
+    """
 
     request: TaskRequest
     count: int
     pools: tuple[PoolQuote, ...]
+    choices: tuple[tuple[Objective, PoolQuote], ...] = ()
 
     @property
     def feasible(self) -> bool:
@@ -63,39 +69,51 @@ def quote(
     locality = Locality(snapshot)
     shapes = Shapes(snapshot, policy, capacity)
     return tuple(
-        _quote(request, max(1, count), snapshot, capacity, locality, shapes, now_ms) for request, count in requests
+        _quote(request, max(1, count), policy, capacity, locality, shapes, now_ms) for request, count in requests
     )
 
 
 def _quote(
-    request: TaskRequest, count: int, snapshot: Snapshot, capacity: Capacity, locality: Locality, shapes: Shapes, now_ms: int
+    request: TaskRequest, count: int, policy: Policy, capacity: Capacity, locality: Locality, shapes: Shapes, now_ms: int
 ) -> Quote:  # fmt: skip
     shape = shapes.of(request)
     answers: dict[PoolId, PoolQuote] = {}
+    options: dict[Option, PoolQuote] = {}
     for candidate in shape.candidates:
-        answer = _in_candidate(candidate, request, count, capacity, locality, now_ms)
+        option = _option(candidate, request, capacity, locality, now_ms)
+        answer = options[option] = _answer(option, count)
         known = answers.get(answer.pool_id)
         if known is None or _order(answer) < _order(known):
             answers[answer.pool_id] = answer
     for reason in in_order(shape.reasons):
         if reason.pool_id is not None and reason.pool_id not in answers:
             answers[reason.pool_id] = PoolQuote(reason.pool_id, False, reason)
-    return Quote(replace(request), count, tuple(sorted(answers.values(), key=_order)))
+    choices = []
+    for objective in Objective:
+        judge = Judge(replace(request, objective=objective), policy, now_ms, shape.first_tier)
+        best = judge.best(list(options))
+        if best is not None:
+            choices.append((objective, options[best]))
+    return Quote(replace(request), count, tuple(sorted(answers.values(), key=_order)), tuple(choices))
 
 
 def _order(answer: PoolQuote) -> tuple[bool, int, int, str]:
     return not answer.feasible, answer.money_low_micros, answer.time_high_s, answer.pool_id
 
 
-def _in_candidate(
-    candidate: Candidate, request: TaskRequest, count: int, capacity: Capacity, locality: Locality, now_ms: int
-) -> PoolQuote:
-    staging = locality.staging(candidate.site_id, request.inputs)
-    stage_ms = staging.duration_ms(candidate.bandwidth) + candidate.pool.pool.start_overhead_ms
+def _option(
+    candidate: Candidate, request: TaskRequest, capacity: Capacity, locality: Locality, now_ms: int
+) -> Option:
     opening = opening_of(candidate, capacity, now_ms)
     wait_ms = 0 if opening is None else opening.at_ms - now_ms
     if candidate.queued:
         wait_ms += (candidate.pool.pool.wait_estimate_s or 0) * 1000
+    staging = locality.staging(candidate.site_id, request.inputs)
+    return Option(candidate, staging, room=wait_ms == 0, wait_ms=wait_ms)
+
+
+def _answer(option: Option, count: int) -> PoolQuote:
+    candidate, staging = option.candidate, option.staging
     waves = -(-count // candidate.parallel)
     return PoolQuote(
         pool_id=candidate.pool.pool.id,
@@ -104,8 +122,8 @@ def _in_candidate(
         node_group_id=candidate.group.group.id,
         money_low_micros=candidate.compute_micros * count + staging.egress_micros,
         money_high_micros=(candidate.hold_micros + staging.egress_micros) * count,
-        time_low_s=-(-(stage_ms + waves * candidate.run_ms) // 1000),
-        time_high_s=-(-(wait_ms + stage_ms) // 1000) + waves * candidate.reserve_s,
-        wait_s=-(-wait_ms // 1000),
+        time_low_s=-(-(option.stage_ms + waves * candidate.run_ms) // 1000),
+        time_high_s=-(-(option.wait_ms + option.stage_ms) // 1000) + waves * candidate.reserve_s,
+        wait_s=-(-option.wait_ms // 1000),
         bytes_to_move=staging.bytes_to_move,
     )

@@ -193,8 +193,10 @@ def test_an_ended_session_keeps_what_was_being_edited(live: Stack, eyes: Callabl
     page = seen.page
     seen.go("/launch")
     page.get_by_label("Name of the run").fill("my unsent name")
+    who = page.locator("[data-parameter=who]")
+    who.wait_for()
     page.context.clear_cookies(name="sessionid")
-    page.get_by_text("Cheapest", exact=True).last.click()
+    who.fill("somebody else")
     page.get_by_text("Your session has ended").wait_for()
     page.locator("input[autocomplete=username]").fill("admin")
     page.locator("input[autocomplete=current-password]").fill(Path(live.home, "admin.password").read_text().strip())

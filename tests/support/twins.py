@@ -53,6 +53,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT projects/{ref}/flags/{name}": {"on": False},
     "POST quotes": {"project": "{project}", "manifest": MANIFEST},
     "POST lint": {"project": "{project}", "manifest": MANIFEST},
+    "POST projects/{ref}/launch/check": {"manifest": MANIFEST},
     "POST blobs/missing": {"project": "{project}", "digests": []},
     "POST blobs/grants": {"project": "{project}"},
 }

@@ -16,6 +16,8 @@ ROUTER = ROOT / "frontend" / "src" / "app" / "App.tsx"
 
 # The bytes of what a page shows, and which files they are: for every preview that is open.
 PREVIEWS = re.compile(r"^/api/v1/(artifacts/\{id\}|datasets/\{id\}/versions/\w+)/(content|files)$")
+# What a form as filled in would do: asked whenever it changes, and so once when it opens with something in it.
+FORMS = re.compile(r"^/api/v1/projects/[\w-]+/launch/check$")
 # Pages that still ask for more than their one; a page that no longer does must leave this list, and none is added to it.
 STILL_MORE = {
     "/runs",
@@ -25,20 +27,18 @@ STILL_MORE = {
     "/runs/:id/cost",
     "/runs/:id/events",
     "/runs/:id/manifest",
-    "/launch",
     "/pipelines/:id",
     "/data",
     "/money",
     "/notices",
     "/project",
-    "/account",
 }
 
 
 def known() -> dict[str, list[str]]:
-    """What each page asks for beside the bytes of its previews."""
+    """What each page asks for beside the bytes of its previews and what its form would do."""
     found: dict[str, list[str]] = json.loads(REQUESTS.read_text())
-    return {page: [request for request in asked if not PREVIEWS.match(request)] for page, asked in found.items()}
+    return {page: [request for request in asked if not (PREVIEWS.match(request) or FORMS.match(request))] for page, asked in found.items()}
 
 
 def allowed(page: str, router: str) -> int:

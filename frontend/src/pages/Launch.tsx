@@ -8,17 +8,19 @@ import { useNavigate, useSearchParams } from "react-router";
 import { idempotencyKey, type Schemas } from "@/api/client";
 import { useProject } from "@/app/project";
 import { Entry, ErrorNote } from "@/components/ErrorNote";
-import { Card, Page } from "@/components/parts";
+import { Card, More, Page } from "@/components/parts";
 import { Sketch } from "@/features/graph/Sketch";
 import { dropDraft, EMPTY, loadDraft, saveDraft, type Draft } from "@/features/launch/draft";
-import { grouped, ParameterField, type Parameter } from "@/features/launch/ParameterField";
-import { QuoteView, type Choice } from "@/features/launch/Quote";
+import { grouped, isData, ParameterField, type Parameter } from "@/features/launch/ParameterField";
+import { QuoteView } from "@/features/launch/Quote";
 import { microsOf, plain } from "@/lib/format";
-import { useGallery } from "@/queries/gallery";
-import { useDatasets, useLint, usePipelines, useQuote, useRun, useRunManifest, useSubmit, type QuoteAsk } from "@/queries";
+import { useSubmit } from "@/queries";
+import { datasetsAfter, launchKey, pipelinesAfter, useLaunch, useLaunchCheck, type LaunchAsk } from "@/queries/launch";
+import { useRest } from "@/queries/rest";
 
 const Editor = lazy(async () => ({ default: (await import("@/features/launch/Editor")).Editor }));
 const OWN = "";
+const NOTHING = { results: [], next: null };
 const OBJECTIVES = ["fastest", "balanced", "cheapest"] as const;
 
 const STARTER = `apiVersion: argoproj.io/v1alpha1
@@ -47,41 +49,36 @@ export function Launch() {
   const [params] = useSearchParams();
   const from = params.get("from") ?? "";
   const asked = params.get("pipeline") ?? "";
-  const pipelines = usePipelines(project);
-  const datasets = useDatasets(project);
-  const known = useMemo(() => (datasets.data?.results ?? []).map((d) => ({ name: d.name, version: d.latest?.number ?? 0 })), [datasets.data]);
+  const page = useLaunch(project, asked, from);
+  const pipelines = useRest([...launchKey(project), "pipelines"], page.data?.pipelines ?? NOTHING, pipelinesAfter(project), (p) => p.id);
+  const datasets = useRest([...launchKey(project), "datasets"], page.data?.datasets ?? NOTHING, datasetsAfter(project), (d) => d.id);
+  const known = datasets.rows.map((d) => ({ name: d.name, version: d.latest?.number ?? 0 }));
   const kept = useMemo(() => (from || asked ? null : loadDraft(project)), [project, from, asked]);
   const [draft, setDraft] = useState<Draft>(kept ?? { ...EMPTY, pipeline: asked, manifest: STARTER });
   const change = (some: Partial<Draft>) => setDraft((old) => ({ ...old, ...some }));
   useEffect(() => saveDraft(project, draft), [project, draft]);
-  useOrigin(from, change);
+  useOrigin(page.data?.run ?? null, change);
 
-  const pipeline = pipelines.data?.results.find((p) => p.name === draft.pipeline || p.id === draft.pipeline);
+  const asking = page.data?.pipeline ?? null; // it may be behind the first page of the list
+  const listed = asking && !pipelines.rows.some((p) => p.id === asking.id) ? [asking, ...pipelines.rows] : pipelines.rows;
+  const pipeline = listed.find((p) => p.name === draft.pipeline || p.id === draft.pipeline) ?? null;
   const own = draft.pipeline === OWN;
-  const [manifest] = useDebouncedValue(draft.manifest, 500);
-  const lint = useLint(project, own ? manifest : "");
-  const parameters: Parameter[] = own ? (lint.data?.parameters ?? []) : (pipeline?.parameters ?? []);
-  const findings = own ? (lint.data?.findings ?? []) : [];
+  const filled = useMemo<LaunchAsk | null>(() => {
+    if (own ? draft.manifest.trim() === "" : pipeline === null) return null;
+    const values = Object.fromEntries(Object.entries(draft.parameters).filter(([, value]) => value !== ""));
+    return { ...(own ? { manifest: draft.manifest } : { pipeline: pipeline!.name }), parameters: values, priority: draft.priority as never };
+  }, [own, draft.manifest, draft.parameters, draft.priority, pipeline]);
+  const [ask] = useDebouncedValue(filled, 500);
+  const check = useLaunchCheck(project, ask);
+  const told = ask === null ? undefined : check.data;
+  const parameters: Parameter[] = (own ? told?.parameters : pipeline?.parameters) ?? [];
+  const findings = told?.findings ?? [];
   const wrong = findings.filter((f) => f.severity === "error");
-
   const values = useMemo(() => Object.fromEntries(Object.entries(draft.parameters).filter(([name, value]) => value !== "" && parameters.some((p) => p.name === name))), [draft.parameters, parameters]);
   const missing = parameters.filter((p) => p.required && !values[p.name]);
-  const base = useMemo<QuoteAsk | null>(() => {
-    if (missing.length > 0) return null; // the form says what is missing; a quote would only be refused
-    if (own ? manifest.trim() === "" || wrong.length > 0 || lint.isPending : !pipeline) return null;
-    return { project, ...(own ? { manifest } : { pipeline: pipeline!.name }), parameters: values, priority: draft.priority as never, objective: "" as never };
-  }, [missing.length, own, manifest, wrong.length, lint.isPending, pipeline, project, values, draft.priority]);
-  const [ask] = useDebouncedValue(base, 400);
-  const fastest = useQuote(ask && { ...ask, objective: "fastest" as never });
-  const balanced = useQuote(ask && { ...ask, objective: "balanced" as never });
-  const cheapest = useQuote(ask && { ...ask, objective: "cheapest" as never });
-  const plainQuote = useQuote(ask);
-  const byName = { fastest, balanced, cheapest };
-  const choices = OBJECTIVES.flatMap((objective): Choice[] => (byName[objective].data ? [{ objective, quote: byName[objective].data }] : []));
-  const quote = draft.objective === "" ? plainQuote : byName[draft.objective as Choice["objective"]];
-
-  const gallery = useGallery(project, !own);
-  const sketch = (own ? lint.data?.sketch.nodes : gallery.data?.pipelines.find((g) => g.pipeline.name === pipeline?.name)?.sketch.nodes) ?? [];
+  const refused = missing.length === 0 ? (told?.value_errors ?? []) : []; // else the form says what is missing
+  const sketch = told?.sketch.nodes ?? [];
+  const ready = page.data?.may_launch === true && (own ? told !== undefined && wrong.length === 0 : pipeline !== null);
   const submit = useSubmit();
   const key = useRef(idempotencyKey());
   const maxCost = draft.maxCost.trim() === "" ? null : microsOf(draft.maxCost);
@@ -116,7 +113,7 @@ export function Launch() {
             <Stack gap="sm">
               <Select
                 aria-label={t("launch.pick")}
-                data={[{ value: "own", label: t("launch.own") }, ...(pipelines.data?.results.map((p) => ({ value: p.name, label: p.title ? `${plain(p.name)} — ${plain(p.title)}` : plain(p.name) })) ?? [])]}
+                data={[{ value: "own", label: t("launch.own") }, ...listed.map((p) => ({ value: p.name, label: p.title ? `${plain(p.name)} — ${plain(p.title)}` : plain(p.name) }))]}
                 value={own ? "own" : (pipeline?.name ?? draft.pipeline)}
                 allowDeselect={false}
                 searchable
@@ -127,7 +124,10 @@ export function Launch() {
                   <Editor value={draft.manifest} findings={findings} label={t("launch.manifest")} onChange={(text) => change({ manifest: text })} />
                 </Suspense>
               )}
-              {own && lint.isError && <ErrorNote error={lint.error} />}
+              <More query={pipelines} />
+              {page.isError && <ErrorNote error={page.error} again={() => void page.refetch()} />}
+              {page.isSuccess && !own && pipeline === null && <Text size="sm" c="red" role="alert">{t("launch:noPipeline", { name: plain(draft.pipeline) })}</Text>}
+              {page.isSuccess && from !== "" && page.data.run === null && <Text size="sm" c="red" role="alert">{t("launch:noRun")}</Text>}
               {findings.length > 0 && (
                 <Alert color={wrong.length > 0 ? "red" : "yellow"} title={t(wrong.length > 0 ? "launch.errors" : "launch.warnings")} p="xs">
                   <List size="sm">
@@ -159,6 +159,7 @@ export function Launch() {
                   </Stack>
                 </Fieldset>
               ))}
+              {parameters.some((p) => isData(p)) && <More query={datasets} />}
             </Stack>
           </Card>
         </Stack>
@@ -168,13 +169,17 @@ export function Launch() {
               <Sketch nodes={sketch} height={200} />
             </Card>
           )}
-          <Card title={t("launch.quote")} aside={quote.isFetching ? <Loader size="xs" aria-label={t("app.loading")} /> : undefined}>
-            {quote.isError ? (
-              <ErrorNote error={quote.error} />
-            ) : quote.data && ask ? (
-              <QuoteView quote={quote.data} choices={choices} objective={draft.objective} onObjective={(objective) => change({ objective })} />
+          <Card title={t("launch.quote")} aside={check.isFetching ? <Loader size="xs" aria-label={t("app.loading")} /> : undefined}>
+            {check.isError ? (
+              <ErrorNote error={check.error} again={() => void check.refetch()} />
+            ) : told?.quote ? (
+              <QuoteView quote={told.quote} objective={draft.objective} onObjective={(objective) => change({ objective })} />
+            ) : refused.length > 0 ? (
+              <Alert color="red" title={t("launch:values")} p="xs">
+                <List size="sm">{refused.slice(0, 30).map((f, i) => <List.Item key={i}><Entry entry={{ ...f, code: undefined }} /></List.Item>)}</List>
+              </Alert>
             ) : (
-              <Text size="sm" c="dimmed">–</Text>
+              <Text size="sm" c="dimmed">{t(missing.length > 0 ? "launch:afterValues" : wrong.length > 0 ? "launch:afterErrors" : "launch:noQuote")}</Text>
             )}
           </Card>
           <Card title={t("launch.submit")}>
@@ -207,9 +212,10 @@ export function Launch() {
               />
               {submit.isError && <ErrorNote error={submit.error} />}
               <Group>
-                <Button onClick={launch} loading={submit.isPending} disabled={!base || badCost || missing.length > 0}>
+                <Button onClick={launch} loading={submit.isPending} disabled={!ready || badCost || missing.length > 0}>
                   {t("launch.submit")}
                 </Button>
+                {page.data?.may_launch === false && <Text size="xs">{t("launch:viewer")}</Text>}
                 {missing.length > 0 && <Text size="xs" c="red">{t("launch.required")}: {missing.map((p) => plain(p.name)).join(", ")}</Text>}
               </Group>
             </Stack>
@@ -221,20 +227,11 @@ export function Launch() {
 }
 
 /** Fill the form from a run that was: the same manifest or pipeline, the same inputs. */
-function useOrigin(from: string, change: (some: Partial<Draft>) => void): void {
-  const run = useRun(from);
-  const manifest = useRunManifest(from);
+function useOrigin(run: Schemas["LaunchAgainOut"] | null, change: (some: Partial<Draft>) => void): void {
   const done = useRef("");
   useEffect(() => {
-    if (from === "" || done.current === from || !run.data || !manifest.data) return;
-    done.current = from;
-    change({
-      pipeline: run.data.pipeline?.name ?? OWN,
-      manifest: manifest.data.text,
-      parameters: run.data.parameters,
-      objective: run.data.objective,
-      priority: run.data.priority,
-      name: run.data.name,
-    });
-  }, [from, run.data, manifest.data, change]);
+    if (run === null || done.current === run.id) return;
+    done.current = run.id;
+    change({ pipeline: run.pipeline ?? OWN, manifest: run.manifest, parameters: run.parameters, objective: run.objective, priority: run.priority, name: run.name });
+  }, [run, change]);
 }

@@ -28,6 +28,8 @@ export function invalidate(client: QueryClient, project: string, events: LiveEve
   void client.invalidateQueries({ queryKey: keys.overview(project) });
   if (events.some((e) => e.topic === "notice")) void client.invalidateQueries({ queryKey: ["notices"] });
   if (events.some((e) => e.topic === "run")) void client.invalidateQueries({ queryKey: keys.runs(project) });
+  if (events.some((e) => e.topic === "dataset" || e.topic === "pipeline")) void client.invalidateQueries({ queryKey: ["launch", project] });
+  if (events.some((e) => e.topic === "pipeline")) void client.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] === "pipeline" || queryKey[0] === "pipelines" });
   if (events.some((e) => e.topic === "dataset")) void client.invalidateQueries({ predicate: ({ queryKey }) => String(queryKey[0]).startsWith("dataset") });
   for (const run of runs) void client.invalidateQueries({ queryKey: keys.run(run) });
 }
@@ -209,13 +211,6 @@ export function useRunDeed(id: string) {
   });
 }
 
-export function usePipelines(project: string) {
-  return useQuery({
-    queryKey: ["pipelines", project],
-    queryFn: () => bodyOf(api.GET("/api/v1/pipelines", { params: { query: { project, page_size: 100 } } })),
-  });
-}
-
 export function usePipeline(id: string) {
   return useQuery({ queryKey: ["pipeline", id], queryFn: () => bodyOf(api.GET("/api/v1/pipelines/{id}", { params: { path: { id } } })), enabled: id !== "" });
 }
@@ -237,44 +232,12 @@ export function usePipelineVersion(id: string, number: number) {
   });
 }
 
-export function useLint(project: string, manifest: string) {
-  return useQuery({
-    queryKey: ["lint", project, manifest],
-    queryFn: () => bodyOf(api.POST("/api/v1/lint", { body: { project, manifest } as never })),
-    enabled: manifest.trim() !== "",
-    staleTime: 60_000,
-    placeholderData: keepPreviousData,
-    retry: false,
-  });
-}
-
-/** The generator counts what has a default as required; a client need not send it. */
-export type QuoteAsk = Pick<Schemas["QuoteAskRequest"], "project"> & Partial<Schemas["QuoteAskRequest"]>;
-
-export function useQuote(ask: QuoteAsk | null) {
-  return useQuery({
-    queryKey: ["quote", ask],
-    queryFn: () => bodyOf(api.POST("/api/v1/quotes", { body: ask as Schemas["QuoteAskRequest"] })),
-    enabled: ask !== null,
-    placeholderData: keepPreviousData,
-    retry: false,
-    staleTime: 15_000,
-  });
-}
-
 export function useSubmit() {
   const client = useQueryClient();
   return useMutation({
     mutationFn: ({ body, key }: { body: Schemas["RunSubmitRequest"]; key: string }) =>
       bodyOf(api.POST("/api/v1/runs", { body, headers: { "Idempotency-Key": key } })),
     onSuccess: (run) => client.invalidateQueries({ queryKey: keys.runs(run.project) }),
-  });
-}
-
-export function useDatasets(project: string) {
-  return useQuery({
-    queryKey: ["datasets", project],
-    queryFn: () => bodyOf(api.GET("/api/v1/datasets", { params: { query: { project, page_size: 100 } } })),
   });
 }
 

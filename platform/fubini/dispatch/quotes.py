@@ -20,7 +20,7 @@ from fubini.dispatch.inputs import inputs_of
 from fubini.dispatch.policy import policy_now
 from fubini.dispatch.snapshot import RequestCache, request_of, world_of
 from fubini.ledger.services import available_by_project
-from fubini.manifests.findings import finding_json
+from fubini.manifests.findings import Report, finding_json
 from fubini.manifests.import_rules import NO_RULES, ImportRules, rules_from
 from fubini.pipelines.checking import manifest_report, report_require
 from fubini.projects.models import Project
@@ -30,8 +30,10 @@ from fubini.runs.importing import spec_mapped
 from fubini.runs.models import Run, RunManifest, Task
 from fubini.runs.registry import engine_of
 from fubini.runs.reuse.plan import ReusePlan, reuse_plan
+from fubini.runs.services import OBJECTIVES
 from fubini.sites.models import Pool
-from fubini_scheduler.quote import PoolQuote
+from fubini_scheduler.model import Objective
+from fubini_scheduler.quote import PoolQuote, Quote
 from fubini_scheduler.quote import quote as core_quote
 
 
@@ -63,6 +65,18 @@ class StepRange:
 
 
 @dataclass(frozen=True, slots=True)
+class ChoiceRange:
+    """What an objective would make of it: every step in the pool it takes, as far as one has room for it at all."""
+
+    objective: str
+    pools: list[str]  # site/pool, in the order of the steps
+    money_low_micros: int
+    money_high_micros: int
+    time_low_s: int
+    time_high_s: int
+
+
+@dataclass(frozen=True, slots=True)
 class QuoteView:
     """The whole answer; money in micros, times in seconds. `feasible` is False when some step fits no pool."""
 
@@ -76,6 +90,7 @@ class QuoteView:
     basis: str
     available_micros: int | None
     rows: list[StepRange] = field(default_factory=list)
+    choices: list[ChoiceRange] = field(default_factory=list)
     warnings: list[dict[str, Any]] = field(default_factory=list)
     reuse: ReusePlan | None = None
 
@@ -97,18 +112,55 @@ def quote(
     Raises:
         ManifestInvalid: it could not be submitted; the same findings as a submit.
     """
-    shell = engine_of(engine)
     given = {str(k): str(v) for k, v in (parameters or {}).items()}
-    report = manifest_report(
+    report = submit_report(project=project, text=text, parameters=given, library=library, engine=engine)
+    return report_quote(
+        report, project=project, text=text, parameters=given, objective=objective, priority=priority,
+        library=library, engine=engine, reuse=reuse, name=name,
+    )  # fmt: skip
+
+
+def submit_report(
+    *,
+    project: Project,
+    text: str,
+    parameters: Mapping[str, str] | None,
+    library: Sequence[Mapping[str, Any]] = (),
+    engine: str = "embedded",
+) -> Report:
+    """The check a submit would make; without `parameters`, values may still come."""
+    return manifest_report(
         text,
         library=library,
-        parameters=given,
+        parameters=parameters,
         engine=engine,
         import_rules=project.import_rules,
         max_items=project.max_items,
         project_id=project.pk,
     )
+
+
+def report_quote(
+    report: Report,
+    *,
+    project: Project,
+    text: str,
+    parameters: Mapping[str, str] | None = None,
+    objective: str = "",
+    priority: str = "normal",
+    library: Sequence[Mapping[str, Any]] = (),
+    engine: str = "embedded",
+    reuse: str = "",
+    name: str = "",
+) -> QuoteView:
+    """The quote of what was checked already (`submit_report`).
+
+    Raises:
+        ManifestInvalid: the report has errors.
+    """
+    shell = engine_of(engine)
     document = report_require(report)
+    given = dict(parameters or {})
     run = Run(
         id=new_id(),
         project=project,
@@ -175,6 +227,7 @@ def rehearsal_price(
         for (template, count, samples), answer in zip(counts, answers, strict=True)
     ]
     feasible = [[p for p in row.pools if p.feasible] for row in rows]
+    own = [dict(spec.annotations).get("objective") for spec, _ in leaves]
     available = available_by_project([project.pk]).get(project.pk, 0)
     return QuoteView(
         feasible=all(feasible),
@@ -187,6 +240,7 @@ def rehearsal_price(
         basis=_basis(rows, bounded, seen),
         available_micros=available,
         rows=rows,
+        choices=[_choice(objective, own, answers, names) for objective in OBJECTIVES],
         warnings=list(warnings),
     )
 
@@ -204,6 +258,24 @@ def _range(answer: PoolQuote, names: Mapping[str, tuple[str, str]]) -> PoolRange
         time_high_s=answer.time_high_s,
         wait_s=answer.wait_s,
         bytes_to_move=answer.bytes_to_move,
+    )
+
+
+def _choice(
+    objective: str, own: Sequence[str | None], answers: Sequence[Quote], names: Mapping[str, tuple[str, str]]
+) -> ChoiceRange:
+    """A step with an objective of its own keeps it, as it would in the run."""
+    taken = [
+        dict(answer.choices).get(Objective(mine or objective)) for mine, answer in zip(own, answers, strict=True)
+    ]
+    found = [pool for pool in taken if pool is not None]
+    return ChoiceRange(
+        objective=objective,
+        pools=list(dict.fromkeys("{1}/{0}".format(*names[pool.pool_id]) for pool in found)),
+        money_low_micros=sum(pool.money_low_micros for pool in found),
+        money_high_micros=sum(pool.money_high_micros for pool in found),
+        time_low_s=sum(pool.time_low_s for pool in found),
+        time_high_s=sum(pool.time_high_s for pool in found),
     )
 
 

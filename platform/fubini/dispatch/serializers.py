@@ -58,6 +58,17 @@ class StepRangeOut(ReplySerializer):
     pools = PoolRangeOut(many=True)
 
 
+class ChoiceRangeOut(ReplySerializer):
+    """What an objective would make of it: every step in the pool it takes."""
+
+    objective = serializers.ChoiceField(choices=OBJECTIVES)
+    pools = serializers.ListField(child=serializers.CharField(), help_text="SITE/POOL, in the order of the steps.")
+    money_low_micros = serializers.IntegerField()
+    money_high_micros = serializers.IntegerField()
+    time_low_s = serializers.IntegerField()
+    time_high_s = serializers.IntegerField()
+
+
 class QuoteOut(ReplySerializer):
     feasible = serializers.BooleanField(help_text="False: some step fits no pool; see `rows`.")
     bounded = serializers.BooleanField(help_text="False: how many steps there are depends on results; no upper bound.")
@@ -69,6 +80,7 @@ class QuoteOut(ReplySerializer):
     basis = serializers.CharField(help_text="What the figures stand on, as a sentence.")
     available_micros = serializers.IntegerField(allow_null=True, help_text="What the project can still set aside.")
     rows = StepRangeOut(many=True)
+    choices = ChoiceRangeOut(many=True, help_text="Each objective's; the ranges above are over all pools.")
     warnings = FindingOut(many=True)
     reuse = ReusePlanOut(allow_null=True, help_text="What would be reused; null when that was not asked for.")
 

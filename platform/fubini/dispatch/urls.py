@@ -7,12 +7,15 @@ from django.urls import path
 from fubini.dispatch.apis import OverviewViews, QuoteViews, RetryViews, StartViews, StatusViews, WhyViews
 from fubini.dispatch.data_apis import DatasetPageViews, ProjectDataViews
 from fubini.dispatch.gallery_apis import GalleryViews
+from fubini.dispatch.launch_apis import LaunchViews
 from fubini.dispatch.money_apis import MoneyViews
 from fubini.dispatch.place_apis import PlacementViews, PlacesViews
 from fubini.dispatch.quota_apis import QuotaViews
 
 urlpatterns = [
     path("projects/<str:ref>/gallery", GalleryViews.as_view({"get": "retrieve"})),
+    path("projects/<str:ref>/launch", LaunchViews.as_view({"get": "retrieve"})),
+    path("projects/<str:ref>/launch/check", LaunchViews.as_view({"post": "check"})),
     path("projects/<str:ref>/data", ProjectDataViews.as_view({"get": "retrieve"})),
     path("datasets/<str:id>/overview", DatasetPageViews.as_view({"get": "retrieve"})),
     path("projects/<str:ref>/places", PlacesViews.as_view({"get": "retrieve"})),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fubini_scheduler import quote
-from fubini_scheduler.model import BlobKey, Policy, PoolKind, SiteId
+from fubini_scheduler.model import BlobKey, Objective, Policy, PoolKind, SiteId
 from tests.unit.fubini_scheduler.builders import (
     MIB,
     NOW_MS,
@@ -65,3 +65,28 @@ def test_a_pool_that_cannot_is_listed_last_with_its_reason() -> None:
 def test_a_request_that_nothing_can_run_is_not_feasible() -> None:
     (answer,) = quote([(make_task(cpu_millis=10**6), 1)], make_snapshot(), Policy(), NOW_MS)
     assert not answer.feasible
+
+
+def test_each_objective_takes_the_pool_it_would_be_placed_in() -> None:
+    (answer,) = quote([(make_task(walltime_s=600), 10)], two_sites(), Policy(), NOW_MS)
+    assert [objective for objective, _ in answer.choices] == list(Objective)
+    assert {pool.pool_id for _, pool in answer.choices} == {"near"}  # free, as fast, and with room
+
+
+def test_the_dear_pool_is_the_fastest_where_the_free_one_is_busy() -> None:
+    snapshot = make_snapshot(
+        pools=(
+            make_pool("free", "group"),
+            make_pool("dear", "other", core_hour_micros=3_600_000),
+        ),
+        node_groups=(make_group("group"), make_group("other")),
+        allocations=(make_allocation("a", "free", "group", cpu_millis=4000, ends_in_s=5000),),
+    )
+    (answer,) = quote([(make_task(walltime_s=100), 1)], snapshot, Policy(), NOW_MS)
+    chosen = {objective: pool.pool_id for objective, pool in answer.choices}
+    assert (chosen[Objective.FASTEST], chosen[Objective.CHEAPEST]) == ("dear", "free")
+
+
+def test_what_fits_nowhere_has_no_choice() -> None:
+    (answer,) = quote([(make_task(cpu_millis=10**6), 1)], make_snapshot(), Policy(), NOW_MS)
+    assert answer.choices == ()

@@ -1521,6 +1521,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{ref}/launch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the launch page opens with
+         * @description What the launch page opens with.
+         */
+        get: operations["projects_launch_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{ref}/launch/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check a form's manifest and values, and quote them
+         * @description What `/lint` and `/quotes` say, in one answer: always 200, what is wrong is the reply.
+         */
+        post: operations["projects_launch_check_check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{ref}/ledger": {
         parameters: {
             query?: never;
@@ -3616,6 +3656,17 @@ export interface components {
             page: boolean;
             email: boolean;
         };
+        /** @description What an objective would make of it: every step in the pool it takes. */
+        ChoiceRangeOut: {
+            /** @enum {string} */
+            objective: "fastest" | "cheapest" | "balanced";
+            /** @description SITE/POOL, in the order of the steps. */
+            pools: string[];
+            money_low_micros: number;
+            money_high_micros: number;
+            time_low_s: number;
+            time_high_s: number;
+        };
         /** @description A request body. `read` is how views use it. */
         CloseBodyRequest: {
             /** @description yyyy-mm; it and all months before it are closed. */
@@ -3885,6 +3936,12 @@ export interface components {
             created_by: string;
             /** @description Who said that it must be kept; empty: nobody. */
             pinned_by: string;
+        };
+        /** @description The first page of a list with a route of its own, as a part of a page's one answer; subclasses say of what. */
+        DatasetsPage: {
+            /** @description Where the list's own route goes on; null: that was all. */
+            next: string | null;
+            results: components["schemas"]["DatasetOut"][];
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         DayOut: {
@@ -4308,6 +4365,70 @@ export interface components {
             used_at: string | null;
             /** @description The agent's name. */
             readonly used_by?: string | null;
+        };
+        /** @description What a run was launched with. */
+        LaunchAgainOut: {
+            id: string;
+            name: string;
+            /** @description Null: a manifest of its own. */
+            pipeline: string | null;
+            manifest: string;
+            parameters: {
+                [key: string]: string;
+            };
+            objective: string;
+            priority: string;
+        };
+        /** @description A request body. `read` is how views use it. */
+        LaunchCheckBodyRequest: {
+            /** @description The manifest's text; or name a `pipeline`. */
+            manifest?: string;
+            /** @description A pipeline's name or id. */
+            pipeline?: string;
+            version?: number;
+            parameters?: {
+                [key: string]: string;
+            };
+            /**
+             * @default normal
+             * @enum {string}
+             */
+            priority: "interactive" | "normal" | "opportunistic";
+            /** @default  */
+            name: string;
+            /**
+             * @description As in a submit: `any`, or a run's id.
+             * @default
+             */
+            reuse: string;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        LaunchCheckOut: {
+            kind: string;
+            name: string;
+            /** @description Of the manifest, whatever values it gets. */
+            findings: components["schemas"]["FindingOut"][];
+            /** @description There are more findings than are shown. */
+            truncated: boolean;
+            /** @description Of the values given, and those that are missing. */
+            value_errors: components["schemas"]["FindingOut"][];
+            parameters: components["schemas"]["ParameterOut"][];
+            sketch: components["schemas"]["SketchOut"];
+            /** @description Null where something must be changed first. */
+            quote: components["schemas"]["QuoteOut"] | null;
+        };
+        /** @description What the launch page opens with. */
+        LaunchOut: {
+            /** @description False: the reader's role is too low; a quote they may have. */
+            may_launch: boolean;
+            /** @description By name. */
+            pipelines: components["schemas"]["PipelinesPage"];
+            /** @description By name. */
+            datasets: components["schemas"]["DatasetsPage"];
+            /** @description The one asked for; null: none was, or there is none such. */
+            pipeline: components["schemas"]["PipelineOut"] | null;
+            /** @description The one asked for; null: none was, or there is none such. */
+            run: components["schemas"]["LaunchAgainOut"] | null;
         };
         /** @description A request body. `read` is how views use it. */
         LinkMakeRequest: {
@@ -5242,6 +5363,12 @@ export interface components {
             created_at: string;
             created_by: string;
         };
+        /** @description The first page of a list with a route of its own, as a part of a page's one answer; subclasses say of what. */
+        PipelinesPage: {
+            /** @description Where the list's own route goes on; null: that was all. */
+            next: string | null;
+            results: components["schemas"]["PipelineOut"][];
+        };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         PlaceAgentOut: {
             id: string;
@@ -5620,6 +5747,8 @@ export interface components {
             /** @description What the project can still set aside. */
             available_micros: number | null;
             rows: components["schemas"]["StepRangeOut"][];
+            /** @description Each objective's; the ranges above are over all pools. */
+            choices: components["schemas"]["ChoiceRangeOut"][];
             warnings: components["schemas"]["FindingOut"][];
             /** @description What would be reused; null when that was not asked for. */
             reuse: components["schemas"]["ReusePlanOut"] | null;
@@ -9579,6 +9708,69 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ImportRulesOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_launch_retrieve: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+                /** @description One to choose, by name or id. */
+                pipeline?: string;
+                /** @description One to launch again, by id or job number. */
+                run?: string;
+            };
+            header?: never;
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LaunchOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_launch_check_check: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: {
+                /** @description Sent again within 24 hours with the same request, the first reply is given again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["LaunchCheckBodyRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LaunchCheckOut"];
                 };
             };
             "4XX": components["responses"]["Problem"];

@@ -10,6 +10,7 @@ import { JobRow } from "@/features/upload/JobRow";
 import { startUpload, useUploads } from "@/features/upload/jobs";
 import { planOf, type Problem } from "@/features/upload/plan";
 import { plain } from "@/lib/format";
+import { launchKey } from "@/queries/launch";
 
 export interface KnownDataset {
   name: string;
@@ -38,7 +39,7 @@ export function DataField({ field, name, value, datasets, onChange }: { field: F
     const started = startUpload({ project, name: plan.name || name, description: "", sources: plan.sources }, (now) => {
       if (now.state !== "done") return;
       onChange(`${now.name}-v${now.version}`);
-      void client.invalidateQueries({ queryKey: ["datasets", project] });
+      void client.invalidateQueries({ queryKey: launchKey(project) });
     });
     setJob(started.view.id);
   };

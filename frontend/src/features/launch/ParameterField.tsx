@@ -41,6 +41,9 @@ export function inLanguage(text: string | Record<string, string> | undefined, la
   return text[language] ?? text.en ?? Object.values(text)[0] ?? "";
 }
 
+/** Does the parameter name data of the project? */
+export const isData = (parameter: Parameter): boolean => ["dataset", "file"].includes((parameter.form as Form | null)?.type ?? "");
+
 export function ParameterField({ parameter, value, datasets, onChange }: { parameter: Parameter; value: string; datasets: KnownDataset[]; onChange: (value: string) => void }) {
   const { t, i18n } = useTranslation();
   const form = (parameter.form ?? {}) as Form;

@@ -6,21 +6,23 @@ import type { Schemas } from "@/api/client";
 import { Figure } from "@/components/parts";
 import { duration, money, moneyRange, plain, size } from "@/lib/format";
 
-export interface Choice {
-  objective: "fastest" | "balanced" | "cheapest";
-  quote: Schemas["QuoteOut"];
-}
+type Choice = Schemas["ChoiceRangeOut"];
 
-export function QuoteView({ quote, choices, objective, onObjective }: { quote: Schemas["QuoteOut"]; choices: Choice[]; objective: string; onObjective: (value: Choice["objective"]) => void }) {
-  const { t } = useTranslation();
-  const short = quote.available_micros !== null && quote.money_high_micros > quote.available_micros;
+/** Without an objective the range over all pools is told, with one what it would take. */
+export function QuoteView({ quote, objective, onObjective }: { quote: Schemas["QuoteOut"]; objective: string; onObjective: (value: Choice["objective"]) => void }) {
+  const { t } = useTranslation(["base", "launch"]);
+  const choices = quote.choices;
+  const chosen = choices.find((choice) => choice.objective === objective);
+  const told = chosen ?? quote;
+  const short = quote.available_micros !== null && told.money_high_micros > quote.available_micros;
   return (
     <Stack gap="sm">
       <Group gap="xl">
-        <Figure label={t("launch.money")} value={moneyRange(quote.money_low_micros, quote.bounded ? quote.money_high_micros : null)} />
-        <Figure label={t("launch.time")} value={`${duration(quote.time_low_s * 1000)} – ${quote.bounded ? duration(quote.time_high_s * 1000) : "…"}`} />
+        <Figure label={t("launch.money")} value={moneyRange(told.money_low_micros, quote.bounded ? told.money_high_micros : null)} />
+        <Figure label={t("launch.time")} value={`${duration(told.time_low_s * 1000)} – ${quote.bounded ? duration(told.time_high_s * 1000) : "…"}`} />
         <Figure label={t("runs.steps")} value={quote.bounded ? quote.steps : `${t("launch.atLeast")} ${quote.steps}`} />
       </Group>
+      {chosen && chosen.pools.length > 0 && <Text size="sm">{t("launch:goes", { pools: chosen.pools.map(plain).join(", ") })}</Text>}
       {choices.length > 1 && <Picture choices={choices} objective={objective} onObjective={onObjective} />}
       {!quote.feasible && <Alert color="red" p="xs">{t("launch.infeasible")}</Alert>}
       {!quote.bounded && <Alert color="yellow" p="xs">{t("launch.unbounded")}</Alert>}
@@ -73,12 +75,12 @@ export function QuoteView({ quote, choices, objective, onObjective }: { quote: S
 function Picture({ choices, objective, onObjective }: { choices: Choice[]; objective: string; onObjective: (value: Choice["objective"]) => void }) {
   const { t } = useTranslation();
   const [width, height, left, bottom] = [420, 170, 52, 24];
-  const mostMoney = Math.max(1, ...choices.map((c) => c.quote.money_high_micros)) * 1.1;
-  const mostTime = Math.max(1, ...choices.map((c) => c.quote.time_high_s)) * 1.1;
+  const mostMoney = Math.max(1, ...choices.map((c) => c.money_high_micros)) * 1.1;
+  const mostTime = Math.max(1, ...choices.map((c) => c.time_high_s)) * 1.1;
   const x = (s: number) => left + (s / mostTime) * (width - left - 70);
   const y = (micros: number) => height - bottom - (micros / mostMoney) * (height - bottom - 12);
   // Objectives that come to the same stand on one point: their words go above one another.
-  const same = (a: Choice, b: Choice) => a.quote.time_high_s === b.quote.time_high_s && a.quote.money_high_micros === b.quote.money_high_micros;
+  const same = (a: Choice, b: Choice) => a.time_high_s === b.time_high_s && a.money_high_micros === b.money_high_micros;
   const above = (index: number) => choices.slice(0, index).filter((c) => same(c, choices[index]!)).length;
   return (
     <svg viewBox={`0 0 ${width} ${height}`} style={{ maxWidth: width, width: "100%" }} role="radiogroup" aria-label={t("launch.picture")}>
@@ -86,10 +88,11 @@ function Picture({ choices, objective, onObjective }: { choices: Choice[]; objec
       <text x={2} y={14} fontSize={10} fill="currentColor">{money(Math.round(mostMoney))}</text>
       <text x={2} y={height - bottom} fontSize={10} fill="currentColor">0</text>
       <text x={width} y={height - 8} fontSize={10} textAnchor="end" fill="currentColor">{duration(mostTime * 1000)}</text>
-      {choices.map(({ objective: name, quote }, index) => {
+      {choices.map((choice, index) => {
+        const name = choice.objective;
         const chosen = name === objective;
-        const [cx, cy] = [(x(quote.time_low_s) + x(quote.time_high_s)) / 2, (y(quote.money_low_micros) + y(quote.money_high_micros)) / 2];
-        const words = `${t(`launch.${name}`)}: ${moneyRange(quote.money_low_micros, quote.money_high_micros)}, ${duration(quote.time_low_s * 1000)} – ${duration(quote.time_high_s * 1000)}`;
+        const [cx, cy] = [(x(choice.time_low_s) + x(choice.time_high_s)) / 2, (y(choice.money_low_micros) + y(choice.money_high_micros)) / 2];
+        const words = `${t(`launch.${name}`)}: ${moneyRange(choice.money_low_micros, choice.money_high_micros)}, ${duration(choice.time_low_s * 1000)} – ${duration(choice.time_high_s * 1000)}`;
         return (
           <g
             key={name}
@@ -102,7 +105,7 @@ function Picture({ choices, objective, onObjective }: { choices: Choice[]; objec
             onKeyDown={(e) => (e.key === "Enter" || e.key === " ") && (e.preventDefault(), onObjective(name))}
           >
             <title>{words}</title>
-            <path d={`M${x(quote.time_low_s)} ${cy}H${x(quote.time_high_s)}M${cx} ${y(quote.money_low_micros)}V${y(quote.money_high_micros)}`} stroke={chosen ? "#1c7ed6" : "#8793a3"} strokeWidth={chosen ? 3 : 1.5} />
+            <path d={`M${x(choice.time_low_s)} ${cy}H${x(choice.time_high_s)}M${cx} ${y(choice.money_low_micros)}V${y(choice.money_high_micros)}`} stroke={chosen ? "#1c7ed6" : "#8793a3"} strokeWidth={chosen ? 3 : 1.5} />
             <circle cx={cx} cy={cy} r={chosen ? 7 : 5} fill={chosen ? "#1c7ed6" : "#8793a3"} />
             <text x={cx + 10} y={cy - 6 - 13 * above(index)} fontSize={11} fill="currentColor">{t(`launch.${name}`)}</text>
           </g>

@@ -1,0 +1,98 @@
+"""The launch page: what there is to launch, and what the form as it is filled in would do.
+
+Decides what a form is told at once: a manifest with faults its findings and no quote; one without, its quote, which has
+every objective's choice. Faults of the values alone are kept apart from those of the text, for a form says them itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fubini.dispatch.quotes import QuoteView, report_quote, submit_report
+from fubini.manifests.findings import finding_json
+from fubini.manifests.sketch import Sketch, sketch_of
+from fubini.pipelines.checking import ManifestInvalid, parameter_json, report_require
+from fubini.pipelines.models import Pipeline
+from fubini.pipelines.selectors import library_of, pipelines_of
+from fubini.projects.models import Project
+from fubini.runs.models import Run, RunManifest
+from fubini.runs.selectors import run_get
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchCheck:
+    """`findings` are of the text, `value_errors` of the values given; without errors in either there is a `quote`."""
+
+    kind: str
+    name: str
+    findings: list[dict[str, Any]]
+    truncated: bool
+    value_errors: list[dict[str, Any]]
+    parameters: list[dict[str, Any]]
+    sketch: Sketch
+    quote: QuoteView | None
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What a run was launched with; `pipeline` None: with a manifest of its own."""
+
+    run: Run
+    manifest: str
+    pipeline: str | None
+
+
+def launch_check(
+    *, project: Project, text: str, parameters: Mapping[str, str], priority: str, name: str = "", reuse: str = ""
+) -> LaunchCheck:
+    """A form's manifest and values, checked and quoted as a submit of them would be; nothing is kept.
+
+    Raises:
+        Invalid: `reuse` names no run of the project.
+    """
+    library = library_of(project.pk)
+    report = whole = submit_report(project=project, text=text, parameters=parameters, library=library)
+    quote: QuoteView | None = None
+    value_errors: list[dict[str, Any]] = []
+    try:
+        report_require(whole)
+    except ManifestInvalid as error:
+        report = submit_report(project=project, text=text, parameters=None, library=library)
+        of_the_text = [finding_json(f) for f in report.findings]
+        value_errors = [entry for entry in error.errors if entry not in of_the_text]
+    else:
+        quote = report_quote(
+            whole, project=project, text=text, parameters=parameters, priority=priority, library=library,
+            reuse=reuse, name=name,
+        )  # fmt: skip
+    document = report.document if isinstance(report.document, dict) else {}
+    metadata = document.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    return LaunchCheck(
+        kind=str(document.get("kind") or "")[:80],
+        name=str(metadata.get("name") or metadata.get("generateName") or "")[:253],
+        findings=[finding_json(f) for f in report.findings],
+        truncated=report.truncated,
+        value_errors=value_errors,
+        parameters=[parameter_json(p) for p in report.parameters],
+        sketch=sketch_of(document),
+        quote=quote,
+    )
+
+
+def pipeline_asked(project: Project, ref: str) -> Pipeline | None:
+    """The project's pipeline of this name or id."""
+    rows = pipelines_of([project.pk])
+    return rows.filter(name=ref).first() or rows.filter(pk=ref).first()
+
+
+def run_asked(project: Project, ref: str) -> Again | None:
+    """The project's run of this id or job number, as it was launched."""
+    run = run_get([project.pk], ref)
+    if run is None:
+        return None
+    text = RunManifest.objects.filter(run=run).values_list("text", flat=True).first()
+    version = run.pipeline_version
+    return Again(run, text or "", version.pipeline.name if version is not None else None)

@@ -46,19 +46,28 @@ class DatasetViews(ApiViews):
         "Create a dataset, or import a version of one.", body=shape.DatasetCreate, reply=shape.ImportOut, status=201
     )
     def create(self, request: Request) -> Response:
-        """Without `entries`, an empty dataset is made. With `entries` (files uploaded before with PUT /blobs), the next
-        version of the dataset is made, and the dataset too if there is none; the same files again give the version that
-        has them, with `created` false."""
+        """Without `entries`, an empty dataset is made. With `entries` (files uploaded before with PUT /blobs) or `artifact`
+        (what a step left, kept beyond its run), the next version of the dataset is made, and the dataset too if there is
+        none; the same files again give the version that has them, with `created` false."""
         body = self.body
         project = project_get(self.principal, body["project"], "dataset.write")
         actor = self.principal.actor
-        if "entries" not in body:
+        entries, made_from = body.get("entries"), body.get("artifact", "")
+        if made_from:
+            kept = selectors.artifact_get([project.pk], made_from)
+            entries = kept.entries
+        if entries is None:
             made = services.dataset_create(
                 project=project, name=body["name"], description=body["description"], actor=actor
             )
             return self.reply(dataset_visible(self.principal, made.pk))
         version, created = services.dataset_import(
-            project=project, name=body["name"], entries=body["entries"], description=body["description"], actor=actor
+            project=project,
+            name=body["name"],
+            entries=entries,
+            description=body["description"],
+            actor=actor,
+            made_from=made_from,
         )
         row: Any = dataset_visible(self.principal, version.dataset_id)
         row.imported_number, row.imported_created = version.number, created
@@ -245,6 +254,14 @@ def dataset_visible(principal: Any, id: str, action: str = "dataset.read") -> Da
     if action != "dataset.read":
         authorize(principal, action, row.project)
     return row
+
+
+def version_visible(principal: Any, id: str, number: int) -> DatasetVersion:
+    """A version of a dataset the principal may see, without its list of files."""
+    dataset = dataset_visible(principal, id)
+    found = _version(dataset, number)
+    found.dataset = dataset
+    return found
 
 
 def _version(dataset: Dataset, number: int, *, with_entries: bool = False) -> DatasetVersion:

@@ -72,9 +72,11 @@ class DatasetVersion(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.CharField(max_length=80, blank=True, default="")
     pinned_by = models.CharField(max_length=80, blank=True, default="")  # who said that it must be kept; "": nobody
+    made_from = models.CharField(max_length=500, blank=True, default="")  # the artifact it was kept from; "": uploaded
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["dataset", "number"], name="dataset_version_once")]
+        indexes = [models.Index(fields=["made_from"], condition=~models.Q(made_from=""), name="dataset_version_made_from")]
 
 
 class Artifact(models.Model):

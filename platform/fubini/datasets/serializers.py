@@ -58,6 +58,14 @@ class DatasetCreate(BodySerializer):
     name = serializers.CharField(max_length=63)
     description = serializers.CharField(max_length=400, allow_blank=True, default="")
     entries = Entries(required=False, help_text="Uploaded files: makes the next version at once.")
+    artifact = serializers.CharField(
+        required=False, max_length=500, help_text="In place of `entries`: the key of an artifact of the project to keep."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "entries" in attrs and "artifact" in attrs:
+            raise serializers.ValidationError({"artifact": ["Give either `entries` or `artifact`."]}, code="exclusive")
+        return attrs
 
 
 class DatasetChange(BodySerializer):
@@ -81,6 +89,7 @@ class VersionOut(ReplySerializer):
     created_at = serializers.DateTimeField()
     created_by = serializers.CharField()
     pinned_by = serializers.CharField(help_text="Who said that it must be kept; empty: nobody.")
+    made_from = serializers.CharField(help_text="The key of the artifact it was kept from; empty: it was uploaded.")
 
 
 class DatasetOut(ReplySerializer):

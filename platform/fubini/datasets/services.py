@@ -137,11 +137,11 @@ def dataset_update(*, dataset: Dataset, actor: str, description: str) -> Dataset
 
 @transaction.atomic
 def dataset_import(
-    *, project: Project, name: str, entries: Sequence[Any], actor: str, description: str = ""
+    *, project: Project, name: str, entries: Sequence[Any], actor: str, description: str = "", made_from: str = ""
 ) -> tuple[DatasetVersion, bool]:
     """Make the next version of dataset `name` (and the dataset, if new) from uploaded blobs; (version, is it new).
 
-    The same files again give the version that has them.
+    The same files again give the version that has them. `made_from` is the key of the artifact whose entries these are.
 
     Raises:
         EntriesInvalid: names or sizes that cannot be.
@@ -173,6 +173,7 @@ def dataset_import(
         files=len(manifest.entries),
         size_bytes=manifest.size_bytes,
         created_by=actor,
+        made_from=made_from,
     )
     _say(dataset, "dataset.version", actor, {"name": name, "version": version.number, "size_bytes": version.size_bytes})
     return version, True

@@ -30,6 +30,7 @@ from fubini.runs.engine import (
 )
 from fubini.runs.importing import spec_mapped
 from fubini.runs.models import Attempt, Run, RunNode, RunPlace, RunTimer, Task
+from fubini.runs.origin.links import inputs_note
 from fubini.runs.pins import spec_pin
 from fubini.runs.remote import WAITING, remote_keys, remote_plan
 from fubini.runs.retention import retention_forget, retention_note
@@ -251,6 +252,7 @@ def _tasks_open(run: Run, opened: Sequence[OpenTask], at_ms: int, rules: ImportR
         for command, spec, keyed in zip(new, specs, keyed_of(run.project_id, specs), strict=True)
     ]
     tasks_create(tasks, at_ms=at_ms)
+    inputs_note(run, specs)
     run.steps_total += len(tasks)
     if run.reuse is not None:
         tasks_reuse(run, tasks, at_ms=at_ms)

@@ -17,6 +17,7 @@ from fubini.common.errors import Conflict
 from fubini.datasets.services import ArtifactDraft, artifacts_record, blobs_renew
 from fubini.runs.codec import to_json
 from fubini.runs.models import Run, RunSignal, Task
+from fubini.runs.origin.links import taken_note
 from fubini.runs.registry import engine_of
 from fubini.runs.reuse.lookup import BYTES_GONE, Source, sources_from
 from fubini.runs.transitions import tasks_create, tasks_move
@@ -64,6 +65,7 @@ def run_carry_over(*, run: Run, source: Run, actor: str, at_ms: int) -> None:
     artifacts_record(drafts, at_ms=at_ms)
     tasks = [_task(run, s, node_id, keys, at_ms) for s, node_id in taken]
     tasks_create(tasks, at_ms=at_ms)
+    taken_note(run, tasks)
     tasks_move(tasks, "succeeded", at_ms=at_ms, data=lambda t: {"reused_from": (t.reuse or {})["from"]["task"]})
     Task.objects.filter(run=run).update(engine_seen=True)  # the tree it begins with says so already
     Run.objects.filter(pk=run.pk).update(

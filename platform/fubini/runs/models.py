@@ -78,6 +78,24 @@ class RunManifest(models.Model):
     import_rules = models.JSONField(default=dict)  # the project's, as they were at submit
 
 
+class RunInput(models.Model):
+    """What a run read that it did not make, one row a source however many steps read it (see `origin.links`).
+
+    `key` is ``dataset/<name>@<version>``, another run's artifact, or ``run/<id>`` where results were taken over.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="inputs")
+    key = models.CharField(max_length=500, db_index=True)
+    source_run = PackedIdField(max_length=32, blank=True, default="")  # the run it is of; "" of a dataset
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "key"], name="run_input_once")]
+        indexes = [
+            models.Index(fields=["source_run"], condition=~models.Q(source_run=""), name="run_input_source"),
+        ]
+
+
 class RunLabel(models.Model):
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="labels")
     key = models.CharField(max_length=63)

@@ -9,7 +9,10 @@ from fubini.runs.archive_apis import ArchiveViews
 from fubini.runs.lock_apis import CacheViews, LockViews, SemaphoreViews
 from fubini.runs.look_apis import LookViews
 from fubini.runs.many.apis import ManyRuns
+from fubini.runs.origin.apis import ArtifactOriginViews, RunOriginViews, VersionOriginViews
 
+_ARTIFACT = "artifacts/<str:run>/<str:node>/<int:generation>/<str:name>"
+_VERSION = "datasets/<str:id>/versions/<int:number>"
 _SIGNALS = ("cancel", "stop", "terminate", "suspend", "resume", "set", "resubmit")
 _PARTS = ("manifest", "summary", "graph", "events", "artifacts", "outputs", "costs", "transfers", "reuse")
 
@@ -31,6 +34,11 @@ urlpatterns = [
     path("projects/<str:ref>/semaphores/<str:key>", SemaphoreViews.as_view({"put": "put", "delete": "destroy"})),
     path("projects/<str:ref>/caches", CacheViews.as_view({"get": "list"})),
     path("projects/<str:ref>/caches/<str:cache>", CacheViews.as_view({"get": "retrieve", "delete": "destroy"})),
+    path(f"{_ARTIFACT}/origin", ArtifactOriginViews.as_view({"get": "retrieve"})),
+    path(f"{_ARTIFACT}/ro-crate-metadata.json", ArtifactOriginViews.as_view({"get": "crate"})),
+    path(f"{_VERSION}/origin", VersionOriginViews.as_view({"get": "retrieve"})),
+    path(f"{_VERSION}/ro-crate-metadata.json", VersionOriginViews.as_view({"get": "crate"})),
+    path("runs/<str:id>/origin", RunOriginViews.as_view({"get": "retrieve"})),
     path("artifacts/<str:run>/archive", ArchiveViews.as_view({"get": "archive"})),
     path("tasks/<str:id>", TaskViews.as_view({"get": "retrieve"})),
     path("tasks/<str:id>/files", LookViews.as_view({"post": "look"})),

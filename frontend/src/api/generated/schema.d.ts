@@ -153,6 +153,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/artifacts/{run}/{node}/{generation}/{name}/origin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where an artifact comes from and what was made of it
+         * @description Where an artifact comes from and what was made of it.
+         */
+        get: operations["artifacts_origin_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/artifacts/{run}/{node}/{generation}/{name}/ro-crate-metadata.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The same as RO-Crate metadata (Process Run Crate)
+         * @description Files are named by address and SHA-256; save it as `ro-crate-metadata.json`.
+         */
+        get: operations["artifacts_ro_crate_metadata_json_crate"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit": {
         parameters: {
             query?: never;
@@ -380,9 +420,9 @@ export interface paths {
         put?: never;
         /**
          * Create a dataset, or import a version of one
-         * @description Without `entries`, an empty dataset is made. With `entries` (files uploaded before with PUT /blobs), the next
-         *             version of the dataset is made, and the dataset too if there is none; the same files again give the version that
-         *             has them, with `created` false.
+         * @description Without `entries`, an empty dataset is made. With `entries` (files uploaded before with PUT /blobs) or `artifact`
+         *             (what a step left, kept beyond its run), the next version of the dataset is made, and the dataset too if there is
+         *             none; the same files again give the version that has them, with `created` false.
          */
         post: operations["datasets_create"];
         delete?: never;
@@ -519,6 +559,46 @@ export interface paths {
          * @description A version's files.
          */
         get: operations["datasets_versions_files_files"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{id}/versions/{number}/origin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where a dataset version comes from and what was made of it
+         * @description Where a dataset version comes from and what was made of it.
+         */
+        get: operations["datasets_versions_origin_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{id}/versions/{number}/ro-crate-metadata.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The same as RO-Crate metadata (Process Run Crate)
+         * @description Files are named by address and SHA-256; save it as `ro-crate-metadata.json`.
+         */
+        get: operations["datasets_versions_ro_crate_metadata_json_crate"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2507,6 +2587,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{id}/origin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The datasets and runs a run drew on, and what drew on it
+         * @description Run by run; for the steps in between ask for the origin of an artifact.
+         */
+        get: operations["runs_origin_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{id}/outputs": {
         parameters: {
             query?: never;
@@ -3884,6 +3984,8 @@ export interface components {
             description: string;
             /** @description Uploaded files: makes the next version at once. */
             entries?: components["schemas"]["EntryInRequest"][];
+            /** @description In place of `entries`: the key of an artifact of the project to keep. */
+            artifact?: string;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         DatasetEntryOut: {
@@ -3936,6 +4038,8 @@ export interface components {
             created_by: string;
             /** @description Who said that it must be kept; empty: nobody. */
             pinned_by: string;
+            /** @description The key of the artifact it was kept from; empty: it was uploaded. */
+            made_from: string;
         };
         /** @description The first page of a list with a route of its own, as a part of a page's one answer; subclasses say of what. */
         DatasetsPage: {
@@ -4828,6 +4932,122 @@ export interface components {
             hold_micros: number | null;
             /** @description You may make all of its changes. */
             allowed: boolean;
+        };
+        /** @description The try whose result counts, also where another step took it over. */
+        OriginAttemptOut: {
+            id: string;
+            number: number;
+            site: string;
+            pool: string;
+            simulated: boolean;
+            hostname: string;
+            hardware: string;
+            /** @description What the image meant at that site. */
+            environment: string;
+            /** @description Of that environment, as the agent recorded it. */
+            fingerprint: string;
+            started_at_ms: number | null;
+            finished_at_ms: number | null;
+        };
+        /** @description An artifact or a dataset version. */
+        OriginDataOut: {
+            key: string;
+            /** @description Of its list of files; equal digests mean equal files. */
+            digest: string;
+            files: number;
+            size_bytes: number;
+            /** @description Its only file; null where it has several. */
+            file: components["schemas"]["OriginFileOut"] | null;
+            /** @description Of a dataset version: the dataset's id; else empty. */
+            dataset: string;
+            number: number | null;
+            /** @description Of a dataset version: who uploaded or kept it. */
+            made_by: string;
+            /** @description The record of it was cleared; its key is all that is known. */
+            gone: boolean;
+            /** @description Of one the platform fetched: where from and when. */
+            fetched: unknown;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        OriginFileOut: {
+            path: string;
+            size: number;
+            sha256: string;
+        };
+        /** @description From what was there before to what came of it. */
+        OriginLinkOut: {
+            before: string;
+            after: string;
+            /**
+             * @description taken_over: a result of another run; kept: an artifact became a dataset version; made: a step made a run.
+             * @enum {string}
+             */
+            how: "read" | "left" | "taken_over" | "kept" | "made";
+            /** @description The input's or the output's name there; may be empty. */
+            name: string;
+        };
+        /** @description Both directions from one thing, nearest first. */
+        OriginOut: {
+            start: string;
+            places: components["schemas"]["OriginPlaceOut"][];
+            links: components["schemas"]["OriginLinkOut"][];
+            /** @description Those that `places` are of. */
+            runs: components["schemas"]["OriginRunOut"][];
+            /** @description More steps would have to be looked through than one answer does: readers may be missing. */
+            incomplete: boolean;
+        };
+        /** @description One thing on the way. */
+        OriginPlaceOut: {
+            id: string;
+            /** @enum {string} */
+            kind: "artifact" | "dataset" | "step" | "run";
+            /** @enum {string} */
+            side: "start" | "behind" | "ahead";
+            depth: number;
+            name: string;
+            /** @description The run it is of: one of `runs`, or empty. */
+            run: string;
+            /** @description When it was made, or ended. */
+            at_ms: number | null;
+            /** @description It has links beyond those that were looked at: ask for it itself. */
+            more: boolean;
+            content: components["schemas"]["OriginDataOut"] | null;
+            step: components["schemas"]["OriginStepOut"] | null;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        OriginRunOut: {
+            id: string;
+            job_number: number;
+            name: string;
+            /** @enum {string} */
+            state: "pending" | "running" | "succeeded" | "failed" | "error";
+            deleted: boolean;
+            submitted_by: string;
+            created_at_ms: number;
+            finished_at_ms: number | null;
+            pipeline: string;
+            pipeline_id: string;
+            pipeline_version: number | null;
+            /** @description Of the text it was submitted with. */
+            manifest_sha256: string;
+            parameters: {
+                [key: string]: string;
+            };
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        OriginStepOut: {
+            task: string;
+            node: string;
+            generation: number;
+            template: string;
+            state: string;
+            kind: string;
+            image: string;
+            /** @description Its inputs, cut to 500 characters each. */
+            parameters: {
+                [key: string]: string;
+            };
+            attempt: components["schemas"]["OriginAttemptOut"] | null;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         OutputsOut: {
@@ -7041,6 +7261,76 @@ export interface operations {
             "5XX": components["responses"]["Problem"];
         };
     };
+    artifacts_origin_retrieve: {
+        parameters: {
+            query?: {
+                /** @description Links from the start; a step counts as one. */
+                depth?: number;
+                /** @description behind: where it came from; ahead: what was made of it. */
+                direction?: "both" | "behind" | "ahead";
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+                /** @description Places in each direction; see `more`. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                generation: number;
+                name: string;
+                node: string;
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OriginOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    artifacts_ro_crate_metadata_json_crate: {
+        parameters: {
+            query?: {
+                /** @description Links from the start; a step counts as one. */
+                depth?: number;
+                /** @description behind: where it came from; ahead: what was made of it. */
+                direction?: "both" | "behind" | "ahead";
+                /** @description Places in each direction; see `more`. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                generation: number;
+                name: string;
+                node: string;
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/ld+json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
     audit_list: {
         parameters: {
             query?: {
@@ -7766,6 +8056,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["FilesOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    datasets_versions_origin_retrieve: {
+        parameters: {
+            query?: {
+                /** @description Links from the start; a step counts as one. */
+                depth?: number;
+                /** @description behind: where it came from; ahead: what was made of it. */
+                direction?: "both" | "behind" | "ahead";
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+                /** @description Places in each direction; see `more`. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OriginOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    datasets_versions_ro_crate_metadata_json_crate: {
+        parameters: {
+            query?: {
+                /** @description Links from the start; a step counts as one. */
+                depth?: number;
+                /** @description behind: where it came from; ahead: what was made of it. */
+                direction?: "both" | "behind" | "ahead";
+                /** @description Places in each direction; see `more`. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/ld+json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
             "4XX": components["responses"]["Problem"];
@@ -11551,6 +11907,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NodeOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    runs_origin_retrieve: {
+        parameters: {
+            query?: {
+                /** @description Links from the start; a step counts as one. */
+                depth?: number;
+                /** @description behind: where it came from; ahead: what was made of it. */
+                direction?: "both" | "behind" | "ahead";
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+                /** @description Places in each direction; see `more`. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OriginOut"];
                 };
             };
             "4XX": components["responses"]["Problem"];

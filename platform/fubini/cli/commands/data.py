@@ -146,6 +146,40 @@ def data_get(
     output.show(value, f"{to / row['name']}: {fetched} file(s) fetched, {there} there already, all verified")
 
 
+@data_app.command("keep")
+def data_keep(
+    key: Annotated[str, typer.Argument(help="An artifact's key, as `fubini run outputs` lists it.")],
+    name: Annotated[str, typer.Option(help="The dataset's name.")],
+    description: Annotated[str, typer.Option(help="What it is.")] = "",
+) -> None:
+    """Keep what a step left as the next version of a dataset; no byte moves, and its origin stays known."""
+    client = connect()
+    made = client.post(
+        "/datasets", {"project": client.project, "name": name, "description": description, "artifact": key}
+    )
+    verb = "is now" if made["created"] else "has been"
+    output.show(made, f"{name} {verb} version {made['version']}; in a manifest: claimName: {name}-v{made['version']}")
+
+
+@data_app.command("origin")
+def data_origin(
+    name: Annotated[str, typer.Argument(metavar="NAME[@VERSION]")],
+    depth: Annotated[int, typer.Option(help="How many links to follow.", min=1, max=30)] = 6,
+    limit: Annotated[int, typer.Option(help="The most things to tell in each direction.", min=1, max=500)] = 100,
+    crate: Annotated[Path | None, typer.Option(help="Write it as RO-Crate metadata to this file or folder.")] = None,
+) -> None:
+    """Where a dataset version comes from and what was made of it."""
+    from fubini.cli.origin import show
+
+    client = connect()
+    name, _, number = name.partition("@")
+    row = find(client, name)
+    chosen = int(number) if number.isdecimal() else (row["latest"] or {}).get("number")
+    if not chosen:
+        raise CliError(f"{name} has no version yet", exit_code=Exit.NOT_FOUND)
+    show(client, f"/datasets/{segment(row['id'])}/versions/{chosen}", depth=depth, limit=limit, crate=crate)
+
+
 @data_app.command("delete")
 def data_delete(name: str) -> None:
     """Delete a dataset with all its versions."""

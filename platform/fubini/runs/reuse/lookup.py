@@ -24,6 +24,7 @@ from fubini.ledger.selectors import holds_of
 from fubini.runs.codec import outcome_of, to_json
 from fubini.runs.engine import LeafOutcome, TaskSpec
 from fubini.runs.models import Attempt, Run, RunNode, Task
+from fubini.runs.origin.links import taken_note
 from fubini.runs.reuse.keys import NoKey, Parts, key_of, parts_of, secrets_named
 from fubini.runs.transitions import tasks_move
 from fubini.secrets.selectors import secret_versions
@@ -271,6 +272,7 @@ def tasks_reuse(run: Run, tasks: Sequence[Task], *, at_ms: int) -> None:
         fields=["outcome", "reuse"],
         data=lambda t: {"reused_from": t.reuse["from"]["task"], "reused_run": t.reuse["from"]["run"]},
     )
+    taken_note(run, taken)
     if refused:
         Task.objects.bulk_update(refused, ["reuse"])
     Run.objects.filter(pk=run.pk).update(

@@ -14,9 +14,9 @@ from fubini.dispatch import retries
 from fubini.dispatch import serializers as shape
 from fubini.dispatch.applying import Wanted, changes_apply, changes_ask
 from fubini.dispatch.explain import task_start
-from fubini.dispatch.overview import overview_of
+from fubini.dispatch.overview import overview_of, standing
 from fubini.dispatch.selectors import platform_status, quote, task_why
-from fubini.dispatch.why import NEXT_STEPS, Why, around_now
+from fubini.dispatch.why import NEXT_STEPS, Around, Why
 from fubini.pipelines.selectors import library_of
 from fubini.projects.authorize import project_get
 from fubini.rest.views import ApiViews, etag_of, operation
@@ -64,7 +64,7 @@ class RetryViews(ApiViews):
         the selector picks, or for those of the templates that failed, until the next retry."""
         run = run_visible(self.principal, id, "run.signal")
         retries.run_retry(run=run, actor=self.principal.actor, payload=given(self.body))
-        row = run_visible(self.principal, run.pk)
+        row = run_visible(self.principal, run.pk, detailed=True)
         return self.reply(row, headers={"ETag": etag_of(row)})
 
     @operation("What a retry would run and cost.", body=RetryAsk, reply=shape.RetryProposalOut, reads=True)
@@ -84,7 +84,7 @@ class OverviewViews(ApiViews):
 
     @operation("A project at a glance: what its home page shows.", reply=shape.OverviewOut)
     def retrieve(self, request: Request, ref: str) -> Response:
-        return self.reply(overview_of(project_get(self.principal, ref)))
+        return self.reply(overview_of(project_get(self.principal, ref, also=standing())))
 
 
 class StatusViews(ApiViews):
@@ -117,12 +117,10 @@ class WhyViews(ApiViews):
                 codes[reasons[0].get("code", "") if reasons else ""] += 1
             else:
                 running += 1
-        around = around_now()
-        shown = [
-            task_why(t, around)
-            for t in waiting.select_related(WHY).order_by("queued_at_ms", "id")[: self.params["limit"]]
-        ]
         count = sum(codes.values())
+        first = list(waiting.select_related(WHY).order_by("queued_at_ms", "id")[: self.params["limit"]] if count else ())
+        around = Around(first)
+        shown = [task_why(t, around) for t in first]
         groups = [_group(code, n, shown) for code, n in codes.most_common()]
         waits = waits_of(run)
         groups += [_lock_group(wait) for wait in waits]

@@ -8,11 +8,28 @@ summaries and live rows, whatever the ledger's length.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from django.db.models import Avg, Exists, FilteredRelation, Max, Min, OuterRef, Q
+from django.db.models import (
+    Avg,
+    BigIntegerField,
+    Case,
+    Count,
+    Exists,
+    F,
+    FilteredRelation,
+    Max,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    Sum,
+    Value,
+    When,
+)
+from django.db.models.functions import Cast, Greatest, Least
 
 from fubini.common import clock
 from fubini.common.errors import FubiniError, Invalid
@@ -149,24 +166,29 @@ def money_of(
         labels=labels,
         rows=rows,
         more=more,
-        forecast=_forecast(project, budget, past, calendar, now_ms),
+        forecast=_forecast(project, budget, past, held_of(project, now_ms), calendar, now_ms),
         months=_months(project, past, calendar, today),
         prices=[price for price in pools.values() if price.serves],
     )
 
 
 def forecast_of(
-    project: Project, budget: BudgetView | None = None, past: dict[int, DaySpend] | None = None
+    project: Project,
+    budget: BudgetView | None = None,
+    past: dict[int, DaySpend] | None = None,
+    held: Sequence[HeldUntil] | None = None,
 ) -> ForecastView:
     """What the time ahead costs, by what is known now.
 
     Args:
-        budget, past: what the caller has read already; `past` reaches back to `history_from` at least.
+        budget, past, held: what the caller has read already; `past` reaches back to `history_from` at least.
     """
     calendar, now_ms = books(), clock.now_ms()
     if past is None:
         past = spent_by_day(project.pk, from_day=history_from(now_ms))
-    return _forecast(project, budget or budget_of(project.pk), past, calendar, now_ms)
+    if held is None:
+        held = held_of(project, now_ms)
+    return _forecast(project, budget or budget_of(project.pk), past, held, calendar, now_ms)
 
 
 def history_from(now_ms: int) -> int:
@@ -176,7 +198,12 @@ def history_from(now_ms: int) -> int:
 
 
 def _forecast(
-    project: Project, budget: BudgetView, past: dict[int, DaySpend], calendar: Books, now_ms: int
+    project: Project,
+    budget: BudgetView,
+    past: dict[int, DaySpend],
+    held_until: Sequence[HeldUntil],
+    calendar: Books,
+    now_ms: int,
 ) -> ForecastView:
     today = calendar.day_of(now_ms)
     month = month_of_day(today)
@@ -189,12 +216,11 @@ def _forecast(
     )
     held = sum(one.held_micros for one in trend)
     settled = min(1000, sum(one.spent_micros for one in trend) * 1000 // held) if held else 1000
-    committed, steps_held = _committed(project, now_ms)
     scheduled = _scheduled(project, now_ms, next_end)
     facts = Facts(
         now_ms=now_ms,
         funds_micros=budget.budget_micros + budget.held_micros,
-        committed=committed,
+        committed=tuple(Committed(one.hold_micros, one.used_micros, one.until_ms) for one in held_until),
         scheduled=scheduled,
         daily_micros=tuple(max(0, amount) for amount in days),  # a correction may leave a day below nothing
         settled_permille=max(0, settled),
@@ -218,27 +244,43 @@ def _forecast(
         basis=Basis(
             history_days=len(days),
             settled_permille=facts.settled_permille,
-            steps_held=steps_held,
+            steps_held=sum(one.steps for one in held_until),
             schedules=len(scheduled),
             schedules_unpriced=sum(one.cost is None for one in scheduled),
         ),
     )
 
 
-def _committed(project: Project, now_ms: int) -> tuple[tuple[Committed, ...], int]:
-    """Holds by the hour in which their attempts' walltime is over, and how many steps they are."""
-    rows = Attempt.objects.filter(project_id=project.pk, state__in=ATTEMPT_LIVE).annotate(amount=placed_amount_of("pk"))
-    sums: dict[int, list[int]] = defaultdict(lambda: [0, 0])
-    count = 0
-    for amount, leased_ms, walltime_s in rows.values_list("amount", "leased_at_ms", "walltime_s").iterator():
-        if not amount:
-            continue
-        count += 1
-        length_ms = max(1000, walltime_s * 1000)
-        until_ms = -(-max(leased_ms + length_ms, now_ms + 1) // HOUR_MS) * HOUR_MS
-        sums[until_ms][0] += amount
-        sums[until_ms][1] += amount * min(length_ms, max(0, now_ms - leased_ms)) // length_ms
-    return tuple(Committed(hold, used, until) for until, (hold, used) in sorted(sums.items())), count
+@dataclass(frozen=True, slots=True)
+class HeldUntil:
+    """Holds of `steps` live attempts whose walltime is over in the hour that ends then, and what is used of them now."""
+
+    until_ms: int
+    hold_micros: int
+    used_micros: int
+    steps: int
+
+
+def held_of(project: Project, now_ms: int) -> list[HeldUntil]:
+    """A project's holds by the hour in which their attempts' walltime is over, the first one first; one query."""
+    rows = with_holds(Attempt.objects.filter(project_id=project.pk, state__in=ATTEMPT_LIVE), project, now_ms)
+    found = rows.filter(hold__gt=0).values_list("until").annotate(Sum("hold"), Sum("used"), Count("hold"))
+    return [HeldUntil(*row) for row in found.order_by("until")]
+
+
+def with_holds(rows: QuerySet[Attempt], project: Project, now_ms: int) -> QuerySet[Any]:
+    """Attempts with the columns `hold` (micros), `until` (the end of the hour in which its walltime is over) and `used`
+    (of the hold by now, to a thousandth of it); null for those of other projects and those nothing is set aside for."""
+    length = Greatest(Cast("walltime_s", BigIntegerField()) * 1000, Value(1000))
+    over = Greatest(F("leased_at_ms") + length, Value(now_ms + 1))
+    past = Least(length, Greatest(Value(now_ms) - F("leased_at_ms"), Value(0)))
+    some = Q(hold__gt=0)
+    big = BigIntegerField()
+    return rows.annotate(
+        hold=Case(When(project_id=project.pk, then=placed_amount_of("pk")), default=None, output_field=big),
+        until=Case(When(some, then=(over + (HOUR_MS - 1)) / HOUR_MS * HOUR_MS), default=None, output_field=big),
+        used=Case(When(some, then=F("hold") * (past * 1000 / length) / 1000), default=None, output_field=big),
+    )
 
 
 def _scheduled(project: Project, now_ms: int, until_ms: int) -> tuple[Scheduled, ...]:

@@ -8,23 +8,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db.models import Case, Count, F, Q, Sum, When
+from django.db.models import Case, Count, Exists, F, Max, Min, OuterRef, Q, Subquery, Sum, When
+from django.db.models.functions import Coalesce
 
 from fubini.common import clock
-from fubini.dispatch.money import ForecastView, forecast_of, history_from
+from fubini.dispatch.money import ForecastView, HeldUntil, forecast_of, history_from, with_holds
 from fubini.ledger.accounting import books, date_of
-from fubini.ledger.selectors import BudgetView, DaySpend, budget_of, spent_by_day
+from fubini.ledger.selectors import BudgetView, DaySpend, balances_of, budget_view, spent_by_day
 from fubini.projects.models import Project
 from fubini.runs.models import Attempt, Run, Task
 from fubini.runs.selectors import runs_listed, runs_of
 from fubini.runs.transitions import ATTEMPT_LIVE
-from fubini.sites.models import Agent
-from fubini.sites.selectors import paused_all, pools_of_project
+from fubini.sites.models import Pause, Pool
+from fubini.sites.selectors import pools_of_project
 
 DAYS: Final = 14
 ATTENTION_MAX: Final = 10
 RECENT_MAX: Final = 10
 QUARTER_MS: Final = 900_000
+_LIVE_STATES: Final = (
+    "blocked",
+    "queued",
+    "placed",
+    "running",
+)  # in the order of the index `task_live`, or it is not used
 
 
 @dataclass(slots=True)
@@ -71,33 +78,43 @@ class Overview:
     running: int = 0
 
 
-def overview_of(project: Project) -> Overview:
-    """All of it, in a number of queries that does not depend on how much there is."""
+def standing() -> dict[str, Any]:
+    """What is read with the project itself (see `project_get`): its balances, and why all new work is paused."""
+    return {
+        **balances_of("pk"),
+        "paused_everywhere": Subquery(Pause.objects.filter(pk=1).exclude(reason="").values("reason")),
+    }
+
+
+def overview_of(project: Any) -> Overview:
+    """All of it, in a number of queries that does not depend on how much there is.
+
+    Args:
+        project: read with `standing`.
+    """
     now_ms = clock.now_ms()
-    budget = budget_of(project.pk)
+    budget = budget_view(project)
     past = spent_by_day(project.pk, from_day=min(history_from(now_ms), books().day_of(now_ms) - DAYS + 1))
     states, days = _days(project, past, now_ms)
-    runs = runs_of([project.pk])
-    waiting, running, attention = _attention(project)
-    everywhere = paused_all()
+    steps = _steps(project)
+    attention, recent = _runs(project, steps)
+    use, held = _use(project, now_ms)
     return Overview(
         budget=budget,
-        paused=everywhere.reason if everywhere else project.paused_reason,
+        paused=project.paused_everywhere or project.paused_reason,
         states={state: states.get(state, 0) for state in ("pending", "running", "succeeded", "failed", "error")},
         days=days,
         attention=attention,
-        recent=list(runs_listed(runs).order_by("-created_at_ms", "-id")[:RECENT_MAX]),
-        pools=_pools(project, now_ms),
-        forecast=forecast_of(project, budget, past),
+        recent=recent,
+        pools=_pools(project, use, now_ms),
+        forecast=forecast_of(project, budget, past, held),
         spent_week_micros=sum(d["spent_micros"] for d in days[-7:]),
-        waiting=waiting,
-        running=running,
+        waiting=sum(one.waiting for one in steps.values()),
+        running=sum(one.running for one in steps.values()),
     )
 
 
-def _days(
-    project: Project, past: dict[int, DaySpend], now_ms: int
-) -> tuple[dict[str, int], list[dict[str, Any]]]:
+def _days(project: Project, past: dict[int, DaySpend], now_ms: int) -> tuple[dict[str, int], list[dict[str, Any]]]:
     """All runs by state, and those of the last days by day; one query."""
     calendar = books()
     today = calendar.day_of(now_ms)
@@ -127,62 +144,104 @@ def _days(
     return states, [{"day": date_of(day).isoformat(), **counts} for day, counts in table.items()]
 
 
-def _attention(project: Project) -> tuple[int, int, list[Attention]]:
-    """Steps waiting and running, and the live runs with what holds each back: the longest waiting first."""
+@dataclass(slots=True)
+class _Steps:
+    """Live steps of one run: since when the one that waits longest does, and for what."""
+
+    waiting: int = 0
+    running: int = 0
+    since_ms: int | None = None
+    code: str = ""
+
+
+def _steps(project: Project) -> dict[str, _Steps]:
+    """Live steps by run, counted where they are; one query."""
     live = Task.objects.filter(project_id=project.pk, run__deleted_at_ms=None)
-    running = live.filter(state__in=["placed", "running"]).count()
-    first: dict[str, Attention] = {}
-    waiting = 0
-    oldest: dict[str, tuple[int, str]] = {}
-    counts: dict[str, int] = {}
-    rows = live.filter(state__in=["queued", "blocked"]).values_list(
-        "run_id", "why_document__content", "why_since_ms", "queued_at_ms"
+    rows = (
+        live.filter(state__in=_LIVE_STATES)
+        .annotate(waits=Q(state__in=["queued", "blocked"]))
+        .values_list("run_id", "waits", "why_document__content")
+        .annotate(n=Count("pk"), since=Min(Coalesce("why_since_ms", "queued_at_ms")))
     )
-    for run_id, why, since, queued in rows.iterator(chunk_size=2000):
-        waiting += 1
-        counts[run_id] = counts.get(run_id, 0) + 1
-        at = since or queued
-        if run_id not in oldest or at < oldest[run_id][0]:
-            oldest[run_id] = (at, str(why[0].get("code", "")) if why else "")
-    runs = runs_listed(runs_of([project.pk], states=["pending", "running"]))
-    for run in runs.filter(Q(pk__in=sorted(oldest, key=lambda k: oldest[k])[:200]) | Q(suspended=True)):
-        at, code = oldest.get(run.pk, (run.created_at_ms, ""))
-        first[run.pk] = Attention(run, "suspended" if run.suspended else code, counts.get(run.pk, 0), at)
-    found = sorted(first.values(), key=lambda a: (a.since_ms or 0, a.run.pk))[:ATTENTION_MAX]
-    return waiting, running, found
-
-
-def _pools(project: Project, now_ms: int) -> list[PoolGlance]:
-    pools = list(
-        pools_of_project(project).select_related("site").prefetch_related("node_groups", "agents").order_by("site__preference", "name")
-    )  # fmt: skip
-    used = {
-        pool_id: (cpu, n)
-        for pool_id, cpu, n in Attempt.objects.filter(state__in=ATTEMPT_LIVE)
-        .values_list("pool_id")
-        .annotate(cpu=Sum("cpu_millis"), n=Count("pk"))
-        .values_list("pool_id", "cpu", "n")
-    }
-    found = []
-    for pool in pools:
-        groups = list(pool.node_groups.all())
-        agents: list[Agent] = [a for a in pool.agents.all() if a.revoked_at is None]
-        ages = [now_ms - clock.to_ms(a.last_sync_at) for a in agents if a.last_sync_at]
-        cpu, running = used.get(pool.pk, (0, 0))
-        accelerators = [g for g in groups if g.accelerator]
-        found.append(
-            PoolGlance(
-                id=pool.pk,
-                name=pool.name,
-                site=pool.site.name,
-                kind=pool.kind,
-                paused_reason=pool.paused_reason,
-                accelerator=accelerators[0].accelerator if accelerators else "",
-                simulated=any(g.simulated for g in groups),
-                capacity_cpu_millis=sum(g.nodes * g.cpu_millis for g in groups),
-                used_cpu_millis=cpu or 0,
-                running=running,
-                sync_age_ms=min(ages) if ages else None,
-            )
-        )
+    found: dict[str, _Steps] = {}
+    for run_id, waits, why, count, since in rows:
+        one = found.setdefault(run_id, _Steps())
+        if not waits:
+            one.running += count
+            continue
+        one.waiting += count
+        if one.since_ms is None or since < one.since_ms:
+            one.since_ms, one.code = since, str(why[0].get("code", "")) if why else ""
     return found
+
+
+def _runs(project: Project, steps: dict[str, _Steps]) -> tuple[list[Attention], list[Run]]:
+    """The live runs with what holds each back, the longest waiting first; and the newest runs. One query."""
+    mine = runs_of([project.pk])
+    since = {run_id: one.since_ms for run_id, one in steps.items() if one.since_ms is not None}
+    longest = sorted(since, key=lambda run_id: since[run_id])[:200]
+    live = runs_of([project.pk], states=["pending", "running"]).filter(Q(pk__in=longest) | Q(suspended=True))
+    newest = mine.order_by("-created_at_ms", "-id")[:RECENT_MAX]
+    # By their keys alone: with the project beside them SQLite would look at all its runs.
+    keys = Q(pk__in=newest.values("pk")) | Q(pk__in=live.values("pk"))
+    shown = list(runs_listed(Run.objects.filter(keys)))
+    held = [
+        Attention(
+            run,
+            "suspended" if run.suspended else one.code,
+            one.waiting,
+            run.created_at_ms if one.since_ms is None else one.since_ms,
+        )
+        for run in shown
+        if run.state in ("pending", "running") and (run.suspended or run.pk in since)
+        for one in [steps.get(run.pk) or _Steps()]
+    ]
+    attention = sorted(held, key=lambda a: (a.since_ms or 0, a.run.pk))[:ATTENTION_MAX]
+    return attention, sorted(shown, key=lambda run: (run.created_at_ms, run.pk), reverse=True)[:RECENT_MAX]
+
+
+def _use(project: Project, now_ms: int) -> tuple[dict[str, tuple[int, int]], list[HeldUntil]]:
+    """By pool the cores in use and the steps there, of all projects; and this one's holds. One query, by pool and hour."""
+    rows = with_holds(Attempt.objects.filter(state__in=ATTEMPT_LIVE), project, now_ms)
+    found = rows.values_list("pool_id", "until").annotate(
+        Sum("cpu_millis"), Count("pk"), Sum("hold"), Sum("used"), Count("until")
+    )
+    use: dict[str, tuple[int, int]] = {}
+    held: list[HeldUntil] = []
+    for pool_id, until, cpu_millis, count, hold, used, steps in found:
+        known = use.get(pool_id, (0, 0))
+        use[pool_id] = (known[0] + cpu_millis, known[1] + count)
+        if until is not None:
+            held.append(HeldUntil(until, hold, used, steps))
+    return use, sorted(held, key=lambda one: one.until_ms)
+
+
+def _pools(project: Project, use: dict[str, tuple[int, int]], now_ms: int) -> list[PoolGlance]:
+    """The project's pools with the sums of their groups and the newest word of their agents; one query."""
+    groups: Any = Pool.node_groups.through.objects.filter(pool=OuterRef("pk"))
+    agents: Any = Pool.agents.through.objects.filter(pool=OuterRef("pk"), agent__revoked_at=None)
+    cores = groups.values("pool").annotate(n=Sum(F("nodegroup__nodes") * F("nodegroup__cpu_millis"))).values("n")
+    faster = groups.exclude(nodegroup__accelerator="").order_by("nodegroup__name")
+    pools = pools_of_project(project).select_related("site").order_by("site__preference", "name")
+    rows: Any = pools.annotate(
+        cpu_millis=Subquery(cores),
+        accelerator=Subquery(faster.values("nodegroup__accelerator")[:1]),
+        simulated=Exists(groups.filter(nodegroup__simulated=True)),
+        synced_at=Subquery(agents.values("pool").annotate(n=Max("agent__last_sync_at")).values("n")),
+    )
+    return [
+        PoolGlance(
+            id=pool.pk,
+            name=pool.name,
+            site=pool.site.name,
+            kind=pool.kind,
+            paused_reason=pool.paused_reason,
+            accelerator=pool.accelerator or "",
+            simulated=pool.simulated,
+            capacity_cpu_millis=pool.cpu_millis or 0,
+            used_cpu_millis=use.get(pool.pk, (0, 0))[0],
+            running=use.get(pool.pk, (0, 0))[1],
+            sync_age_ms=now_ms - clock.to_ms(pool.synced_at) if pool.synced_at else None,
+        )
+        for pool in rows
+    ]

@@ -1,7 +1,7 @@
 """Where a run's steps went and why there: by template and place, with what else was considered when they were placed.
 
 What was considered is what the attempts keep; which other pools could not run such a step is asked of the scheduler as
-things are now, for the newest steps' requests. Figures are of the newest attempts, `ATTEMPTS_MAX` at most.
+things are now, for the newest steps' requests: of what there is, not of what is free. Figures are of the newest attempts, `ATTEMPTS_MAX` at most.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from fubini.dispatch.history import history_of
-from fubini.dispatch.inputs import inputs_of
-from fubini.dispatch.policy import policy_now
-from fubini.dispatch.snapshot import RequestCache, World, request_of, world_of
+from fubini.common import clock
+from fubini.datasets.selectors import claims_of_data
+from fubini.dispatch.inputs import Inputs
+from fubini.dispatch.snapshot import Offer, offer_now, request_of
 from fubini.dispatch.why import placement_named
 from fubini.runs.codec import spec_of
 from fubini.runs.models import Attempt, Run, Task
 from fubini.sites.models import Pool
+from fubini_scheduler import model as core
 from fubini_scheduler.quote import quote as core_quote
 
 ATTEMPTS_MAX: Final = 1_000
@@ -93,10 +94,9 @@ def run_placement(run: Run) -> RunPlacement:
     chosen = list(groups.values())[:ROWS_MAX]
     if not chosen:
         return RunPlacement([], 0, truncated)
-    world = world_of(RequestCache(), queue=False)
-    pools = world.pools
-    refused = _refused(run, [some[0].task for some in chosen[:ASKED_MAX]], world)
-    rows = [_row(some, pools, refused.get(some[0].task_id, [])) for some in chosen]
+    offer = offer_now()
+    refused = _refused(run, [some[0].task for some in chosen[:ASKED_MAX]], offer)
+    rows = [_row(some, offer.pools, refused.get(some[0].task_id, [])) for some in chosen]
     return RunPlacement(rows, len(found), truncated)
 
 
@@ -136,15 +136,13 @@ def _row(some: Sequence[Attempt], pools: dict[str, Pool], refused: list[RefusedV
     )
 
 
-def _refused(run: Run, tasks: Sequence[Task], world: World) -> dict[str, list[RefusedView]]:
-    """By task: the pools that could not run it, whatever is free there."""
-    pools = world.pools
-    times = history_of({(run.project_id, task.template) for task in tasks})
-    requests = []
-    for task in tasks:
-        inputs = inputs_of(run.project_id, spec_of(task.spec))
-        requests.append((request_of(task, run, times.get((run.project_id, task.template), {}), inputs), 1))
-    answers = core_quote(requests, world.snapshot, policy_now(), world.now_ms)
+def _refused(run: Run, tasks: Sequence[Task], offer: Offer) -> dict[str, list[RefusedView]]:
+    """By task: the pools that could not run it, whatever is free there and however long it takes."""
+    pools = offer.pools
+    claims = {task.pk: {v.claim for v in spec_of(task.spec).volumes if v.claim} & offer.shared_disks for task in tasks}
+    data = claims_of_data(run.project_id, set().union(*claims.values()))
+    requests = [(request_of(task, run, {}, Inputs(shared=claims[task.pk] - data)), 1) for task in tasks]
+    answers = core_quote(requests, offer.snapshot, core.Policy(), clock.now_ms())
     return {
         task.pk: [
             RefusedView(

@@ -66,16 +66,48 @@ class RequestCache:
     beside_run: set[str] = field(default_factory=set)  # task ids that must run where others of their run do
 
 
-def world_of(cache: RequestCache, *, also: str = "", queue: bool = True) -> World:
+@dataclass(slots=True)
+class Offer:
+    """What there is, as a snapshot of it, whatever of it is taken: what a step could ever run on. Prices are left out."""
+
+    snapshot: core.Snapshot
+    pools: dict[str, Pool]
+    shared_disks: frozenset[str]  # those some agent there shows
+
+
+def offer_now() -> Offer:
+    """The pools with all that decides what can run there, daemons included; five queries."""
+    now_ms = clock.now_ms()
+    pools = list(
+        Pool.objects.select_related("site").prefetch_related("node_groups", "agents", "projects").order_by("pk")
+    )
+    groups = {group.pk: group for pool in pools for group in pool.node_groups.all()}
+    sites = {pool.site_id: pool.site for pool in pools}
+    daemons = Attempt.objects.filter(state__in=ATTEMPT_LIVE, placement_document__content__daemon=True)
+    serving: dict[str, int] = defaultdict(int)
+    for group_id, cpu_millis in daemons.values_list("node_group_id", "cpu_millis"):
+        if group_id in groups:
+            serving[groups[group_id].machine_id or group_id] += cpu_millis
+    snapshot = core.Snapshot(
+        sites=tuple(core.Site(core.SiteId(s.pk), s.name, s.region) for s in sites.values()),
+        machines=tuple(_machines(groups.values(), {})),
+        node_groups=tuple(_group(g, 0, serving[g.machine_id or g.pk]) for g in groups.values()),
+        pools=tuple(_pool(p, _usable(p, now_ms), None, {}) for p in pools),
+    )
+    shown = frozenset[str]().union(
+        *(shared_disks_of(a) for pool in pools for a in pool.agents.all() if a.revoked_at is None)
+    )
+    return Offer(snapshot, {p.pk: p for p in pools}, shown)
+
+
+def world_of(cache: RequestCache, *, also: str = "") -> World:
     """Everything `plan()` needs, read in one go.
 
     Args:
         cache: requests kept between calls.
         also: a queued task to have in it, however long the queue.
-        queue: whether to read what is queued at all.
     """
     now_ms = clock.now_ms()
-    silent_ms = option("LEASE_S") * 1000
     sites = list(Site.objects.all())
     pools = list(
         Pool.objects.select_related("site").prefetch_related("node_groups", "agents", "projects").order_by("pk")
@@ -94,12 +126,9 @@ def world_of(cache: RequestCache, *, also: str = "", queue: bool = True) -> Worl
         load[attempt.agent_id] += 1
     agents: dict[str, list[Agent]] = {}
     for pool in pools:
-        usable = [
-            a for a in pool.agents.all() if a.revoked_at is None and not a.draining and _fresh(a, now_ms, silent_ms)
-        ]
-        agents[pool.pk] = sorted(usable, key=lambda a: (load[a.pk], a.pk))
+        agents[pool.pk] = sorted(_usable(pool, now_ms), key=lambda a: (load[a.pk], a.pk))
     prices = prices_now()
-    tasks = _with_places(_requests(cache, also), cache, pools) if queue else []
+    tasks = _with_places(_requests(cache, also), cache, pools)
     project_ids = {t.project_id for t in tasks} | {a.project_id for a in attempts}
     depth = _prefetch_depth(groups, pools)
     machines = {g.pk: g.machine_id or g.pk for g in groups}
@@ -256,6 +285,14 @@ def _with_run_budgets(requests: list[core.TaskRequest]) -> list[core.TaskRequest
     return [
         r if r.run_budget_left_micros == left.get(r.run_id) else replace(r, run_budget_left_micros=left.get(r.run_id))
         for r in requests
+    ]
+
+
+def _usable(pool: Pool, now_ms: int) -> list[Agent]:
+    """A pool's agents that may take its leases."""
+    silent_ms = option("LEASE_S") * 1000
+    return [
+        a for a in pool.agents.all() if a.revoked_at is None and not a.draining and _fresh(a, now_ms, silent_ms)
     ]
 
 

@@ -6,8 +6,9 @@ rules changed in the step's words is said, too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from fubini.common import clock
@@ -17,6 +18,7 @@ from fubini.runs.models import Attempt, Task
 from fubini.runs.remote import fetches_waited_for
 from fubini.runs.transitions import ATTEMPT_LIVE
 from fubini.sites.models import Pause, Pool
+from fubini.sites.selectors import paused_all
 from fubini_scheduler.reasons import Reason, ReasonCode
 
 NEXT_STEPS = {
@@ -69,36 +71,50 @@ class Why:
     mapped: list[dict[str, str]] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
 class Around:
-    """What every waiting task's answer needs, read once however many are explained."""
+    """What the answers of these tasks need beside them: read when the first asks for it, once however many ask."""
 
-    pools: dict[str, Pool]
-    pause: Pause | None
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self._tasks = tasks
 
+    @cached_property
+    def pools(self) -> dict[str, Pool]:
+        """All pools, by id."""
+        return {p.pk: p for p in Pool.objects.select_related("site")}
 
-def around_now() -> Around:
-    """Pools with their agents, and the installation's pause."""
-    pools = {p.pk: p for p in Pool.objects.select_related("site").prefetch_related("agents")}
-    return Around(pools, Pause.objects.filter(pk=1).exclude(reason="").first())
+    @cached_property
+    def refusals(self) -> dict[str, str]:
+        """Why agents that are there take nothing new, by pool, of those that say so."""
+        rows = Pool.agents.through.objects.filter(agent__revoked_at=None).order_by("-pk")
+        reports = rows.values_list("pool_id", "agent__last_report")
+        return {pool_id: str(report["reason"]) for pool_id, report in reports if report.get("reason")}
+
+    @cached_property
+    def pause(self) -> Pause | None:
+        """The installation's, where it is on."""
+        return paused_all()
+
+    @cached_property
+    def fetches(self) -> dict[str, list[Fetch]]:
+        """What blocked tasks wait for from outside, by task."""
+        return fetches_waited_for(task for task in self._tasks if task.state == "blocked")
 
 
 def task_why(task: Task, around: Around | None = None) -> Why:
     """Explain one task in any state."""
-    answer = _explained(task, around)
+    answer = _explained(task, around or Around([task]))
     mapped = [{"what": what, "theirs": theirs, "ours": ours} for what, theirs, ours in task.spec.get("mapped", ())]
     return replace(answer, mapped=mapped) if mapped else answer
 
 
-def _explained(task: Task, around: Around | None) -> Why:
+def _explained(task: Task, around: Around) -> Why:
     if task.kind in INHOUSE and task.state in ("queued", "running"):
         what = "makes the request" if task.kind == "http" else "makes the list"
         when = "now" if task.state == "running" else "in a moment"
         return _plain(task, f"The platform {what} itself, {when}; it is placed on no site.")
     if task.state in ("queued", "blocked"):
-        return _waiting(task, around or around_now())
-    tries = Attempt.objects.filter(task=task).select_related("site", "pool", "agent", "placement_document")
-    attempt = tries.order_by("-number").first()
+        return _waiting(task, around)
+    attempt = _newest(task)
     if attempt is None and task.kind in INHOUSE:
         said = f": {(task.outcome or {}).get('error')}" if (task.outcome or {}).get("error") else ""
         return _plain(task, f"The platform performed it itself; it {task.state}{said}."[:600])
@@ -111,7 +127,7 @@ def _explained(task: Task, around: Around | None) -> Why:
         "attempt_id": attempt.pk,
         "number": attempt.number,
         "state": attempt.state,
-        **placement_named(attempt.placement),
+        **placement_named(attempt.placement, around.pools),
     }
     if attempt.state in ATTEMPT_LIVE:
         silent = ""
@@ -128,23 +144,29 @@ def _explained(task: Task, around: Around | None) -> Why:
     )
 
 
+def _newest(task: Task) -> Attempt | None:
+    if "attempt_rows" in vars(task):
+        rows: list[Attempt] = vars(task)["attempt_rows"]
+        return rows[-1] if rows else None
+    tries = Attempt.objects.filter(task=task).select_related("site", "pool", "placement_document")
+    return tries.order_by("-number").first()
+
+
 def _plain(task: Task, sentence: str, placement: dict[str, Any] | None = None) -> Why:
     return Why(task.pk, task.node_id, task.template, task.state, sentence, placement=placement)
 
 
 def _waiting(task: Task, around: Around) -> Why:
-    if task.state == "blocked" and (coming := fetches_waited_for(task)):
+    if task.state == "blocked" and (coming := around.fetches.get(task.pk)):
         return _fetching(task, coming)
-    pools, pause = around.pools, around.pause
     reasons = []
     for item in task.why:
-        pool = pools.get(item.get("pool_id") or "")
-        if pool is not None and item["code"] == "agent_away":
-            said = [str(a.last_report.get("reason", "")) for a in pool.agents.all() if a.revoked_at is None]
-            if refusal := next(filter(None, said), ""):
-                item = {**item, "sentence": f"its agent takes no new work: {refusal}"}
+        pool = around.pools.get(item["pool_id"]) if item.get("pool_id") else None
+        if pool is not None and item["code"] == "agent_away" and (refusal := around.refusals.get(pool.pk)):
+            item = {**item, "sentence": f"its agent takes no new work: {refusal}"}
         reasons.append({**item, "pool": pool.name if pool else None, "site": pool.site.name if pool else None})
     if not reasons:
+        pause = around.pause
         text = (
             f"New work is paused: {pause.reason}"
             if pause
@@ -200,11 +222,8 @@ def _sentence(reason: dict[str, Any]) -> str:
     return str(reason["code"])
 
 
-def placement_named(placement: dict[str, Any], pools: Mapping[str, Pool] | None = None) -> dict[str, Any]:
+def placement_named(placement: dict[str, Any], pools: Mapping[str, Pool]) -> dict[str, Any]:
     """A stored placement with names for ids and a sentence that says what decided."""
-    if pools is None:
-        ids = {c["pool_id"] for c in placement.get("considered", [])}
-        pools = {p.pk: p for p in Pool.objects.filter(pk__in=ids).select_related("site")}
     considered = [
         {
             **c,

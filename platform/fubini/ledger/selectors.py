@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, F, FilteredRelation, Max, Min, OuterRef, Q, QuerySet, Subquery, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Count, F, FilteredRelation, Max, Min, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Coalesce, Concat
 
 from fubini.ledger.accounting import date_of
 from fubini.ledger.models import Account, ClosedMonth, Hold, LedgerEntry, LedgerTransaction, Spend
@@ -52,10 +52,24 @@ def _owner(project_id: str) -> str:
     return f"project:{project_id}"
 
 
+_KINDS = ("budget", "held", "spent")
+
+
 def budget_of(project_id: str) -> BudgetView:
     """The balances of a project; zeros where nothing was ever booked."""
     found = dict(Account.objects.filter(owner=_owner(project_id)).values_list("kind", "balance_micros"))
     return BudgetView(found.get("budget", 0), found.get("held", 0), found.get("spent", 0))
+
+
+def balances_of(ref: str) -> dict[str, Any]:
+    """In a query over projects, `ref` being their id's column: the columns `budget_view` reads."""
+    mine = Account.objects.filter(owner=Concat(Value("project:"), OuterRef(ref)))
+    return {f"{kind}_read": Subquery(mine.filter(kind=kind).values("balance_micros")) for kind in _KINDS}
+
+
+def budget_view(project: Any) -> BudgetView:
+    """The balances of a project that was read with `balances_of`."""
+    return BudgetView(*(getattr(project, f"{kind}_read") or 0 for kind in _KINDS))
 
 
 def budgets_all() -> dict[str, BudgetView]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from fubini.accounts.authentication import principal_of_actor
 from fubini.common.errors import Forbidden, NotFound
@@ -96,14 +97,19 @@ def actor_refusal(actor: str, action: str, project: Project) -> str:
     return ""
 
 
-def project_get(principal: Principal, ref: str, action: str = "project.read") -> Project:
+def project_get(
+    principal: Principal, ref: str, action: str = "project.read", also: Mapping[str, Any] | None = None
+) -> Project:
     """The project with this slug or id, if the principal may do `action` there; one query.
+
+    Args:
+        also: annotations to read with it, for a page's answer that begins with the project.
 
     Raises:
         NotFound: none such, or not a member.
         Forbidden: role or scope do not suffice.
     """
-    project = project_find(principal, ref)
+    project = project_find(principal, ref, also)
     _check(principal, action, project.my_role)  # type: ignore[attr-defined]
     return project
 

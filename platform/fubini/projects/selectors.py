@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.db.models import Case, CharField, OuterRef, Q, QuerySet, Subquery, Value, When
 
 from fubini.common.errors import NotFound
@@ -31,8 +34,8 @@ def project_ids_visible(principal: Principal) -> QuerySet[Project]:
     return projects_visible(principal).values("pk")  # type: ignore[return-value]
 
 
-def project_find(principal: Principal, ref: str) -> Project:
-    """The visible project with this slug or id.
+def project_find(principal: Principal, ref: str, also: Mapping[str, Any] | None = None) -> Project:
+    """The visible project with this slug or id; `also` are annotations to read with it.
 
     Raises:
         NotFound: there is none, or the principal may not know of it; both read alike.
@@ -40,6 +43,7 @@ def project_find(principal: Principal, ref: str) -> Project:
     # A slug that looks like an id cannot hide another project: ids win, and slugs of 32 hex characters are refused.
     found = (
         projects_visible(principal)
+        .annotate(**(also or {}))
         .filter(Q(slug=ref) | Q(pk=ref))
         .order_by(Case(When(pk=ref, then=0), default=1))
         .first()

@@ -188,7 +188,7 @@ class RunViews(ApiViews):
 
     def _detail(self, ref: str, headers: dict[str, str] | None = None) -> Response:
         """A run with its ETag. It moves without a person's doing, so `If-None-Match` is not looked at."""
-        run = run_visible(self.principal, ref)
+        run = run_visible(self.principal, ref, detailed=True)
         return self.reply(run, headers={"ETag": etag_of(run), **(headers or {})})
 
 
@@ -257,7 +257,7 @@ class SignalViews(ApiViews):
         return self._after(run)
 
     def _after(self, run: Run, headers: dict[str, str] | None = None) -> Response:
-        row = run_visible(self.principal, run.pk)
+        row = run_visible(self.principal, run.pk, detailed=True)
         return self.reply(row, headers={"ETag": etag_of(row), **(headers or {})})
 
 
@@ -362,9 +362,9 @@ class AttemptViews(ApiViews):
         return pages.reply(shape.AttemptOut(found, many=True, context=self.get_serializer_context()).data)
 
 
-def run_visible(principal: Any, ref: str, action: str = "run.read") -> Run:
+def run_visible(principal: Any, ref: str, action: str = "run.read", *, detailed: bool = False) -> Run:
     """A run the principal may see; then, may it do this?"""
-    run = selectors.run_get(project_ids_visible(principal), ref) if len(ref) <= 32 else None
+    run = selectors.run_get(project_ids_visible(principal), ref, detailed=detailed) if len(ref) <= 32 else None
     if run is None:
         raise NotFound("There is no such run, or you cannot see it.")
     if action != "run.read":

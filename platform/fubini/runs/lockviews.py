@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -84,33 +85,30 @@ def locks_of(project_id: str) -> QuerySet[Lock]:
 
 def lock_view(lock: Lock) -> LockView:
     """Who holds a lock and who waits for it."""
-    rows = LockClaim.objects.filter(lock=lock).select_related("run")
+    rows = _named(LockClaim.objects.filter(lock=lock)).select_related("run")
     holders = list(rows.filter(held_at_ms__isnull=False).order_by("held_at_ms", "id")[:SHOWN])
-    waiters = list(_queue(rows)[:SHOWN])
-    names = _names([*holders, *waiters])
-    return LockView(lock, _parties(holders, names), _parties(waiters, names))
+    return LockView(lock, _parties(holders), _parties(_queue(rows)[:SHOWN]))
 
 
 def waits_of(run: Run) -> list[Wait]:
-    """What a run waits for, lock by lock, those that are really full first; three queries, however many locks."""
-    own = _queue(LockClaim.objects.filter(run=run)).select_related("lock").annotate(ahead=Subquery(_before()))
+    """What a run waits for, lock by lock, those that are really full first; two queries, however many locks."""
+    own = _queue(_named(LockClaim.objects.filter(run=run))).select_related("lock").annotate(ahead=Subquery(_before()))
     by_lock: dict[str, list[Any]] = {}
     for row in own.order_by("asked_at_ms", "claim", "position")[: SHOWN * 10]:
         by_lock.setdefault(row.lock_id, []).append(row)
     if not by_lock:
         return []
     held: dict[str, list[LockClaim]] = {}
-    holding = LockClaim.objects.filter(lock__in=by_lock, held_at_ms__isnull=False).select_related("run")
+    holding = _named(LockClaim.objects.filter(lock__in=by_lock, held_at_ms__isnull=False)).select_related("run")
     for claim in holding.order_by("held_at_ms", "id"):
         if len(some := held.setdefault(claim.lock_id, [])) < SHOWN:
             some.append(claim)
-    names = _names([row for rows in (*by_lock.values(), *held.values()) for row in rows])
     found = [
         Wait(
             lock_words(rows[0].lock),
             min(row.asked_at_ms for row in rows),
-            [names.get((row.run_id, row.node_id), "") for row in rows],
-            _parties(held.get(lock_id, []), names),
+            [row.node_name or "" for row in rows],
+            _parties(held.get(lock_id, [])),
             min(row.ahead or 0 for row in rows),
         )
         for lock_id, rows in by_lock.items()
@@ -132,20 +130,19 @@ def _queue(rows: QuerySet[LockClaim]) -> QuerySet[LockClaim]:
     return rows.filter(held_at_ms=None).order_by(F("priority").desc(), "created_at_ms", "claim")
 
 
-def _names(rows: list[LockClaim]) -> dict[tuple[str, str], str]:
-    """Display names of the nodes that claims are for."""
-    nodes = {row.node_id for row in rows if row.node_id}
-    found = RunNode.objects.filter(run_id__in={row.run_id for row in rows}, node_id__in=nodes)
-    return {(run_id, node): name for run_id, node, name in found.values_list("run_id", "node_id", "display_name")}
+def _named(rows: QuerySet[LockClaim]) -> QuerySet[LockClaim]:
+    """With the display names of the nodes that claims are for."""
+    node = RunNode.objects.filter(run=OuterRef("run"), node_id=OuterRef("node_id"))
+    return rows.annotate(node_name=Subquery(node.order_by("id").values("display_name")[:1]))
 
 
-def _parties(rows: list[LockClaim], names: dict[tuple[str, str], str]) -> list[Party]:
+def _parties(rows: Iterable[Any]) -> list[Party]:
     return [
         Party(
             row.run_id,
             row.run.name,
             row.node_id,
-            names.get((row.run_id, row.node_id), row.node_id),
+            row.node_name or row.node_id,
             row.priority,
             row.asked_at_ms,
             row.held_at_ms,

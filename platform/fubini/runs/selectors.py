@@ -11,6 +11,7 @@ from typing import Any, Final
 from django.db.models import Count, Max, Min, OuterRef, Prefetch, Q, QuerySet, Subquery
 
 from fubini.common import clock
+from fubini.common.pairs import pairs_of
 from fubini.datasets.models import Artifact
 from fubini.events.models import Event, EventQuerySet
 from fubini.ledger.selectors import HoldView, holds_of_runs
@@ -55,7 +56,7 @@ def runs_of(
         rows = rows.filter(pk__in=Subquery((wanted.filter(value=value) if given else wanted).values("run")))
     if search:
         match = Q(name__icontains=search)
-        if search.isascii() and search.isdigit() and len(search) < 18:
+        if _is_number(search):
             match |= Q(job_number=int(search))
         rows = rows.filter(match)
     if created_after is not None:
@@ -73,20 +74,55 @@ def runs_of(
 
 def runs_listed(rows: QuerySet[Run]) -> QuerySet[Run]:
     """For lists: with project, pipeline and labels at hand, without what is large."""
-    return rows.select_related("project", "pipeline_version__pipeline").defer(*_LISTED).prefetch_related("labels")
+    return labels_with(rows).select_related("project", "pipeline_version__pipeline").defer(*_LISTED)
 
 
-def run_get(project_ids: ProjectIds, ref: str) -> Run | None:
-    """One run by id, or by its job number."""
+def labels_with(rows: QuerySet[Run]) -> QuerySet[Run]:
+    """The same runs with their labels read in the same query, for `labels_of`."""
+    return rows.annotate(labels_read=pairs_of(RunLabel.objects.all(), "run", "key", "value"))
+
+
+def labels_of(run: Run) -> dict[str, str]:
+    """A run's labels."""
+    if "labels_read" in vars(run):
+        return dict(vars(run)["labels_read"] or {})
+    return {label.key: label.value for label in run.labels.all()}
+
+
+def run_get(project_ids: ProjectIds, ref: str, *, detailed: bool = False) -> Run | None:
+    """One run by id, or by its job number; `detailed`: with what only its own page shows, in the same query."""
     rows = Run.objects.filter(project_id__in=project_ids, deleted_at_ms=None)
     by = Q(pk=ref)
-    if ref.isascii() and ref.isdigit() and len(ref) < 18:
+    if _is_number(ref):
         by |= Q(job_number=int(ref))
-    return rows.filter(by).select_related("project", "pipeline_version__pipeline").first()
+    rows = rows.filter(by).select_related("project", "pipeline_version__pipeline")
+    if detailed:
+        rows = labels_with(rows).annotate(
+            warnings_read=Subquery(RunManifest.objects.filter(run=OuterRef("pk")).values("warnings")),
+            retention_read=pairs_of(RunRetention.objects.all(), "run", "kind", "at_ms"),
+        )
+    return rows.first()
+
+
+def runs_named(project_ids: ProjectIds, refs: Sequence[str]) -> dict[str, Run]:
+    """Runs by id or job number, by the name they were asked for with, their labels at hand; one query."""
+    numbers = {ref: int(ref) for ref in refs if _is_number(ref)}
+    by = Q(pk__in=[ref for ref in refs if len(ref) <= 32]) | Q(job_number__in=numbers.values())
+    rows = labels_with(Run.objects.filter(by, project_id__in=project_ids, deleted_at_ms=None))
+    found = list(rows.select_related("project", "pipeline_version__pipeline"))
+    by_id, by_number = {run.pk: run for run in found}, {run.job_number: run for run in found}
+    named = {ref: by_id.get(ref) or by_number.get(numbers.get(ref, -1)) for ref in refs}
+    return {ref: run for ref, run in named.items() if run is not None}
+
+
+def _is_number(ref: str) -> bool:
+    return ref.isascii() and ref.isdigit() and len(ref) < 18
 
 
 def warnings_of(run: Run) -> list[dict[str, Any]]:
     """What the check of the manifest found at submit and let pass."""
+    if "warnings_read" in vars(run):
+        return list(vars(run)["warnings_read"] or ())
     kept = RunManifest.objects.filter(run=run).values_list("warnings", flat=True).first()
     return list(kept or ())
 
@@ -100,6 +136,8 @@ def retention_times(run: Run) -> dict[str, int]:
     """What of an ended run goes when: run or logs -> milliseconds since the epoch."""
     if run.finished_at_ms is None:
         return {}
+    if "retention_read" in vars(run):
+        return dict(vars(run)["retention_read"] or {})
     return dict(RunRetention.objects.filter(run=run).values_list("kind", "at_ms"))
 
 

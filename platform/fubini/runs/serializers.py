@@ -11,7 +11,7 @@ from fubini.pipelines.serializers import FindingOut, ManifestText, ParameterOut,
 from fubini.rest.serializers import BodySerializer, CommaList, QuerySerializer, ReplySerializer, big
 from fubini.runs.engine import NodePhase, NodeType
 from fubini.runs.logs import READ_MAX_BYTES, STREAMS, log_tail
-from fubini.runs.selectors import generations_of, retention_times, warnings_of
+from fubini.runs.selectors import generations_of, labels_of, retention_times, warnings_of
 from fubini.runs.services import OBJECTIVES, PRIORITIES
 
 RUN_STATES = ["pending", "running", "succeeded", "failed", "error"]
@@ -204,7 +204,7 @@ class RunOut(ReplySerializer):
     parent_node = serializers.CharField()
 
     def get_labels(self, row: Any) -> dict[str, str]:
-        return {label.key: label.value for label in row.labels.all()}
+        return labels_of(row)
 
 
 class GenerationOut(ReplySerializer):

@@ -3785,6 +3785,8 @@ export interface components {
             a: components["schemas"]["RunOut"];
             b: components["schemas"]["RunOut"];
             same_manifest: boolean;
+            /** @description The two texts; null where they are the same. */
+            manifests: components["schemas"]["ManifestsOut"] | null;
             parameters: components["schemas"]["PairOut"][];
             results: components["schemas"]["PairOut"][];
             templates: components["schemas"]["TemplatePairOut"][];
@@ -4706,6 +4708,11 @@ export interface components {
             text: string;
             warnings: components["schemas"]["FindingOut"][];
             parameters: components["schemas"]["ParameterOut"][];
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        ManifestsOut: {
+            a: string;
+            b: string;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         MeOut: {

@@ -57,11 +57,17 @@ class ManyRuns(ApiViews):
     @operation("Two runs of a project beside each other.", query=shape.CompareAsk, reply=shape.ComparisonOut)
     def compare(self, request: Request, ref: str) -> Response:
         project = project_get(self.principal, ref, "run.read")
-        return self.reply(compare.comparison_of(_run(project, self.params["a"]), _run(project, self.params["b"])))
+        return self.reply(compare.comparison_of(*_runs(project, self.params["a"], self.params["b"])))
 
 
-def _run(project: Project, ref: str) -> Run:
-    found = selectors.run_get([project.pk], ref)
-    if found is None:
-        raise NotFound(f"The project has no run {ref!r}.", next_step="List them with GET /api/v1/runs?project=...")
-    return found
+def _runs(project: Project, *refs: str) -> list[Run]:
+    """These runs of the project, in this order; one query.
+
+    Raises:
+        NotFound: it has no such run.
+    """
+    found = selectors.runs_named([project.pk], refs)
+    for ref in refs:
+        if ref not in found:
+            raise NotFound(f"The project has no run {ref!r}.", next_step="List them with GET /api/v1/runs?project=...")
+    return [found[ref] for ref in refs]

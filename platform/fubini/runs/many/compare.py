@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Final
 
-from django.db.models import Count
+from django.db.models import Case, Exists, F, OuterRef, TextField, When
 
-from fubini.runs.many.table import parameters_given, results_of
+from fubini.runs.many.table import parameters_in_document, results_of
 from fubini.runs.models import Run, RunManifest, RunNode
 from fubini.runs.selectors import costs_of_runs
 
@@ -65,12 +64,22 @@ class StepPair:
 
 
 @dataclass(frozen=True, slots=True)
+class Manifests:
+    """Two manifests that differ, as they were written."""
+
+    a: str
+    b: str
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
-    """`differing` counts all steps that differ, `steps` holds the first `STEPS_MAX` of them."""
+    """`differing` counts all steps that differ, `steps` holds the first `STEPS_MAX` of them; `manifests` is None where
+    both are the same."""
 
     a: Run
     b: Run
     same_manifest: bool
+    manifests: Manifests | None
     parameters: list[Pair]
     results: list[Pair]
     templates: list[TemplatePair]
@@ -81,17 +90,20 @@ class Comparison:
 
 def comparison_of(a: Run, b: Run) -> Comparison:
     """Compare two runs, in a number of queries that does not depend on their size."""
-    mine, theirs = _leaves(a), _leaves(b)
+    leaves = _leaves(a, b)
+    mine, theirs = leaves[a.pk], leaves[b.pk]
     differing = [
         StepPair(path, *_phases(mine.get(path), theirs.get(path)), *_times(mine.get(path), theirs.get(path)))
         for path in dict.fromkeys([*mine, *theirs])
         if _phases(mine.get(path), theirs.get(path))[0] != _phases(mine.get(path), theirs.get(path))[1]
     ]
-    given, results = parameters_given([a, b]), results_of([a, b])
+    results = results_of([a, b])
+    given, manifests = _manifests(a, b)
     return Comparison(
         a=a,
         b=b,
-        same_manifest=_same_manifest(a, b),
+        same_manifest=manifests is None,
+        manifests=manifests,
         parameters=pairs(given[a.pk], given[b.pk]),
         results=pairs(results[a.pk], results[b.pk]),
         templates=_templates(a, b),
@@ -107,10 +119,19 @@ def pairs(a: Mapping[str, str], b: Mapping[str, str]) -> list[Pair]:
     return sorted(found, key=lambda pair: not pair.differs)
 
 
-def _same_manifest(a: Run, b: Run) -> bool:
-    """As it was written; neither text leaves the database."""
-    texts = RunManifest.objects.filter(run__in=[a.pk, b.pk]).aggregate(n=Count("text", distinct=True))
-    return bool(texts["n"] == 1)
+def _manifests(a: Run, b: Run) -> tuple[dict[str, dict[str, str]], Manifests | None]:
+    """The parameters each run had, by run, and the texts where they differ: equal ones do not leave the database."""
+    both = RunManifest.objects.filter(run__in=[a.pk, b.pk])
+    other = Exists(both.filter(text=OuterRef("text")).exclude(run=OuterRef("run")))
+    rows = both.annotate(own=Case(When(other, then=None), default=F("text"), output_field=TextField()))
+    given = {run.pk: dict(run.parameters) for run in (a, b)}
+    texts: dict[str, str | None] = {}
+    for run_id, listed, text in rows.values_list("run_id", "document__spec__arguments__parameters", "own"):
+        given[run_id] = {**parameters_in_document(listed), **given[run_id]}
+        texts[run_id] = text
+    if a.pk == b.pk or (texts.get(a.pk) is None and texts.get(b.pk) is None):
+        return given, None
+    return given, Manifests(texts.get(a.pk) or "", texts.get(b.pk) or "")
 
 
 def _cut(value: str | None) -> str | None:
@@ -120,14 +141,16 @@ def _cut(value: str | None) -> str | None:
 _Leaf = tuple[str, int | None]  # phase, how long
 
 
-def _leaves(run: Run) -> dict[str, _Leaf]:
-    """Path below the root -> fate of each leaf."""
-    rows = RunNode.objects.filter(run=run, type__in=LEAVES).exclude(phase="").order_by("id")
-    listed = rows.values_list("name", "phase", "started_at_ms", "finished_at_ms")
-    found: dict[str, _Leaf] = {}
-    for name, phase, began, ended in islice(listed.iterator(chunk_size=2000), NODES_MAX):
-        path = name.removeprefix(run.name).lstrip(".") or "(entry point)"
-        found[path] = (phase, ended - began if began and ended else None)
+def _leaves(*runs: Run) -> dict[str, dict[str, _Leaf]]:
+    """By run: path below the root -> fate of each leaf."""
+    rows = RunNode.objects.filter(run__in=[run.pk for run in runs], type__in=LEAVES).exclude(phase="").order_by("id")
+    listed = rows.values_list("run_id", "name", "phase", "started_at_ms", "finished_at_ms")
+    roots = {run.pk: run.name for run in runs}
+    found: dict[str, dict[str, _Leaf]] = {run.pk: {} for run in runs}
+    for run_id, name, phase, began, ended in listed.iterator(chunk_size=2000):
+        if len(own := found[run_id]) < NODES_MAX:
+            path = name.removeprefix(roots[run_id]).lstrip(".") or "(entry point)"
+            own[path] = (phase, ended - began if began and ended else None)
     return found
 
 

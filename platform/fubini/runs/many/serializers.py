@@ -110,10 +110,16 @@ class StepPairOut(ReplySerializer):
     b_ms = serializers.IntegerField(allow_null=True)
 
 
+class ManifestsOut(ReplySerializer):
+    a = serializers.CharField()
+    b = serializers.CharField()
+
+
 class ComparisonOut(ReplySerializer):
     a = RunOut()
     b = RunOut()
     same_manifest = serializers.BooleanField()
+    manifests = ManifestsOut(allow_null=True, help_text="The two texts; null where they are the same.")
     parameters = PairOut(many=True)
     results = PairOut(many=True)
     templates = TemplatePairOut(many=True)

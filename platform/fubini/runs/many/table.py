@@ -9,6 +9,7 @@ from typing import Any, Final
 from django.db.models import F, QuerySet
 
 from fubini.runs.models import Run, RunManifest, RunNode
+from fubini.runs.selectors import labels_with
 
 ROWS_MAX: Final = 500
 COLUMNS_MAX: Final = 100  # of parameters, and of results
@@ -44,8 +45,8 @@ class RunTable:
 def table_of(runs: QuerySet[Run]) -> RunTable:
     """The newest `ROWS_MAX` of these runs, in three queries whatever their number."""
     newest = list(
-        runs.defer("engine_state", "quote", "reuse")
-        .prefetch_related("labels")
+        labels_with(runs)
+        .defer("engine_state", "quote", "reuse")
         .order_by("-created_at_ms", "-id")[: ROWS_MAX + 1]
     )
     cut, shown = len(newest) > ROWS_MAX, newest[:ROWS_MAX]
@@ -67,12 +68,6 @@ def parameters_in(outputs: Any) -> dict[str, str]:
     return {p["name"]: p["value"] for p in listed or () if p.get("name") and isinstance(p.get("value"), str)}
 
 
-def parameters_given(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
-    """The parameters each run had, by run: its manifest's, and above them what it was given. One query."""
-    defaults = _defaults(runs)
-    return {run.pk: {**defaults.get(run.pk, {}), **run.parameters} for run in runs}
-
-
 def results_of(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
     """The output parameters each run left, by run: global ones above its entry point's own. One query."""
     outputs = _root_outputs(runs)
@@ -82,17 +77,16 @@ def results_of(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
 def _defaults(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
     """Run id -> what its manifest gives its parameters."""
     kept = RunManifest.objects.filter(run__in=runs).values_list("run_id", "document__spec__arguments__parameters")
-    found: dict[str, dict[str, str]] = {}
-    for run_id, listed in kept:
-        values = found[run_id] = {}
-        for parameter in listed if isinstance(listed, list) else ():
-            if (
-                isinstance(parameter, dict)
-                and isinstance(parameter.get("name"), str)
-                and parameter.get("value") is not None
-            ):
-                values[parameter["name"]] = _text(parameter["value"])
-    return found
+    return {run_id: parameters_in_document(listed) for run_id, listed in kept}
+
+
+def parameters_in_document(listed: Any) -> dict[str, str]:
+    """Name -> value of a manifest's `spec.arguments.parameters`; those without a value are left out."""
+    return {
+        p["name"]: _text(p["value"])
+        for p in (listed if isinstance(listed, list) else ())
+        if isinstance(p, dict) and isinstance(p.get("name"), str) and p.get("value") is not None
+    }
 
 
 def _root_outputs(runs: Sequence[Run]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 
@@ -47,6 +48,60 @@ def test_a_second_factor_is_set_up_and_asked_for(live: Stack, eyes: Callable[...
     page.get_by_label("Code of your authenticator app").fill(codes_of(secret)[2])
     page.keyboard.press("Enter")
     page.get_by_role("link", name="My account: ann").wait_for()
+
+
+def test_a_passkey_is_added_and_signs_in_alone_and_behind_the_password(live: Stack, eyes: Callable[..., Eyes]) -> None:
+    live.client.post("/api/v1/users", json={"username": "pat", "password": PASSWORD})
+    seen = eyes(signed_in=False)
+    page = seen.page
+    seen.base = seen.base.replace("127.0.0.1", "localhost")  # a bare address is no domain
+    device = page.context.new_cdp_session(page)
+    device.send("WebAuthn.enable")
+    options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
+    options |= {"isUserVerified": True, "automaticPresenceSimulation": True}
+    authenticator = device.send("WebAuthn.addVirtualAuthenticator", {"options": options})["authenticatorId"]
+
+    def password() -> None:
+        page.locator("input[autocomplete=username]").fill("pat")
+        page.locator("input[autocomplete=current-password]").fill(PASSWORD)
+        page.keyboard.press("Enter")
+
+    def out() -> None:
+        page.get_by_role("button", name="Sign out").click()
+        page.locator("input[autocomplete=username]").wait_for()
+
+    seen.go("/account")
+    password()
+    other = httpx.Client(base_url=live.url, trust_env=False, headers={"User-Agent": "curl/8"})
+    token = other.get("/api/v1/login").json()["csrf_token"]
+    body = {"username": "pat", "password": PASSWORD}
+    assert other.post("/api/v1/login", json=body, headers={"X-CSRFToken": token}).status_code == 200
+    page.reload()
+    page.get_by_text("Chrome on Linux").wait_for()
+    page.get_by_role("button", name="End the session: curl").wait_for()
+    page.get_by_role("button", name="Add a passkey").click()
+    page.get_by_label("Name of the passkey").fill("My laptop")
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_role("button", name="Add it").click()
+    page.get_by_text("Recovery codes: each signs in once").wait_for()
+    page.get_by_role("button", name="Remove the passkey My laptop").wait_for()
+    page.get_by_role("button", name="End the session: curl").wait_for(state="detached")
+    assert other.get("/api/v1/me").status_code == 401
+    seen.look("1-added")
+
+    out()
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    page.get_by_role("link", name="My account: pat").wait_for()
+    out()
+    password()
+    page.get_by_role("button", name="Use a passkey instead").click()
+    page.get_by_role("link", name="My account: pat").wait_for()
+
+    out()
+    device.send("WebAuthn.setUserVerified", {"authenticatorId": authenticator, "isUserVerified": False})
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    page.get_by_text("No passkey was used.").wait_for()
+    seen.look("2-not-verified")
 
 
 def test_members_and_tokens_are_kept_on_the_project_page_and_the_trail_tells(

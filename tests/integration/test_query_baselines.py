@@ -10,17 +10,21 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
 from asgiref.sync import async_to_sync
+from django.contrib.sessions.models import Session
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import resolve
 
-from fubini.accounts.models import Token
+from fubini.accounts.models import Token, UserSession
 from fubini.audit.services import audit_append
+from fubini.common import clock
 from fubini.common.ids import new_id
 from fubini.crons.models import CronTick
 from fubini.datasets.models import Transfer
@@ -120,6 +124,11 @@ def more_of_what_copies_cannot_be(twin: Twin, times: int) -> None:
         Notice.objects.create(
             user=twin.house.users["owner"], project=project, kind="test", created_at_ms=n, updated_at_ms=n
         )
+        owned = {"user": twin.house.users["owner"]}
+        Authenticator.objects.create(type=Authenticator.Type.WEBAUTHN, data={"name": "key"}, **owned)
+        live = Session.objects.create(session_key=new_id(), session_data="", expire_date=clock.now() + timedelta(1))
+        times_seen = {"created_at": clock.now(), "last_seen_at": clock.now()}
+        UserSession.objects.create(session_key=live.session_key, **owned, **times_seen)
         pipeline = Pipeline.objects.create(project=project, name=f"p{new_id()[-8:]}")
         PipelineVersion.objects.create(pipeline=pipeline, number=1, kind="Workflow", text=MANIFEST, digest="ab" * 32)
 

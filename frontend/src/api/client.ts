@@ -32,7 +32,7 @@ const middleware: Middleware = {
     if (response.ok) return response;
     const body: unknown = await response.clone().json().catch(() => null);
     const problem = Problem.from(body, response);
-    if (problem.status === 401 && !request.url.endsWith("/api/v1/me") && !request.url.endsWith("/api/v1/login")) sessionEnded();
+    if (problem.status === 401 && !/\/api\/v1\/(me|login.*)$/.test(request.url)) sessionEnded();
     throw problem;
   },
 };

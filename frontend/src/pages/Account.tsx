@@ -1,4 +1,4 @@
-// Myself: what others see of me, my password, my second factor, my tokens.
+// Myself: what others see of me, how and where I sign in, my tokens.
 
 import { Button, Group, PasswordInput, SimpleGrid, Stack, Text, TextInput } from "@mantine/core";
 import { useState } from "react";
@@ -6,7 +6,9 @@ import { useTranslation } from "react-i18next";
 import type { Schemas } from "@/api/client";
 import { ErrorNote } from "@/components/ErrorNote";
 import { Card, Loaded, More, Page } from "@/components/parts";
+import { Passkeys } from "@/features/people/Passkeys";
 import { SecondFactor } from "@/features/people/SecondFactor";
+import { Sessions } from "@/features/people/Sessions";
 import { TokenForm, TokenTable } from "@/features/people/Tokens";
 import { useMe } from "@/queries";
 import { accountKey, tokensAfter, useAccount } from "@/queries/account";
@@ -14,7 +16,7 @@ import { useMeChange, useMyTokenMake, useMyTokenRevoke, usePasswordChange } from
 import { useRest } from "@/queries/rest";
 
 export function Account() {
-  const { t } = useTranslation(["people", "base"]);
+  const { t } = useTranslation(["people", "passkeys", "base"]);
   const me = useMe();
   const account = useAccount();
   return (
@@ -28,6 +30,8 @@ export function Account() {
               <Card title={data.user.username}><Names user={data.user} /></Card>
               <Card title={t("base:login.password")}><Password /></Card>
               <Card title={t("factor.title")}><Loaded query={account}>{({ second_factor: factor }) => factor && <SecondFactor factor={factor} />}</Loaded></Card>
+              <Card title={t("passkeys:title")}><Loaded query={account}>{({ passkeys, passkey_origins }) => <Passkeys passkeys={passkeys} origins={passkey_origins} />}</Loaded></Card>
+              <Card title={t("passkeys:sessions.title")}><Loaded query={account}>{({ sessions }) => <Sessions sessions={sessions} />}</Loaded></Card>
               <Card title={t("myTokens")}><Loaded query={account}>{({ tokens }) => <MyTokens first={tokens} admin={data.is_admin} />}</Loaded></Card>
             </SimpleGrid>
           )

@@ -1,15 +1,19 @@
 import { Alert, Button, Center, Modal, Paper, PasswordInput, Stack, Text, TextInput, Title } from "@mantine/core";
+import { IconFingerprint } from "@tabler/icons-react";
 import { useState, type FormEvent } from "react";
 import { useTranslation } from "react-i18next";
 import { ErrorNote } from "@/components/ErrorNote";
 import { plain } from "@/lib/format";
 import { csrfToken } from "@/api/client";
 import { asProblem } from "@/api/problem";
+import { passkeysWork } from "@/lib/passkey";
 import { useSignIn, useSignInWays } from "@/queries";
+import { usePasskeySignIn } from "@/queries/passkeys";
 
 export function SignIn({ again = false }: { again?: boolean }) {
-  const { t } = useTranslation();
+  const { t } = useTranslation(["base", "passkeys"]);
   const signIn = useSignIn();
+  const passkey = usePasskeySignIn();
   const [username, setUsername] = useState("");
   const [password, setPassword] = useState("");
   const [code, setCode] = useState("");
@@ -33,9 +37,15 @@ export function SignIn({ again = false }: { again?: boolean }) {
         {asked && <TextInput label={t("login.code")} inputMode="numeric" autoComplete="one-time-code" required autoFocus value={code} maxLength={40} onChange={(e) => setCode(e.target.value)} />}
         {back && <Alert color="yellow">{t(`login.back.${back}`, { defaultValue: t("login.back.refused") })}</Alert>}
         {signIn.isError && !(wantsCode && code === "") && <ErrorNote error={signIn.error} />}
+        {passkey.isError && <ErrorNote error={passkey.error} />}
         <Button type="submit" loading={signIn.isPending}>
           {t("login.submit")}
         </Button>
+        {passkeysWork(ways.data?.passkey_origins) && (
+          <Button variant="default" leftSection={<IconFingerprint size={16} aria-hidden />} loading={passkey.isPending} onClick={() => passkey.mutate(asked ? { username, password } : undefined)}>
+            {t(asked ? "passkeys:instead" : "passkeys:signIn")}
+          </Button>
+        )}
         {!again && (
           <Text size="xs" c="dimmed">
             {t("login.hint")}

@@ -66,7 +66,7 @@ export function useMeChange() {
 }
 
 export function usePasswordChange() {
-  return useDeed(keys.me, (body: { current: string; password: string }) => bodyOf(api.POST("/api/v1/me/password", { body })));
+  return useDeed(accountKey, (body: { current: string; password: string }) => bodyOf(api.POST("/api/v1/me/password", { body })));
 }
 
 const users = ["users"] as const;

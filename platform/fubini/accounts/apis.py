@@ -9,7 +9,7 @@ from django.urls import reverse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from fubini.accounts import factors, selectors, services, tokens
+from fubini.accounts import factors, passkeys, selectors, services, tokens
 from fubini.accounts import serializers as s
 from fubini.accounts.authentication import csrf_check, principal_of_user
 from fubini.accounts.models import Token, User
@@ -43,6 +43,31 @@ def person_of(principal: Principal) -> User:
     return principal.user
 
 
+def person_in_session(principal: Principal) -> User:
+    """The person, signed in in a browser: only so are the ways to sign in changed.
+
+    Raises:
+        Forbidden: a token asks.
+    """
+    user = person_of(principal)
+    if principal.token_id is not None:
+        raise Forbidden("A token cannot change how its owner signs in.", next_step="Sign in in the browser first.")
+    return user
+
+
+def attempt_take(request: Request, username: str, *, what: str = "address") -> None:
+    """Count one try at a password or another proof, of an address and (where it is known) of an account.
+
+    Raises:
+        TooManyRequests: there were too many.
+    """
+    keys = [f"{what}:{client_address(request)}", *([f"user:{username.lower()[:150]}"] if username else [])]
+    for key in keys:
+        waits = login_buckets.take(key)
+        if waits:
+            raise TooManyRequests(f"Too many sign-ins; try again in {int(waits) + 1} s.", retry_after_s=int(waits) + 1)
+
+
 class Login(ApiViews):
     @operation("Get the CSRF token to sign in with.", reply=s.CsrfOut, public=True)
     def get(self, request: Request) -> Response:
@@ -53,6 +78,7 @@ class Login(ApiViews):
                 "csrf_token": get_token(request._request),
                 "signed_in": request.user.is_authenticated,
                 "provider": {"name": oidc.name, "url": reverse("openid_connect_login", args=["sso"])} if oidc else None,
+                "passkey_origins": list(passkeys.origins()),
             }
         )
 
@@ -63,12 +89,7 @@ class Login(ApiViews):
         """Needs the CSRF token. Attempts are limited per address and per username."""
         csrf_check(request)
         username = self.body["username"]
-        for key in (f"address:{client_address(request)}", f"user:{username.lower()[:150]}"):
-            waits = login_buckets.take(key)
-            if waits:
-                raise TooManyRequests(
-                    f"Too many sign-ins; try again in {int(waits) + 1} s.", retry_after_s=int(waits) + 1
-                )
+        attempt_take(request, username)
         user = authenticate(request._request, username=username, password=self.body["password"])
         if not isinstance(user, User):
             audit_append(actor="anonymous", action="login.failed", target=f"user:{username}"[:120])
@@ -76,10 +97,13 @@ class Login(ApiViews):
                 "The username or the password is not right.",
                 next_step="Check both; an administrator can set a new password.",
             )
-        factors.factor_check(user, self.body["code"])
+        if self.body["passkey"] is not None:
+            passkeys.passkey_check(session=request._request.session, credential=self.body["passkey"], user=user)
+        else:
+            factors.factor_check(user, self.body["code"])
         login(request._request, user, backend="django.contrib.auth.backends.ModelBackend")
         audit_append(actor=f"user:{user.username}", action="login", target=f"user:{user.username}")
-        return self.reply(_me(principal_of_user(user)))
+        return self.reply(me_of(principal_of_user(user)))
 
 
 class Logout(ApiViews):
@@ -89,7 +113,8 @@ class Logout(ApiViews):
         return self.reply()
 
 
-def _me(principal: Principal) -> dict[str, object]:
+def me_of(principal: Principal) -> dict[str, object]:
+    """What `MeOut` shows."""
     return {
         "actor": principal.actor,
         "user": principal.user,
@@ -103,14 +128,14 @@ def _me(principal: Principal) -> dict[str, object]:
 class Me(ApiViews):
     @operation("Who am I, and with which scopes?", reply=s.MeOut)
     def retrieve(self, request: Request) -> Response:
-        return self.reply(_me(self.principal), etag=self.principal.user)
+        return self.reply(me_of(self.principal), etag=self.principal.user)
 
     @operation("Change my names, email or language.", body=s.MeChange, reply=s.MeOut, if_match=True)
     def update(self, request: Request) -> Response:
         user = person_of(self.principal)
         expected = self.match(user)
         services.user_update(user=user, actor=self.principal.actor, expected_version=expected, **self.body)
-        return self.reply(_me(self.principal), etag=user)
+        return self.reply(me_of(self.principal), etag=user)
 
     @operation("Change my password; other sessions end.", body=s.PasswordChange, status=204)
     def password(self, request: Request) -> Response:
@@ -118,18 +143,22 @@ class Me(ApiViews):
         user = person_of(self.principal)
         if self.principal.token_id is not None:
             raise Forbidden("A token cannot change the password.", next_step="Sign in with the current password first.")
+        attempt_take(request, user.username)
         services.password_set(
             user=user, password=self.body["password"], current=self.body["current"], actor=self.principal.actor
         )
         login(request._request, user, backend="django.contrib.auth.backends.ModelBackend")
         return self.reply()
 
-    @operation("My account page: how I sign in, and my tokens.", reply=s.AccountOut)
+    @operation("My account page: how and where I sign in, and my tokens.", reply=s.AccountOut)
     def overview(self, request: Request) -> Response:
         user = self.principal.user
         return self.reply(
             {
                 "second_factor": factors.factor_of(user) if user is not None else None,
+                "passkeys": passkeys.passkeys_of(user).order_by("pk"),
+                "passkey_origins": list(passkeys.origins()),
+                "sessions": selectors.sessions_shown(self.principal, request._request.session.session_key),
                 "tokens": self.first(selectors.tokens_own(self.principal), ("-id",), path="tokens"),
             }
         )
@@ -145,7 +174,7 @@ class SecondFactor(ApiViews):
     @operation("Begin to set one up.", reply=s.EnrolmentOut, secret=True)
     def begin(self, request: Request) -> Response:
         """The secret waits in the session until a code confirms it."""
-        found = factors.factor_begin(self._in_session())
+        found = factors.factor_begin(person_in_session(self.principal))
         request._request.session[PENDING] = found.secret
         return self.reply(found)
 
@@ -156,23 +185,24 @@ class SecondFactor(ApiViews):
         secret=True,
     )
     def confirm(self, request: Request) -> Response:
-        user = self._in_session()
+        user = person_in_session(self.principal)
         secret = str(request._request.session.get(PENDING, ""))
-        codes = factors.factor_confirm(user=user, secret=secret, code=self.body["code"], actor=self.principal.actor)
+        codes = factors.factor_confirm(
+            user=user,
+            secret=secret,
+            code=self.body["code"],
+            actor=self.principal.actor,
+            session_key=str(request._request.session.session_key or ""),
+        )
         del request._request.session[PENDING]
         return self.reply({"codes": codes})
 
     @operation("Take it away.", body=s.FactorDrop, status=204)
     def drop(self, request: Request) -> Response:
-        user = self._in_session()
+        user = person_in_session(self.principal)
+        attempt_take(request, user.username)
         factors.factor_drop(user=user, actor=self.principal.actor, password=self.body["password"])
         return self.reply()
-
-    def _in_session(self) -> User:
-        user = person_of(self.principal)
-        if self.principal.token_id is not None:
-            raise Forbidden("A token cannot change how its owner signs in.", next_step="Sign in in the browser first.")
-        return user
 
 
 class Tokens(ApiViews):

@@ -15,6 +15,7 @@ from rest_framework.authentication import BaseAuthentication, CSRFCheck
 from rest_framework.request import Request
 
 from fubini.accounts.models import Token, User
+from fubini.accounts.sessions import session_seen
 from fubini.accounts.tokens import token_find, token_is_live, token_touch
 from fubini.common.errors import Forbidden, Unauthenticated
 from fubini.common.principal import ALL_SCOPES, Principal
@@ -90,7 +91,10 @@ def principal_of_request(request: Any) -> Principal | None:
         token_touch(token)
         return principal_of_token(token)
     user = getattr(request, "user", None)
-    return principal_of_user(user) if isinstance(user, User) and user.is_active else None
+    if not isinstance(user, User) or not user.is_active:
+        return None
+    session_seen(request, user)
+    return principal_of_user(user)
 
 
 class TokenAuthentication(BaseAuthentication):
@@ -119,6 +123,7 @@ class SessionAuthentication(BaseAuthentication):
         if not isinstance(user, User) or not user.is_active:
             return None
         csrf_check(request)
+        session_seen(request._request, user)
         return (user, principal_of_user(user))
 
 

@@ -1,8 +1,9 @@
-"""The second factor of a person's sign-in: a time-based code (TOTP) with recovery codes for a lost device.
+"""The second factor of a person's sign-in: a time-based code (TOTP) or a passkey, with recovery codes for a lost device.
 
 The codes themselves are django-allauth's (RFC 6238; each is taken once); this decides when one is asked for, how it comes
 and goes, and what the trail says. Secrets are stored sealed (`secrets.factors`), and only a session can change anything:
-a token never sees them.
+a token never sees them. Who has a code or a passkey has a second factor: the password alone signs in no more. The first of
+them brings the recovery codes and ends the person's other sessions; the last one takes the codes along.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret, validate_totp_code
 from django.db import transaction
 
+from fubini.accounts import sessions
 from fubini.accounts.models import User
 from fubini.audit.services import audit_append
 from fubini.common.errors import Conflict, Forbidden, Invalid, Unauthenticated
@@ -30,7 +32,7 @@ class SecondFactorNeeded(Unauthenticated):
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """Whether a person signs in with a code, since when, and how many recovery codes are left."""
+    """Whether a person signs in with a code of an app, since when, and how many recovery codes are left."""
 
     enabled: bool
     since: Any = None
@@ -49,9 +51,18 @@ class Enrolment:
 def factor_of(user: User) -> Factor:
     rows = {row.type: row for row in Authenticator.objects.filter(user=user)}
     totp, codes = rows.get(Authenticator.Type.TOTP), rows.get(Authenticator.Type.RECOVERY_CODES)
-    if totp is None:
-        return Factor(enabled=False)
-    return Factor(True, totp.created_at, len(RecoveryCodes(codes).get_unused_codes()) if codes else 0)
+    left = len(RecoveryCodes(codes).get_unused_codes()) if codes else 0
+    return Factor(totp is not None, totp.created_at if totp is not None else None, left)
+
+
+def password_confirm(user: User, password: str) -> None:
+    """What changes how somebody signs in wants their password once more, where they have one.
+
+    Raises:
+        Forbidden: it is not right.
+    """
+    if user.has_usable_password() and not user.check_password(password):
+        raise Forbidden("The password is not right.", next_step="Type your password again.")
 
 
 def factor_begin(user: User) -> Enrolment:
@@ -69,8 +80,11 @@ def factor_begin(user: User) -> Enrolment:
 
 
 @transaction.atomic
-def factor_confirm(*, user: User, secret: str, code: str, actor: str) -> list[str]:
-    """Switch it on; the recovery codes, shown only now.
+def factor_confirm(*, user: User, secret: str, code: str, actor: str, session_key: str = "") -> list[str]:
+    """Switch codes on; the recovery codes, shown only now (none, where a passkey brought them before).
+
+    Args:
+        session_key: of the session that goes on.
 
     Raises:
         Invalid: the code is not the secret's present one.
@@ -86,22 +100,43 @@ def factor_confirm(*, user: User, secret: str, code: str, actor: str) -> list[st
             errors=[{"pointer": "/code", "code": "code", "detail": "not the present code"}],
         )
     TOTP.activate(user, secret)
-    Authenticator.objects.filter(user=user, type=Authenticator.Type.RECOVERY_CODES).delete()
-    codes: list[str] = RecoveryCodes.activate(user).generate_codes()
     audit_append(actor=actor, action="user.second_factor.on", target=f"user:{user.username}")
+    return factor_come(user=user, actor=actor, session_key=session_key)
+
+
+def factor_come(*, user: User, actor: str, session_key: str = "") -> list[str]:
+    """A factor is new: with the first one come recovery codes, and the other sessions, which had none, end.
+
+    -> the codes; none where there were some.
+    """
+    if Authenticator.objects.filter(user=user, type=Authenticator.Type.RECOVERY_CODES).exists():
+        return []
+    sessions.sessions_end(user=user, actor=actor, keep=session_key)
+    codes: list[str] = RecoveryCodes.activate(user).generate_codes()
     return codes
+
+
+def factor_gone(user: User) -> None:
+    """A factor was taken away: with the last one the recovery codes go."""
+    codes = Authenticator.Type.RECOVERY_CODES
+    if not Authenticator.objects.filter(user=user).exclude(type=codes).exists():
+        Authenticator.objects.filter(user=user, type=codes).delete()
 
 
 @transaction.atomic
 def factor_drop(*, user: User, actor: str, password: str | None = None) -> None:
-    """Switch it off: oneself with the password, an administrator (`password` None) for somebody who lost the device.
+    """Switch codes off: oneself with the password; an administrator (`password` None), for somebody who lost their
+    devices, takes the passkeys away too.
 
     Raises:
         Forbidden: the password is not right.
     """
-    if password is not None and not user.check_password(password):
-        raise Forbidden("The password is not right.", next_step="Type your password again.")
-    gone, _ = Authenticator.objects.filter(user=user).delete()
+    mine = Authenticator.objects.filter(user=user)
+    if password is not None:
+        password_confirm(user, password)
+        mine = mine.filter(type=Authenticator.Type.TOTP)
+    gone, _ = mine.delete()
+    factor_gone(user)
     if gone:
         audit_append(actor=actor, action="user.second_factor.off", target=f"user:{user.username}")
 
@@ -113,19 +148,25 @@ def factor_check(user: User, code: str) -> None:
         SecondFactorNeeded: the person has a second factor, and the code is missing, wrong or was used already.
     """
     rows = {row.type: row for row in Authenticator.objects.filter(user=user)}
-    totp = rows.get(Authenticator.Type.TOTP)
-    if totp is None:
+    totp, passkey = rows.get(Authenticator.Type.TOTP), rows.get(Authenticator.Type.WEBAUTHN)
+    if totp is None and passkey is None:
         return
+    ways = [*(["code"] if totp is not None else []), *(["passkey"] if passkey is not None else []), "recovery code"]
     if not code:
         raise SecondFactorNeeded(
-            "This account signs in with a code too.", next_step="Send the code of your authenticator app as `code`."
+            "This account signs in with a second factor.",
+            next_step="Use your passkey, or send the code of your authenticator app or a recovery code as `code`.",
+            allowed=ways,
         )
     given = code.replace(" ", "")
     recovery = rows.get(Authenticator.Type.RECOVERY_CODES)
-    if TOTP(totp).validate_code(given) or (recovery is not None and RecoveryCodes(recovery).validate_code(given)):
+    if totp is not None and TOTP(totp).validate_code(given):
+        return
+    if recovery is not None and RecoveryCodes(recovery).validate_code(given):
         return
     audit_append(actor="anonymous", action="login.code_failed", target=f"user:{user.username}")
     raise SecondFactorNeeded(
         "The code is not right, or was used already.",
         next_step="Wait for the app's next code, or use a recovery code; an administrator can take the second factor away.",
+        allowed=ways,
     )

@@ -1,4 +1,4 @@
-"""Users and the tokens programs use. A token's text is shown once and stored as a hash."""
+"""Users, the browsers they are signed in with, and the tokens programs use. A token's text is shown once and stored as a hash."""
 
 from __future__ import annotations
 
@@ -37,3 +37,15 @@ class Token(models.Model):
     expires_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField(null=True)
+
+
+class UserSession(models.Model):
+    """A browser somebody is signed in with: what its owner sees of it. The session itself is Django's, by `session_key`."""
+
+    id = IdField()
+    user = models.ForeignKey("fubini_accounts.User", on_delete=models.CASCADE, related_name="sessions")
+    session_key = models.CharField(max_length=40, unique=True)
+    user_agent = models.CharField(max_length=300, blank=True, default="")
+    address = models.CharField(max_length=64, blank=True, default="")
+    created_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
+
 from django.db.models import Q, QuerySet
 
+from fubini.accounts.devices import device_of
 from fubini.accounts.models import Token, User
+from fubini.accounts.sessions import sessions_of
 from fubini.common.errors import NotFound
 from fubini.common.principal import Principal
 
@@ -42,3 +47,39 @@ def tokens_own(principal: Principal) -> QuerySet[Token]:
 def tokens_of_project(project_id: str) -> QuerySet[Token]:
     """A project's machine tokens."""
     return Token.objects.filter(project_id=project_id)
+
+
+SESSIONS_SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class SessionShown:
+    """One of a person's own sessions in words."""
+
+    id: str
+    browser: str
+    system: str
+    address: str
+    created_at: datetime
+    last_seen_at: datetime
+    this: bool
+
+
+def sessions_shown(principal: Principal, session_key: str | None) -> list[SessionShown]:
+    """The asking person's sessions, this one first, then those used last; addresses only in a session."""
+    rows = list(sessions_of(principal.user).order_by("-last_seen_at", "-id")[:SESSIONS_SHOWN])
+    found = []
+    for row in rows:
+        device = device_of(row.user_agent)
+        found.append(
+            SessionShown(
+                id=row.pk,
+                browser=device.browser,
+                system=device.system,
+                address="" if principal.token_id is not None else row.address,
+                created_at=row.created_at,
+                last_seen_at=row.last_seen_at,
+                this=principal.token_id is None and row.session_key == session_key,
+            )
+        )
+    return sorted(found, key=lambda shown: not shown.this)

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from django.conf import settings
 from rest_framework import serializers
 
 from fubini.common.principal import SCOPES
 from fubini.rest.serializers import BodySerializer, FirstPageOut, QuerySerializer, ReplySerializer
+
+CREDENTIAL_MAX_CHARS = 32_768
+
+
+class CredentialField(serializers.DictField):
+    """What `PublicKeyCredential.toJSON()` gives; read by the passkey library alone."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if len(json.dumps(data)) > CREDENTIAL_MAX_CHARS:
+            raise serializers.ValidationError(f"Longer than {CREDENTIAL_MAX_CHARS} characters.")
+        return data
 
 
 class LoginBody(BodySerializer):
@@ -15,6 +29,11 @@ class LoginBody(BodySerializer):
     code = serializers.CharField(
         max_length=40, default="", allow_blank=True, write_only=True,
         help_text="Of an authenticator app, or a recovery code, where the account has a second factor.",
+    )  # fmt: skip
+
+    passkey = CredentialField(
+        default=None, allow_null=True, write_only=True,
+        help_text="Instead of a code: `toJSON()` of what the account's passkey answered to `login/passkey/options`.",
     )  # fmt: skip
 
 
@@ -29,6 +48,9 @@ class CsrfOut(ReplySerializer):
     csrf_token = serializers.CharField(help_text="Send it in `X-CSRFToken` with whatever changes something.")
     signed_in = serializers.BooleanField()
     provider = ProviderOut(allow_null=True, help_text="An identity provider to sign in with, if one is set up.")
+    passkey_origins = serializers.ListField(
+        child=serializers.CharField(), help_text="Addresses of this installation at which passkeys work; none: nowhere."
+    )
 
 
 class UserOut(ReplySerializer):
@@ -143,6 +165,23 @@ class FactorDrop(BodySerializer):
     password = serializers.CharField(max_length=1000, trim_whitespace=False, write_only=True)
 
 
+class SessionOut(ReplySerializer):
+    id = serializers.CharField()
+    browser = serializers.CharField(help_text="Firefox, Chrome, ...; empty: unknown.")
+    system = serializers.CharField(help_text="Linux, Windows, iOS, ...; empty: unknown.")
+    address = serializers.CharField(help_text="Of the last request; empty where it is not known, and to tokens.")
+    created_at = serializers.DateTimeField()
+    last_seen_at = serializers.DateTimeField(help_text="To the minute.")
+    this = serializers.BooleanField(help_text="The one that asks.")
+
+
+class PasskeyOut(ReplySerializer):
+    id = serializers.CharField(source="pk")
+    name = serializers.CharField(source="data.name")
+    created_at = serializers.DateTimeField()
+    last_used_at = serializers.DateTimeField(allow_null=True)
+
+
 class TokensPage(FirstPageOut):
     results = TokenOut(many=True)
 
@@ -151,4 +190,9 @@ class AccountOut(ReplySerializer):
     """What the account page shows beside `/me`."""
 
     second_factor = FactorOut(allow_null=True, help_text="Null for a project's machine token, which nobody is.")
+    passkeys = PasskeyOut(many=True)
+    passkey_origins = serializers.ListField(
+        child=serializers.CharField(), help_text="Addresses of this installation at which passkeys work; none: nowhere."
+    )
+    sessions = SessionOut(many=True, help_text="As `/me/sessions` lists them.")
     tokens = TokensPage(help_text="My tokens, the newest first.")

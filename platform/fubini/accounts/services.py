@@ -15,7 +15,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
-from fubini.accounts import tokens
+from fubini.accounts import sessions, tokens
 from fubini.accounts.models import Token, User
 from fubini.audit.services import audit_append
 from fubini.common.errors import Conflict, Forbidden, Invalid
@@ -124,7 +124,9 @@ def user_update(*, user: User, actor: str, expected_version: int | None = None, 
 
 @transaction.atomic
 def password_set(*, user: User, password: str, actor: str, current: str | None = None) -> None:
-    """Set a password, which ends the user's other sessions; with `current` given, only if that is the present one.
+    """Set a password, which ends the user's sessions; with `current` given, only if that is the present one.
+
+    Whoever changed their own signs in anew (`django.contrib.auth.login`) to go on.
 
     Raises:
         Forbidden: `current` is not the present password.
@@ -135,6 +137,7 @@ def password_set(*, user: User, password: str, actor: str, current: str | None =
     _password_checked(password, user)
     user.set_password(password)
     user.save(update_fields=["password"])
+    sessions.sessions_end(user=user, actor=actor)
     audit_append(actor=actor, action="user.password", target=f"user:{user.username}")
 
 

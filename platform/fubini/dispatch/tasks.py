@@ -15,6 +15,7 @@ from celery import shared_task
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from fubini.accounts.models import Token
+from fubini.accounts.sessions import sessions_expired
 from fubini.common import bell, clock
 from fubini.common.options import option
 from fubini.crons.selectors import ticks_past
@@ -105,6 +106,10 @@ def _join_tokens(now: datetime) -> int:
     return _delete(JoinToken.objects.filter(expires_at__lt=now - timedelta(days=FORGOTTEN_TOKEN_DAYS)))
 
 
+def _sessions(_now: datetime) -> int:
+    return _delete(sessions_expired())
+
+
 def _tokens(now: datetime) -> int:
     long_ago = now - timedelta(days=FORGOTTEN_TOKEN_DAYS)
     return _delete(Token.objects.filter(Q(revoked_at__lt=long_ago) | Q(expires_at__lt=long_ago)))
@@ -182,6 +187,7 @@ def _objects(_now: datetime) -> int:
 _RETENTION: dict[str, Callable[[datetime], int | None]] = {
     "idempotency_keys": _idempotency_keys,
     "join_tokens": _join_tokens,
+    "sessions": _sessions,
     "tokens": _tokens,
     "events": _events,
     "ticks": _ticks,

@@ -92,6 +92,7 @@ SOCIALACCOUNT_ONLY = False
 SOCIALACCOUNT_STORE_TOKENS = False
 SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": ENV.oidc_apps, "OAUTH_PKCE_ENABLED": True}}
 MFA_ADAPTER = "fubini.secrets.factors.SealingAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "Fubini"
 MFA_TOTP_TOLERANCE = 1  # a period before and after: clocks differ
 LOGIN_REDIRECT_URL = "/"
@@ -183,6 +184,7 @@ X_FRAME_OPTIONS = "DENY"
 FUBINI: dict[str, Any] = {
     "OIDC": ENV.oidc,  # the identity provider, or None; its sign-in is reached by a form
     "SIGN_IN_ORIGINS": [ENV.oidc.origin] if ENV.oidc else [],
+    "PASSKEYS": ENV.passkeys,  # the domain and the origins that passkeys are good for, or None
     "ENGINES": {"embedded": "fubini.engines.embedded.shell.EmbeddedShell"},
     "OBJECTS_URL": ENV.objects_url,
     "PUBLIC_URL": ENV.public_url,

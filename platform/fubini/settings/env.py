@@ -18,6 +18,8 @@ import environ
 
 from fubini.common.home import home_path, made_once
 
+PUBLIC_URL = "http://127.0.0.1:8642"
+
 
 class SettingsError(Exception):
     """The environment asks for something that cannot work; the text says what to change."""
@@ -40,6 +42,14 @@ class Oidc:
 
 
 @dataclass(frozen=True, slots=True)
+class Passkeys:
+    """Where passkeys are good: the domain they are bound to, and the addresses whose pages may use them."""
+
+    domain: str
+    origins: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Env:
     """What the environment says, checked."""
 
@@ -53,6 +63,7 @@ class Env:
     secret_key: str
     secrets_keys: tuple[str, ...]
     oidc: Oidc | None
+    passkeys: Passkeys | None
     lease_s: int
     retention_days: dict[str, int]  # of events, logs, artifacts; 0: for ever
     blob_grace_hours: int
@@ -106,6 +117,40 @@ def oidc_of(env: environ.Env) -> Oidc | None:
     return Oidc(name, issuer.rstrip("/"), client, secret, env.bool("FUBINI_OIDC_MAKES_USERS", default=True))
 
 
+def passkeys_of(env: environ.Env, public_url: str) -> Passkeys | None:
+    """Where passkeys are good: as the environment says, else at the public address, if browsers allow them there.
+
+    Browsers bind them to a domain and want https; `localhost` is excepted, so an installation that is only this machine's
+    has them at http://localhost. At another bare address there are none.
+    """
+    given = [origin.rstrip("/").lower() for origin in env.list("FUBINI_PASSKEY_ORIGINS", default=[])]
+    domain = env.str("FUBINI_PASSKEY_DOMAIN", default="").lower()
+    url = urlsplit(public_url)
+    port = f":{url.port}" if url.port else ""
+    if url.hostname in ("127.0.0.1", "::1"):
+        default = f"http://localhost{port}"
+    else:
+        default = f"{url.scheme}://{url.hostname}{port}".lower()
+    origins = given or [default]
+    domain = domain or urlsplit(origins[0]).hostname or ""
+    wrong = [origin for origin in origins if not _passkeys_may(origin, domain)]
+    if wrong and (given or env.str("FUBINI_PASSKEY_DOMAIN", default="")):
+        raise SettingsError(
+            f"Passkeys of the domain {domain!r} are not possible at {wrong[0]!r}: write FUBINI_PASSKEY_ORIGINS as"
+            " https://HOST[:PORT] with commas between, each HOST being FUBINI_PASSKEY_DOMAIN or below it"
+            " (http only for localhost)."
+        )
+    return None if wrong else Passkeys(domain, tuple(origins))
+
+
+def _passkeys_may(origin: str, domain: str) -> bool:
+    url = urlsplit(origin)
+    host = url.hostname or ""
+    bare = not host or ":" in host or host.replace(".", "").isdigit()
+    secure = url.scheme == "https" or (url.scheme == "http" and (host == "localhost" or host.endswith(".localhost")))
+    return secure and not bare and not url.path and (host == domain or host.endswith(f".{domain}"))
+
+
 def default_home() -> Path:
     """The state folder: `$FUBINI_HOME`, else `.fubini` in the checkout or working directory."""
     return home_path(os.environ)
@@ -142,11 +187,12 @@ def read_env() -> Env:
         database_url=env.str("FUBINI_DATABASE_URL", default=f"sqlite:///{home / 'db.sqlite3'}"),
         objects_url=env.str("FUBINI_OBJECTS_URL", default=str(home / "objects")),
         broker_url=env.str("FUBINI_BROKER_URL", default="filesystem://"),
-        public_url=env.str("FUBINI_PUBLIC_URL", default="http://127.0.0.1:8642").rstrip("/"),
+        public_url=env.str("FUBINI_PUBLIC_URL", default=PUBLIC_URL).rstrip("/"),
         allowed_hosts=tuple(env.list("FUBINI_ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])),
         secret_key=secret_key_of(home),
         secrets_keys=tuple(env.list("FUBINI_SECRETS_KEYS", default=[])),
         oidc=oidc_of(env),
+        passkeys=passkeys_of(env, env.str("FUBINI_PUBLIC_URL", default=PUBLIC_URL)),
         lease_s=env.int("FUBINI_LEASE_S", default=30),
         retention_days={
             "EVENTS": env.int("FUBINI_RETENTION_EVENTS_DAYS", default=days),

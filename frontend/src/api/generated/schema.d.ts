@@ -751,6 +751,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/login/passkey": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign in with a passkey alone
+         * @description A passkey has verified its user (a PIN, a finger, a face), so no code is asked for beside it.
+         */
+        post: operations["login_passkey_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/login/passkey/options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for a passkey to sign in with
+         * @description Needs the CSRF token. The question is good for five minutes, once, in this browser; it names no account.
+         */
+        post: operations["login_passkey_options_options_"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/logout": {
         parameters: {
             query?: never;
@@ -803,12 +843,96 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * My account page: how I sign in, and my tokens
-         * @description My account page: how I sign in, and my tokens.
+         * My account page: how and where I sign in, and my tokens
+         * @description My account page: how and where I sign in, and my tokens.
          */
         get: operations["me_overview_overview"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/passkeys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * My passkeys
+         * @description My passkeys.
+         */
+        get: operations["me_passkeys_list"];
+        put?: never;
+        /**
+         * Add the passkey the browser made
+         * @description With the account's first second factor its other sessions end.
+         */
+        post: operations["me_passkeys_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/passkeys/begin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin to add a passkey
+         * @description The question is good for five minutes, once, in this session.
+         */
+        post: operations["me_passkeys_begin_begin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/passkeys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Name a passkey
+         * @description Name a passkey.
+         */
+        patch: operations["me_passkeys_rename"];
+        trace?: never;
+    };
+    "/api/v1/me/passkeys/{id}/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Remove a passkey
+         * @description Remove a passkey.
+         */
+        post: operations["me_passkeys_remove_remove"];
         delete?: never;
         options?: never;
         head?: never;
@@ -894,6 +1018,66 @@ export interface paths {
          */
         post: operations["me_second_factor_drop_drop"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The browsers I am signed in with
+         * @description The 100 used last. Addresses are shown only in a session, not to a token.
+         */
+        get: operations["me_sessions_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/sessions/end-others": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End all of my sessions but this one
+         * @description End all of my sessions but this one.
+         */
+        post: operations["me_sessions_end_others_end_others"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End one of my sessions
+         * @description End one of my sessions.
+         */
+        delete: operations["me_sessions_destroy"];
         options?: never;
         head?: never;
         patch?: never;
@@ -3481,6 +3665,11 @@ export interface components {
         AccountOut: {
             /** @description Null for a project's machine token, which nobody is. */
             second_factor: components["schemas"]["FactorOut"] | null;
+            passkeys: components["schemas"]["PasskeyOut"][];
+            /** @description Addresses of this installation at which passkeys work; none: nowhere. */
+            passkey_origins: string[];
+            /** @description As `/me/sessions` lists them. */
+            sessions: components["schemas"]["SessionOut"][];
             /** @description My tokens, the newest first. */
             tokens: components["schemas"]["TokensPage"];
         };
@@ -3977,6 +4166,8 @@ export interface components {
             signed_in: boolean;
             /** @description An identity provider to sign in with, if one is set up. */
             provider: components["schemas"]["ProviderOut"] | null;
+            /** @description Addresses of this installation at which passkeys work; none: nowhere. */
+            passkey_origins: string[];
         };
         /** @description A request body. `read` is how views use it. */
         DatasetCreateRequest: {
@@ -4089,6 +4280,10 @@ export interface components {
             name: string;
             /** @description How many went. */
             entries: number;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        EndedOut: {
+            ended: number;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         EnrolmentOut: {
@@ -4654,6 +4849,10 @@ export interface components {
              * @default
              */
             code: string;
+            /** @description Instead of a code: `toJSON()` of what the account's passkey answered to `login/passkey/options`. */
+            passkey?: {
+                [key: string]: unknown;
+            } | null;
         };
         /** @description A request body. `read` is how views use it. */
         LookAskRequest: {
@@ -5379,6 +5578,50 @@ export interface components {
             held_at_ms: number | null;
         };
         /** @description A request body. `read` is how views use it. */
+        PasskeyAddRequest: {
+            name: string;
+            /** @description `toJSON()` of what `navigator.credentials.create` gave. */
+            credential: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        PasskeyAdded: {
+            passkey: components["schemas"]["PasskeyOut"];
+            /** @description Recovery codes, with the account's first factor; shown only now. */
+            codes: string[];
+        };
+        /** @description A request body. `read` is how views use it. */
+        PasskeyBeginRequest: {
+            /** @description Mine; empty where I have none (single sign-on). */
+            password: string;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        PasskeyOptionsOut: {
+            /** @description For `PublicKeyCredential.parseCreationOptionsFromJSON` or `parseRequestOptions...`. */
+            public_key: unknown;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        PasskeyOut: {
+            id: string;
+            name: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            last_used_at: string | null;
+        };
+        /** @description A request body. `read` is how views use it. */
+        PasskeyRemoveRequest: {
+            password: string;
+        };
+        /** @description A request body. `read` is how views use it. */
+        PasskeySignInRequest: {
+            /** @description `toJSON()` of what `navigator.credentials.get` gave. */
+            credential: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description A request body. `read` is how views use it. */
         PasswordChangeRequest: {
             current: string;
             password: string;
@@ -5407,6 +5650,10 @@ export interface components {
         PatchedMemberChangeRequest: {
             /** @enum {string} */
             role?: "viewer" | "member" | "maintainer" | "owner";
+        };
+        /** @description A request body. `read` is how views use it. */
+        PatchedPasskeyNameRequest: {
+            name?: string;
         };
         /** @description A request body. `read` is how views use it. */
         PatchedPipelineChangeRequest: {
@@ -6401,6 +6648,25 @@ export interface components {
             values: number;
             /** @description Old keys that were removed from the state folder. */
             dropped_keys: number;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        SessionOut: {
+            id: string;
+            /** @description Firefox, Chrome, ...; empty: unknown. */
+            browser: string;
+            /** @description Linux, Windows, iOS, ...; empty: unknown. */
+            system: string;
+            /** @description Of the last request; empty where it is not known, and to tokens. */
+            address: string;
+            /** Format: date-time */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description To the minute.
+             */
+            last_seen_at: string;
+            /** @description The one that asks. */
+            this: boolean;
         };
         /** @description At least one of `outputs`, `message` and `phase`. */
         SetAskRequest: {
@@ -8361,6 +8627,58 @@ export interface operations {
             "5XX": components["responses"]["Problem"];
         };
     };
+    login_passkey_post: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasskeySignInRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    login_passkey_options_options_: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyOptionsOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
     logout_post: {
         parameters: {
             query?: never;
@@ -8458,6 +8776,151 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["AccountOut"];
                 };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    me_passkeys_list: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyOut"][];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    me_passkeys_create: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: {
+                /** @description Sent again within 24 hours with the same request, the first reply is given again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasskeyAddRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyAdded"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    me_passkeys_begin_begin: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: {
+                /** @description Sent again within 24 hours with the same request, the first reply is given again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasskeyBeginRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyOptionsOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    me_passkeys_rename: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedPasskeyNameRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    me_passkeys_remove_remove: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent again within 24 hours with the same request, the first reply is given again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasskeyRemoveRequest"];
+            };
+        };
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             "4XX": components["responses"]["Problem"];
             "5XX": components["responses"]["Problem"];
@@ -8587,6 +9050,79 @@ export interface operations {
                 "application/json": components["schemas"]["FactorDropRequest"];
             };
         };
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    me_sessions_list: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionOut"][];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    me_sessions_end_others_end_others: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: {
+                /** @description Sent again within 24 hours with the same request, the first reply is given again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndedOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    me_sessions_destroy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description No response body */
             204: {

@@ -14,12 +14,14 @@ import { dropDraft, EMPTY, loadDraft, saveDraft, type Draft } from "@/features/l
 import { grouped, isData, ParameterField, type Parameter } from "@/features/launch/ParameterField";
 import { QuoteView } from "@/features/launch/Quote";
 import { microsOf, plain } from "@/lib/format";
+import { own } from "@/lib/named";
 import { useSubmit } from "@/queries";
 import { datasetsAfter, launchKey, pipelinesAfter, useLaunch, useLaunchCheck, type LaunchAsk } from "@/queries/launch";
 import { useRest } from "@/queries/rest";
 
 const Editor = lazy(async () => ({ default: (await import("@/features/launch/Editor")).Editor }));
 const OWN = "";
+const OWN_OPTION = ":own"; // no pipeline can be called so
 const NOTHING = { results: [], next: null };
 const OBJECTIVES = ["fastest", "balanced", "cheapest"] as const;
 
@@ -62,23 +64,23 @@ export function Launch() {
   const asking = page.data?.pipeline ?? null; // it may be behind the first page of the list
   const listed = asking && !pipelines.rows.some((p) => p.id === asking.id) ? [asking, ...pipelines.rows] : pipelines.rows;
   const pipeline = listed.find((p) => p.name === draft.pipeline || p.id === draft.pipeline) ?? null;
-  const own = draft.pipeline === OWN;
+  const ownManifest = draft.pipeline === OWN;
   const filled = useMemo<LaunchAsk | null>(() => {
-    if (own ? draft.manifest.trim() === "" : pipeline === null) return null;
+    if (ownManifest ? draft.manifest.trim() === "" : pipeline === null) return null;
     const values = Object.fromEntries(Object.entries(draft.parameters).filter(([, value]) => value !== ""));
-    return { ...(own ? { manifest: draft.manifest } : { pipeline: pipeline!.name }), parameters: values, priority: draft.priority as never };
-  }, [own, draft.manifest, draft.parameters, draft.priority, pipeline]);
+    return { ...(ownManifest ? { manifest: draft.manifest } : { pipeline: pipeline!.name }), parameters: values, priority: draft.priority as never };
+  }, [ownManifest, draft.manifest, draft.parameters, draft.priority, pipeline]);
   const [ask] = useDebouncedValue(filled, 500);
   const check = useLaunchCheck(project, ask);
   const told = ask === null ? undefined : check.data;
-  const parameters: Parameter[] = (own ? told?.parameters : pipeline?.parameters) ?? [];
+  const parameters: Parameter[] = (ownManifest ? told?.parameters : pipeline?.parameters) ?? [];
   const findings = told?.findings ?? [];
   const wrong = findings.filter((f) => f.severity === "error");
   const values = useMemo(() => Object.fromEntries(Object.entries(draft.parameters).filter(([name, value]) => value !== "" && parameters.some((p) => p.name === name))), [draft.parameters, parameters]);
-  const missing = parameters.filter((p) => p.required && !values[p.name]);
+  const missing = parameters.filter((p) => p.required && !own(values, p.name));
   const refused = missing.length === 0 ? (told?.value_errors ?? []) : []; // else the form says what is missing
   const sketch = told?.sketch.nodes ?? [];
-  const ready = page.data?.may_launch === true && (own ? told !== undefined && wrong.length === 0 : pipeline !== null);
+  const ready = page.data?.may_launch === true && (ownManifest ? told !== undefined && wrong.length === 0 : pipeline !== null);
   const submit = useSubmit();
   const key = useRef(idempotencyKey());
   const maxCost = draft.maxCost.trim() === "" ? null : microsOf(draft.maxCost);
@@ -86,7 +88,7 @@ export function Launch() {
   const launch = () => {
     const body = {
       project,
-      ...(own ? { manifest: draft.manifest } : { pipeline: pipeline!.name }),
+      ...(ownManifest ? { manifest: draft.manifest } : { pipeline: pipeline!.name }),
       name: draft.name,
       parameters: values,
       objective: draft.objective,
@@ -113,20 +115,20 @@ export function Launch() {
             <Stack gap="sm">
               <Select
                 aria-label={t("launch.pick")}
-                data={[{ value: "own", label: t("launch.own") }, ...listed.map((p) => ({ value: p.name, label: p.title ? `${plain(p.name)} — ${plain(p.title)}` : plain(p.name) }))]}
-                value={own ? "own" : (pipeline?.name ?? draft.pipeline)}
+                data={[{ value: OWN_OPTION, label: t("launch.own") }, ...listed.map((p) => ({ value: p.name, label: p.title ? `${plain(p.name)} — ${plain(p.title)}` : plain(p.name) }))]}
+                value={ownManifest ? OWN_OPTION : (pipeline?.name ?? draft.pipeline)}
                 allowDeselect={false}
                 searchable
-                onChange={(value) => change({ pipeline: value === "own" ? OWN : (value ?? OWN), parameters: {} })}
+                onChange={(value) => change({ pipeline: value === OWN_OPTION ? OWN : (value ?? OWN), parameters: {} })}
               />
-              {own && (
+              {ownManifest && (
                 <Suspense fallback={<Loader size="sm" aria-label={t("app.loading")} />}>
                   <Editor value={draft.manifest} findings={findings} label={t("launch.manifest")} onChange={(text) => change({ manifest: text })} />
                 </Suspense>
               )}
               <More query={pipelines} />
               {page.isError && <ErrorNote error={page.error} again={() => void page.refetch()} />}
-              {page.isSuccess && !own && pipeline === null && <Text size="sm" c="red" role="alert">{t("launch:noPipeline", { name: plain(draft.pipeline) })}</Text>}
+              {page.isSuccess && !ownManifest && pipeline === null && <Text size="sm" c="red" role="alert">{t("launch:noPipeline", { name: plain(draft.pipeline) })}</Text>}
               {page.isSuccess && from !== "" && page.data.run === null && <Text size="sm" c="red" role="alert">{t("launch:noRun")}</Text>}
               {findings.length > 0 && (
                 <Alert color={wrong.length > 0 ? "red" : "yellow"} title={t(wrong.length > 0 ? "launch.errors" : "launch.warnings")} p="xs">
@@ -151,7 +153,7 @@ export function Launch() {
                       <ParameterField
                         key={parameter.name}
                         parameter={parameter}
-                        value={draft.parameters[parameter.name] ?? parameter.value ?? parameter.default ?? ""}
+                        value={own(draft.parameters, parameter.name) ?? parameter.value ?? parameter.default ?? ""}
                         datasets={known}
                         onChange={(value) => setDraft((old) => ({ ...old, parameters: { ...old.parameters, [parameter.name]: value } }))}
                       />

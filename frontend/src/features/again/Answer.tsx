@@ -7,6 +7,7 @@ import { ErrorNote } from "@/components/ErrorNote";
 import { When } from "@/components/parts";
 import type { GraphNode } from "@/features/graph/layout";
 import { plain } from "@/lib/format";
+import { distinct, own } from "@/lib/named";
 import { useNode } from "@/queries";
 import { useAnswer, useSignals } from "@/queries/again";
 import { answersTo, questionsOf } from "./answer";
@@ -28,7 +29,7 @@ function Ask({ run, node }: { run: string; node: GraphNode }) {
   const [message, setMessage] = useState("");
   if (!found.data) return null;
   const questions = questionsOf(found.data.inputs, found.data.outputs);
-  const outputs = Object.fromEntries(questions.map((q) => [q.name, values[q.name] ?? q.value]));
+  const outputs = Object.fromEntries(questions.map((q) => [q.name, own(values, q.name) ?? q.value]));
   const send = (go: boolean) => answer.mutate({ go, outputs: go ? outputs : {}, message });
   const set = (name: string, value: string) => setValues((old) => ({ ...old, [name]: value }));
   return (
@@ -41,9 +42,9 @@ function Ask({ run, node }: { run: string; node: GraphNode }) {
       >
         <Stack gap="xs">
           {questions.map((q) => {
-            const common = { label: plain(q.name), description: plain(q.help) || undefined, value: values[q.name] ?? q.value };
+            const common = { label: plain(q.name), description: plain(q.help) || undefined, value: own(values, q.name) ?? q.value };
             return q.choices.length > 0 ? (
-              <Select key={q.name} {...common} data={q.choices} allowDeselect={false} onChange={(v) => set(q.name, v ?? "")} />
+              <Select key={q.name} {...common} data={distinct(q.choices)} allowDeselect={false} onChange={(v) => set(q.name, v ?? "")} />
             ) : (
               <TextInput key={q.name} {...common} onChange={(e) => set(q.name, e.target.value)} />
             );

@@ -7,6 +7,7 @@ import { useTranslation } from "react-i18next";
 import { idempotencyKey } from "@/api/client";
 import { ErrorNote } from "@/components/ErrorNote";
 import { duration, moneyRange, plain, size } from "@/lib/format";
+import { own } from "@/lib/named";
 import { useRetry, useRetryProposal, type RetryAsk } from "@/queries/again";
 
 const MIB = 1024 * 1024;
@@ -70,7 +71,7 @@ export function RetryForm({ run, parameters, opened, onClose }: { run: string; p
           <TextInput label={t("selector")} description={t("selectorHint")} inputWrapperOrder={["label", "input", "description"]} value={fields.selector} maxLength={1000} onChange={(e) => change({ selector: e.target.value })} placeholder={t("allFailed")} />
           {Object.entries(parameters).map(([name, value]) => (
             <TextInput
-              key={name} label={plain(name)} value={fields.parameters[name] ?? value}
+              key={name} label={plain(name)} value={own(fields.parameters, name) ?? value}
               onChange={(e) => {
                 const next = { ...fields.parameters, [name]: e.target.value };
                 if (e.target.value === value) delete next[name];

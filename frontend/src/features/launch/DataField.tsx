@@ -10,6 +10,7 @@ import { JobRow } from "@/features/upload/JobRow";
 import { startUpload, useUploads } from "@/features/upload/jobs";
 import { planOf, type Problem } from "@/features/upload/plan";
 import { plain } from "@/lib/format";
+import { distinct } from "@/lib/named";
 import { launchKey } from "@/queries/launch";
 
 export interface KnownDataset {
@@ -47,7 +48,7 @@ export function DataField({ field, name, value, datasets, onChange }: { field: F
     { value: d.name, label: t("newest", { name: d.name, n: d.version }) },
     { value: `${d.name}-v${d.version}`, label: `${d.name}-v${d.version}` },
   ]);
-  const data = value !== "" && !known.some((k) => k.value === value) ? [{ value, label: value }, ...known] : known;
+  const data = distinct(value !== "" && !known.some((k) => k.value === value) ? [{ value, label: value }, ...known] : known);
   return (
     <Stack gap={6}>
       <Select {...field} data={data} value={value || null} onChange={(v) => onChange(v ?? "")} searchable clearable={!field.required} placeholder={t("pickData")} />

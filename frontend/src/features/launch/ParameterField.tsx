@@ -6,6 +6,7 @@ import { lazy, Suspense } from "react";
 import type { Schemas } from "@/api/client";
 import type { KnownDataset } from "@/features/launch/DataField";
 import { plain } from "@/lib/format";
+import { distinct } from "@/lib/named";
 
 // Most forms have no data in them: what uploads is fetched with the first field that does.
 const DataField = lazy(async () => ({ default: (await import("./DataField")).DataField }));
@@ -59,7 +60,7 @@ export function ParameterField({ parameter, value, datasets, onChange }: { param
   const choices = form.choices?.map(String) ?? (parameter.enum.length > 0 ? parameter.enum : null);
   if (form.type === "boolean")
     return <Switch label={common.label} description={common.description} checked={value === "true"} onChange={(e) => onChange(String(e.currentTarget.checked))} />;
-  if (choices) return <Select {...common} data={choices} value={value || null} onChange={(v) => onChange(v ?? "")} searchable={choices.length > 8} />;
+  if (choices) return <Select {...common} data={distinct(choices)} value={value || null} onChange={(v) => onChange(v ?? "")} searchable={choices.length > 8} />;
   if (form.type === "dataset" || form.type === "file")
     return (
       <Suspense fallback={<Loader size="sm" aria-label={t("app.loading")} />}>

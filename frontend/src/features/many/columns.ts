@@ -2,6 +2,7 @@
 
 import type { Schemas } from "@/api/client";
 import { duration, money } from "@/lib/format";
+import { own } from "@/lib/named";
 
 export type Row = Schemas["RunRowOut"];
 
@@ -20,7 +21,7 @@ export interface Column {
 
 export function columnsOf(data: Schemas["RunTableOut"], word: (key: "took" | "cost" | "steps") => string): Column[] {
   const named = (kind: "parameter" | "result", listed: Schemas["ColumnOut"][], of: (row: Row) => Record<string, string>): Column[] =>
-    listed.map((c) => ({ key: `${kind}:${c.name}`, kind, title: c.name, unit: "", varies: c.varies, numeric: c.numeric, raw: (row) => of(row)[c.name], shown: (row) => of(row)[c.name] ?? "" }));
+    listed.map((c) => ({ key: `${kind}:${c.name}`, kind, title: c.name, unit: "", varies: c.varies, numeric: c.numeric, raw: (row) => own(of(row), c.name), shown: (row) => own(of(row), c.name) ?? "" }));
   const fact = (key: "took" | "cost" | "steps", unit: string, raw: (row: Row) => number | null, shown: (row: Row) => string): Column => ({ key: `fact:${key}`, kind: "fact", title: word(key), unit, varies: true, numeric: true, raw, shown });
   return [
     ...named("parameter", data.parameters, (row) => row.parameters),

@@ -15,7 +15,7 @@ from typing import Any
 
 from fubini_scheduler.model.ids import ProjectId, RunId
 from fubini_scheduler.model.project import Quota
-from fubini_scheduler.reasons import Reason, ReasonCode
+from fubini_scheduler.reasons import THE_PROJECT, Reason, ReasonCode
 
 # What a quota limits -> the field with its limit.
 LIMITS: Mapping[str, str] = MappingProxyType(
@@ -101,25 +101,12 @@ class QuotaTable:
 def _reason(quota: Quota, resource: str, used: int, limit: int, needed: int) -> Reason:
     figures = (
         ("resource", resource),
-        ("whose", quota.member.removeprefix("user:") or "the project"),
+        ("whose", quota.member.removeprefix("user:") or THE_PROJECT),
         ("member", quota.member),
         ("used", used),
         ("limit", limit),
         ("needed", needed),
         ("missing_micros", max(0, used + needed - limit) if resource == "money" else 0),
-        ("shown", _shown(resource, used, limit, needed)),
         ("raised_by", "an owner of the project" if quota.member else "an administrator"),
     )
     return Reason(ReasonCode.QUOTA, None, figures)
-
-
-def _shown(resource: str, used: int, limit: int, needed: int) -> str:
-    if resource == "cores":
-        return f"{used / 1000:g} of {limit / 1000:g} cores are in use and this needs {needed / 1000:g}"
-    if resource == "money":
-        return f"{used / 1e6:.2f} of {limit / 1e6:.2f} are spent or set aside this month and this sets {needed / 1e6:.2f} aside"
-    if resource == "storage":
-        return f"{used / 1e9:.2f} of {limit / 1e9:.2f} GB are stored"
-    if resource == "runs":
-        return f"{limit} runs may go on at once and earlier ones do"
-    return f"{used} of {limit} {resource} are in use and this needs {needed}"

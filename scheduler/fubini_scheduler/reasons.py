@@ -6,9 +6,10 @@ times in them are seconds, money micros, sizes bytes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:  # the model imports this module
     from fubini_scheduler.model.ids import PoolId
@@ -71,7 +72,7 @@ SENTENCES: dict[ReasonCode, str] = {
         "The run's cost limit lacks {missing_micros:money}: {hold_micros:money} must be set aside, {available_micros:money} are"
         " left."
     ),
-    ReasonCode.QUOTA: "The quota of {whose} is reached: {shown}; {raised_by} can raise it.",
+    ReasonCode.QUOTA: "The quota of {whose} is reached: {used} of {limit} {resource} are in use and this needs {needed}; {raised_by} can raise it.",
     ReasonCode.QUOTA_RUNNING: "The project runs {running} tasks and may run {limit} at once.",
     ReasonCode.QUOTA_CPU: "The project uses {used:cores} cores and may use {limit:cores}; this needs {needed:cores}.",
     ReasonCode.CYCLE_LIMIT: "The cycle placed as many tasks as it may ({limit}); the next one goes on.",
@@ -107,6 +108,35 @@ SENTENCES: dict[ReasonCode, str] = {
     ReasonCode.NO_NODES: "The pool has no node group that is up.",
     ReasonCode.NO_POOLS: "There is no pool at all.",
 }
+
+THE_PROJECT: Final = "the project"
+"""Whose a quota is that is no member's."""
+
+QUOTA_SENTENCES: dict[str, str] = {
+    "cores": (
+        "The quota of {whose} is reached: {used:cores} of {limit:cores} cores are in use and this needs {needed:cores}; "
+        "{raised_by} can raise it."
+    ),
+    "money": (
+        "The quota of {whose} is reached: {used:money} of {limit:money} are spent or set aside this month and this sets "
+        "{needed:money} aside; {raised_by} can raise it."
+    ),
+    "storage": "The quota of {whose} is reached: {used:size} of {limit:size} are stored; {raised_by} can raise it.",
+    "runs": (
+        "The quota of {whose} is reached: {limit} runs may go on at once and earlier ones do; {raised_by} can raise it."
+    ),
+}
+"""What a quota of a resource says in place of the general sentence."""
+
+
+def template_of(code: ReasonCode, figures: Mapping[str, object]) -> str:
+    """The English sentence of a reason with its figures' names in braces."""
+    return (
+        QUOTA_SENTENCES.get(str(figures.get("resource")), SENTENCES[code])
+        if code is ReasonCode.QUOTA
+        else SENTENCES[code]
+    )
+
 
 RANK: dict[ReasonCode, int] = {code: rank for rank, code in enumerate(ReasonCode)}
 
@@ -144,13 +174,22 @@ class Reason:
         return self.code in PERMANENT
 
     @property
+    def template(self) -> str:
+        """The English sentence with its figures' names in braces."""
+        return template_of(self.code, self.figures)
+
+    @property
+    def shown(self) -> dict[str, int | str]:
+        """The figures as the template shows them."""
+        return {name: Figure(value) if isinstance(value, int) else value for name, value in self.data}
+
+    @property
     def sentence(self) -> str:
         """The reason in English, with its figures."""
-        shown = {name: _Figure(value) if isinstance(value, int) else value for name, value in self.data}
-        return SENTENCES[self.code].format_map(shown)
+        return self.template.format_map(self.shown)
 
 
-class _Figure(int):
+class Figure(int):
     """An integer that a sentence may show as people say it: `money` (of micros), `cores` (of milli-cores), `size` (of bytes)."""
 
     def __format__(self, form: str) -> str:

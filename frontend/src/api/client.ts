@@ -23,8 +23,14 @@ export function sessionEnded(): void {
   window.dispatchEvent(new Event(SESSION_ENDED));
 }
 
+/** What asks the server to answer in the reader's language. */
+export function inOwnLanguage(): { "Accept-Language": string } {
+  return { "Accept-Language": document.documentElement.lang || "en" };
+}
+
 const middleware: Middleware = {
   onRequest({ request }) {
+    for (const [name, value] of Object.entries(inOwnLanguage())) request.headers.set(name, value);
     if (request.method !== "GET" && request.method !== "HEAD") request.headers.set("X-CSRFToken", csrfToken());
     return request;
   },

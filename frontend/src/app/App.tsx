@@ -2,6 +2,7 @@
 
 import { MantineProvider } from "@mantine/core";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import i18n from "i18next";
 import { lazy } from "react";
 import { BrowserRouter, Outlet, useRoutes, type RouteObject } from "react-router";
 import { asProblem, isTransient } from "@/api/problem";
@@ -22,6 +23,9 @@ const client = new QueryClient({
     },
   },
 });
+
+// What was read before a change of language has sentences of the server's in the old one.
+i18n.on("languageChanged", () => void client.invalidateQueries());
 
 const page = (load: () => Promise<Record<string, React.ComponentType>>, name: string) =>
   lazy(async () => ({ default: (await load())[name]! }));

@@ -16,6 +16,7 @@ from fubini.accounts.models import Token, User
 from fubini.audit.services import audit_append
 from fubini.common.errors import Forbidden, NotFound, TooManyRequests, Unauthenticated
 from fubini.common.principal import Principal
+from fubini.common.saying import say
 from fubini.rest.throttle import Buckets, client_address
 from fubini.rest.views import ApiViews, operation
 
@@ -65,7 +66,13 @@ def attempt_take(request: Request, username: str, *, what: str = "address") -> N
     for key in keys:
         waits = login_buckets.take(key)
         if waits:
-            raise TooManyRequests(f"Too many sign-ins; try again in {int(waits) + 1} s.", retry_after_s=int(waits) + 1)
+            raise TooManyRequests(
+                say(
+                    "Too many sign-ins; try again in {waits} s.",
+                    waits=int(waits) + 1,
+                ),
+                retry_after_s=int(waits) + 1,
+            )
 
 
 class Login(ApiViews):

@@ -32,6 +32,7 @@ from fubini.accounts.models import User
 from fubini.audit.services import audit_append
 from fubini.common import clock
 from fubini.common.errors import Conflict, Invalid, NotFound, Unauthenticated
+from fubini.common.saying import say
 
 log = logging.getLogger(__name__)
 PASSKEYS_MAX: Final = 20
@@ -71,7 +72,13 @@ def add_options(user: User, session: SessionBase) -> dict[str, Any]:
     """
     known = list(passkeys_of(user))
     if len(known) >= PASSKEYS_MAX:
-        raise Conflict(f"You have {PASSKEYS_MAX} passkeys, the most there may be.", next_step="Remove one first.")
+        raise Conflict(
+            say(
+                "You have {passkeys_max} passkeys, the most there may be.",
+                passkeys_max=PASSKEYS_MAX,
+            ),
+            next_step="Remove one first.",
+        )
     options, state = _server().register_begin(
         PublicKeyCredentialUserEntity(
             id=user.pk.encode(), name=user.username, display_name=user.get_full_name() or user.username
@@ -105,7 +112,13 @@ def passkey_add(
             "The passkey could not be added.", next_step="Begin again; the question is good for five minutes."
         )
     if len(passkeys_of(user)) >= PASSKEYS_MAX:
-        raise Conflict(f"You have {PASSKEYS_MAX} passkeys, the most there may be.", next_step="Remove one first.")
+        raise Conflict(
+            say(
+                "You have {passkeys_max} passkeys, the most there may be.",
+                passkeys_max=PASSKEYS_MAX,
+            ),
+            next_step="Remove one first.",
+        )
     row: Authenticator = WebAuthn.add(user, _named(name), credential).instance
     row.data["counter"] = data.counter
     row.save(update_fields=["data"])

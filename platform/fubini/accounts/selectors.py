@@ -12,6 +12,7 @@ from fubini.accounts.models import Token, User
 from fubini.accounts.sessions import sessions_of
 from fubini.common.errors import NotFound
 from fubini.common.principal import Principal
+from fubini.common.saying import say
 
 
 def users_list(*, search: str = "") -> QuerySet[User]:
@@ -35,7 +36,7 @@ def user_named(username: str) -> User:
     """
     user = User.objects.filter(username__iexact=username).first() if "\x00" not in username else None
     if user is None:
-        raise NotFound(f"There is no user named {username[:80]!r}.")
+        raise NotFound(say("There is no user named {username!r}.", username=username[:80]))
     return user
 
 

@@ -9,6 +9,7 @@ from django.conf import settings
 from rest_framework import serializers
 
 from fubini.common.principal import SCOPES
+from fubini.common.saying import say, told
 from fubini.rest.serializers import BodySerializer, FirstPageOut, QuerySerializer, ReplySerializer
 
 CREDENTIAL_MAX_CHARS = 32_768
@@ -19,7 +20,7 @@ class CredentialField(serializers.DictField):
 
     def to_internal_value(self, data: Any) -> Any:
         if len(json.dumps(data)) > CREDENTIAL_MAX_CHARS:
-            raise serializers.ValidationError(f"Longer than {CREDENTIAL_MAX_CHARS} characters.")
+            raise serializers.ValidationError(told(say("Longer than {most} characters.", most=CREDENTIAL_MAX_CHARS)))
         return data
 
 

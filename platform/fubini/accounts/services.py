@@ -20,6 +20,7 @@ from fubini.accounts.models import Token, User
 from fubini.audit.services import audit_append
 from fubini.common.errors import Conflict, Forbidden, Invalid
 from fubini.common.principal import SCOPES, Principal
+from fubini.common.saying import say
 from fubini.rest.problems import PreconditionFailed
 
 _USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
@@ -66,7 +67,7 @@ def user_create(
     """
     if not _USERNAME.fullmatch(username):
         raise Invalid(
-            f"{username[:80]!r} is not a usable username.",
+            say("{username!r} is not a usable username.", username=username[:80]),
             errors=[
                 {"pointer": "/username", "code": "name", "found": username[:80],
                  "allowed": "1..64 of letters, digits and ._@+-, beginning with a letter or digit"}
@@ -84,7 +85,14 @@ def user_create(
     if password is not None:
         _password_checked(password, user)
     user.password = make_password(password)
-    taken = NameTaken(f"There is a user named {username!r}.", next_step="Choose another name.", found=username)
+    taken = NameTaken(
+        say(
+            "There is a user named {username!r}.",
+            username=username,
+        ),
+        next_step="Choose another name.",
+        found=username,
+    )
     if User.objects.filter(username__iexact=username).exists():
         raise taken
     try:
@@ -114,7 +122,11 @@ def user_update(*, user: User, actor: str, expected_version: int | None = None, 
         raise PreconditionFailed("Somebody else changed it meanwhile.")
     if user.is_staff and not User.objects.filter(is_staff=True, is_active=True).exists():
         raise LastAdmin(
-            f"{user.username} is the last active administrator.", next_step="Make another user administrator first."
+            say(
+                "{username} is the last active administrator.",
+                username=user.username,
+            ),
+            next_step="Make another user administrator first.",
         )
     user.refresh_from_db()
     shown = {k: v for k, v in changes.items() if k in ("is_admin", "is_active", "language")}
@@ -155,7 +167,7 @@ def own_token_create(
         more.append("admin")
     if more:
         raise Forbidden(
-            f"You cannot give the scope {more[0]!r}: you do not have it here.",
+            say("You cannot give the scope {more!r}: you do not have it here.", more=more[0]),
             next_step="Ask for fewer scopes, or sign in to have all of yours.",
             found=scopes,
             allowed=sorted(principal.scopes - (set() if principal.is_admin else {"admin"})),
@@ -165,7 +177,10 @@ def own_token_create(
         if own.expires_at is not None and (expires_at is None or expires_at > own.expires_at):
             raise Forbidden(
                 "A token cannot make one that lives longer than itself.",
-                next_step=f"Give an expires_at of at most {own.expires_at.isoformat()}, or sign in.",
+                next_step=say(
+                    "Give an expires_at of at most {expires_at}, or sign in.",
+                    expires_at=own.expires_at.isoformat(),
+                ),
             )
     return tokens.token_create(
         name=name, scopes=scopes, created_by=principal.actor, user=principal.user, expires_at=expires_at

@@ -20,6 +20,7 @@ from fubini.audit.services import audit_append
 from fubini.common import clock
 from fubini.common.errors import Invalid, NotFound, Unauthenticated
 from fubini.common.principal import SCOPES
+from fubini.common.saying import say
 from fubini.rest.nearest import nearest, shown
 
 TEXT = re.compile(r"fub_([a-z0-9]{10})_([A-Za-z0-9_-]{43})")
@@ -93,7 +94,9 @@ def scopes_checked(
     unknown = [s for s in scopes if s not in allowed]
     if unknown or not scopes:
         raise Invalid(
-            f"{shown(unknown[0])!r} is not a scope." if unknown else "A token needs at least one scope.",
+            say("{unknown!r} is not a scope.", unknown=shown(unknown[0]))
+            if unknown
+            else "A token needs at least one scope.",
             errors=[
                 {"pointer": "/scopes", "code": "scope", "found": shown(s), "allowed": list(allowed),
                  "nearest": nearest(s, allowed), "detail": "not a scope a token can have here"}

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from fubini.cli.config import OPTIONS, Target, target
 from fubini.cli.errors import CliError, Exit, exit_code_of
+from fubini.common.saying import ASKED
 
 if TYPE_CHECKING:
     from httpx import Client as Client_
@@ -55,7 +56,7 @@ class Client:
         httpx = _httpx()
         self.where = where
         self.timeout_s = timeout_s if timeout_s is not None else OPTIONS.timeout_s
-        headers = {"Accept": "application/json", "User-Agent": "fubini-cli"}
+        headers = {"Accept": "application/json", "User-Agent": "fubini-cli", "Accept-Language": ASKED.get()}
         if where.token:
             headers["Authorization"] = f"Bearer {where.token}"
         # A proxy is for the world outside; a server on this machine is reached directly.

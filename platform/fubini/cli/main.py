@@ -36,6 +36,7 @@ from fubini.cli.commands import (
 )
 from fubini.cli.config import OPTIONS
 from fubini.cli.errors import CliError, Exit
+from fubini.common.saying import ASKED, language_of
 
 app = typer.Typer(
     name="fubini",
@@ -128,6 +129,8 @@ def fail(error: CliError) -> int:
 def main(argv: list[str] | None = None) -> int:
     """Run one command; the console script's entry. Never raises."""
     words = hoist(sys.argv[1:] if argv is None else argv)
+    # What the server says comes in the terminal's language; the CLI's own words, which scripts may know, are English.
+    ASKED.set(language_of(next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "")))
     OPTIONS.json = "--json" in words[: words.index("--")] if "--" in words else "--json" in words
     try:
         result = app(args=words, prog_name="fubini", standalone_mode=False)

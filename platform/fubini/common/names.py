@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from fubini.common.errors import Invalid
+from fubini.common.saying import say
 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -18,13 +19,16 @@ def slug_checked(name: str, *, field: str = "name", max_length: int = 48) -> str
     """
     if not _SLUG.fullmatch(name) or len(name) > max_length or _ID.fullmatch(name):
         raise Invalid(
-            f"{name[:80]!r} is not a usable {field}.",
+            say("{name!r} is not a usable {field}.", name=name[:80], field=field),
             errors=[
                 {
                     "pointer": f"/{field}",
                     "code": "name",
                     "found": name[:80],
-                    "allowed": f"1..{max_length} of a-z, 0-9 and inner hyphens; not 32 hex digits",
+                    "allowed": say(
+                        "1..{max_length} of a-z, 0-9 and inner hyphens; not 32 hex digits",
+                        max_length=max_length,
+                    ),
                     "detail": "lower-case letters, digits and hyphens, beginning and ending with a letter or digit",
                 }
             ],

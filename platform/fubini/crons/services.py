@@ -17,6 +17,7 @@ from django.db import transaction
 from fubini.audit.services import audit_append
 from fubini.common import bell, clock
 from fubini.common.errors import Conflict, FubiniError, Invalid
+from fubini.common.saying import say
 from fubini.crons.due import Decision, Plan, Verdict, condition_holds, decide, plan_of, rfc3339, stops
 from fubini.crons.models import Cron, CronTick
 from fubini.crons.selectors import facts_of
@@ -74,14 +75,30 @@ def cron_save(*, project: Project, text: str, actor: str, cron: Cron | None = No
     found = Cron.objects.select_for_update().filter(project=project, name=name).first()
     if cron is not None and (found is None or found.pk != cron.pk):
         raise Invalid(
-            f"The manifest's name is {name!r}; this schedule is {cron.name!r}.", found=name, allowed=cron.name
+            say(
+                "The manifest's name is {name!r}; this schedule is {name2!r}.",
+                name=name,
+                name2=cron.name,
+            ),
+            found=name,
+            allowed=cron.name,
         )
     if found is not None and fresh:
         raise CronExists(
-            f"The project has a schedule {name!r} already.", next_step="Change that one, or take another name."
+            say(
+                "The project has a schedule {name!r} already.",
+                name=name,
+            ),
+            next_step="Change that one, or take another name.",
         )
     if found is None and Cron.objects.filter(project=project).count() >= CRONS_A_PROJECT:
-        raise Conflict(f"The project has {CRONS_A_PROJECT} schedules, as many as it may.", next_step="Delete some.")
+        raise Conflict(
+            say(
+                "The project has {crons_a_project} schedules, as many as it may.",
+                crons_a_project=CRONS_A_PROJECT,
+            ),
+            next_step="Delete some.",
+        )
     now = clock.now_ms()
     row = found or Cron(project=project, name=name, created_at_ms=now, anchor_ms=now, considered_ms=now, version=0)
     plan = plan_of(document)
@@ -107,7 +124,7 @@ def _check_conditions(plan: Plan, row: Cron, document: dict[str, Any]) -> None:
             judge(plan, facts_of(row, 0))
         except LanguageError as error:
             raise Invalid(
-                f"{field} cannot be evaluated: {error.message}",
+                say("{field} cannot be evaluated: {message}", field=field, message=error.message),
                 errors=[{"path": field, "code": "condition", "detail": error.message}],
                 next_step="Use cronworkflow.succeeded, .failed, .lastScheduledTime, .name and the like.",
             ) from None
@@ -125,7 +142,7 @@ def cron_suspend(*, cron: Cron, actor: str, suspended: bool) -> Cron:
     plan = plan_of(row.document)
     if not suspended and (refusal := actor_refusal(row.saved_by, "run.submit", row.project)):
         raise SaverMayNot(
-            f"Its runs are submitted by who saved it last, and {refusal}.",
+            say("Its runs are submitted by who saved it last, and {refusal}.", refusal=refusal),
             next_step="Save it anew as somebody who may submit: `fubini cron update`.",
         )
     if row.suspended and not suspended:

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from fubini.common.errors import NotFound
+from fubini.common.saying import say
 from fubini.datasets import selectors, services, uploads
 from fubini.datasets import serializers as shape
 from fubini.datasets.entries import Manifest, manifest_of
@@ -268,7 +269,7 @@ def _version(dataset: Dataset, number: int, *, with_entries: bool = False) -> Da
     rows = DatasetVersion.objects.filter(dataset=dataset) if with_entries else selectors.versions_of(dataset)
     found = rows.filter(number=number).first() if number < 2**31 else None
     if found is None:
-        raise DataNotFound(f"The dataset {dataset.name!r} has no version {number}.")
+        raise DataNotFound(say("The dataset {name!r} has no version {number}.", name=dataset.name, number=number))
     return found
 
 
@@ -303,7 +304,11 @@ def _download(manifest: Manifest, path: str, project_id: str, name: str) -> Resp
     found = next((e for e in manifest.entries if e.path == path), None)
     if found is None:
         raise DataNotFound(
-            f"There is no file {path[:200]!r} in it.", next_step="List its files: the same address with /files."
+            say(
+                "There is no file {path!r} in it.",
+                path=path[:200],
+            ),
+            next_step="List its files: the same address with /files.",
         )
     link = blob_url(project_id=project_id, digest=found.sha256, filename=path.rsplit("/", 1)[-1] or name)
     return Response(status=302, headers={"Location": link})

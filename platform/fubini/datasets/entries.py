@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from fubini.common.saying import say
 from fubini.datasets.errors import EntriesInvalid
 from fubini.datasets.limits import NAME_MAX_BYTES, PATH_MAX_BYTES
 from fubini.datasets.store import is_digest
@@ -91,7 +92,7 @@ def manifest_check(rows: Sequence[Any], *, max_entries: int, max_bytes: int, may
         raise EntriesInvalid("The entries are not a list.", next_step="Send a list of {path, size, mode, sha256}.")
     if len(rows) > max_entries:
         raise EntriesInvalid(
-            f"{len(rows)} files came; {max_entries} are allowed.",
+            say("{rows_count} files came; {max_entries} are allowed.", rows_count=len(rows), max_entries=max_entries),
             next_step="Pack the files into fewer, for example as one tar.",
         )
     if not rows and not may_be_empty:
@@ -111,8 +112,13 @@ def manifest_check(rows: Sequence[Any], *, max_entries: int, max_bytes: int, may
         problems.append({"path": "", "detail": f"together they have more than {max_bytes} bytes"})
     if problems:
         raise EntriesInvalid(
-            f"{len(problems)} of {len(rows)} files cannot be kept; "
-            f"the first: {problems[0]['path']!r} {problems[0]['detail']}",
+            say(
+                "{problems_count} of {rows_count} files cannot be kept; the first: {path!r} {detail}",
+                problems_count=len(problems),
+                rows_count=len(rows),
+                path=problems[0]["path"],
+                detail=problems[0]["detail"],
+            ),
             errors=problems[:SHOWN_ERRORS],
             next_step="Rename or leave out the named files.",
         )

@@ -24,6 +24,7 @@ from urllib.parse import parse_qsl, quote
 
 from fubini.accounts.authentication import principal_of_request
 from fubini.common.errors import FubiniError, NotFound, Unauthenticated
+from fubini.common.saying import say
 from fubini.datasets import exchanges, tus
 from fubini.datasets.errors import BlobNotFound, BlobTooLarge
 from fubini.datasets.exchanges import App, Exchange, Gone, Receive, Scope, Send
@@ -242,7 +243,7 @@ async def _put(exchange: Exchange, store: Store, project_id: str, digest: str, *
     header = exchange.header(b"content-length")
     declared = int(header) if header.isascii() and header.isdigit() else None
     if declared is not None and declared > most:
-        raise BlobTooLarge(f"A blob may have {most} bytes; {declared} were announced.", max_bytes=most)
+        raise BlobTooLarge(say("A blob may have {most} bytes; {declared} were announced.", most=most, declared=declared), max_bytes=most)
 
     async def admit(size_bytes: int) -> None:
         await exchanges.in_database(lambda: blob_admit(project_id=project_id, digest=digest, size_bytes=size_bytes))

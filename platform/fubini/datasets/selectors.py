@@ -18,6 +18,7 @@ from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from fubini.common.errors import NotFound
+from fubini.common.saying import say
 from fubini.datasets.entries import Manifest, manifest_of
 from fubini.datasets.models import Artifact, Blob, Dataset, DatasetVersion, Replica, Transfer
 
@@ -127,7 +128,7 @@ def artifact_get(project_ids: ProjectIds, key: str) -> Artifact:
     """
     found = Artifact.objects.filter(pk=key, project_id__in=project_ids).first()
     if found is None:
-        raise DataNotFound(f"No artifact {key[:200]!r}.")
+        raise DataNotFound(say("No artifact {key!r}.", key=key[:200]))
     return found
 
 
@@ -168,10 +169,18 @@ def claim_key(project_id: str, claim: str) -> str:
     if base in names:
         versions = DatasetVersion.objects.filter(dataset__project_id=project_id, dataset__name=base).order_by("number")
         has = list(versions.values_list("number", flat=True))[-20:]
-        wanted = f"no version {match['number']}" if match else "no version yet"
-        detail = f"The dataset {base!r} has {wanted}" + (f"; it has {has}." if has else ".")
+        detail = (
+            say(
+                "The dataset {name!r} has no version {number}; it has {has}.",
+                name=base,
+                number=match["number"],
+                has=has,
+            )
+            if match and has
+            else say("The dataset {name!r} has no version yet.", name=base)
+        )
     else:
-        detail = f"There is no dataset {base!r} in this project."
+        detail = say("There is no dataset {name!r} in this project.", name=base)
     raise DataNotFound(
         detail,
         nearest=near[0] if near else "",
@@ -215,7 +224,11 @@ def artifact_resolve(project_id: str, key: str, sub_path: str = "") -> Resolved:
     found = artifacts_resolve(project_id, [key])
     if key not in found:
         raise DataNotFound(
-            f"There is no data {key[:200]!r} in this project.", next_step="List what exists with `fubini data list`."
+            say(
+                "There is no data {key!r} in this project.",
+                key=key[:200],
+            ),
+            next_step="List what exists with `fubini data list`.",
         )
     return resolved_below(found[key], sub_path)
 
@@ -297,7 +310,14 @@ def resolved_below(resolved: Resolved, sub_path: str) -> Resolved:
     inside = resolved.manifest.below(sub_path)
     if not inside.entries:
         near = difflib.get_close_matches(sub_path.strip("/"), [e.path for e in resolved.manifest.entries[:2000]], 1)
-        raise DataNotFound(f"There is no {sub_path[:200]!r} in {resolved.key!r}.", nearest=near[0] if near else "")
+        raise DataNotFound(
+            say(
+                "There is no {sub_path!r} in {key!r}.",
+                sub_path=sub_path[:200],
+                key=resolved.key,
+            ),
+            nearest=near[0] if near else "",
+        )
     return Resolved(resolved.key, inside)
 
 

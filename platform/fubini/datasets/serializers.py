@@ -8,6 +8,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from fubini.common.saying import say, told
 from fubini.datasets.entries import Entry
 from fubini.datasets.limits import limit
 from fubini.datasets.signing import blob_url, upload_link
@@ -46,7 +47,9 @@ class Entries(serializers.Field):  # type: ignore[type-arg]
         if not isinstance(data, list):
             raise serializers.ValidationError("This is a list of {path, size, mode, sha256}.", code="type")
         if len(data) > limit("ARTIFACT_MAX_ENTRIES"):
-            raise serializers.ValidationError(f"{limit('ARTIFACT_MAX_ENTRIES')} files are allowed.", code="max_length")
+            raise serializers.ValidationError(
+                told(say("{limit} files are allowed.", limit=limit("ARTIFACT_MAX_ENTRIES"))), code="max_length"
+            )
         return data
 
     def to_representation(self, value: Any) -> Any:

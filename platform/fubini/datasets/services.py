@@ -20,6 +20,7 @@ from django.db.models import QuerySet
 from fubini.common import clock
 from fubini.common.bulk import rows_insert, rows_update
 from fubini.common.errors import Conflict, Invalid
+from fubini.common.saying import say
 from fubini.datasets.entries import SIZE_MAX, Manifest, manifest_check
 from fubini.datasets.errors import BlobMissing, DatasetInUse, EntriesInvalid
 from fubini.datasets.limits import limit
@@ -109,17 +110,24 @@ def dataset_create(*, project: Project, name: str, actor: str, description: str 
     """
     if not NAME.fullmatch(name):
         raise Invalid(
-            f"The dataset name {name[:80]!r} is not usable.",
+            say("The dataset name {name!r} is not usable.", name=name[:80]),
             next_step="Use lower-case letters, digits and '-', at most 63, starting and ending with a letter or digit.",
         )
     if CLAIM.fullmatch(name):
         raise Invalid(
-            f"The dataset name {name!r} ends like a version: as a claim it would mean a version of another dataset.",
+            say(
+                "The dataset name {name!r} ends like a version: as a claim it would mean a version of another dataset.",
+                name=name,
+            ),
             next_step="Leave the '-v<number>' out: versions are numbered by themselves.",
         )
     if Dataset.objects.filter(project=project, name=name).exists():
         raise Conflict(
-            f"The project has a dataset {name!r} already.", next_step="Import into it to make a new version."
+            say(
+                "The project has a dataset {name!r} already.",
+                name=name,
+            ),
+            next_step="Import into it to make a new version.",
         )
     dataset = Dataset.objects.create(project=project, name=name, description=description[:400], created_by=actor)
     _say(dataset, "dataset.created", actor, {"name": name})
@@ -153,7 +161,11 @@ def dataset_import(
     missing = _blobs_missing(project.pk, manifest)
     if missing:
         raise BlobMissing(
-            f"{len(missing)} of {len(manifest.entries)} files have not been uploaded as declared.",
+            say(
+                "{missing_count} of {entries_count} files have not been uploaded as declared.",
+                missing_count=len(missing),
+                entries_count=len(manifest.entries),
+            ),
             errors=missing[:50],
             next_step="PUT each to /api/v1/blobs/<sha256>?project=..., then import again.",
         )
@@ -214,7 +226,7 @@ def dataset_delete(*, dataset: Dataset, actor: str) -> None:
     ]
     if reasons:
         raise DatasetInUse(
-            f"The dataset {dataset.name!r} cannot be deleted: {reasons[0]['detail']}",
+            say("The dataset {name!r} cannot be deleted: {detail}", name=dataset.name, detail=reasons[0]["detail"]),
             errors=reasons[:50],
             next_step="Unpin its versions and wait for the runs, or cancel them; then delete it.",
         )

@@ -31,6 +31,7 @@ import fsspec
 from django.conf import settings
 
 from fubini.common.errors import StorageFull
+from fubini.common.saying import say
 from fubini.datasets.errors import BlobMismatch, BlobNotFound, BlobTooLarge, StoreMisconfigured
 from fubini.datasets.limits import limit
 
@@ -66,7 +67,7 @@ class Store:
         scheme = url.split("://", 1)[0] if "://" in url else "file"
         if scheme not in SCHEMES:
             raise StoreMisconfigured(
-                f"The object store's scheme {scheme!r} is not allowed.",
+                say("The object store's scheme {scheme!r} is not allowed.", scheme=scheme),
                 allowed=sorted(SCHEMES),
                 next_step="Set FUBINI_OBJECTS_URL to a folder or to a URL with one of the allowed schemes.",
             )
@@ -121,7 +122,7 @@ class Store:
                 return Path(path).open("rb")
             return cast("IO[bytes]", self._fs.open(path, "rb"))
         except FileNotFoundError:
-            raise BlobNotFound(f"No object {digest}.") from None
+            raise BlobNotFound(say("No object {digest}.", digest=digest)) from None
 
     def chunks(self, digest: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         """The object's bytes from `start` on, at most `length` of them, in pieces."""
@@ -307,7 +308,7 @@ class BlobWriter:
         self.size_bytes += len(data)
         if self.size_bytes > self._max_bytes:
             raise BlobTooLarge(
-                f"A blob may have {self._max_bytes} bytes; more came.",
+                say("A blob may have {max_bytes} bytes; more came.", max_bytes=self._max_bytes),
                 max_bytes=self._max_bytes,
                 next_step="Split the file, or have the limit BLOB_MAX_BYTES raised.",
             )
@@ -327,7 +328,12 @@ class BlobWriter:
         self.digest = self.digest or found
         if found != self.digest:
             raise BlobMismatch(
-                f"{self.size_bytes} bytes came with sha256 {found}, they were sent as {self.digest}.",
+                say(
+                    "{size_bytes} bytes came with sha256 {found}, they were sent as {digest}.",
+                    size_bytes=self.size_bytes,
+                    found=found,
+                    digest=self.digest,
+                ),
                 found=found,
                 expected=self.digest,
                 next_step="Send the whole file again; if it changed meanwhile, hash it again first.",

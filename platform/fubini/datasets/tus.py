@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Final
 
 from fubini.accounts.authentication import principal_of_request
 from fubini.common.errors import FubiniError, Invalid, NotFound, Unauthenticated
+from fubini.common.saying import say
 from fubini.datasets import exchanges, uploads
 from fubini.datasets.errors import BlobMismatch, BlobTooLarge, ChecksumMismatch, UploadNotFound, UploadOffset
 from fubini.datasets.exchanges import Exchange, Gone
@@ -72,7 +73,7 @@ async def serve(exchange: Exchange, store: Store) -> None:
     if (asked := exchange.header(b"tus-resumable")) != VERSION:
         raise PreconditionFailed(
             "This door speaks one version of the upload protocol.", found=asked[:20], allowed=VERSION,
-            next_step=f"Send `Tus-Resumable: {VERSION}`.",
+            next_step=say("Send `Tus-Resumable: {version}`.", version=VERSION),
         )  # fmt: skip
     if path == CREATE_PATH:
         if method != "POST":
@@ -186,7 +187,12 @@ def _number(exchange: Exchange, name: bytes, meaning: str) -> int:
     text = exchange.header(name)
     if not NUMBER.fullmatch(text):
         raise Invalid(
-            f"The header {name.decode().title()} says {meaning}; it has {text[:40]!r}.",
+            say(
+                "The header {title} says {meaning}; it has {text!r}.",
+                title=name.decode().title(),
+                meaning=meaning,
+                text=text[:40],
+            ),
             next_step="Send a whole number.",
         )
     return int(text)
@@ -198,14 +204,28 @@ def _number(exchange: Exchange, name: bytes, meaning: str) -> int:
 async def _take(exchange: Exchange, row: Upload, store: Store) -> Upload:
     kind = exchange.header(b"content-type").partition(";")[0].strip().lower()
     if kind != PART_TYPE:
-        raise WrongPartType(f"Parts are sent as {PART_TYPE}.", found=kind[:80], allowed=PART_TYPE)
+        raise WrongPartType(
+            say(
+                "Parts are sent as {part_type}.",
+                part_type=PART_TYPE,
+            ),
+            found=kind[:80],
+            allowed=PART_TYPE,
+        )
     at = _number(exchange, b"upload-offset", "where these bytes begin")
     if at != row.offset_bytes:
         raise uploads.offset_error(row, at)
     left = row.size_bytes - at
     declared = exchange.header(b"content-length")
     if declared.isascii() and declared.isdigit() and int(declared) > left:
-        raise BlobTooLarge(f"{int(declared)} bytes were announced; the upload lacks {left}.", max_bytes=left)
+        raise BlobTooLarge(
+            say(
+                "{declared} bytes were announced; the upload lacks {left}.",
+                declared=int(declared),
+                left=left,
+            ),
+            max_bytes=left,
+        )
     body = exchanges.pieces(exchange.receive)
     if asked := exchange.header(b"upload-checksum"):
         row = await _take_checked(row, store, body, asked, left)
@@ -232,7 +252,13 @@ async def _take_as_it_comes(row: Upload, store: Store, body: AsyncIterator[bytes
         async for piece in body:
             left -= len(piece)
             if left < 0:
-                raise BlobTooLarge(f"More came than the upload's {row.size_bytes} bytes.", max_bytes=row.size_bytes)
+                raise BlobTooLarge(
+                    say(
+                        "More came than the upload's {size_bytes} bytes.",
+                        size_bytes=row.size_bytes,
+                    ),
+                    max_bytes=row.size_bytes,
+                )
             kept.append(piece)
             if sum(map(len, kept)) >= most:
                 await keep()

@@ -17,6 +17,7 @@ from django.db.models.functions import Coalesce
 from fubini.common import clock
 from fubini.common.errors import Conflict, StorageFull
 from fubini.common.ids import new_id
+from fubini.common.saying import say
 from fubini.datasets.errors import BlobMismatch, BlobTooLarge, NoRoom, UploadNotFound, UploadOffset
 from fubini.datasets.limits import limit
 from fubini.datasets.models import Upload
@@ -71,7 +72,14 @@ def room_check(*, project_id: str, size_bytes: int) -> None:
     have = project_bytes(project_id)
     if have + coming + size_bytes > most:
         raise NoRoom(
-            f"The project keeps {have} bytes and {coming} are on their way; with {size_bytes} more it would pass its {most}.",
+            say(
+                "The project keeps {have} bytes and {coming} are on their way; with {size_bytes} more it "
+                "would pass its {most}.",
+                have=have,
+                coming=coming,
+                size_bytes=size_bytes,
+                most=most,
+            ),
             found=have + coming + size_bytes,
             allowed=most,
             next_step="Delete datasets or old runs that are not needed, or ask the administrators for more room.",
@@ -100,7 +108,11 @@ def upload_begin(
     store = store or default_store()
     if size_bytes > limit("BLOB_MAX_BYTES"):
         raise BlobTooLarge(
-            f"A file may have {limit('BLOB_MAX_BYTES')} bytes; this one has {size_bytes}.",
+            say(
+                "A file may have {blob_max_bytes} bytes; this one has {size_bytes}.",
+                blob_max_bytes=limit("BLOB_MAX_BYTES"),
+                size_bytes=size_bytes,
+            ),
             max_bytes=limit("BLOB_MAX_BYTES"),
             next_step="Split the file, or have the limit BLOB_MAX_BYTES raised.",
         )
@@ -120,7 +132,10 @@ def upload_begin(
         Upload.objects.filter(project_id=project_id, digest=digest, state="open").delete()  # past its time
         if uploads_open([project_id]).count() >= limit("UPLOADS_OPEN_MAX"):
             raise Conflict(
-                f"The project has {limit('UPLOADS_OPEN_MAX')} unfinished uploads.",
+                say(
+                    "The project has {uploads_open_max} unfinished uploads.",
+                    uploads_open_max=limit("UPLOADS_OPEN_MAX"),
+                ),
                 next_step="Finish or discard some of them first.",
             )
         room_check(project_id=project_id, size_bytes=size_bytes)
@@ -153,7 +168,12 @@ def upload_advance(*, row: Upload, at_bytes: int, by_bytes: int) -> Upload:
 
 def offset_error(row: Upload, found: int) -> UploadOffset:
     return UploadOffset(
-        f"{row.offset_bytes} bytes of {row.size_bytes} are here; these begin at {found}.",
+        say(
+            "{offset_bytes} bytes of {size_bytes} are here; these begin at {found}.",
+            offset_bytes=row.offset_bytes,
+            size_bytes=row.size_bytes,
+            found=found,
+        ),
         offset_bytes=row.offset_bytes,
         found=found,
         allowed=row.offset_bytes,

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from fubini.common.ids import new_id
+from fubini.common.saying import ours, say, together
 from fubini.dispatch import retries
 from fubini.dispatch import serializers as shape
 from fubini.dispatch.applying import Wanted, changes_apply, changes_ask
@@ -191,7 +192,11 @@ def _sentence(run: Run, waiting: int, running: int, groups: list[dict[str, Any]]
     """The whole in one line."""
     if run.state in ENDED:
         said = ENDED[run.state]
-        return said if said.endswith(".") else f"{said}: {run.message or 'see its nodes'}."
+        return (
+            said
+            if said.endswith(".")
+            else say("{said}: {message}.", said=ours(said), message=run.message or ours("see its nodes"))
+        )
     if run.suspended:
         return "The run is suspended by a person: `fubini run resume` lets it go on."
     if waiting == running == 0:
@@ -200,8 +205,14 @@ def _sentence(run: Run, waiting: int, running: int, groups: list[dict[str, Any]]
         return (
             "No step is ready or running now: a suspend node, a timer or an approval is awaited, or steps are ending."
         )
-    parts = [f"{running} step{'s' if running != 1 else ''} running"] if running else []
-    if waiting:
-        parts.append(f"{waiting} waiting")
     head = groups[0]["sentence"] if groups and groups[0]["sentence"] else ""
-    return f"{' and '.join(parts)}." + (f" {head}" if head else "")
+    counts = say(
+        "{running} running, {waiting} waiting."
+        if running and waiting
+        else "{running} running."
+        if running
+        else "{waiting} waiting.",
+        running=running,
+        waiting=waiting,
+    )
+    return together(counts, head)

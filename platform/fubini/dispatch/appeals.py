@@ -16,6 +16,7 @@ from django.db.models import Max
 from fubini.audit.services import audit_append
 from fubini.common import clock
 from fubini.common.errors import TooManyRequests
+from fubini.common.saying import say
 from fubini.dispatch.models import Appeal
 from fubini.notices.tell import Fact, facts_tell
 from fubini.runs.models import Task
@@ -61,8 +62,10 @@ def appeal_make(*, task: Task, actor: str, users: frozenset[str], change: Mappin
         first = mine[-1] if mine else before[0][1]
         wait_s = max(1, -(-(first + PAUSE_MS - now_ms) // 1000))
         raise TooManyRequests(
-            "You asked for this run already." if mine else f"You asked {len(before)} times within the hour.",
-            next_step=f"They have been told. Ask again in {-(-wait_s // 60)} minutes.",
+            "You asked for this run already."
+            if mine
+            else say("You asked {count} times within the hour.", count=len(before)),
+            next_step=say("They have been told. Ask again in {minutes} minutes.", minutes=-(-wait_s // 60)),
             retry_after_s=wait_s,
         )
     Appeal.objects.create(actor=actor, run_id=task.run_id, at_ms=now_ms)

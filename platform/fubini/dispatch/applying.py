@@ -13,6 +13,7 @@ from django.db import transaction
 
 from fubini.common.errors import Conflict, Invalid
 from fubini.common.principal import Principal
+from fubini.common.saying import ours, say
 from fubini.dispatch.appeals import Appealed, appeal_make
 from fubini.dispatch.explain import MEMBER, RETRY, Rights, change_sentence, who_decides
 from fubini.dispatch.quotas import quota_raise
@@ -183,7 +184,11 @@ def _elsewhere(task: Task, kind: ChangeKind, change: Wanted, pool: Pool | None, 
         quota_raise(project=project, member=change.member, limit=of, amount=_amount(change), actor=actor)
     else:
         raise Invalid(
-            f"{kind.value} is not changed from here.", next_step="Change the project's quotas on its own page."
+            say(
+                "{value} is not changed from here.",
+                value=kind.value,
+            ),
+            next_step="Change the project's quotas on its own page.",
         )
 
 
@@ -192,19 +197,32 @@ def _retry(task: Task, change: Wanted, principal: Principal) -> str:
     payload: dict[str, object] = {}
     if change.word:
         if change.word not in _RETRY_WHAT:
-            raise Invalid(f"A retry does not change {change.word[:40]!r}.", allowed=list(_RETRY_WHAT))
+            raise Invalid(say("A retry does not change {word!r}.", word=change.word[:40]), allowed=list(_RETRY_WHAT))
         payload = {change.word: _amount(change)}
     if task.run.finished_at_ms is None:
         raise Conflict(
-            f"Run {task.run.name} is {task.run.state}.", next_step="Wait until it has ended, then try again."
+            say(
+                "Run {name} is {state}.",
+                name=task.run.name,
+                state=ours(task.run.state),
+            ),
+            next_step="Wait until it has ended, then try again.",
         )
     run_retry(run=task.run, actor=principal.actor, payload=payload)
-    return _RETRY_SAID[:-1] + (f" with {change.word} {change.amount}." if change.word else ".")
+    if not change.word:
+        return _RETRY_SAID
+    return say("Run the failed steps again with {word} {amount}.", word=change.word, amount=change.amount)
 
 
 def _amount(change: Wanted) -> int:
     if change.amount <= 0:
-        raise Invalid(f"{change.kind} needs an amount.", next_step="Give the amount of the option you were shown.")
+        raise Invalid(
+            say(
+                "{kind} needs an amount.",
+                kind=change.kind,
+            ),
+            next_step="Give the amount of the option you were shown.",
+        )
     return change.amount
 
 

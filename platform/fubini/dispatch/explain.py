@@ -16,6 +16,7 @@ from typing import Final
 from fubini.accounts.models import User
 from fubini.common import clock
 from fubini.common.principal import Principal
+from fubini.common.saying import ours, say, together
 from fubini.dispatch.appeals import asked_ms
 from fubini.dispatch.policy import policy_now
 from fubini.dispatch.predictions import ENOUGH, error_bar, start_forecast
@@ -23,6 +24,7 @@ from fubini.dispatch.retries import advice_of
 from fubini.dispatch.snapshot import RequestCache, World, world_of
 from fubini.notices.tell import who_may as role_holders
 from fubini.projects.authorize import ACTIONS, ROLES, allows, role_in
+from fubini.projects.models import Role
 from fubini.runs.asking import alike
 from fubini.runs.logs import log_tail
 from fubini.runs.models import Attempt, Run, Task
@@ -191,18 +193,25 @@ def _expected(world: World, policy: core.Policy, task_id: core.TaskId) -> Expect
     low = None if bar.low_ms is None else world.now_ms + bar.low_ms
     high = None if bar.high_ms is None else world.now_ms + bar.high_ms
     basis = [
-        f"simulated from the queue as it is now ({counts[0]} waiting, {counts[1]} running)"
-        if found.whole
-        else f"estimated from the queue as it is now ({counts[0]} waiting, {counts[1]} running), too long to simulate to its end",
+        say(
+            "simulated from the queue as it is now ({waiting} waiting, {running} running)"
+            if found.whole
+            else "estimated from the queue as it is now ({waiting} waiting, {running} running), too long to simulate to its end",
+            waiting=counts[0],
+            running=counts[1],
+        ),
         "run times from earlier steps"
         if samples
         else "no earlier step of its kind ran, so run times come from walltimes",
-        f"of the last {bar.checked} predictions of this length eight in ten started within the range"
-        if bar.checked >= ENOUGH
-        else f"only {bar.checked} predictions of this length were checked so far, too few for a range",
+        say(
+            "of the last {checked} predictions of this length eight in ten started within the range"
+            if bar.checked >= ENOUGH
+            else "only {checked} predictions of this length were checked so far, too few for a range",
+            checked=bar.checked,
+        ),
     ]
     return ExpectedStart(
-        found.start_ms, low, high, pool.name if pool else "", pool.site.name if pool else "", "; ".join(basis) + ".",
+        found.start_ms, low, high, pool.name if pool else "", pool.site.name if pool else "", together(*basis, between="; "),
         bar.checked, samples, *counts, whole=found.whole,
     )  # fmt: skip
 
@@ -255,16 +264,24 @@ class Rights:
         return allows(self._role, action)
 
 
+_WHO: Final = {
+    Role.VIEWER: "a viewer of the project",
+    Role.MEMBER: "a member of the project",
+    Role.MAINTAINER: "a maintainer of the project",
+    Role.OWNER: "an owner of the project",
+}
+
+
 def who_may(kind: str, member: str = "") -> str:
     """Who may make a change of this kind, in words."""
     if kind in _OF_RUN or kind == RETRY:
-        return f"a {ACTIONS['run.update'].role.value} of the project"
+        return _WHO[ACTIONS["run.update"].role]
     if kind == ChangeKind.RESUME_PROJECT:
-        return f"a {ACTIONS['project.pause'].role.value} of the project"
+        return _WHO[ACTIONS["project.pause"].role]
     if kind in (ChangeKind.RESUME_POOL, ChangeKind.UNCORDON):
         return "an owner of the site or an administrator"
     if kind == ChangeKind.QUOTA and member:
-        return f"an {ACTIONS['project.limits'].role.value} of the project"
+        return _WHO[ACTIONS["project.limits"].role]
     return "an administrator"
 
 
@@ -291,9 +308,10 @@ def _option(option: Option, world: World, rights: Rights, task_id: core.TaskId) 
     placement = option.placement
     pool = world.pools[placement.pool_id]
     price = _money(placement.price_micros) if placement.price_micros else "free"
+    then = say("It would then start in {pool} at {site} ({price}).", pool=pool.name, site=pool.site.name, price=price)
     return OptionView(
         changes,
-        " ".join(c.sentence for c in changes) + f" It would then start in {pool.name} at {pool.site.name} ({price}).",
+        together(*(c.sentence for c in changes), then),
         pool.name,
         pool.site.name,
         placement.price_micros,
@@ -321,7 +339,7 @@ def _change(change: Change, world: World, rights: Rights, request: core.TaskRequ
     return ChangeView(
         kind=change.kind.value,
         amount=change.amount or None,
-        word=change.word,
+        word=ours(change.word),
         pool_id="" if quota else change.target,
         pool=pool.name if pool else "",
         site=pool.site.name if pool else "",
@@ -337,23 +355,27 @@ def _change(change: Change, world: World, rights: Rights, request: core.TaskRequ
 def change_sentence(change: Change, pool: Pool | None = None) -> str:
     """The change as a request, in English."""
     kinds = ChangeKind
-    place = f"{pool.name} at {pool.site.name}" if pool else change.target
+    place = say("{pool} at {site}", pool=pool.name, site=pool.site.name) if pool else change.target
     return {
-        kinds.OBJECTIVE: f"Let it be {change.word} instead.",
-        kinds.PRIORITY: f"Raise its priority to {change.word}.",
+        kinds.OBJECTIVE: say("Let it be {word} instead.", word=ours(change.word)),
+        kinds.PRIORITY: say("Raise its priority to {word}.", word=ours(change.word)),
         kinds.FORGIVE: "Try again where infrastructure failed it before.",
-        kinds.WALLTIME: f"Ask for a walltime of {change.amount} s.",
-        kinds.CPU: f"Ask for {change.amount / 1000:g} cores.",
-        kinds.MEMORY: f"Ask for {_size(change.amount)} of memory.",
-        kinds.DISK: f"Ask for {_size(change.amount)} of disk.",
-        kinds.PLACE: f"Run it in {place}, whatever its selector says.",
-        kinds.RUN_LIMIT: f"Raise the run's cost limit by {_money(change.amount)}.",
-        kinds.BUDGET: f"Raise the project's budget by {_money(change.amount)}.",
-        kinds.RESUME_POOL: f"Resume the pool {place}.",
-        kinds.UNCORDON: f"Let the nodes of {place} take new steps again.",
-        kinds.QUOTA_RUNNING: f"Let the project run {change.amount} steps at once.",
-        kinds.QUOTA_CPU: f"Let the project use {change.amount / 1000:g} cores at once.",
-        kinds.QUOTA: f"Raise the quota of {change.target.removeprefix(MEMBER) or 'the project'} to {_limit(change)}.",
+        kinds.WALLTIME: say("Ask for a walltime of {seconds} s.", seconds=change.amount),
+        kinds.CPU: say("Ask for {cores:g} cores.", cores=change.amount / 1000),
+        kinds.MEMORY: say("Ask for {size} of memory.", size=_size(change.amount)),
+        kinds.DISK: say("Ask for {size} of disk.", size=_size(change.amount)),
+        kinds.PLACE: say("Run it in {place}, whatever its selector says.", place=place),
+        kinds.RUN_LIMIT: say("Raise the run's cost limit by {amount}.", amount=_money(change.amount)),
+        kinds.BUDGET: say("Raise the project's budget by {amount}.", amount=_money(change.amount)),
+        kinds.RESUME_POOL: say("Resume the pool {place}.", place=place),
+        kinds.UNCORDON: say("Let the nodes of {place} take new steps again.", place=place),
+        kinds.QUOTA_RUNNING: say("Let the project run {count} steps at once.", count=change.amount),
+        kinds.QUOTA_CPU: say("Let the project use {cores:g} cores at once.", cores=change.amount / 1000),
+        kinds.QUOTA: say(
+            "Raise the quota of {whose} to {limit}.",
+            whose=change.target.removeprefix(MEMBER) or ours("the project"),
+            limit=_limit(change),
+        ),
         kinds.RESUME_PROJECT: "Resume the project.",
         kinds.RESUME_ALL: "Resume new work everywhere.",
     }[change.kind]
@@ -362,11 +384,11 @@ def change_sentence(change: Change, pool: Pool | None = None) -> str:
 def _limit(change: Change) -> str:
     """A quota's new limit; "" of another change."""
     return {
-        "cores": f"{change.amount / 1000:g} cores at once",
-        "accelerators": f"{change.amount} accelerators at once",
-        "runs": f"{change.amount} runs at once",
-        "storage": f"{change.amount} stored bytes",
-        "money": f"{_money(change.amount)} a month",
+        "cores": say("{cores:g} cores at once", cores=change.amount / 1000),
+        "accelerators": say("{count} accelerators at once", count=change.amount),
+        "runs": say("{count} runs at once", count=change.amount),
+        "storage": say("{count} stored bytes", count=change.amount),
+        "money": say("{money} a month", money=_money(change.amount)),
     }.get(change.word, "")
 
 
@@ -413,22 +435,32 @@ def _failure(task: Task, tries: Sequence[Attempt]) -> Failure:
     outcome = task.outcome or {}
     if not tries:
         said = str(outcome.get("error", ""))[:500]
-        return Failure("input", f"{_CAUSES['input']}: {said}", "step", None, [], None, 0, 0, None, 0)
+        return Failure("input", together(_CAUSES["input"], said, between=": "), "step", None, [], None, 0, 0, None, 0)
     last = tries[0]
     cause = last.cause or (last.state if last.state in ("lost", "preempted") else "user")
     ran = last.finished_at_ms - last.started_at_ms if last.finished_at_ms and last.started_at_ms else None
-    parts = [f"Attempt {last.number} in {last.pool.name} at {last.site.name}: {_CAUSES.get(cause, cause)}"]
+    parts: list[str] = [
+        say(
+            "Attempt {number} in {pool} at {site}: {cause}",
+            number=last.number,
+            pool=last.pool.name,
+            site=last.site.name,
+            cause=ours(_CAUSES.get(cause, cause)),
+        )
+    ]
     if last.exit_code is not None:
-        parts.append(f"exit code {last.exit_code}")
+        parts.append(say("exit code {code}", code=last.exit_code))
     if cause == "oom" and last.peak_memory_bytes:
-        parts.append(f"its peak was {_size(last.peak_memory_bytes)} of {_size(last.memory_bytes)}")
+        parts.append(
+            say("its peak was {peak} of {asked}", peak=_size(last.peak_memory_bytes), asked=_size(last.memory_bytes))
+        )
     if cause == "walltime":
         parts.append(f"{last.walltime_s} s")
     if last.message:
         parts.append(last.message[:300])
     return Failure(
         cause,
-        "; ".join(parts) + ".",
+        together(*parts, between="; "),
         "step" if cause in ("user", "oom", "walltime") else "site",
         last.exit_code,
         log_tail(task.run_id, last.pk, lines=LOG_LINES),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fubini.dispatch.quotes import QuoteView, report_quote, submit_report
-from fubini.manifests.findings import finding_json
+from fubini.manifests.findings import entry_told, finding_json, finding_told
 from fubini.manifests.sketch import Sketch, sketch_of
 from fubini.pipelines.checking import ManifestInvalid, parameter_json, report_require
 from fubini.pipelines.models import Pipeline
@@ -61,7 +61,7 @@ def launch_check(
     except ManifestInvalid as error:
         report = submit_report(project=project, text=text, parameters=None, library=library)
         of_the_text = [finding_json(f) for f in report.findings]
-        value_errors = [entry for entry in error.errors if entry not in of_the_text]
+        value_errors = [entry_told(entry) for entry in error.errors if entry not in of_the_text]
     else:
         quote = report_quote(
             whole, project=project, text=text, parameters=parameters, priority=priority, library=library,
@@ -73,7 +73,7 @@ def launch_check(
     return LaunchCheck(
         kind=str(document.get("kind") or "")[:80],
         name=str(metadata.get("name") or metadata.get("generateName") or "")[:253],
-        findings=[finding_json(f) for f in report.findings],
+        findings=[finding_told(f) for f in report.findings],
         truncated=report.truncated,
         value_errors=value_errors,
         parameters=[parameter_json(p) for p in report.parameters],

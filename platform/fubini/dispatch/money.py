@@ -33,6 +33,7 @@ from django.db.models.functions import Cast, Greatest, Least
 
 from fubini.common import clock
 from fubini.common.errors import FubiniError, Invalid
+from fubini.common.saying import say
 from fubini.crons.due import coming, plan_of
 from fubini.crons.models import Cron
 from fubini.crons.selectors import facts_of
@@ -140,8 +141,11 @@ def money_of(
     since = from_day if from_day is not None else until - 30
     if not 0 < until - since <= PERIOD_DAYS_MAX:
         raise Invalid(
-            f"The period has {until - since} days.",
-            next_step=f"Ask for 1 to {PERIOD_DAYS_MAX} days; `until` is the first day that is not in it.",
+            say("The period has {until} days.", until=until - since),
+            next_step=say(
+                "Ask for 1 to {period_days_max} days; `until` is the first day that is not in it.",
+                period_days_max=PERIOD_DAYS_MAX,
+            ),
             found=until - since,
             allowed=[1, PERIOD_DAYS_MAX],
         )

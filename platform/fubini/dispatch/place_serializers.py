@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from fubini.rest.serializers import ReplySerializer
+from fubini.rest.serializers import ReplySerializer, SaidField
 from fubini.sites.serializers import PriceOut
 
 
@@ -19,7 +19,7 @@ class PlaceSiteOut(ReplySerializer):
 
 
 class NodeCordonOut(ReplySerializer):
-    reason = serializers.CharField()
+    reason = SaidField()
     by = serializers.CharField()
     at_ms = serializers.IntegerField()
     drain_at_ms = serializers.IntegerField(allow_null=True)
@@ -102,7 +102,7 @@ class RefusedOut(ReplySerializer):
     pool = serializers.CharField()
     site = serializers.CharField()
     code = serializers.CharField()
-    sentence = serializers.CharField()
+    sentence = SaidField()
     figures = serializers.JSONField()
 
 
@@ -111,7 +111,7 @@ class PlacementRowOut(ReplySerializer):
     pool = serializers.CharField()
     site = serializers.CharField()
     why = serializers.CharField(allow_blank=True, help_text="What decided, as a code.")
-    sentence = serializers.CharField(allow_blank=True)
+    sentence = SaidField(allow_blank=True)
     attempts = serializers.IntegerField()
     bytes_to_move = serializers.IntegerField(help_text="Of all of them, when they were placed.")
     expected_run_ms = serializers.IntegerField(allow_null=True)

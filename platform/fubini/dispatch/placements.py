@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fubini.common import clock
+from fubini.common.saying import Said
 from fubini.datasets.selectors import claims_of_data
 from fubini.dispatch.inputs import Inputs
 from fubini.dispatch.snapshot import Offer, offer_now, request_of
@@ -149,7 +150,7 @@ def _refused(run: Run, tasks: Sequence[Task], offer: Offer) -> dict[str, list[Re
                 pools[p.pool_id].name,
                 pools[p.pool_id].site.name,
                 p.reason.code.value,
-                p.reason.sentence,
+                Said(p.reason.template, p.reason.shown),
                 dict(p.reason.figures),
             )
             for p in answer.pools

@@ -17,6 +17,7 @@ from django.db import transaction
 from fubini.audit.services import audit_append
 from fubini.common import bell, clock
 from fubini.common.errors import Invalid
+from fubini.common.saying import say
 from fubini.datasets.selectors import project_bytes
 from fubini.ledger.accounting import books, month_days
 from fubini.ledger.selectors import placed_amount_of, spent_by
@@ -170,7 +171,7 @@ def quota_set(*, project: Project, member: str, limits: dict[str, Any], actor: s
         found = Membership.objects.filter(project=project, user__username__iexact=member).select_related("user").first()
         if found is None:
             raise Invalid(
-                f"{member[:64]!r} is not a member here.",
+                say("{member!r} is not a member here.", member=member[:64]),
                 errors=[{"pointer": "/member", "code": "unknown_member", "found": member[:64]}],
             )
         user = found.user

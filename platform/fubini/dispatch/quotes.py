@@ -15,12 +15,13 @@ from django.db.models import Count
 
 from fubini.common import clock
 from fubini.common.ids import new_id
+from fubini.common.saying import Said, say, together
 from fubini.dispatch.history import history_of
 from fubini.dispatch.inputs import inputs_of
 from fubini.dispatch.policy import policy_now
 from fubini.dispatch.snapshot import RequestCache, request_of, world_of
 from fubini.ledger.services import available_by_project
-from fubini.manifests.findings import Report, finding_json
+from fubini.manifests.findings import Report, finding_told
 from fubini.manifests.import_rules import NO_RULES, ImportRules, rules_from
 from fubini.pipelines.checking import manifest_report, report_require
 from fubini.projects.models import Project
@@ -172,7 +173,7 @@ def report_quote(
         created_at_ms=clock.now_ms(),
         job_number=0,
     )
-    warnings = [finding_json(f) for f in report.findings if f.severity != "error"]
+    warnings = [finding_told(f) for f in report.findings if f.severity != "error"]
     rules = rules_from(project.import_rules)
     if reuse:
         plan, rehearsal = reuse_plan(
@@ -251,7 +252,7 @@ def _range(answer: PoolQuote, names: Mapping[str, tuple[str, str]]) -> PoolRange
         pool=pool,
         site=site,
         feasible=answer.feasible,
-        reason=answer.reason.sentence if answer.reason else "",
+        reason=Said(answer.reason.template, answer.reason.shown) if answer.reason else "",
         money_low_micros=answer.money_low_micros,
         money_high_micros=answer.money_high_micros,
         time_low_s=answer.time_low_s,
@@ -294,7 +295,15 @@ def _earlier_counts(project: Project, text: str) -> dict[str, int]:
 
 def _basis(rows: Sequence[StepRange], bounded: bool, seen: bool) -> str:
     known = [row for row in rows if row.samples]
-    parts = [f"run times from {sum(r.samples for r in known)} past steps of {len(known)} of {len(rows)} templates"]
+    samples = sum(r.samples for r in known)
+    parts: list[str] = [
+        say(
+            "run times from {samples} past steps of {known} of {templates} templates",
+            samples=samples,
+            known=len(known),
+            templates=len(rows),
+        )
+    ]
     if len(known) < len(rows):
         parts.append("walltimes for the others")
     parts.append(
@@ -302,4 +311,4 @@ def _basis(rows: Sequence[StepRange], bounded: bool, seen: bool) -> str:
     )
     if not bounded:
         parts.append("a loop or condition depends on results, so there is no upper bound: set a cost limit")
-    return "; ".join(parts) + "."
+    return together(*parts, between="; ")

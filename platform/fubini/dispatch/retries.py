@@ -12,6 +12,7 @@ from typing import Any
 
 from fubini.common import clock
 from fubini.common.errors import Conflict
+from fubini.common.saying import ours, say
 from fubini.dispatch.quotes import QuoteView, rehearsal_price
 from fubini.manifests.import_rules import rules_from
 from fubini.runs.engine import SignalKind
@@ -64,7 +65,12 @@ def retry_proposal(*, run: Run, payload: Mapping[str, Any]) -> RetryProposal:
     """
     if run.finished_at_ms is None:
         raise Conflict(
-            f"Run {run.name} is {run.state}.", next_step="Wait until it has ended, or cancel it, then retry."
+            say(
+                "Run {name} is {state}.",
+                name=run.name,
+                state=ours(run.state),
+            ),
+            next_step="Wait until it has ended, or cancel it, then retry.",
         )
     shell = engine_of(run.engine)
     rehearsal = shell.rehearse_signal(run, signal_event(SignalKind.RETRY, payload, clock.now_ms()))
@@ -89,7 +95,7 @@ def run_retry(*, run: Run, actor: str, payload: Mapping[str, Any]) -> RunSignal:
         proposal = retry_proposal(run=run, payload=payload)
         if proposal.refused:
             raise Conflict(
-                f"Run {run.name} cannot be retried so: {proposal.refused}.",
+                say("Run {name} cannot be retried so: {refused}.", name=run.name, refused=proposal.refused),
                 next_step="Look at its nodes with `fubini run get RUN --nodes` and name them by a selector such as"
                 " displayName=NAME, templateName=NAME or phase=Failed.",
             )
@@ -146,16 +152,29 @@ def _advice(template: str, kind: str, some: Sequence[tuple[Task, Attempt]]) -> A
         worst = max(attempts, key=lambda a: max(a.peak_memory_bytes or 0, a.memory_bytes))
         peak, asked = worst.peak_memory_bytes or 0, worst.memory_bytes
         proposed = memory_proposed(peak, asked)
-        said = f"peaked at {_mib(peak)} of {_mib(asked)}" if peak else f"asked for {_mib(asked)}"
+        said = (
+            say("it peaked at {peak} of {asked}", peak=_mib(peak), asked=_mib(asked))
+            if peak
+            else say("it asked for {asked}", asked=_mib(asked))
+        )
         how = "was killed for memory" if kind == "oom" else "was killed (exit code 137) near its memory limit"
-        return made("memory_bytes", asked, peak or None, proposed, f"It {how}: it {said}. Propose {_mib(proposed)}.")
+        return made(
+            "memory_bytes",
+            asked,
+            peak or None,
+            proposed,
+            say("{how}: {said}. Propose {proposed}.", how=how, said=said, proposed=_mib(proposed)),
+        )
     if kind == "walltime":
         worst = max(attempts, key=lambda a: a.walltime_s)
         deadline = next((t.spec.get("deadline_s") for t, a in some if a is worst), None)
         if deadline is not None and deadline <= worst.walltime_s:
             return made(
                 "", deadline, None, None,
-                f"It ran out of the {deadline} s its activeDeadlineSeconds or timeout gives it: change the manifest.",
+                say(
+                    "It ran out of the {seconds} s its activeDeadlineSeconds or timeout gives it: change the manifest.",
+                    seconds=deadline,
+                ),
             )  # fmt: skip
         proposed = -(-worst.walltime_s * GROWTH[0] // GROWTH[1])
         ran = None
@@ -163,13 +182,29 @@ def _advice(template: str, kind: str, some: Sequence[tuple[Task, Attempt]]) -> A
             ran = (worst.finished_at_ms - worst.started_at_ms) // 1000
         return made(
             "walltime_s", worst.walltime_s, ran, proposed,
-            f"It ran out of its walltime of {worst.walltime_s} s. Propose {proposed} s.",
+            say(
+                "It ran out of its walltime of {seconds} s. Propose {proposed} s.",
+                seconds=worst.walltime_s, proposed=proposed,
+            ),
         )  # fmt: skip
     last = attempts[-1]
-    code = f" (exit code {last.exit_code})" if last.exit_code is not None else ""
     if last.cause in ("user", ""):
-        return made("", None, None, None, f"The command itself failed{code}; its log says why.")
-    return made("", None, None, None, f"It failed by the {last.cause}, by no fault of the step: run it again as it is.")
+        return made(
+            "",
+            None,
+            None,
+            None,
+            say("The command itself failed (exit code {code}); its log says why.", code=last.exit_code)
+            if last.exit_code is not None
+            else "The command itself failed; its log says why.",
+        )
+    return made(
+        "",
+        None,
+        None,
+        None,
+        say("It failed by the {cause}, by no fault of the step: run it again as it is.", cause=ours(last.cause)),
+    )
 
 
 def memory_proposed(peak_bytes: int, asked_bytes: int) -> int:

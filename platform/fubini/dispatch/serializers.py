@@ -6,10 +6,11 @@ from typing import Any
 
 from rest_framework import serializers
 
+from fubini.common.saying import say, told
 from fubini.dispatch.explain import RETRY
 from fubini.dispatch.money_serializers import ForecastOut
 from fubini.pipelines.serializers import FindingOut, ManifestText, ParameterValues
-from fubini.rest.serializers import BodySerializer, QuerySerializer, ReplySerializer
+from fubini.rest.serializers import BodySerializer, QuerySerializer, ReplySerializer, SaidField, SaidJSONField
 from fubini.runs.serializers import ReusePlanOut, RunOut
 from fubini.runs.services import OBJECTIVES, PRIORITIES
 from fubini_scheduler.quota import LIMITS
@@ -41,7 +42,7 @@ class PoolRangeOut(ReplySerializer):
     pool = serializers.CharField()
     site = serializers.CharField()
     feasible = serializers.BooleanField()
-    reason = serializers.CharField(help_text="Why it cannot run here; empty when it can.")
+    reason = SaidField(help_text="Why it cannot run here; empty when it can.")
     money_low_micros = serializers.IntegerField()
     money_high_micros = serializers.IntegerField()
     time_low_s = serializers.IntegerField()
@@ -77,7 +78,7 @@ class QuoteOut(ReplySerializer):
     money_high_micros = serializers.IntegerField()
     time_low_s = serializers.IntegerField()
     time_high_s = serializers.IntegerField()
-    basis = serializers.CharField(help_text="What the figures stand on, as a sentence.")
+    basis = SaidField(help_text="What the figures stand on, as a sentence.")
     available_micros = serializers.IntegerField(allow_null=True, help_text="What the project can still set aside.")
     rows = StepRangeOut(many=True)
     choices = ChoiceRangeOut(many=True, help_text="Each objective's; the ranges above are over all pools.")
@@ -136,12 +137,12 @@ class WhyOut(ReplySerializer):
     node_id = serializers.CharField()
     template = serializers.CharField()
     state = serializers.CharField()
-    sentence = serializers.CharField()
+    sentence = SaidField()
     code = serializers.CharField(help_text="The binding reason's code; empty when it does not wait.")
     since_ms = serializers.IntegerField(allow_null=True)
-    next_step = serializers.CharField()
+    next_step = SaidField()
     waiting_for = serializers.ListField(child=serializers.CharField())
-    reasons = serializers.ListField(child=serializers.JSONField(), help_text="Per pool: code, sentence, figures.")
+    reasons = serializers.ListField(child=SaidJSONField(), help_text="Per pool: code, sentence, figures.")
     placement = serializers.JSONField(allow_null=True, help_text="Where it is or was, and what else was considered.")
     mapped = serializers.ListField(
         child=serializers.DictField(child=serializers.CharField(allow_blank=True)),
@@ -168,9 +169,9 @@ class ChangeOut(ReplySerializer):
     pool = serializers.CharField(allow_blank=True)
     site = serializers.CharField(allow_blank=True)
     before = serializers.IntegerField(allow_null=True, help_text="What is asked for now; null: it has no such figure.")
-    sentence = serializers.CharField()
+    sentence = SaidField()
     allowed = serializers.BooleanField(help_text="You may make it.")
-    who = serializers.CharField(allow_blank=True, help_text="Who may, where you may not.")
+    who = SaidField(allow_blank=True, help_text="Who may, where you may not.")
     people = serializers.ListField(
         child=serializers.CharField(), help_text="Usernames of those of them whom you can see; five at most."
     )
@@ -179,7 +180,7 @@ class ChangeOut(ReplySerializer):
 
 class OptionOut(ReplySerializer):
     changes = ChangeOut(many=True)
-    sentence = serializers.CharField()
+    sentence = SaidField()
     pool = serializers.CharField(allow_blank=True, help_text="Where it would start.")
     site = serializers.CharField(allow_blank=True)
     price_micros = serializers.IntegerField(allow_null=True)
@@ -195,7 +196,7 @@ class ExpectedStartOut(ReplySerializer):
     high_ms = serializers.IntegerField(allow_null=True)
     pool = serializers.CharField(allow_blank=True)
     site = serializers.CharField(allow_blank=True)
-    basis = serializers.CharField(help_text="What the figures stand on, as a sentence.")
+    basis = SaidField(help_text="What the figures stand on, as a sentence.")
     checked = serializers.IntegerField(
         help_text="Earlier predictions of this length that were compared with real starts."
     )
@@ -207,7 +208,7 @@ class ExpectedStartOut(ReplySerializer):
 
 class FailureOut(ReplySerializer):
     cause = serializers.CharField()
-    sentence = serializers.CharField()
+    sentence = SaidField()
     whose = serializers.CharField(help_text="step: it is charged; site: the site bears it.")
     exit_code = serializers.IntegerField(allow_null=True)
     log = serializers.ListField(child=serializers.CharField(allow_blank=True), help_text="Its last lines.")
@@ -244,7 +245,9 @@ class ChangeAsk(BodySerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         words = {"objective": OBJECTIVES, "priority": PRIORITIES, "quota": tuple(LIMITS)}.get(attrs["kind"])
         if words is not None and attrs.get("word") not in words:
-            raise serializers.ValidationError({"word": f"One of {', '.join(words)}."}, code="choice")
+            raise serializers.ValidationError(
+                {"word": told(say("One of {names}.", names=", ".join(words)))}, code="choice"
+            )
         return attrs
 
 
@@ -266,7 +269,7 @@ class AppealOut(ReplySerializer):
 
 
 class ChangesOut(ReplySerializer):
-    done = serializers.ListField(child=serializers.CharField(), help_text="What was changed, in sentences.")
+    done = serializers.ListField(child=SaidField(), help_text="What was changed, in sentences.")
     tasks = serializers.IntegerField(help_text="Waiting steps that ask for something else now.")
 
 
@@ -276,15 +279,15 @@ class RunWhyFilter(QuerySerializer):
 
 class RunWhyGroup(ReplySerializer):
     code = serializers.CharField()
-    sentence = serializers.CharField(help_text="Of the task that waits longest.")
-    next_step = serializers.CharField()
+    sentence = SaidField(help_text="Of the task that waits longest.")
+    next_step = SaidField()
     tasks = serializers.IntegerField()
     since_ms = serializers.IntegerField(allow_null=True)
 
 
 class RunWhyOut(ReplySerializer):
     state = serializers.CharField()
-    sentence = serializers.CharField()
+    sentence = SaidField()
     waiting = serializers.IntegerField(help_text="Tasks that are ready and not placed.")
     running = serializers.IntegerField()
     groups = RunWhyGroup(many=True, help_text="The reasons, most tasks first.")

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from fubini.common import clock
+from fubini.common.saying import Said, ours, say, together
 from fubini.datasets.models import Fetch
 from fubini.runs.inhouse import KINDS as INHOUSE
 from fubini.runs.models import Attempt, Task
@@ -19,7 +20,7 @@ from fubini.runs.remote import fetches_waited_for
 from fubini.runs.transitions import ATTEMPT_LIVE
 from fubini.sites.models import Pause, Pool
 from fubini.sites.selectors import paused_all
-from fubini_scheduler.reasons import Reason, ReasonCode
+from fubini_scheduler.reasons import THE_PROJECT, Figure, ReasonCode, template_of
 
 NEXT_STEPS = {
     "budget": "Top up the project's budget, or cancel other runs that hold money.",
@@ -109,18 +110,17 @@ def task_why(task: Task, around: Around | None = None) -> Why:
 
 def _explained(task: Task, around: Around) -> Why:
     if task.kind in INHOUSE and task.state in ("queued", "running"):
-        what = "makes the request" if task.kind == "http" else "makes the list"
-        when = "now" if task.state == "running" else "in a moment"
-        return _plain(task, f"The platform {what} itself, {when}; it is placed on no site.")
+        return _plain(task, "The platform does this step itself; it is placed on no site.")
     if task.state in ("queued", "blocked"):
         return _waiting(task, around)
     attempt = _newest(task)
     if attempt is None and task.kind in INHOUSE:
-        said = f": {(task.outcome or {}).get('error')}" if (task.outcome or {}).get("error") else ""
-        return _plain(task, f"The platform performed it itself; it {task.state}{said}."[:600])
+        error = str((task.outcome or {}).get("error") or "")[:500]
+        done = say("The platform did this step itself; it is {state}.", state=ours(task.state))
+        return _plain(task, together(done, error))
     if attempt is None:
-        return _plain(task, f"The step is {task.state} and was never started.")
-    where = f"{attempt.pool.name} at {attempt.site.name}"
+        return _plain(task, say("The step is {state} and was never started.", state=ours(task.state)))
+    where = say("{pool} at {site}", pool=attempt.pool.name, site=attempt.site.name)
     placement = {
         "site": attempt.site.name,
         "pool": attempt.pool.name,
@@ -132,16 +132,33 @@ def _explained(task: Task, around: Around) -> Why:
     if attempt.state in ATTEMPT_LIVE:
         silent = ""
         if attempt.unknown_since_ms:
-            silent = f" Its agent has not answered for {(clock.now_ms() - attempt.unknown_since_ms) // 1000} s."
-        return _plain(task, f"Attempt {attempt.number} is {attempt.state} on {where}.{silent}", placement)
+            seconds = (clock.now_ms() - attempt.unknown_since_ms) // 1000
+            silent = say("Its agent has not answered for {seconds} s.", seconds=seconds)
+        return _plain(
+            task,
+            say(
+                "Attempt {number} is {state} on {where}.{silent}",
+                number=attempt.number,
+                state=ours(attempt.state),
+                where=where,
+                silent=silent,
+            ),
+            placement,
+        )
     if task.state == "succeeded":
-        return _plain(task, f"Attempt {attempt.number} succeeded on {where}.", placement)
-    said = f": {attempt.message}" if attempt.message else ""
-    code = f" with exit code {attempt.exit_code}" if attempt.exit_code else ""
-    cause = f" ({attempt.cause})" if attempt.cause else ""
-    return _plain(
-        task, f"Attempt {attempt.number} on {where} {attempt.state}{code}{cause}{said}"[:600] + ".", placement
-    )
+        return _plain(
+            task,
+            say(
+                "Attempt {number} succeeded on {where}.",
+                number=attempt.number,
+                where=where,
+            ),
+            placement,
+        )
+    what = say("Attempt {number} on {where}: {state}.", number=attempt.number, where=where, state=ours(attempt.state))
+    code = say("Exit code {code}.", code=attempt.exit_code) if attempt.exit_code else ""
+    cause = say("Cause: {cause}.", cause=ours(attempt.cause)) if attempt.cause else ""
+    return _plain(task, together(what, code, cause, attempt.message[:400]), placement)
 
 
 def _newest(task: Task) -> Attempt | None:
@@ -163,12 +180,13 @@ def _waiting(task: Task, around: Around) -> Why:
     for item in task.why:
         pool = around.pools.get(item["pool_id"]) if item.get("pool_id") else None
         if pool is not None and item["code"] == "agent_away" and (refusal := around.refusals.get(pool.pk)):
-            item = {**item, "sentence": f"its agent takes no new work: {refusal}"}
-        reasons.append({**item, "pool": pool.name if pool else None, "site": pool.site.name if pool else None})
+            item = {**item, "sentence": say("its agent takes no new work: {refusal}", refusal=refusal)}
+        place = {"pool": pool.name if pool else None, "site": pool.site.name if pool else None}
+        reasons.append({**item, "sentence": reason_said(item), **place})
     if not reasons:
         pause = around.pause
         text = (
-            f"New work is paused: {pause.reason}"
+            say("New work is paused: {reason}", reason=pause.reason)
             if pause
             else "It became ready a moment ago and has not been planned yet."
         )
@@ -191,10 +209,16 @@ def _waiting(task: Task, around: Around) -> Why:
 def _fetching(task: Task, coming: list[Fetch]) -> Why:
     first = coming[0]
     where = str(first.source.get("bucket") or first.source.get("url", "")).partition("?")[0].rpartition("@")[2]
-    moving = f"fetching it, try {first.tries}" if first.state == "moving" else "about to fetch it"
-    wrong = f" The last try: {first.error}." if first.error else ""
-    more = f" {len(coming) - 1} more are on their way." if len(coming) > 1 else ""
-    text = f"It waits for the artifact {first.name!r} from {where[:120]}; the platform is {moving}.{wrong}{more}"
+    text = together(
+        say(
+            "It waits for the artifact {name!r}, which the platform fetches from {where}.",
+            name=first.name,
+            where=where[:120],
+        ),
+        say("This is try {tries}.", tries=first.tries) if first.state == "moving" else "",
+        say("The last try: {error}.", error=first.error) if first.error else "",
+        say("{count} more are on their way.", count=len(coming) - 1) if len(coming) > 1 else "",
+    )
     return Why(
         task.pk,
         task.node_id,
@@ -213,13 +237,29 @@ def _fetching(task: Task, coming: list[Fetch]) -> Why:
 
 
 def _sentence(reason: dict[str, Any]) -> str:
-    if reason.get("sentence"):
-        place = f"{reason['pool']}: " if reason.get("pool") else ""
-        return f"{place}{reason['sentence']}"
-    if reason["code"] in ("budget", "run_budget"):  # parked by a grant, which keeps the figures alone
-        figures = tuple((name, reason[name]) for name in ("missing_micros", "hold_micros", "available_micros"))
-        return Reason(ReasonCode(reason["code"]), None, figures).sentence
-    return str(reason["code"])
+    said = reason_said(reason)
+    return say("{pool}: {what}", pool=reason["pool"], what=said) if reason.get("pool") else said
+
+
+def reason_said(reason: Mapping[str, Any]) -> str:
+    """A stored reason as a sentence, made anew from its code and figures, so that it can be told in any language.
+
+    One with words of its own (an agent's, say), or of an older version's, keeps them.
+    """
+    stored = str(reason.get("sentence") or "")
+    try:
+        figures = {k: _fact(k, v) for k, v in reason.items()}
+        made = Said(template_of(ReasonCode(reason["code"]), reason), figures)
+    except (ValueError, KeyError):  # a code or a figure that this version does not know
+        return stored or str(reason.get("code", ""))
+    return reason["sentence"] if stored not in ("", made) else made
+
+
+def _fact(name: str, value: Any) -> Any:
+    """A figure as its sentence shows it; some texts among them are the scheduler's own words."""
+    if name in ("busy", "raised_by") or value == THE_PROJECT:
+        return ours(str(value))
+    return Figure(value) if isinstance(value, int) else value
 
 
 def placement_named(placement: dict[str, Any], pools: Mapping[str, Pool]) -> dict[str, Any]:
@@ -249,9 +289,9 @@ _DECIDED = {
 def _decided(code: str, considered: list[dict[str, Any]]) -> str:
     """Why there, with the bytes and seconds of each place where any had to move."""
     text = _DECIDED.get(code, code)
-    if any(c["bytes_to_move"] for c in considered):
-        text += "; to move: " + ", ".join(
-            f"{c['pool']} {c['bytes_to_move'] / 1e6:.1f} MB in {c.get('transfer_ms', 0) / 1000:.1f} s"
-            for c in considered
-        )
-    return text
+    if not any(c["bytes_to_move"] for c in considered):
+        return text
+    moves = ", ".join(
+        f"{c['pool']} {c['bytes_to_move'] / 1e6:.1f} MB / {c.get('transfer_ms', 0) / 1000:.1f} s" for c in considered
+    )
+    return say("{decided}; to move: {moves}", decided=ours(text), moves=moves)

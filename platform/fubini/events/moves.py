@@ -15,6 +15,7 @@ from django.db import models
 
 from fubini.common.bulk import rows_insert, rows_update
 from fubini.common.errors import InvalidTransition
+from fubini.common.saying import say
 from fubini.events.models import Event
 from fubini.events.services import EventDraft, events_append
 
@@ -80,7 +81,13 @@ def rows_move(
     for row, state in zip(rows, before, strict=True):
         if to not in entity.legal.get(state, frozenset()):
             raise InvalidTransition(
-                f"{entity.topic} {row.pk} is {state}; it cannot become {to}.",
+                say(
+                    "{topic} {pk} is {state}; it cannot become {to}.",
+                    topic=entity.topic,
+                    pk=row.pk,
+                    state=state,
+                    to=to,
+                ),
                 found=state,
                 allowed=sorted(entity.legal.get(state, frozenset())),
                 history=_history(entity, row),

@@ -22,6 +22,7 @@ from django.db import close_old_connections, connections
 
 from fubini.common.bell import Bell
 from fubini.common.errors import FubiniError, TooManyRequests
+from fubini.common.saying import say
 from fubini.events.selectors import EventBatch, EventFilter, events_after, events_all_after
 from fubini.events.sequence import events_sequence, newest_position
 from fubini.events.window import Window, frame_of, line_of
@@ -172,7 +173,11 @@ class Seats:
         """
         if self._taken.total() >= most or self._taken[actor] >= most_an_actor:
             raise TooManyRequests(
-                f"{self._taken[actor]} of your event streams are open; {most_an_actor} may be.",
+                say(
+                    "{taken} of your event streams are open; {most_an_actor} may be.",
+                    taken=self._taken[actor],
+                    most_an_actor=most_an_actor,
+                ),
                 next_step="Close a stream, or follow several runs with one stream of the project.",
                 retry_after_s=5,
             )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.db.models import Q
 
 from fubini.common.errors import NotFound
+from fubini.common.saying import say
 from fubini.flags.models import FlagSetting
 from fubini.flags.registry import FLAGS, Flag
 from fubini.rest.nearest import nearest, shown
@@ -35,8 +36,10 @@ def flag_named(name: str) -> Flag:
         return flag
     close = nearest(name, FLAGS)
     raise NotFound(
-        f"There is no feature flag {shown(name)!r}." + (f" Did you mean {close!r}?" if close else ""),
-        next_step=f"The flags are {', '.join(FLAGS)}.",
+        say("There is no feature flag {name!r}. Did you mean {close!r}?", name=shown(name), close=close)
+        if close
+        else say("There is no feature flag {name!r}.", name=shown(name)),
+        next_step=say("The flags are {names}.", names=", ".join(FLAGS)),
         errors=[{"path": "name", "code": "unknown", "found": shown(name), "allowed": list(FLAGS), "nearest": close}],
     )
 

@@ -9,6 +9,7 @@ from django.db import transaction
 from fubini.audit.services import audit_append
 from fubini.common import clock
 from fubini.common.errors import Conflict, Invalid
+from fubini.common.saying import say
 from fubini.flags.models import FlagSetting
 from fubini.flags.registry import Flag
 from fubini.flags.selectors import flag_is_on
@@ -29,7 +30,7 @@ def flag_set(*, flag: Flag, on: bool | None, actor: str, project: Project | None
     """
     if project is not None and not flag.per_project:
         raise Invalid(
-            f"The feature flag {flag.name!r} is of the whole installation.",
+            say("The feature flag {name!r} is of the whole installation.", name=flag.name),
             next_step="An administrator sets it on the administration page, or with `fubini admin flag set`.",
         )
     rows = FlagSetting.objects.select_for_update().filter(project=project, name=flag.name)
@@ -58,7 +59,12 @@ def flag_require(flag: Flag, project_id: str | None = None) -> None:
         return
     who = "A maintainer of the project or an administrator" if flag.maintainers else "An administrator"
     raise FlagOff(
-        f"The feature flag {flag.name!r} is off {'in this project' if project_id else 'on this installation'}: {flag.does}",
-        next_step=f"{who} can turn it on.",
+        say(
+            "The feature flag {name!r} is off {what}: {does}",
+            name=flag.name,
+            what="in this project" if project_id else "on this installation",
+            does=flag.does,
+        ),
+        next_step=say("{who} can turn it on.", who=who),
         flag=flag.name,
     )

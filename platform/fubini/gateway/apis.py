@@ -19,6 +19,7 @@ from django.views.decorators.csrf import csrf_exempt
 from pydantic import ValidationError
 
 from fubini.common.errors import FubiniError, Unauthenticated
+from fubini.common.saying import say
 from fubini.gateway import joining
 from fubini.gateway.looks import answer_take, asks_for
 from fubini.gateway.secrets import secrets_deliver
@@ -83,17 +84,35 @@ def _parse(request: HttpRequest, kind: type[M], limit: int) -> M:
         length = 0
     if length > limit:
         raise _TooLarge(
-            f"{length} bytes; at most {limit} are read.", next_step="Send fewer reports or smaller chunks at once."
+            say(
+                "{length} bytes; at most {limit} are read.",
+                length=length,
+                limit=limit,
+            ),
+            next_step="Send fewer reports or smaller chunks at once.",
         )
     body = request.read(limit + 1)
     if len(body) > limit:
-        raise _TooLarge(f"More than {limit} bytes.", next_step="Send fewer reports or smaller chunks at once.")
+        raise _TooLarge(
+            say(
+                "More than {limit} bytes.",
+                limit=limit,
+            ),
+            next_step="Send fewer reports or smaller chunks at once.",
+        )
     try:
         return kind.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise _Malformed(f"{error.error_count()} fields are wrong; the first: {where}: {first['msg']}.") from None
+        raise _Malformed(
+            say(
+                "{error_count} fields are wrong; the first: {where}: {msg}.",
+                error_count=error.error_count(),
+                where=where,
+                msg=first["msg"],
+            )
+        ) from None
     except (ValueError, RecursionError):
         raise _Malformed("The body is not JSON.") from None
 

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 
 from fubini.common.errors import Invalid
+from fubini.common.saying import say
 
 EPOCH: Final = date(1970, 1, 1)
 _MONTH: Final = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
@@ -89,7 +90,14 @@ def month_from(text: str) -> int:
     """
     found = _MONTH.fullmatch(text)
     if found is None or found[1] == "0000":
-        raise Invalid(f"{text[:20]!r} is not a month.", next_step="Write it like 2026-11.", found=text[:20])
+        raise Invalid(
+            say(
+                "{text!r} is not a month.",
+                text=text[:20],
+            ),
+            next_step="Write it like 2026-11.",
+            found=text[:20],
+        )
     return int(found[1]) * 100 + int(found[2])
 
 

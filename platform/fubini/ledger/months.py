@@ -24,6 +24,7 @@ from fubini.audit.services import audit_append
 from fubini.common import clock
 from fubini.common.errors import Conflict
 from fubini.common.options import option
+from fubini.common.saying import say
 from fubini.events.services import EventDraft, events_append
 from fubini.ledger.accounting import Books, books, month_after, month_text
 from fubini.ledger.models import Account, ClosedMonth, LedgerEntry, LedgerTransaction
@@ -60,7 +61,7 @@ def months_close(*, project_id: str, month: int, actor: str) -> list[ClosedMonth
     calendar = books()
     if calendar.month_bounds_ms(month)[1] > clock.now_ms():
         raise MonthOpen(
-            f"{month_text(month)} has not ended in {calendar.zone}.",
+            say("{month_text} has not ended in {zone}.", month_text=month_text(month), zone=calendar.zone),
             next_step="Close it after its end.",
             found=month_text(month),
         )

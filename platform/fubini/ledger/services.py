@@ -21,6 +21,7 @@ from fubini.audit.services import audit_append
 from fubini.common import clock
 from fubini.common.bulk import rows_insert
 from fubini.common.errors import Conflict, Invalid
+from fubini.common.saying import say
 from fubini.events.moves import Entity, legal_moves, rows_create, rows_move
 from fubini.events.services import EventDraft, events_append, owners_of
 from fubini.ledger.accounting import books
@@ -117,7 +118,11 @@ def account_topup(*, project_id: str, amount_micros: int, actor: str, key: str, 
         if not taken:
             left = Account.objects.get(pk=budget.pk).balance_micros
             raise BudgetExhausted(
-                f"Only {left} micros are unspent and not held; {-amount_micros} were to be taken back.",
+                say(
+                    "Only {left} micros are unspent and not held; {what} were to be taken back.",
+                    left=left,
+                    what=-amount_micros,
+                ),
                 missing_micros=-amount_micros - left,
             )
     else:
@@ -178,7 +183,11 @@ def holds_place(requests: Sequence[HoldRequest], *, at_ms: int) -> list[str]:
             )
             if not taken:
                 raise BudgetExhausted(
-                    f"The budget fell below {total} micros while holds were placed.", missing_micros=total
+                    say(
+                        "The budget fell below {total} micros while holds were placed.",
+                        total=total,
+                    ),
+                    missing_micros=total,
                 )
             Account.objects.filter(pk=accounts["held"].pk).update(balance_micros=F("balance_micros") + total)
     rows_create(
@@ -231,7 +240,12 @@ def hold_extend(*, attempt_id: str, amount_micros: int, number: int, at_ms: int)
     if not taken:
         left = Account.objects.get(pk=accounts["budget"].pk).balance_micros
         raise BudgetExhausted(
-            f"{amount_micros} micros more are needed, {left} are left.", missing_micros=amount_micros - left
+            say(
+                "{amount_micros} micros more are needed, {left} are left.",
+                amount_micros=amount_micros,
+                left=left,
+            ),
+            missing_micros=amount_micros - left,
         )
     Account.objects.filter(pk=accounts["held"].pk).update(balance_micros=F("balance_micros") + amount_micros)
     hold.amount_micros += amount_micros
@@ -400,14 +414,23 @@ def correction_book(
     spent = Account.objects.select_for_update().get(pk=accounts["spent"].pk)
     if amount_micros > spent.balance_micros:
         raise Invalid(
-            f"The project has spent {spent.balance_micros} micros in all; {amount_micros} cannot be given back.",
+            say(
+                "The project has spent {balance_micros} micros in all; {amount_micros} cannot be given back.",
+                balance_micros=spent.balance_micros,
+                amount_micros=amount_micros,
+            ),
             found=amount_micros,
             allowed=spent.balance_micros,
         )
     if budget.balance_micros + amount_micros < 0:
         missing = -(budget.balance_micros + amount_micros)
         raise BudgetExhausted(
-            f"{-amount_micros} micros are to be charged, {budget.balance_micros} are left.", missing_micros=missing
+            say(
+                "{what} micros are to be charged, {balance_micros} are left.",
+                what=-amount_micros,
+                balance_micros=budget.balance_micros,
+            ),
+            missing_micros=missing,
         )
     Account.objects.filter(pk=budget.pk).update(balance_micros=F("balance_micros") + amount_micros)
     Account.objects.filter(pk=spent.pk).update(balance_micros=F("balance_micros") - amount_micros)

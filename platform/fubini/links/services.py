@@ -20,6 +20,7 @@ from fubini.audit.services import audit_append
 from fubini.common import clock
 from fubini.common.errors import Conflict, FubiniError, Invalid, NotFound
 from fubini.common.principal import Principal
+from fubini.common.saying import say
 from fubini.links.models import ShareLink
 from fubini.projects.authorize import authorize, project_ids_visible
 from fubini.projects.models import Project
@@ -82,7 +83,11 @@ def link_create(*, project: Project, address: str, days: int, actor: str, note: 
     at_ms = clock.now_ms()
     if links_of(project).filter(expires_at_ms__gt=at_ms).count() >= LIVE_MAX:
         raise Conflict(
-            f"The project has {LIVE_MAX} share links, the most there may be.", next_step="Revoke some first."
+            say(
+                "The project has {live_max} share links, the most there may be.",
+                live_max=LIVE_MAX,
+            ),
+            next_step="Revoke some first.",
         )
     link = ShareLink.objects.create(
         project=project,
@@ -116,7 +121,7 @@ def link_open(*, principal: Principal, code: str) -> ShareLink:
     if link.revoked_at_ms is not None or link.expires_at_ms <= clock.now_ms():
         raise LinkEnded(
             "The link was revoked." if link.revoked_at_ms is not None else "The time of the link is over.",
-            next_step=f"Ask {link.created_by.partition(':')[2]}, who made it, for another.",
+            next_step=say("Ask {partition}, who made it, for another.", partition=link.created_by.partition(":")[2]),
         )
     return link
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from fubini.common.saying import say
 from fubini.language import durations
 from fubini.language.errors import LanguageError
 from fubini.manifests.context import Source, listing, mapping
@@ -127,7 +128,10 @@ def _at(source: Source, path: Path, annotations: Any, declared: Mapping[str, Non
         known = KNOWN.get(name)
         if known is None:
             source.warn(
-                "unknown-annotation", at, f"There is no annotation {show(key)!r}; it is ignored.", found=show(key),
+                "unknown-annotation", at, say(
+                    "There is no annotation {key!r}; it is ignored.",
+                    key=show(key),
+                ), found=show(key),
                 allowed=", ".join(PREFIX + k for k in (*KNOWN, "input.NAME")), close=key,
                 known=[PREFIX + k for k in KNOWN], help_text="Correct its name, or delete it.",
             )  # fmt: skip
@@ -135,9 +139,15 @@ def _at(source: Source, path: Path, annotations: Any, declared: Mapping[str, Non
         good, allowed, example = known
         if "{{" not in value and (len(value) > 256 or not good(value.strip())):
             source.error(
-                "annotation-value", at, f"{PREFIX}{name} cannot be read.", found=show(value) or "empty text",
+                "annotation-value", at, say(
+                    "{prefix}{name} cannot be read.",
+                    prefix=PREFIX, name=name,
+                ), found=show(value) or "empty text",
                 allowed=allowed, close=value, known=(*PRIORITIES, *OBJECTIVES) if "one of" in allowed else (),
-                help_text=f"Write it like \"{PREFIX}{name}: '{example}'\".",
+                help_text=say(
+                    "Write it like \"{prefix}{name}: '{example}'\".",
+                    prefix=PREFIX, name=name, example=example,
+                ),
             )  # fmt: skip
         if source.collector.full:
             break
@@ -150,7 +160,7 @@ def _place_labels(source: Source, path: Path, holder: dict[str, Any]) -> None:
     def look(at: Path, key: Any) -> None:
         if isinstance(key, str) and key.startswith(PREFIX) and key[len(PREFIX) :] not in PLACES:
             source.warn(
-                "unknown-place-label", at, f"No place has a label {show(key)!r}; nothing will match.",
+                "unknown-place-label", at, say("No place has a label {key!r}; nothing will match.", key=show(key)),
                 found=show(key), allowed=", ".join(PREFIX + p for p in PLACES), close=key,
                 known=[PREFIX + p for p in PLACES], help_text="Use one of the labels.",
             )  # fmt: skip
@@ -189,7 +199,10 @@ _FormLoader.yaml_implicit_resolvers = {
 def _form(source: Source, at: Path, name: str, value: str, declared: Mapping[str, None]) -> dict[str, Any] | None:
     if name not in declared:
         source.warn(
-            "unknown-parameter", at, f"The form describes a parameter {show(name)!r} that is not declared.",
+            "unknown-parameter", at, say(
+                "The form describes a parameter {name!r} that is not declared.",
+                name=show(name),
+            ),
             found=show(name), allowed=", ".join(show(d) for d in list(declared)[:20]) or "no parameters are declared",
             close=name, known=declared, help_text="Declare it in spec.arguments.parameters, or correct the name.",
         )  # fmt: skip
@@ -312,7 +325,7 @@ def check_values(
         problem = _value_problem(form, value)
         if problem:
             source.error(
-                "parameter-value", path, f"The parameter {show(name)!r} does not take this value.",
+                "parameter-value", path, say("The parameter {name!r} does not take this value.", name=show(name)),
                 found=show(value) or "empty text", allowed=problem, help_text="Give another value, or change the form.",
             )  # fmt: skip
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from fubini.common.saying import say
 from fubini.manifests.context import Source, listing, mapping, text
 from fubini.manifests.findings import nearest, show
 from fubini.manifests.library import Library, Template, has_location, parameter_config_map
@@ -25,14 +26,17 @@ def check_names(source: Source, path: Path, items: Any, what: str, *, severity: 
         name = item.get("name")
         if name is None or name == "":
             source.add(
-                severity, "missing", (*path, index, "name"), f"The {what} has no name.", found="nothing",
+                severity, "missing", (*path, index, "name"), say("The {what} has no name.", what=what), found="nothing",
                 allowed="a name", help_text="Add 'name:'.",
             )  # fmt: skip
         elif not isinstance(name, str):
             continue
         elif name in seen:
             source.add(
-                severity, "duplicate", (*path, index, "name"), f"Two {what}s are called {show(name)!r}.",
+                severity, "duplicate", (*path, index, "name"), say(
+                    "Two {what}s are called {name!r}.",
+                    what=what, name=show(name),
+                ),
                 found=f"{show(name)}, also item {seen[name]} of the list", allowed="each name once",
                 help_text="Rename one of the two.",
             )  # fmt: skip
@@ -40,7 +44,10 @@ def check_names(source: Source, path: Path, items: Any, what: str, *, severity: 
             seen[name] = index
             if what in ("parameter", "artifact") and not NAME_CHARS.issuperset(name):
                 source.add(
-                    severity, "name-pattern", (*path, index, "name"), f"The {what}'s name has other characters.",
+                    severity, "name-pattern", (*path, index, "name"), say(
+                        "The {what}'s name has other characters.",
+                        what=what,
+                    ),
                     found=show(name), allowed="letters, digits, '-' and '_'", help_text="Rename it.",
                 )  # fmt: skip
         if source.collector.full:
@@ -66,7 +73,7 @@ def check_arguments(source: Source, path: Path, arguments: Any, *, values_later:
             other = artifact.get("fromExpression") is not None
             source.add(
                 severity, "artifact-without-place", (*path, "artifacts", index),
-                f"The artifact argument {name!r} does not say where it comes from.",
+                say("The artifact argument {name!r} does not say where it comes from.", name=name),
                 found="fromExpression, which is only for outputs" if other else "no from and no location",
                 allowed="from, raw, or a store with a key",
                 help_text="Pick it in an output of a steps or dag template, and pass that with from."
@@ -76,7 +83,7 @@ def check_arguments(source: Source, path: Path, arguments: Any, *, values_later:
         elif text(artifact.get("from")) and text(artifact.get("fromExpression")):
             source.add(
                 severity, "from-twice", (*path, "artifacts", index, "fromExpression"),
-                f"The artifact argument {name!r} has both from and fromExpression.", found="both",
+                say("The artifact argument {name!r} has both from and fromExpression.", name=name), found="both",
                 allowed="from", help_text="Delete fromExpression.",
             )  # fmt: skip
 
@@ -86,7 +93,10 @@ def _check_value(source: Source, at: Path, parameter: dict[str, Any], *, values_
     value, origin = parameter.get("value"), parameter.get("valueFrom")
     if value is None and origin is None and not values_later:
         source.add(
-            severity, "no-value", at, f"The argument {name!r} has no value.", found="neither value nor valueFrom",
+            severity, "no-value", at, say(
+                "The argument {name!r} has no value.",
+                name=name,
+            ), found="neither value nor valueFrom",
             allowed="value or valueFrom",
             help_text="Add 'value:', or give it at submit."
             if at[:2] == ("spec", "arguments")
@@ -106,12 +116,18 @@ def _check_value(source: Source, at: Path, parameter: dict[str, Any], *, values_
     if isinstance(words, list) and words:
         if value is None and origin is not None and not values_later:
             source.add(
-                severity, "no-value", at, f"The argument {name!r} has an enum and no value.", found="no value",
+                severity, "no-value", at, say(
+                    "The argument {name!r} has an enum and no value.",
+                    name=name,
+                ), found="no value",
                 allowed="one of " + ", ".join(show(w) for w in words[:20]), help_text="Add 'value:'.",
             )  # fmt: skip
         elif isinstance(value, str) and value not in words:
             source.add(
-                severity, "not-allowed", (*at, "value"), f"The argument {name!r} does not allow this value.",
+                severity, "not-allowed", (*at, "value"), say(
+                    "The argument {name!r} does not allow this value.",
+                    name=name,
+                ),
                 found=show(value) or "empty text", allowed="one of " + ", ".join(show(w) for w in words[:20]),
                 close=value, known=[w for w in words if isinstance(w, str)],
                 help_text="Use one of the values, or add this one to enum.",
@@ -160,12 +176,18 @@ def _not_supplied(
     instead = "give the input a default" if what == "parameter" else "make the input optional"
     source_path = (*path, "arguments") if path and path[-1] not in ("entrypoint", "onExit") else path
     caller.add(
-        severity, "not-supplied", source_path, f"The input {what} {show(name)!r} of {called} is not supplied.",
+        severity, "not-supplied", source_path, say(
+            "The input {what} {name!r} of {called} is not supplied.",
+            what=what, name=show(name), called=called,
+        ),
         found=", ".join(sorted(show(g) for g in given)[:10]) or f"no {what}s",
         allowed=", ".join(show(t) for t in list(takes)[:20]), close=slip, known=[name],
-        help_text=f"Did you mean it by {show(slip)!r}? Rename the argument to {show(name)!r}."
+        help_text=say("Did you mean it by {slip!r}? Rename the argument to {name!r}.", slip=show(slip), name=show(name))
         if slip
-        else f"Pass it: arguments.{what}s, '- name: {show(name)}' with {value}; or {instead}.",
+        else say(
+            "Pass it: arguments.{what}s, '- name: {name}' with {value}; or {instead}.",
+            what=what, name=show(name), value=value, instead=instead,
+        ),
     )  # fmt: skip
 
 
@@ -186,7 +208,7 @@ def check_config_maps(source: Source, library: Library, parameters: list[Any]) -
             if has_default:
                 continue
             source.error(
-                "config-map", (*at, "name"), f"There is no ConfigMap {show(name)!r} for parameters.",
+                "config-map", (*at, "name"), say("There is no ConfigMap {name!r} for parameters.", name=show(name)),
                 found=f"a ConfigMap {show(name)!r} without the label" if found else "no such ConfigMap",
                 allowed="a ConfigMap with the label workflows.argoproj.io/configmap-type: Parameter",
                 close=name, known=[n for n in library.config_map_names() if n != name],
@@ -194,7 +216,10 @@ def check_config_maps(source: Source, library: Library, parameters: list[Any]) -
             )  # fmt: skip
         elif key not in mapping(found.get("data")) and not has_default:
             source.error(
-                "config-map", (*at, "key"), f"The ConfigMap {show(name)!r} has no key {show(key)!r}.", found=show(key),
+                "config-map", (*at, "key"), say(
+                    "The ConfigMap {name!r} has no key {key!r}.",
+                    name=show(name), key=show(key),
+                ), found=show(key),
                 allowed=", ".join(show(k) for k in list(mapping(found.get("data")))[:20]) or "it is empty",
                 close=key, known=list(mapping(found.get("data"))), help_text="Use one of its keys, or add a default.",
             )  # fmt: skip

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fubini.common.saying import say
 from fubini.manifests.annotations import Claims, check_annotations, check_values
 from fubini.manifests.cluster_fields import cluster_field
 from fubini.manifests.context import Source, listing, mapping
@@ -124,8 +125,8 @@ def _affordable(source: Source, spec: dict[str, Any]) -> bool:
     for what, found, most in (("templates", count, MAX_TEMPLATES), ("steps and tasks", steps, MAX_STEPS)):
         if found > most:
             source.error(
-                "too-many-parts", ("spec", "templates"), f"The manifest writes out too many {what}.",
-                found=f"{found:,}", allowed=f"at most {most:,}",
+                "too-many-parts", ("spec", "templates"), say("The manifest writes out too many {what}.", what=what),
+                found=f"{found:,}", allowed=say("at most {most:,}", most=most),
                 help_text="Use withItems, withParam or withSequence, or split the manifest.",
             )  # fmt: skip
             return False
@@ -157,19 +158,31 @@ def _report_unsupported(source: Source, path: Path, value: Any, rules: ImportRul
     field = cluster_field(path)
     if field is not None and field.name in rules.ignored:
         source.warn(
-            "cluster-field-ignored", path, f"only a cluster acts on it; it is ignored here: {field.means}.",
+            "cluster-field-ignored", path, say(
+                "only a cluster acts on it; it is ignored here: {means}.",
+                means=field.means,
+            ),
             found=show(value), allowed="a manifest without it", kind="unsupported",
-            help_text=f"The project's import rules let {field.name} pass; delete it where it should not.",
+            help_text=say(
+                "The project's import rules let {name} pass; delete it where it should not.",
+                name=field.name,
+            ),
         )  # fmt: skip
         return
     source.error(
         "unsupported", path,
-        "this engine does not honour the field." if field is None else f"only a cluster acts on it; {field.means}.",
+        "this engine does not honour the field." if field is None else say(
+            "only a cluster acts on it; {means}.",
+            means=field.means,
+        ),
         found=show(value), kind="unsupported", allowed="a manifest without it",
         help_text="Delete it, or run the manifest on an Argo cluster."
         if field is None
-        else "Delete it; or a maintainer of the project lets it pass with a warning: "
-        f"fubini project import-rules --ignore {field.name}",
+        else say(
+            "Delete it; or a maintainer of the project lets it pass with a warning: fubini project "
+            "import-rules --ignore {name}",
+            name=field.name,
+        ),
     )  # fmt: skip
 
 
@@ -201,8 +214,13 @@ def _given(source: Source, declared: Sequence[DeclaredParameter], given: Mapping
     for name in given:
         if name not in names:
             source.warn(
-                "unknown-parameter", ("spec", "arguments"), f"The manifest declares no parameter {show(name)!r}.",
+                "unknown-parameter", ("spec", "arguments"), say(
+                    "The manifest declares no parameter {name!r}.",
+                    name=show(name),
+                ),
                 found=show(name), allowed=", ".join(names[:20]) or "no parameters", close=name, known=names,
-                help_text="Check its spelling; templates can still read it as {{workflow.parameters."
-                f"{show(name)}}}}}.",
+                help_text=say(
+                    "Check its spelling; templates can still read it as {{{{workflow.parameters.{name}}}}}.",
+                    name=show(name),
+                ),
             )  # fmt: skip

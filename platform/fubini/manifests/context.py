@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fubini.common.saying import Said, ours, say
 from fubini.manifests.findings import Collector, Finding, Kind, Severity, nearest
 from fubini.manifests.load import Path, Positions, path_text
 
@@ -62,7 +63,7 @@ class Source:
         if self.prefix:
             text = f"{self.prefix}.{text}"
         if kind == "unsupported":
-            message = f"{text}: {message}"
+            message = say("{path}: {message}", path=text, message=ours(message))
         self.collector.add(
             Finding(
                 severity, code, text, line, column, _clean(message), _clean(found) or "nothing",
@@ -80,6 +81,8 @@ class Source:
 
 def _clean(words: str) -> str:
     """Fit for one line of a terminal: no control characters, no pages of names."""
+    if isinstance(words, Said):
+        return words.with_facts(_clean)
     if len(words) > _MAX_WORDS:
         words = words[:_MAX_WORDS] + " …"
     return words if words.isprintable() else "".join(c if c.isprintable() else " " for c in words)

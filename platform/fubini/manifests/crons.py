@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from fubini.common.saying import say
 from fubini.language import expr, schedules, tags
 from fubini.language.errors import LanguageError
 from fubini.manifests.context import Source, listing, mapping, text
@@ -38,7 +39,10 @@ def check_cron(source: Source) -> None:
     if len(name) > MAX_NAME_CHARS:
         source.error(
             "name-too-long", ("metadata", "name"), "A CronWorkflow's name is too long for its runs' names.",
-            found=f"{len(name)} characters", allowed=f"at most {MAX_NAME_CHARS}", help_text="Shorten it.",
+            found=f"{len(name)} characters", allowed=say(
+                "at most {max_name_chars}",
+                max_name_chars=MAX_NAME_CHARS,
+            ), help_text="Shorten it.",
         )  # fmt: skip
     if not name:
         source.error(
@@ -62,7 +66,7 @@ def _read(source: Source, path: Path, value: str, parse: Any, allowed: str) -> N
         parse(value)
     except LanguageError as error:
         source.error(
-            "schedule", path, f"{error.message}.", found=show(value), allowed=allowed,
+            "schedule", path, say("{message}.", message=error.message), found=show(value), allowed=allowed,
             help_text="Write it as the documentation of CronWorkflow shows.",
         )  # fmt: skip
 

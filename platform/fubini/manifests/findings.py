@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from fubini.common.saying import told
+
 Severity = Literal["error", "warning"]
 Kind = Literal["invalid", "unsupported"]
 
@@ -195,8 +197,18 @@ class Collector:
         return tuple(errors + warnings[: max(0, self._cap - len(errors))])
 
 
+def finding_told(finding: Finding) -> dict[str, Any]:
+    """`finding_json` in the asker's language."""
+    return entry_told(finding_json(finding))
+
+
+def entry_told(entry: dict[str, Any]) -> dict[str, Any]:
+    """An item of `finding_json` in the asker's language."""
+    return entry | {key: told(entry[key]) for key in ("detail", "allowed", "next_step")}
+
+
 def finding_json(finding: Finding) -> dict[str, Any]:
-    """One finding as REST and the linter word it: an item of problem+json's `errors`."""
+    """One finding as REST and the linter word it, in English: an item of problem+json's `errors`."""
     return {
         "severity": finding.severity,
         "kind": finding.kind,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from fubini.common.saying import say
 from fubini.language import govaluate
 from fubini.language.errors import LanguageError
 from fubini.manifests.arguments import check_arguments
@@ -42,7 +43,7 @@ def check_steps(semantics: Semantics, template: Template, scope: Scope, severity
                 )  # fmt: skip
             elif name in places:
                 source.add(
-                    severity, "duplicate", (*path, "name"), f"Two steps are called {show(name)!r}.",
+                    severity, "duplicate", (*path, "name"), say("Two steps are called {name!r}.", name=show(name)),
                     found=f"{show(name)}, also in group {places[name]}", allowed="each name once in a template",
                     help_text="Rename one of the two.",
                 )  # fmt: skip
@@ -127,11 +128,11 @@ def _same_group(
         artifact = tag.path[below : below + 2] == ("arguments", "artifacts")
         template.base.source.add(
             "warning" if artifact else severity, "same-group", tag.path,
-            f"The step {show(other)!r} begins at the same time; its outputs are not there yet."
+            say("The step {other!r} begins at the same time; its outputs are not there yet.", other=show(other))
             if other != name
             else "A step cannot wait for its own outputs.",
             found="{{" + show(tag.trimmed) + "}}", allowed="outputs of steps of earlier groups",
-            help_text=f"Put {show(name)!r} into a later group: begin it with '- - name:'."
+            help_text=say("Put {name!r} into a later group: begin it with '- - name:'.", name=show(name))
             if other != name
             else "Refer to an earlier step.",
         )  # fmt: skip
@@ -172,7 +173,10 @@ def never_there(
                 continue  # the input's own default stands in
         template.base.source.add(
             severity, "never-there", tag.path,
-            f"{show(other)!r} is always skipped, so its result is never there; Argo would wait for it for ever.",
+            say(
+                "{other!r} is always skipped, so its result is never there; Argo would wait for it for ever.",
+                other=show(other),
+            ),
             found="{{" + show(tag.trimmed) + "}}", allowed="the result of a step that may run",
             help_text="Give the input a default, or change the condition of the skipped step.",
         )  # fmt: skip
@@ -230,8 +234,8 @@ def too_many(source: Source, path: Path, count: int, most: int) -> None:
     )
     source.error(
         "too-many-items", path, "The loop has too many items.", found=f"{count:,} items",
-        allowed=f"at most {most:,} (the project's max_items)",
-        help_text=f"Split the loop, let each item do more{raised}.",
+        allowed=say("at most {most:,} (the project's max_items)", most=most),
+        help_text=say("Split the loop, let each item do more{raised}.", raised=raised),
     )  # fmt: skip
 
 
@@ -297,7 +301,10 @@ def check_dag(semantics: Semantics, template: Template, scope: Scope, severity: 
         own = len(cycle) == 2
         source.add(
             severity, "cycle", (*path, "tasks", dag.places[cycle[0]], _dependency_field(dag.tasks[cycle[0]])),
-            f"The task {show(cycle[0])!r} depends on itself." if own else "The tasks depend on each other in a circle.",
+            say(
+                "The task {cycle!r} depends on itself.",
+                cycle=show(cycle[0]),
+            ) if own else "The tasks depend on each other in a circle.",
             found=" -> ".join(show(n) for n in cycle[:12]) + (" -> ..." if len(cycle) > 12 else ""),
             allowed="dependencies without a circle",
             help_text="Delete the dependency." if own else "Delete one of these dependencies.",
@@ -352,9 +359,9 @@ def _check_task(
             if rest == "status" and other in scope.nodes and not scope.nodes[other].status:
                 source.add(
                     severity, "not-an-ancestor", tag.path,
-                    f"The task does not depend on {show(other)!r}, whose status it asks for.",
+                    say("The task does not depend on {other!r}, whose status it asks for.", other=show(other)),
                     found="{{" + show(trimmed) + "}}", allowed="the status of tasks it depends on",
-                    help_text=f"Add {show(other)} to its depends or dependencies.",
+                    help_text=say("Add {other} to its depends or dependencies.", other=show(other)),
                 )  # fmt: skip
                 continue
         if not scope.has(trimmed, extra):
@@ -379,7 +386,7 @@ def _graph(semantics: Semantics, template: Template, dag: _Dag, listed: list[Any
         name, at = task["name"], (*path, index)
         if name in seen:
             source.add(
-                severity, "duplicate", (*at, "name"), f"Two tasks are called {show(name)!r}.",
+                severity, "duplicate", (*at, "name"), say("Two tasks are called {name!r}.", name=show(name)),
                 found=f"{show(name)}, also item {seen[name]}", allowed="each name once in a dag",
                 help_text="Rename one of the two.",
             )  # fmt: skip
@@ -395,7 +402,10 @@ def _graph(semantics: Semantics, template: Template, dag: _Dag, listed: list[Any
         elif name[0].isdigit() and (using_depends or listing(task.get("dependencies"))):
             source.add(
                 severity, "digit-name", (*at, "name"), "In a dag with dependencies no name begins with a digit.",
-                found=show(name), allowed="a name that begins with a letter", help_text=f"Call it 'task-{show(name)}'.",
+                found=show(name), allowed="a name that begins with a letter", help_text=say(
+                    "Call it 'task-{name}'.",
+                    name=show(name),
+                ),
             )  # fmt: skip
         if using_depends and listing(task.get("dependencies")):
             source.add(
@@ -408,7 +418,10 @@ def _graph(semantics: Semantics, template: Template, dag: _Dag, listed: list[Any
             source.add(
                 severity, "continue-on-with-depends", (*at, "continueOn"),
                 "A dag with depends cannot have continueOn.", found="continueOn", allowed="depends alone",
-                help_text=f"Delete it; in the tasks that follow write '{show(name)}.Succeeded || {show(name)}.Failed'.",
+                help_text=say(
+                    "Delete it; in the tasks that follow write '{name}.Succeeded || {name}.Failed'.",
+                    name=show(name),
+                ),
             )  # fmt: skip
         _dependencies(semantics, template, dag, name, task, at, severity)
         if source.collector.full:
@@ -430,7 +443,10 @@ def _dependencies(
     for other, items in dag.edges.get(name, {}).items():
         if other not in dag.tasks:
             source.add(
-                severity, "unknown-dependency", field, f"There is no task {show(other)!r} to depend on.",
+                severity, "unknown-dependency", field, say(
+                    "There is no task {other!r} to depend on.",
+                    other=show(other),
+                ),
                 found=show(other), allowed=", ".join(show(n) for n in list(dag.tasks)[:20]), close=other,
                 known=dag.tasks, help_text="Use the name of a task of this dag.",
             )  # fmt: skip
@@ -440,16 +456,19 @@ def _dependencies(
             if not loop and target.get("withSequence") is None:
                 source.add(
                     severity, "not-a-loop", field,
-                    f"AnySucceeded and AllFailed are for loops; {show(other)!r} is none.", found=show(written),
+                    say(
+                        "AnySucceeded and AllFailed are for loops; {other!r} is none.",
+                        other=show(other),
+                    ), found=show(written),
                     allowed="Succeeded, Failed, Errored, Skipped, Omitted, Daemoned",
-                    help_text=f"Write '{show(other)}.Succeeded' or '{show(other)}.Failed'.",
+                    help_text=say("Write '{other}.Succeeded' or '{other}.Failed'.", other=show(other)),
                 )  # fmt: skip
     for match in _RESULT.finditer(written):
         if match.group(2) not in RESULTS:
             source.add(
-                severity, "unknown-result", field, f"Tasks have no result {show(match.group(2))!r}.",
+                severity, "unknown-result", field, say("Tasks have no result {group!r}.", group=show(match.group(2))),
                 found=show(match.group()), allowed=", ".join(RESULTS), close=match.group(2), known=RESULTS,
-                help_text=f"Write '{show(match.group(1))}.Succeeded' or one of the other results.",
+                help_text=say("Write '{group}.Succeeded' or one of the other results.", group=show(match.group(1))),
             )  # fmt: skip
 
 
@@ -468,7 +487,7 @@ def _targets(semantics: Semantics, template: Template, dag: _Dag, severity: Seve
     for name in target.split(" "):
         if name not in dag.tasks:
             source.add(
-                severity, "unknown-target", path, f"There is no task {show(name)!r} to reach.",
+                severity, "unknown-target", path, say("There is no task {name!r} to reach.", name=show(name)),
                 found=show(name) or "two spaces together", allowed=", ".join(show(n) for n in list(dag.tasks)[:20]),
                 close=name, known=dag.tasks, help_text="Write names of tasks with one space between them.",
             )  # fmt: skip
@@ -488,9 +507,9 @@ def _argument_dependencies(
             if other in scope.nodes and not ancestry.before(other, name):
                 template.base.source.add(
                     severity, "missing-dependency", (*at, "arguments", kind, index, field),
-                    f"The task takes an output of {show(other)!r} and does not depend on it."
+                    say("The task takes an output of {other!r} and does not depend on it.", other=show(other))
                     if other != name
                     else "A task cannot take its own output.",
                     found=show(written), allowed="outputs of tasks it depends on",
-                    help_text=f"Add {show(other)} to its depends or dependencies.",
+                    help_text=say("Add {other} to its depends or dependencies.", other=show(other)),
                 )  # fmt: skip

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from fubini.common.saying import say
 from fubini.language import depends as depends_language
 from fubini.language import durations, expr, goformat, govaluate
 from fubini.language.errors import LanguageError
@@ -153,7 +154,7 @@ class _Hints:
         except LanguageError:
             self._source.warn(
                 "duration", path, "This is not a duration; it is noticed only when it is needed.", found=show(value),
-                allowed=f"such as {example}", help_text="Write a number with a unit: s, m or h.",
+                allowed=say("such as {example}", example=example), help_text="Write a number with a unit: s, m or h.",
             )  # fmt: skip
 
     def _expression(self, path: Path, written: str) -> None:
@@ -170,7 +171,10 @@ class _Hints:
         except LanguageError as error:
             where = "" if error.position is None else f" (character {error.position + 1})"
             self._source.warn(
-                "expression", path, f"This cannot be read: {show(error.message)}{where}.", found=show(written),
+                "expression", path, say(
+                    "This cannot be read: {message}{where}.",
+                    message=show(error.message), where=where,
+                ), found=show(written),
                 allowed=allowed, help_text="It is noticed only when it is due, and then the step errors: correct it.",
             )  # fmt: skip
 
@@ -186,7 +190,10 @@ class _Hints:
             value = condition.evaluate() if "~" not in written else True
         except LanguageError as error:
             self._source.warn(
-                "expression", path, f"The condition cannot be read: {show(error.message)}.", found=show(written),
+                "expression", path, say(
+                    "The condition cannot be read: {message}.",
+                    message=show(error.message),
+                ), found=show(written),
                 allowed="a condition that is true or false", help_text="Put words with spaces or dashes in quotes.",
             )  # fmt: skip
             return
@@ -210,7 +217,10 @@ class _Hints:
             else:
                 return
         self._source.warn(
-            "expression", path, f"The condition cannot be read, whatever its variables are: {show(problem.strip())}.",
+            "expression", path, say(
+                "The condition cannot be read, whatever its variables are: {strip}.",
+                strip=show(problem.strip()),
+            ),
             found=show(written), allowed="a condition that is true or false",
             help_text="It is noticed only when it is due, and then the step errors: correct it.",
         )  # fmt: skip
@@ -220,7 +230,10 @@ class _Hints:
             root, _, field = name.partition(".")
             if root == "lastRetry" and field and field.split(".")[0] not in LAST_RETRY:
                 self._source.warn(
-                    "unknown-variable", path, f"There is no {show(name)} after an attempt.", found=show(name),
+                    "unknown-variable", path, say(
+                        "There is no {name} after an attempt.",
+                        name=show(name),
+                    ), found=show(name),
                     allowed=", ".join(f"lastRetry.{f}" for f in LAST_RETRY), close=field, known=LAST_RETRY,
                     help_text="Correct the name; the expression fails when the first attempt has failed.",
                 )  # fmt: skip
@@ -234,7 +247,10 @@ class _Hints:
             for name in mentioned_nodes(tag.words[1:], siblings.root):
                 if name not in siblings.names:
                     self._source.warn(
-                        "unknown-variable", tag.path, f"The expression mentions {show(name)!r}, which is not there.",
+                        "unknown-variable", tag.path, say(
+                            "The expression mentions {name!r}, which is not there.",
+                            name=show(name),
+                        ),
                         found=f"{siblings.root}.{show(name)}", allowed=", ".join(show(n) for n in siblings.names[:20]),
                         close=name, known=siblings.names, help_text="Use the name of a step of this template.",
                     )  # fmt: skip
@@ -242,10 +258,13 @@ class _Hints:
                     steps = siblings.root == "steps"
                     self._source.warn(
                         "same-group" if steps else "missing-dependency", tag.path,
-                        f"The expression mentions {show(name)!r}, which need not have ended by then.",
+                        say("The expression mentions {name!r}, which need not have ended by then.", name=show(name)),
                         found=f"{siblings.root}.{show(name)}",
                         allowed="steps of earlier groups" if steps else "tasks that it depends on",
-                        help_text="Put the step into a later group." if steps else f"Add {show(name)} to its depends.",
+                        help_text="Put the step into a later group." if steps else say(
+                            "Add {name} to its depends.",
+                            name=show(name),
+                        ),
                     )  # fmt: skip
 
     # -- loops, arguments, hooks ---------------------------------------------------------------------------------
@@ -300,8 +319,14 @@ class _Hints:
                 if name not in takes:
                     self._source.warn(
                         "unknown-argument", (*where, "name"),
-                        f"The template {show(called.name)!r} has no input {show(name)!r}; the argument is ignored.",
-                        found=show(name), allowed=", ".join(show(t) for t in list(takes)[:20]) or f"no {kind}",
+                        say(
+                            "The template {name!r} has no input {name2!r}; the argument is ignored.",
+                            name=show(called.name), name2=show(name),
+                        ),
+                        found=show(name), allowed=", ".join(show(t) for t in list(takes)[:20]) or say(
+                            "no {kind}",
+                            kind=kind,
+                        ),
                         close=name, known=takes, help_text="Correct the name, or delete the argument.",
                     )  # fmt: skip
                     continue
@@ -310,7 +335,10 @@ class _Hints:
                     if value in words:
                         continue
                     self._source.warn(
-                        "not-allowed", (*where, "value"), f"The input {show(name)!r} does not list this value.",
+                        "not-allowed", (*where, "value"), say(
+                            "The input {name!r} does not list this value.",
+                            name=show(name),
+                        ),
                         found=show(value), allowed="one of " + ", ".join(show(w) for w in words[:20]), close=value,
                         known=[w for w in words if isinstance(w, str)], help_text="Use one of the values.",
                     )  # fmt: skip
@@ -328,15 +356,24 @@ class _Hints:
                 if name and name not in takes:
                     self._source.warn(
                         "unknown-argument", (*path, "arguments", kind, index, "name"),
-                        f"The template {show(called.name)!r} has no input {show(name)!r}; the argument is ignored.",
-                        found=show(name), allowed=", ".join(show(t) for t in list(takes)[:20]) or f"no {kind}",
+                        say(
+                            "The template {name!r} has no input {name2!r}; the argument is ignored.",
+                            name=show(called.name), name2=show(name),
+                        ),
+                        found=show(name), allowed=", ".join(show(t) for t in list(takes)[:20]) or say(
+                            "no {kind}",
+                            kind=kind,
+                        ),
                         close=name, known=takes, help_text="Correct the name, or delete the argument.",
                     )  # fmt: skip
             for name in required:
                 if name not in given:
                     self._source.warn(
                         "not-supplied", path,
-                        f"The input {kind[:-1]} {show(name)!r} of {show(called.name)!r} is not supplied; the hook errors.",
+                        say(
+                            "The input {kind} {name!r} of {name2!r} is not supplied; the hook errors.",
+                            kind=kind[:-1], name=show(name), name2=show(called.name),
+                        ),
                         found=", ".join(show(g) for g in given[:10]) or f"no {kind}",
                         allowed=", ".join(show(t) for t in list(takes)[:20]),
                         help_text="Give it in a hook's arguments, or give the input a default.",
@@ -358,7 +395,10 @@ class _Hints:
         base = template.base if template is not None else self._semantics.entry_base()
         if name not in base.templates:
             self._source.warn(
-                "unknown-template", path, f"There is no template {show(name)!r}; the run errors when it is due.",
+                "unknown-template", path, say(
+                    "There is no template {name!r}; the run errors when it is due.",
+                    name=show(name),
+                ),
                 found=show(name), allowed=", ".join(list(base.templates)[:20]), close=name, known=base.templates,
                 help_text="Use the name of a template, or add one with this name.",
             )  # fmt: skip
@@ -379,7 +419,7 @@ class _Hints:
                 if name and "{{" not in name and name not in declared:
                     self._source.warn(
                         "unknown-volume", (*template.path, kind, "volumeMounts", index, "name"),
-                        f"There is no volume {show(name)!r}; the step will error.", found=show(name),
+                        say("There is no volume {name!r}; the step will error.", name=show(name)), found=show(name),
                         allowed=", ".join(sorted(show(d) for d in declared if d)[:20]) or "no volumes are declared",
                         close=name, known=declared, help_text="Declare it in spec.volumes.",
                     )  # fmt: skip
@@ -421,9 +461,12 @@ class _Hints:
             elif root in _SLIPS and _DOTTED.match(words):
                 meant = _SLIPS[root] + words[len(root) :]
                 self._source.warn(
-                    "unknown-root", tag.path, f"No variable begins with {show(root)!r}; the tag stays as text.",
+                    "unknown-root", tag.path, say(
+                        "No variable begins with {root!r}; the tag stays as text.",
+                        root=show(root),
+                    ),
                     found="{{" + show(words) + "}}", allowed="one of " + ", ".join(_ROOT_WORDS), close=meant,
-                    known=[meant], help_text=f"Write {{{{{show(meant)}}}}} if a variable is meant.",
+                    known=[meant], help_text=say("Write {{{{{meant}}}}} if a variable is meant.", meant=show(meant)),
                 )  # fmt: skip
 
     def _far_references(self, template: Template, at: Path, step: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from fubini.common.saying import say
 from fubini.manifests.cluster_fields import CLUSTER_FIELDS
 from fubini.manifests.findings import nearest, show
 
@@ -86,7 +87,7 @@ def problems(given: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """What is wrong with rules as a person writes them: (where, what, what is allowed)."""
     for key in given:
         if key not in KEYS:
-            yield show(key), f"There is no {show(key)!r} in import rules.", "one of " + ", ".join(KEYS)
+            yield show(key), say("There is no {key!r} in import rules.", key=show(key)), "one of " + ", ".join(KEYS)
     yield from _ignored(given.get("ignored") or [])
     for where, form, words in (
         ("node_labels", _LABEL, "KEY or KEY=VALUE, of letters, digits, '-', '_', '.' and '/'"),
@@ -97,30 +98,44 @@ def problems(given: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 def _ignored(names: Any) -> Iterator[tuple[str, str, str]]:
     if not isinstance(names, list) or len(names) > MAX_ENTRIES:
-        yield "ignored", "ignored is not a list of names.", f"at most {MAX_ENTRIES} names of fields"
+        yield "ignored", "ignored is not a list of names.", say("at most {max} names of fields", max=MAX_ENTRIES)
         return
     for name in names:
         if name not in CLUSTER_FIELDS:
             close = nearest(str(name), CLUSTER_FIELDS)
             yield (
                 "ignored",
-                f"{show(name)!r} cannot be ignored." + (f" Did you mean {close!r}?" if close else ""),
+                say("{name!r} cannot be ignored. Did you mean {close!r}?", name=show(name), close=close)
+                if close
+                else say("{name!r} cannot be ignored.", name=show(name)),
                 "one of " + ", ".join(CLUSTER_FIELDS),
             )
 
 
 def _mapping(where: str, pairs: Any, form: re.Pattern[str], words: str) -> Iterator[tuple[str, str, str]]:
     if not isinstance(pairs, dict) or len(pairs) > MAX_ENTRIES:
-        yield where, f"{where} is not a mapping from theirs to ours.", f"at most {MAX_ENTRIES} pairs of texts"
+        yield (
+            where,
+            say("{where} is not a mapping from theirs to ours.", where=where),
+            say("at most {max} pairs of texts", max=MAX_ENTRIES),
+        )
         return
     targets: dict[str, str] = {}
     for theirs, ours in pairs.items():
         good = isinstance(ours, str) and len(theirs) <= MAX_TEXT and len(ours) <= MAX_TEXT and form.match(theirs)
         if not good or (ours and not form.match(ours)) or (not ours and where == "images"):
-            yield where, f"{show(theirs)!r} cannot be mapped to {show(ours)!r}.", words
+            yield where, say("{theirs!r} cannot be mapped to {ours!r}.", theirs=show(theirs), ours=show(ours)), words
         elif where == "node_labels" and ours and ("=" in theirs) != ("=" in ours):
-            yield where, f"{show(theirs)!r} and {show(ours)!r} differ in form.", "KEY to KEY, or KEY=VALUE to KEY=VALUE"
+            yield (
+                where,
+                say("{theirs!r} and {ours!r} differ in form.", theirs=show(theirs), ours=show(ours)),
+                "KEY to KEY, or KEY=VALUE to KEY=VALUE",
+            )
         elif where == "node_labels" and ours and "=" in theirs:
             key, label = theirs.partition("=")[0], ours.partition("=")[0]
             if targets.setdefault(key, label) != label:
-                yield where, f"Values of {show(key)!r} map to two labels of ours.", f"one label, such as {targets[key]}"
+                yield (
+                    where,
+                    say("Values of {key!r} map to two labels of ours.", key=show(key)),
+                    say("one label, such as {target}", target=targets[key]),
+                )

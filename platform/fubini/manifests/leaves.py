@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from fubini.common.saying import say
 from fubini.manifests.context import listing, mapping, text
 from fubini.manifests.dependencies import find_cycle
 from fubini.manifests.findings import Severity, show
@@ -62,7 +63,10 @@ class LeafCheck:
     def _image(self, kind: str, container: dict[str, Any]) -> None:
         if not text(container.get("image")) and not self._template.base.default_image(kind):
             self._add(
-                "no-image", (kind, "image"), f"The {kind} has no image.", found="nothing", allowed="an image's name",
+                "no-image", (kind, "image"), say(
+                    "The {kind} has no image.",
+                    kind=kind,
+                ), found="nothing", allowed="an image's name",
                 help_text="Add 'image:', here or in spec.templateDefaults.",
             )  # fmt: skip
 
@@ -132,7 +136,7 @@ class LeafCheck:
                 )  # fmt: skip
             elif name in names:
                 self._add(
-                    "duplicate", (*path, index, "name"), f"Two containers are called {show(name)!r}.",
+                    "duplicate", (*path, index, "name"), say("Two containers are called {name!r}.", name=show(name)),
                     found=f"{show(name)}, also item {names[name]}", allowed="each name once", help_text="Rename one.",
                 )  # fmt: skip
             names.setdefault(name, index)
@@ -145,7 +149,7 @@ class LeafCheck:
                 if name not in names:
                     self._add(
                         "unknown-dependency", (*path, index, "dependencies", number),
-                        f"There is no container {show(name)!r} in the set.", found=show(name),
+                        say("There is no container {name!r} in the set.", name=show(name)), found=show(name),
                         allowed=", ".join(show(n) for n in list(names)[:20]), close=name, known=names,
                         help_text="Use the name of a container of this set.",
                     )  # fmt: skip
@@ -184,7 +188,7 @@ class LeafCheck:
         if artifact and artifact not in self._template.input_artifacts:
             self._add(
                 "unknown-artifact", ("resource", "manifestFrom", "artifact", "name"),
-                f"There is no input artifact {show(artifact)!r}.", found=show(artifact),
+                say("There is no input artifact {artifact!r}.", artifact=show(artifact)), found=show(artifact),
                 allowed=", ".join(self._template.input_artifacts) or "the template has no input artifacts",
                 close=artifact, known=self._template.input_artifacts, help_text="Declare it in inputs.artifacts.",
             )  # fmt: skip

@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from fubini.common.saying import say
 from fubini.manifests.findings import Finding, show
 from fubini.manifests.positions import COLUMN_BITS, COLUMN_MASK, Path, Positions, path_text
 from fubini.manifests.scalars import NotFinite, integral, resolve
@@ -100,9 +101,9 @@ def _decode(text: str | bytes) -> str:
                 "too-large",
                 1,
                 1,
-                f"The manifest is {size:,} bytes long.",
+                say("The manifest is {size:,} bytes long.", size=size),
                 found=f"{size:,} bytes",
-                allowed=f"at most {MAX_TEXT_BYTES:,} bytes (2 MiB)",
+                allowed=say("at most {max_text_bytes:,} bytes (2 MiB)", max_text_bytes=MAX_TEXT_BYTES),
                 help="Move long data into a dataset or an artifact and refer to it from the manifest.",
             )
         )
@@ -118,7 +119,7 @@ def _decode(text: str | bytes) -> str:
                     "encoding",
                     line,
                     column,
-                    f"The manifest is not {encoding.upper()} text here.",
+                    say("The manifest is not {upper} text here.", upper=encoding.upper()),
                     found=f"byte 0x{text[error.start]:02x}" if error.start < len(text) else "a cut-off character",
                     allowed="UTF-8 text",
                     help="Save the file as UTF-8 and send it again.",
@@ -155,7 +156,7 @@ def _decode(text: str | bytes) -> str:
                         column,
                         "The manifest has too many YAML directives.",
                         found=f"more than {_MAX_DIRECTIVES} lines that begin with %TAG or %YAML",
-                        allowed=f"at most {_MAX_DIRECTIVES}",
+                        allowed=say("at most {max_directives}", max_directives=_MAX_DIRECTIVES),
                         help="A manifest needs none: delete them.",
                     )
                 )
@@ -241,7 +242,7 @@ class _Composer:
                     "several-documents",
                     line,
                     column,
-                    f"The text holds {len(roots)} documents; a second one begins here.",
+                    say("The text holds {roots_count} documents; a second one begins here.", roots_count=len(roots)),
                     found=f"{len(roots)} documents",
                     allowed="one Workflow or WorkflowTemplate",
                     help="Submit each document by itself; templates that others refer to go first.",
@@ -345,7 +346,7 @@ class _Composer:
                     "yaml-syntax",
                     1,
                     1,
-                    f"The text is not YAML: {show(str(error))}.",
+                    say("The text is not YAML: {error}.", error=show(str(error))),
                     found=show(self._text[:40]),
                     allowed="YAML 1.1 or JSON",
                     help="Check the text's begin.",
@@ -423,7 +424,7 @@ class _Composer:
                     "duplicate-key",
                     mark.line + 1,
                     mark.column + 1,
-                    f"The key {show(value)!r} stands twice in one mapping.",
+                    say("The key {value!r} stands twice in one mapping.", value=show(value)),
                     (*self._path(), value),
                     found=f"first on line {first >> COLUMN_BITS}, again here",
                     allowed="each key once",
@@ -551,7 +552,7 @@ class _Composer:
                 "yaml-syntax",
                 line,
                 column,
-                f"The text is not YAML: {problem}.",
+                say("The text is not YAML: {problem}.", problem=problem),
                 self._path(),
                 found=show(here.strip() or shown.strip() or "the end of the text"),
                 allowed="YAML 1.1 or JSON",

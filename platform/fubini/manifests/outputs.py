@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fubini.common.saying import say
 from fubini.manifests.arguments import NAME_CHARS, check_names
 from fubini.manifests.context import listing, mapping, text
 from fubini.manifests.findings import Severity, show
@@ -40,12 +41,15 @@ def _artifact(template: Template, at: Path, artifact: dict[str, Any], severity: 
     source, name = template.base.source, show(artifact.get("name"))
     if template.leaf and not text(artifact.get("path")):
         source.add(
-            severity, "artifact-path", at, f"The output artifact {name!r} has no path.", found="no path",
-            allowed="the path of the file or directory in the container", help_text=f"Add 'path: /tmp/{name}'.",
+            severity, "artifact-path", at, say("The output artifact {name!r} has no path.", name=name), found="no path",
+            allowed="the path of the file or directory in the container", help_text=say(
+                "Add 'path: /tmp/{name}'.",
+                name=name,
+            ),
         )  # fmt: skip
     elif not template.leaf and text(artifact.get("path")):
         source.add(
-            severity, "artifact-path", (*at, "path"), f"A {template.type} template has no paths.",
+            severity, "artifact-path", (*at, "path"), say("A {type} template has no paths.", type=template.type),
             found=show(artifact.get("path")), allowed="from or fromExpression",
             help_text="Write from: '{{steps.NAME.outputs.artifacts.X}}' (tasks. in a dag).",
         )  # fmt: skip
@@ -67,13 +71,19 @@ def _parameter(template: Template, at: Path, parameter: dict[str, Any], severity
     wanted = _WANTED.get(template.type, _SOURCES)
     if value is not None and origin is not None:
         source.add(
-            severity, "value-twice", (*at, "valueFrom"), f"The output {name!r} has both value and valueFrom.",
+            severity, "value-twice", (*at, "valueFrom"), say(
+                "The output {name!r} has both value and valueFrom.",
+                name=name,
+            ),
             found="both", allowed="one of them", help_text="Delete one.",
         )  # fmt: skip
     elif value is None and origin is None:
         source.add(
-            severity, "no-source", at, f"The output {name!r} has neither value nor valueFrom.", found="nothing",
-            allowed=f"valueFrom with {' or '.join(wanted)}", help_text=_how(wanted),
+            severity, "no-source", at, say(
+                "The output {name!r} has neither value nor valueFrom.",
+                name=name,
+            ), found="nothing",
+            allowed=say("valueFrom with {names}", names=' or '.join(wanted)), help_text=_how(wanted),
         )  # fmt: skip
     if isinstance(origin, dict):
         given = [s for s in _SOURCES if text(origin.get(s))]
@@ -81,16 +91,19 @@ def _parameter(template: Template, at: Path, parameter: dict[str, Any], severity
             given.append("supplied")
         if len(given) > 1:
             source.add(
-                severity, "several-sources", (*at, "valueFrom"), f"The output {name!r} has several sources.",
+                severity, "several-sources", (*at, "valueFrom"), say(
+                    "The output {name!r} has several sources.",
+                    name=name,
+                ),
                 found=", ".join(given), allowed="one of " + ", ".join((*_SOURCES, "supplied")),
                 help_text="Delete all but one.",
             )  # fmt: skip
         elif not given or (template.type in _WANTED and given[0] not in wanted):
             source.add(
                 severity, "wrong-source", (*at, "valueFrom"),
-                f"The output {name!r} of a {template.type} template needs another source.",
+                say("The output {name!r} of a {type} template needs another source.", name=name, type=template.type),
                 found=", ".join(given or [show(k) for k in origin]) or "an empty valueFrom",
-                allowed=f"valueFrom.{' or valueFrom.'.join(wanted)}", help_text=_how(wanted),
+                allowed=say("valueFrom.{names}", names=' or valueFrom.'.join(wanted)), help_text=_how(wanted),
             )  # fmt: skip
     _global_name(template, at, parameter, severity)
 

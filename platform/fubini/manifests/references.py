@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from fubini.common.saying import say
 from fubini.manifests.context import text
 from fubini.manifests.findings import Severity, show
 from fubini.manifests.library import Base, Library, Template
@@ -67,7 +68,10 @@ class References:
             variable = "{{" in known
             source.add(
                 severity, "unknown-template", (*path, "template"),
-                "The template's name is not known at submit." if variable else f"There is no template {show(known)!r}.",
+                "The template's name is not known at submit." if variable else say(
+                    "There is no template {known!r}.",
+                    known=show(known),
+                ),
                 found=show(known),
                 allowed="a name that is known at submit" if variable else ", ".join(list(base.templates)[:20]),
                 close="" if variable else known, known=base.templates,
@@ -92,8 +96,11 @@ class References:
         for key, value in (("name", where), ("template", which)):
             if not value and reference.get(key) in (None, ""):
                 source.add(
-                    severity, "missing", (*at, key), f"templateRef has no {key}.", found="nothing",
-                    allowed="the WorkflowTemplate's name and the template's name", help_text=f"Add '{key}:'.",
+                    severity, "missing", (*at, key), say("templateRef has no {key}.", key=key), found="nothing",
+                    allowed="the WorkflowTemplate's name and the template's name", help_text=say(
+                        "Add '{key}:'.",
+                        key=key,
+                    ),
                 )  # fmt: skip
                 return "unknown"
         where, which = self.substituted(where), self.substituted(which)
@@ -106,10 +113,19 @@ class References:
             names = self.library.names(cluster=cluster)
             other = self.library.base(where, cluster=not cluster) is not None
             source.add(
-                severity, "unknown-workflow-template", (*at, "name"), f"There is no {kind} {show(where)!r}.",
-                found=show(where), allowed=", ".join(names[:20]) or f"no {kind} is known here", close=where,
+                severity, "unknown-workflow-template", (*at, "name"), say(
+                    "There is no {kind} {where!r}.",
+                    kind=kind, where=show(where),
+                ),
+                found=show(where), allowed=", ".join(names[:20]) or say(
+                    "no {kind} is known here",
+                    kind=kind,
+                ), close=where,
                 known=names,
-                help_text=f"There is one of that name with clusterScope: {'false' if cluster else 'true'}."
+                help_text=say(
+                    "There is one of that name with clusterScope: {what}.",
+                    what='false' if cluster else 'true',
+                )
                 if other
                 else "Upload it first.",
             )  # fmt: skip
@@ -118,7 +134,7 @@ class References:
         if template is None:
             source.add(
                 severity, "unknown-template", (*at, "template"),
-                f"{show(where)!r} has no template {show(which)!r}.", found=show(which),
+                say("{where!r} has no template {which!r}.", where=show(where), which=show(which)), found=show(which),
                 allowed=", ".join(list(base.templates)[:20]) or "it has no templates", close=which,
                 known=base.templates, help_text="Use the name of one of its templates.",
             )  # fmt: skip

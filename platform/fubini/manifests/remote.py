@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
+from fubini.common.saying import say
 from fubini.language import tags
 from fubini.manifests.context import Source, text
 from fubini.manifests.load import Path
@@ -50,7 +51,10 @@ def _inhouse(source: Source, at: Path, template: dict[str, Any]) -> None:
         fields += [("outputs", name) for name in ("artifacts", "parameters") if outputs.get(name)]
     for field in fields:
         source.error(
-            "unsupported", (*at, *field), f"a {kind} template has no such thing here.", found=".".join(field),
+            "unsupported", (*at, *field), say(
+                "a {kind} template has no such thing here.",
+                kind=kind,
+            ), found=".".join(field),
             allowed="timeoutSeconds under http" if kind == "http" else "its result, a list of paths", kind="unsupported",
             help_text="Delete it.",
         )  # fmt: skip

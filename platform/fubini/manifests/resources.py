@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from fubini.common.saying import say
 from fubini.language import conditions, jsonpath
 from fubini.language.errors import LanguageError
 from fubini.manifests.context import Source, mapping
@@ -72,7 +73,10 @@ def _manifest(source: Source, path: Path, text: Any) -> None:
         return
     source.error(
         "unsupported", path, "Only a Workflow can be made here: it becomes a run of the same project.",
-        found=f"{show(version)} {show(kind)}".strip(), allowed=f"{GROUP}v1alpha1 {KIND}", kind="unsupported",
+        found=f"{show(version)} {show(kind)}".strip(), allowed=say(
+            "{group}v1alpha1 {kind}",
+            group=GROUP, kind=KIND,
+        ), kind="unsupported",
         help_text="Make other objects outside, or run the manifest on an Argo cluster.",
     )  # fmt: skip
 
@@ -84,7 +88,10 @@ def _reads(source: Source, path: Path, text: Any, parse: Any) -> None:
         parse(text)
     except LanguageError as error:
         source.error(
-            "resource-language", path, f"{error.message[:1].upper()}{error.message[1:]}.", found=show(text),
+            "resource-language", path, say(
+                "{upper}{message}.",
+                upper=error.message[:1].upper(), message=error.message[1:],
+            ), found=show(text),
             allowed="status.phase == Succeeded and the like; {.status.phase} and the like",
             help_text="See the page for scientists on runs of runs.",
         )  # fmt: skip

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fubini.common.saying import say
 from fubini.language import tags
 from fubini.manifests.context import Source, listing, mapping, text
 from fubini.manifests.findings import show
@@ -63,15 +64,21 @@ def check_secrets(source: Source, value: Any, path: Path, known: Known) -> None:
         keys = known.get(named.name)
         if keys is None:
             source.error(
-                "no-such-secret", named.path, f"The project has no secret {show(named.name)!r}.",
+                "no-such-secret", named.path, say("The project has no secret {name!r}.", name=show(named.name)),
                 found=show(named.name), allowed=", ".join(sorted(known)[:20]) or "the project has no secrets",
                 close=named.name, known=list(known),
-                help_text=f"Set it: fubini secret set {show(named.name)} {show(named.key or 'KEY')} --from-file FILE.",
+                help_text=say(
+                    "Set it: fubini secret set {name} {key} --from-file FILE.",
+                    name=show(named.name), key=show(named.key or 'KEY'),
+                ),
             )  # fmt: skip
         elif named.key and named.key not in keys:
             source.error(
                 "no-such-secret", (*named.path[:-1], "key") if named.path[-1] == "name" else named.path,
-                f"The project's secret {show(named.name)!r} has no key {show(named.key)!r}.",
+                say("The project's secret {name!r} has no key {key!r}.", name=show(named.name), key=show(named.key)),
                 found=show(named.key), allowed=", ".join(sorted(keys)[:20]), close=named.key, known=list(keys),
-                help_text=f"Set it: fubini secret set {show(named.name)} {show(named.key)} --from-file FILE.",
+                help_text=say(
+                    "Set it: fubini secret set {name} {key} --from-file FILE.",
+                    name=show(named.name), key=show(named.key),
+                ),
             )  # fmt: skip

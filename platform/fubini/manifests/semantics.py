@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
+from fubini.common.saying import say
 from fubini.manifests.arguments import check_arguments, check_config_maps, check_names, check_supplied
 from fubini.manifests.context import Source, listing, mapping, text
 from fubini.manifests.findings import Severity, nearest, show
@@ -144,13 +145,19 @@ class Semantics:
         if found is None:
             kind = "ClusterWorkflowTemplate" if cluster else "WorkflowTemplate"
             self.source.error(
-                "unknown-workflow-template", (*path, "name"), f"There is no {kind} {show(name)!r}.",
+                "unknown-workflow-template", (*path, "name"), say(
+                    "There is no {kind} {name!r}.",
+                    kind=kind, name=show(name),
+                ),
                 found=show(name) or "nothing",
-                allowed=", ".join(self.library.names(cluster=cluster)[:20]) or f"no {kind} is known here",
+                allowed=", ".join(self.library.names(cluster=cluster)[:20]) or say(
+                    "no {kind} is known here",
+                    kind=kind,
+                ),
                 close=name, known=self.library.names(cluster=cluster),
                 help_text="Upload it first."
                 if self.library.base(name, cluster=not cluster) is None
-                else f"There is one of that name with clusterScope: {'false' if cluster else 'true'}.",
+                else say("There is one of that name with clusterScope: {what}.", what='false' if cluster else 'true'),
             )  # fmt: skip
         return found
 
@@ -183,10 +190,15 @@ class Semantics:
             if parameter.get("value") is None and parameter.get("valueFrom") is None and not later:
                 self.source.error(
                     "no-value", ("spec", "arguments"),
-                    f"The parameter {show(name)!r} of the referred template has no value.", found="nothing",
+                    say(
+                        "The parameter {name!r} of the referred template has no value.",
+                        name=show(name),
+                    ), found="nothing",
                     allowed="value or valueFrom",
-                    help_text=f"Add spec.arguments.parameters '- name: {show(name)}' with a value, "
-                    "or give it at submit.",
+                    help_text=say(
+                        "Add spec.arguments.parameters '- name: {name}' with a value, or give it at submit.",
+                        name=show(name),
+                    ),
                 )  # fmt: skip
 
     def _arguments_of_run(self, spec: dict[str, Any], referred: Base | None) -> dict[str, Any]:
@@ -253,7 +265,7 @@ class Semantics:
         template = base.templates.get(name)
         if template is None:
             self.source.error(
-                "unknown-template", path, f"There is no template {show(name)!r}.", found=show(name),
+                "unknown-template", path, say("There is no template {name!r}.", name=show(name)), found=show(name),
                 allowed=", ".join(list(base.templates)[:20]) or "no templates are defined", close=name,
                 known=base.templates,
                 help_text="Use the name of a template, or add one with this name.",
@@ -344,7 +356,10 @@ class Semantics:
         if timeout and template.leaf and timeout.lstrip("+-").isdigit():
             source.add(
                 severity, "duration", (*path, "timeout"), "timeout needs a unit.", found=show(timeout),
-                allowed="a duration with a unit, such as 30s, 10m or 2h", help_text=f"Write '{show(timeout)}s'.",
+                allowed="a duration with a unit, such as 30s, 10m or 2h", help_text=say(
+                    "Write '{timeout}s'.",
+                    timeout=show(timeout),
+                ),
             )  # fmt: skip
         if text(body.get("timeout")) and not template.leaf and template.type == "suspend":
             source.add(
@@ -382,12 +397,18 @@ class Semantics:
             name = show(artifact.get("name"))
             if template.leaf and not text(artifact.get("path")):
                 source.add(
-                    severity, "artifact-path", at, f"The input artifact {name!r} has no path.", found="no path",
-                    allowed="an absolute path in the container", help_text=f"Add 'path: /tmp/{name}'.",
+                    severity, "artifact-path", at, say(
+                        "The input artifact {name!r} has no path.",
+                        name=name,
+                    ), found="no path",
+                    allowed="an absolute path in the container", help_text=say("Add 'path: /tmp/{name}'.", name=name),
                 )  # fmt: skip
             elif not template.leaf and text(artifact.get("path")):
                 source.add(
-                    severity, "artifact-path", (*at, "path"), f"A {template.type} template has no paths.",
+                    severity, "artifact-path", (*at, "path"), say(
+                        "A {type} template has no paths.",
+                        type=template.type,
+                    ),
                     found=show(artifact.get("path")), allowed="a name alone",
                     help_text="Delete path; the leaf template that reads the artifact has it.",
                 )  # fmt: skip
@@ -418,7 +439,10 @@ class Semantics:
         for name, hook in mapping(hooks).items():
             if name != "exit" and not text(mapping(hook).get("expression")):
                 base.source.add(
-                    severity, "hook-expression", (*path, name), f"The hook {show(name)!r} has no expression.",
+                    severity, "hook-expression", (*path, name), say(
+                        "The hook {name!r} has no expression.",
+                        name=show(name),
+                    ),
                     found="no expression", allowed="an expression; only the hook 'exit' goes without",
                     close=name, known=["exit"],
                     help_text="Add 'expression:', such as steps['NAME'].status == \"Running\".",
@@ -456,10 +480,10 @@ class Semantics:
             for item in items.values():
                 name = text(item.get("globalName"))
                 if "{{" in name:
-                    scope.names.add(f"workflow.outputs.{kind}.*")
+                    scope.names.add(say("workflow.outputs.{kind}.*", kind=kind))
                     fixed = False
                 elif name:
-                    self.globals.add(f"workflow.outputs.{kind}.{name}")
+                    self.globals.add(say("workflow.outputs.{kind}.{name}", kind=kind, name=name))
         if fixed:
             self._globals_of.add(id(template))
 
@@ -506,9 +530,15 @@ class Semantics:
         close = nearest(tag.trimmed, known)
         advice = _advice(tag.trimmed, template, scope)
         source.add(
-            severity, "unknown-variable", tag.path, f"{{{{{words}}}}} cannot be resolved.", found="{{" + words + "}}",
+            severity, "unknown-variable", tag.path, say(
+                "{{{{{words}}}}} cannot be resolved.",
+                words=words,
+            ), found="{{" + words + "}}",
             allowed=_allowed(known), close=close, known=[close],
-            help_text=f"Did you mean {{{{{show(close)}}}}}? Otherwise: {advice[:1].lower()}{advice[1:]}"
+            help_text=say(
+                "Did you mean {{{{{close}}}}}? Otherwise: {lower}{advice}",
+                close=show(close), lower=advice[:1].lower(), advice=advice[1:],
+            )
             if close
             else advice,
         )  # fmt: skip

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from fubini.common.saying import say
 from fubini.manifests.context import Source, listing, mapping, text
 from fubini.manifests.findings import Severity, show
 from fubini.manifests.library import Library
@@ -92,24 +93,30 @@ def _semaphore(source: Source, at: Path, semaphore: dict[str, Any], library: Lib
     if found is None or key not in data:
         source.add(
             severity, "semaphore", at,
-            f"The semaphore's size is nowhere to be read: ConfigMap {show(name)!r}, key {show(key)!r}.",
+            say(
+                "The semaphore's size is nowhere to be read: ConfigMap {name!r}, key {key!r}.",
+                name=show(name), key=show(key),
+            ),
             found="no such ConfigMap" if found is None else f"no key {show(key)!r} in it",
             allowed="a ConfigMap that holds the limit as text",
             close=name if found is None else key,
             known=library.config_map_names() if found is None else list(data),
-            help_text=f"Set it first: fubini config set {show(name)} {show(key)}=1",
+            help_text=say("Set it first: fubini config set {name} {key}=1", name=show(name), key=show(key)),
         )  # fmt: skip
     elif not _SIZE.fullmatch(str(data[key])):
         source.add(
-            severity, "semaphore", at, f"The semaphore's size in ConfigMap {show(name)!r} is no number above 0.",
+            severity, "semaphore", at, say(
+                "The semaphore's size in ConfigMap {name!r} is no number above 0.",
+                name=show(name),
+            ),
             found=show(data[key]), allowed="a whole number above 0, as text",
-            help_text=f"Change it: fubini config set {show(name)} {show(key)}=1",
+            help_text=say("Change it: fubini config set {name} {key}=1", name=show(name), key=show(key)),
         )  # fmt: skip
 
 
 def _nameless(source: Source, at: Path, what: str, allowed: str) -> None:
     source.error(
-        "lock-name", at, f"{what}; Argo's controller crashes over that.", found="nothing that names it",
+        "lock-name", at, say("{what}; Argo's controller crashes over that.", what=what), found="nothing that names it",
         allowed=allowed, help_text="Name it.",
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from fubini.common.saying import ours, say
 from fubini.manifests.argo_fields import PATTERN_WORDS, PATTERNS
 from fubini.manifests.context import Source, listing, mapping
 from fubini.manifests.findings import nearest, show
@@ -61,7 +62,7 @@ def check_structure(source: Source) -> bool:
             "api-version", ("apiVersion",),
             "There is no such version." if version is not None else "apiVersion is missing.",
             found=show(version) if version is not None else "nothing", allowed=API_VERSION,
-            help_text=f"Write 'apiVersion: {API_VERSION}'.",
+            help_text=say("Write 'apiVersion: {api_version}'.", api_version=API_VERSION),
         )  # fmt: skip
     known = type_of_kind(kind)
     assert known is not None
@@ -95,8 +96,8 @@ class _Walk:
                 if value.get(name) is None:
                     help_text = known.fields[name].help
                     self._source.error(
-                        "missing", (*path, name), f"{name} is missing.", found="nothing",
-                        allowed=describe(fields[name].type), help_text=f"Add '{name}:'. {help_text}".strip(),
+                        "missing", (*path, name), say("{name} is missing.", name=name), found="nothing",
+                        allowed=describe(fields[name].type), help_text=say("Add '{name}:'. {help}", name=name, help=ours(help_text)),
                     )  # fmt: skip
             rule = _RULES.get(known.name)
             if rule is not None:
@@ -123,13 +124,19 @@ class _Walk:
             return
         if expected.least is not None and len(value) < expected.least and strict:
             self._source.error(
-                "too-few", path, "The list is empty.", found="an empty list", allowed=f"at least {expected.least}",
+                "too-few", path, "The list is empty.", found="an empty list", allowed=say(
+                    "at least {least}",
+                    least=expected.least,
+                ),
                 help_text="Add an item, or delete the field.",
             )  # fmt: skip
         if expected.most is not None and len(value) > expected.most and strict:
             self._source.warn(
-                "many-items", path, f"Argo's API server takes at most {expected.most} here.",
-                found=f"{len(value)} items", allowed=f"at most {expected.most} on a cluster with Argo's full CRDs",
+                "many-items", path, say("Argo's API server takes at most {most} here.", most=expected.most),
+                found=f"{len(value)} items", allowed=say(
+                    "at most {most} on a cluster with Argo's full CRDs",
+                    most=expected.most,
+                ),
                 help_text="Use a loop, or split the template, if the manifest is to run on Argo too.",
             )  # fmt: skip
         if inner.name == "s" and not inner.pattern:
@@ -157,8 +164,14 @@ class _Walk:
             identity = tuple(str(item.get(k, "TCP" if k == "protocol" else "")) for k in keys)
             if identity in seen:
                 self._source.error(
-                    "duplicate", (*path, index, keys[0]), f"Two items of the list have the same {' and '.join(keys)}.",
-                    found=f"{show(identity[0])}, also in item {seen[identity]}", allowed=f"each {keys[0]} once",
+                    "duplicate", (*path, index, keys[0]), say(
+                        "Two items of the list have the same {names}.",
+                        names=' and '.join(keys),
+                    ),
+                    found=f"{show(identity[0])}, also in item {seen[identity]}", allowed=say(
+                        "each {keys} once",
+                        keys=keys[0],
+                    ),
                     help_text="Delete one of the two, or change it.",
                 )  # fmt: skip
             else:
@@ -192,7 +205,7 @@ class _Walk:
             elif not -(1 << bits) <= value < (1 << bits):
                 self._source.error(
                     "number-range", path, "The number is too large.", found=show(value),
-                    allowed=f"a whole number below {1 << bits:,}", help_text="Write a smaller number.",
+                    allowed=say("a whole number below {what:,}", what=1 << bits), help_text="Write a smaller number.",
                 )  # fmt: skip
             elif strict:
                 self._range(path, expected, value)
@@ -230,7 +243,10 @@ class _Walk:
     def _text(self, path: Path, expected: FieldType, value: str) -> None:
         if expected.words and value not in expected.words:
             self._source.error(
-                "not-allowed", path, f"{path[-1]} does not know this word.", found=show(value) or "empty text",
+                "not-allowed", path, say(
+                    "{path} does not know this word.",
+                    path=path[-1],
+                ), found=show(value) or "empty text",
                 allowed=describe(expected), close=value, known=expected.words, help_text="Use one of the words.",
             )  # fmt: skip
         elif expected.pattern and not _COMPILED[expected.pattern].match(value):
@@ -242,11 +258,11 @@ class _Walk:
         elif expected.max_length is not None and len(value) > expected.max_length:
             self._source.error(
                 "too-long", path, "The text is too long.", found=f"{len(value):,} characters",
-                allowed=f"at most {expected.max_length}", help_text="Use a shorter text.",
+                allowed=say("at most {max_length}", max_length=expected.max_length), help_text="Use a shorter text.",
             )  # fmt: skip
         elif expected.least is not None and len(value) < expected.least:
             self._source.error(
-                "empty-text", path, f"{path[-1]} is empty.", found="empty text", allowed="text",
+                "empty-text", path, say("{path} is empty.", path=path[-1]), found="empty text", allowed="text",
                 help_text="Write a value, or delete the field.",
             )  # fmt: skip
 
@@ -267,7 +283,7 @@ class _Walk:
         suggestion = nearest(name, absent)
         elsewhere = "" if suggestion else _home_of(name, known.name)
         if suggestion:
-            advice = f"Did you mean '{suggestion}'? {known.fields[suggestion].help}".strip()
+            advice: str = say("Did you mean {name!r}? {help}", name=suggestion, help=ours(known.fields[suggestion].help))
         elif elsewhere:
             advice = elsewhere
         elif name in ("true", "false"):
@@ -278,7 +294,13 @@ class _Walk:
         self._source.add(
             "error" if strict else "warning",
             "unknown-field", (*path, name),
-            f"There is no field {show(name)!r} here." if strict else f"Argo ignores the field {show(name)!r} here.",
+            say(
+                "There is no field {name!r} here.",
+                name=show(name),
+            ) if strict else say(
+                "Argo ignores the field {name!r} here.",
+                name=show(name),
+            ),
             found=show(name), allowed=", ".join(names[:40]) + (" and others" if len(names) > 40 else ""),
             close=suggestion, known=[suggestion], help_text=advice,
         )  # fmt: skip
@@ -311,7 +333,10 @@ class _Walk:
         if len(path) > 1 and path[-2] == "steps" and expected.shape == "list" and isinstance(value, dict):
             advice = "steps is a list of lists: begin the first step of each group with '- - '."
         self._source.error(
-            "wrong-type", path, f"{_sentence(describe(expected))} is wanted here, not {_kind_of(value)}.",
+            "wrong-type", path, say(
+                "{sentence} is wanted here, not {kind_of}.",
+                sentence=_sentence(describe(expected)), kind_of=_kind_of(value),
+            ),
             found=found, allowed=describe(expected), help_text=advice,
         )  # fmt: skip
 
@@ -401,7 +426,10 @@ def _task(source: Source, path: Path, value: dict[str, Any]) -> None:
     if (_has(value, "depends") or _has(value, "dependencies")) and isinstance(name, str) and name[:1].isdigit():
         source.error(
             "digit-name", (*path, "name"), "In a dag with dependencies no name begins with a digit.",
-            found=show(name), allowed="a name that begins with a letter", help_text=f"Call it 'task-{show(name)}'.",
+            found=show(name), allowed="a name that begins with a letter", help_text=say(
+                "Call it 'task-{name}'.",
+                name=show(name),
+            ),
         )  # fmt: skip
 
 
@@ -474,7 +502,10 @@ def check_template_shape(source: Source, path: Path, template: dict[str, Any]) -
     for name in ("timeout", "activeDeadlineSeconds"):
         if template.get(name) not in (None, "") and ("steps" in types or "dag" in types):
             source.error(
-                "leaf-only", (*path, name), f"{name} is only for templates that run something themselves.",
+                "leaf-only", (*path, name), say(
+                    "{name} is only for templates that run something themselves.",
+                    name=name,
+                ),
                 found=f"{name} on a {'steps' if 'steps' in types else 'dag'} template",
                 allowed="container, script and other leaf templates",
                 help_text="Move it to the leaf templates, or to spec.activeDeadlineSeconds for the whole run.",
@@ -507,12 +538,12 @@ def _metadata(source: Source) -> None:
             source.error(
                 "object-name", ("metadata", "name"), "This cannot be a manifest's name.", found=show(name),
                 allowed="lower case letters, digits, '-' and '.', beginning and ending with a letter or digit",
-                help_text=f"Write it as '{cleaned}'." if cleaned else "Give it a name.",
+                help_text=say("Write it as '{cleaned}'.", cleaned=cleaned) if cleaned else "Give it a name.",
             )  # fmt: skip
         elif len(name) > MAX_NAME_CHARS:
             source.error(
                 "object-name", ("metadata", "name"), "The name is too long.", found=f"{len(name)} characters",
-                allowed=f"at most {MAX_NAME_CHARS}", help_text="Use a shorter name.",
+                allowed=say("at most {max_name_chars}", max_name_chars=MAX_NAME_CHARS), help_text="Use a shorter name.",
             )  # fmt: skip
     elif isinstance(prefix, str) and prefix:
         if not _DNS_NAME.match(prefix.rstrip("-.") or prefix):
@@ -548,7 +579,10 @@ def _annotations(source: Source, path: Path, annotations: Any) -> None:
     if total > MAX_ANNOTATION_BYTES:
         source.error(
             "annotations-size", path, "The annotations are too large.", found=f"{total:,} bytes",
-            allowed=f"at most {MAX_ANNOTATION_BYTES:,} bytes", help_text="Move long text into a parameter or a file.",
+            allowed=say(
+                "at most {max_annotation_bytes:,} bytes",
+                max_annotation_bytes=MAX_ANNOTATION_BYTES,
+            ), help_text="Move long text into a parameter or a file.",
         )  # fmt: skip
 
 
@@ -559,6 +593,9 @@ def _qualified(source: Source, path: Path, key: str, what: str) -> None:
         good = good and bool(_DNS_NAME.match(prefix)) and len(prefix) <= 253
     if not good:
         source.error(
-            f"{what}-name", path, f"This cannot be a {what}'s name.".replace("a a", "an a"), found=show(key),
+            say(
+                "{what}-name",
+                what=what,
+            ), path, f"This cannot be a {what}'s name.".replace("a a", "an a"), found=show(key),
             allowed="NAME or DOMAIN/NAME, of letters, digits, '-', '_' and '.'", help_text="Change the name.",
         )  # fmt: skip

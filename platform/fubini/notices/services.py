@@ -9,6 +9,7 @@ from django.db import transaction
 from fubini.accounts.models import User
 from fubini.common import clock
 from fubini.common.errors import Invalid
+from fubini.common.saying import say
 from fubini.notices.kinds import KINDS
 from fubini.notices.models import Delivery, Notice, NoticeRules
 from fubini.notices.tell import Fact, facts_tell
@@ -48,7 +49,7 @@ def rules_set(*, user: User, expected_version: int | None = None, **changes: Any
         unknown = kind if kind not in KINDS or kind == "test" else next((c for c in found if c not in CHANNELS), "")
         if unknown:
             raise Invalid(
-                f"{unknown[:40]!r} is no kind of notice or no channel.",
+                say("{unknown!r} is no kind of notice or no channel.", unknown=unknown[:40]),
                 errors=[
                     {"pointer": "/channels", "code": "kind", "found": unknown[:40], "allowed": [*KINDS, *CHANNELS]}
                 ],

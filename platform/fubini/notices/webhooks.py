@@ -13,6 +13,7 @@ from fubini.audit.services import audit_append
 from fubini.common import bell, clock
 from fubini.common.errors import Conflict, Invalid
 from fubini.common.options import option_group
+from fubini.common.saying import say
 from fubini.notices.kinds import WEBHOOK_KINDS
 from fubini.notices.models import Delivery, Webhook
 from fubini.notices.signing import secret_new
@@ -47,14 +48,16 @@ def _checked(url: str, kinds: list[str]) -> None:
         place_of(url, policy_from(option_group("REMOTE")))
     except Refused as error:
         raise Invalid(
-            f"The address cannot be used: {error.message}.",
+            say("The address cannot be used: {message}.", message=error.message),
             next_step="Give a public https address; an administrator can allow private ones (FUBINI_REMOTE_ALLOW).",
             errors=[{"pointer": "/url", "code": "address", "detail": error.message}],
         ) from None
     unknown = sorted(set(kinds) - set(WEBHOOK_KINDS))
     if unknown or not kinds:
         raise Invalid(
-            f"{unknown[0]!r} is no kind of message." if unknown else "No kind of message is chosen.",
+            say("{unknown!r} is no kind of message.", unknown=unknown[0])
+            if unknown
+            else "No kind of message is chosen.",
             errors=[{"pointer": "/kinds", "code": "kind", "found": unknown, "allowed": list(WEBHOOK_KINDS)}],
         )
 
@@ -77,7 +80,13 @@ def webhook_create(*, project: Project, name: str, url: str, kinds: list[str], a
     _checked(url, kinds)
     Project.objects.select_for_update().get(pk=project.pk)
     if Webhook.objects.filter(project=project).count() >= WEBHOOKS_MAX:
-        raise WebhookTaken(f"The project has {WEBHOOKS_MAX} webhooks.", next_step="Remove one first.")
+        raise WebhookTaken(
+            say(
+                "The project has {webhooks_max} webhooks.",
+                webhooks_max=WEBHOOKS_MAX,
+            ),
+            next_step="Remove one first.",
+        )
     secret = secret_new()
     hook = Webhook(
         project=project, name=name, url=url, kinds=sorted(set(kinds)), created_by=actor, created_at_ms=clock.now_ms()
@@ -87,7 +96,13 @@ def webhook_create(*, project: Project, name: str, url: str, kinds: list[str], a
         with transaction.atomic():
             hook.save(force_insert=True)
     except IntegrityError:
-        raise WebhookTaken(f"The project has a webhook {name!r}.", next_step="Take another name.") from None
+        raise WebhookTaken(
+            say(
+                "The project has a webhook {name!r}.",
+                name=name,
+            ),
+            next_step="Take another name.",
+        ) from None
     _note(hook, "create", actor, {"kinds": hook.kinds})
     return hook, secret
 

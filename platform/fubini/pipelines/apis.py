@@ -9,7 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from fubini.common.errors import NotFound
-from fubini.manifests.findings import finding_json
+from fubini.common.saying import say
+from fubini.manifests.findings import finding_told
 from fubini.manifests.graphs import MAX_ITEMS
 from fubini.manifests.sketch import sketch_of
 from fubini.pipelines import selectors, services
@@ -97,7 +98,14 @@ class VersionViews(ApiViews):
         row = _pipeline(self.principal, id)
         version = selectors.version_get(row, number) if number < 2**31 else None
         if version is None:
-            raise NotFound(f"The pipeline {row.name!r} has no version {number}; its newest is {row.version}.")
+            raise NotFound(
+                say(
+                    "The pipeline {name!r} has no version {number}; its newest is {version}.",
+                    name=row.name,
+                    number=number,
+                    version=row.version,
+                )
+            )
         return self.reply(version)
 
 
@@ -132,7 +140,7 @@ class LintViews(ApiViews):
                 "ok": report.ok and report.document is not None,
                 "kind": str(document.get("kind") or "")[:80],
                 "name": str(metadata.get("name") or metadata.get("generateName") or "")[:253],
-                "findings": [finding_json(f) for f in report.findings],
+                "findings": [finding_told(f) for f in report.findings],
                 "truncated": report.truncated,
                 "parameters": [parameter_json(p) for p in report.parameters],
                 "sketch": sketch_of(document),

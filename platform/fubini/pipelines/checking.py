@@ -13,6 +13,7 @@ from django.utils.module_loading import import_string
 
 from fubini.common.errors import Invalid
 from fubini.common.options import option_group
+from fubini.common.saying import ours, say
 from fubini.datasets.selectors import claims_known
 from fubini.manifests.findings import DeclaredParameter, Finding, Report, finding_json
 from fubini.manifests.graphs import MAX_ITEMS
@@ -89,8 +90,13 @@ def report_require(report: Report, *, cron: bool = False) -> dict[str, Any]:
         stopping = [_wrong_kind(kind, cron)]
     if stopping or report.document is None:
         raise ManifestInvalid(
-            f"{len(stopping)} thing{'s' if len(stopping) != 1 else ''} in the manifest must be changed; the first: "
-            + (stopping[0].message if stopping else "it is empty"),
+            say(
+                "{count} things in the manifest must be changed; the first: {first}"
+                if len(stopping) > 1
+                else "One thing in the manifest must be changed: {first}",
+                count=len(stopping),
+                first=ours(stopping[0].message if stopping else "it is empty"),
+            ),
             errors=[finding_json(f) for f in stopping],
             next_step="Change the named lines; `fubini lint FILE` shows the same list.",
         )

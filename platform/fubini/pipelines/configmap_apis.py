@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from fubini.common.errors import NotFound
+from fubini.common.saying import say
 from fubini.pipelines import configmaps
 from fubini.pipelines.models import ConfigMap
 from fubini.pipelines.selectors import config_maps_of
@@ -97,5 +98,11 @@ class ConfigMapViews(ApiViews):
 def _config_map(project_id: str, name: str) -> ConfigMap:
     row = config_maps_of([project_id]).filter(name=name).first()
     if row is None:
-        raise NotFound(f"The project has no ConfigMap {name[:80]!r}.", next_step="List them: fubini config list.")
+        raise NotFound(
+            say(
+                "The project has no ConfigMap {name!r}.",
+                name=name[:80],
+            ),
+            next_step="List them: fubini config list.",
+        )
     return row

@@ -14,6 +14,7 @@ from django.db import transaction
 from fubini.audit.services import audit_append
 from fubini.common import bell, clock
 from fubini.common.errors import Conflict, Invalid, NotFound
+from fubini.common.saying import say
 from fubini.events.services import EventDraft, events_append
 from fubini.pipelines.models import ConfigMap
 from fubini.projects.models import Project
@@ -54,14 +55,25 @@ def config_map_set(
     at_ms = clock.now_ms()
     if version is not None and (row.version if row is not None else 0) != version:
         raise Conflict(
-            f"The ConfigMap {name[:80]!r} has version {row.version if row else 0}, not {version}.",
+            say(
+                "The ConfigMap {name!r} has version {version}, not {version2}.",
+                name=name[:80],
+                version=row.version if row else 0,
+                version2=version,
+            ),
             next_step="Read it again, then change it.",
         )
     made = row is None
     if row is None:
         _check_name(name)
         if ConfigMap.objects.filter(project=project).count() >= MAPS_MAX:
-            raise Invalid(f"A project has at most {MAPS_MAX} ConfigMaps.", next_step="Delete one that is not used.")
+            raise Invalid(
+                say(
+                    "A project has at most {maps_max} ConfigMaps.",
+                    maps_max=MAPS_MAX,
+                ),
+                next_step="Delete one that is not used.",
+            )
         row = ConfigMap(
             project=project,
             name=name,
@@ -99,7 +111,7 @@ def config_map_delete(*, project: Project, name: str, actor: str) -> None:
     """
     row = ConfigMap.objects.select_for_update().filter(project=project, name=name).first()
     if row is None:
-        raise NotFound(f"The project has no ConfigMap {name[:80]!r}.")
+        raise NotFound(say("The project has no ConfigMap {name!r}.", name=name[:80]))
     _say(row, "config_map.deleted", actor, {"version": row.version})
     row.delete()
 
@@ -107,7 +119,7 @@ def config_map_delete(*, project: Project, name: str, actor: str) -> None:
 def _check_name(name: str) -> None:
     if not NAME.fullmatch(name):
         raise Invalid(
-            f"The ConfigMap name {name[:80]!r} is not usable.",
+            say("The ConfigMap name {name!r} is not usable.", name=name[:80]),
             next_step="Use lower-case letters, digits, '-' and '.', at most 253, starting and ending with a letter or digit.",
         )
 
@@ -117,26 +129,45 @@ def _check_data(data: Mapping[str, str]) -> None:
     for key, value in data.items():
         if not KEY.fullmatch(key):
             raise Invalid(
-                f"The key {key[:80]!r} is not usable.",
+                say("The key {key!r} is not usable.", key=key[:80]),
                 next_step="Use letters, digits, '-', '_' and '.', at most 253.",
             )
         if "\x00" in value:
-            raise Invalid(f"The value of {key[:80]!r} has a NUL character.", next_step="Give text.")
+            raise Invalid(say("The value of {key!r} has a NUL character.", key=key[:80]), next_step="Give text.")
         size += len(key) + len(value.encode("utf-8", "surrogatepass"))
     if size > DATA_MAX_BYTES:
         raise Invalid(
-            f"The ConfigMap would have {size} bytes.", next_step=f"Keep it to {DATA_MAX_BYTES} bytes, or use a dataset."
+            say(
+                "The ConfigMap would have {size} bytes.",
+                size=size,
+            ),
+            next_step=say(
+                "Keep it to {data_max_bytes} bytes, or use a dataset.",
+                data_max_bytes=DATA_MAX_BYTES,
+            ),
         )
 
 
 def _check_labels(labels: Mapping[str, str]) -> None:
     if len(labels) > LABELS_MAX:
-        raise Invalid(f"{len(labels)} labels are too many.", next_step=f"Give at most {LABELS_MAX}.")
+        raise Invalid(
+            say(
+                "{labels_count} labels are too many.",
+                labels_count=len(labels),
+            ),
+            next_step=say(
+                "Give at most {labels_max}.",
+                labels_max=LABELS_MAX,
+            ),
+        )
     for key, value in labels.items():
         if not LABEL.fullmatch(key) or len(value) > LABEL_VALUE_MAX or (value and not LABEL.fullmatch(value)):
             raise Invalid(
-                f"The label {key[:80]!r} is not usable.",
-                next_step=f"Use letters, digits, '-', '_', '.' and '/'; a value has at most {LABEL_VALUE_MAX}.",
+                say("The label {key!r} is not usable.", key=key[:80]),
+                next_step=say(
+                    "Use letters, digits, '-', '_', '.' and '/'; a value has at most {label_value_max}.",
+                    label_value_max=LABEL_VALUE_MAX,
+                ),
             )
 
 

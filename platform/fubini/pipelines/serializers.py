@@ -7,6 +7,7 @@ from typing import Any, Final
 from rest_framework import serializers
 
 from fubini.common.options import option
+from fubini.common.saying import say, told
 from fubini.rest.serializers import BodySerializer, QuerySerializer, ReplySerializer
 
 PARAMETERS_MAX: Final = 500
@@ -26,7 +27,8 @@ class ManifestText(serializers.CharField):
         size = len(text.encode("utf-8", "surrogatepass"))
         if size > most:
             raise serializers.ValidationError(
-                f"A manifest has at most {most} bytes; this has {size}.", code="max_bytes"
+                told(say("A manifest has at most {most} bytes; this has {size}.", most=most, size=size)),
+                code="max_bytes",
             )
         return text
 
@@ -42,7 +44,9 @@ class Texts(serializers.DictField):
     def to_internal_value(self, data: Any) -> dict[str, str]:
         if isinstance(data, dict):
             if len(data) > self.most:
-                raise serializers.ValidationError(f"At most {self.most} are allowed.", code="max_length")
+                raise serializers.ValidationError(
+                    told(say("At most {most} are allowed.", most=self.most)), code="max_length"
+                )
             for name in data:
                 if any(ord(c) == 0 or 0xD800 <= ord(c) <= 0xDFFF for c in name):
                     raise serializers.ValidationError("A name has a character that no text may have.", code="invalid")

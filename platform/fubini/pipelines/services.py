@@ -10,6 +10,7 @@ from django.db import transaction
 
 from fubini.common import clock
 from fubini.common.errors import Conflict, Invalid
+from fubini.common.saying import say
 from fubini.events.services import EventDraft, events_append
 from fubini.manifests.findings import finding_json
 from fubini.pipelines.checking import manifest_report, parameter_json, report_require
@@ -52,7 +53,7 @@ def pipeline_save(
         wanted = name or own
         if not NAME.fullmatch(wanted):
             raise Invalid(
-                f"The pipeline name {wanted[:80]!r} is not usable.",
+                say("The pipeline name {wanted!r} is not usable.", wanted=wanted[:80]),
                 next_step="Give a name of lower-case letters, digits and '-', at most 63.",
             )
         pipeline = Pipeline.objects.select_for_update().filter(project=project, name=wanted).first()
@@ -133,7 +134,7 @@ def _check_template_name(project: Project, pipeline: Pipeline | None, kind: str,
             own,
         ):
             raise Conflict(
-                f"The project has a {kind} named {own!r} already.",
+                say("The project has a {kind} named {own!r} already.", kind=kind, own=own),
                 next_step="Give this one another metadata.name, or save it as a version of that pipeline.",
             )
 

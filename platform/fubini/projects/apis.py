@@ -10,6 +10,7 @@ from fubini.accounts import tokens
 from fubini.accounts.models import User
 from fubini.accounts.selectors import tokens_of_project
 from fubini.common.errors import Invalid, NotFound
+from fubini.common.saying import say
 from fubini.manifests.cluster_fields import CLUSTER_FIELDS
 from fubini.manifests.import_rules import rules_from
 from fubini.projects import filters, services
@@ -115,7 +116,7 @@ class Members(ApiViews):
         user = User.objects.filter(username__iexact=username, is_active=True).first()
         if user is None:
             raise Invalid(
-                f"There is no active user named {username!r}.",
+                say("There is no active user named {username!r}.", username=username),
                 next_step="Check the spelling, or ask an administrator to make the user.",
                 errors=[{"pointer": "/username", "code": "unknown_user", "found": username}],
             )
@@ -152,7 +153,7 @@ class Members(ApiViews):
             .first()
         )
         if found is None:
-            raise NotFound(f"{username[:80]!r} is not a member here.")
+            raise NotFound(say("{username!r} is not a member here.", username=username[:80]))
         return found
 
 

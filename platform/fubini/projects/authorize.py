@@ -15,6 +15,7 @@ from typing import Any
 from fubini.accounts.authentication import principal_of_actor
 from fubini.common.errors import Forbidden, NotFound
 from fubini.common.principal import Principal
+from fubini.common.saying import say
 from fubini.projects.models import Membership, Project, Role
 from fubini.projects.selectors import project_find, project_ids_visible, projects_visible
 
@@ -120,14 +121,14 @@ def _check(principal: Principal, action: str, role: str | None) -> None:
         raise NotFound("There is no such object, or you cannot see it.")
     if not allows(role, action):
         raise Forbidden(
-            f"Your role here is {role}; {action} needs {rule.role.value}.",
+            say("Your role here is {role}; {action} needs {value}.", role=role, action=action, value=rule.role.value),
             found=role,
             allowed=[r.value for r in ROLES if RANK[r] >= RANK[rule.role]],
         )
     if rule.scope not in principal.scopes:
         raise Forbidden(
-            f"The token lacks the scope {rule.scope!r}.",
-            next_step=f"Use a token with the scope {rule.scope!r}.",
+            say("The token lacks the scope {scope!r}.", scope=rule.scope),
+            next_step=say("Use a token with the scope {scope!r}.", scope=rule.scope),
             found=sorted(principal.scopes),
         )
 

@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 
 from fubini.common import clock
 from fubini.common.errors import Conflict, NotFound
+from fubini.common.saying import say
 from fubini.projects.models import Project, SavedFilter
 
 PAGES: Final = ("runs",)
@@ -32,7 +33,13 @@ def filter_save(
     """
     mine = SavedFilter.objects.filter(project=project, owner=actor)
     if not mine.filter(page=page, name=name).exists() and mine.count() >= MINE_MAX:
-        raise Conflict(f"You have {MINE_MAX} saved filters here, the most there may be.", next_step="Delete one first.")
+        raise Conflict(
+            say(
+                "You have {mine_max} saved filters here, the most there may be.",
+                mine_max=MINE_MAX,
+            ),
+            next_step="Delete one first.",
+        )
     row, _ = SavedFilter.objects.update_or_create(
         project=project,
         owner=actor,

@@ -21,6 +21,7 @@ from fubini.common import bell, clock
 from fubini.common.errors import Conflict, Forbidden, Invalid, NotFound
 from fubini.common.names import slug_checked
 from fubini.common.principal import Principal
+from fubini.common.saying import say
 from fubini.events.services import EventDraft, events_append
 from fubini.manifests.import_rules import problems, rules_from
 from fubini.projects.authorize import RANK, ROLES, role_in
@@ -99,7 +100,14 @@ def project_create(
                 slug=slug, title=title, created_by=actor, default_max_cost_micros=default_max_cost_micros
             )
     except IntegrityError:
-        raise NameTaken(f"The name {slug!r} is taken.", next_step="Choose another name.", found=slug) from None
+        raise NameTaken(
+            say(
+                "The name {slug!r} is taken.",
+                slug=slug,
+            ),
+            next_step="Choose another name.",
+            found=slug,
+        ) from None
     if owner is not None:
         Membership.objects.create(project=project, user=owner, role=Role.OWNER)
     _note(project, "create", actor, {"slug": slug})
@@ -180,7 +188,7 @@ def project_archive(*, project: Project, archived: bool, actor: str) -> Project:
 def _role_checked(role: str) -> str:
     if role not in RANK:
         raise Invalid(
-            f"{role[:40]!r} is not a role.",
+            say("{role!r} is not a role.", role=role[:40]),
             errors=[{"pointer": "/role", "code": "role", "found": role[:40], "allowed": [r.value for r in ROLES]}],
         )
     return role
@@ -192,7 +200,11 @@ def _may_touch(by: Principal, project: Project, *roles: str) -> None:
     for role in roles:
         if RANK.get(own or "", 0) < RANK[role]:
             raise RoleTooHigh(
-                f"Your role here is {own or 'none'}; you cannot grant, change or remove {role}.",
+                say(
+                    "Your role here is {own}; you cannot grant, change or remove {role}.",
+                    own=own or "none",
+                    role=role,
+                ),
                 next_step="Ask an owner of the project.",
                 found=own,
                 allowed=[r.value for r in ROLES if RANK[r] <= RANK.get(own or "", 0)],
@@ -222,7 +234,13 @@ def member_add(*, project: Project, user: User, role: str, by: Principal) -> Mem
     _lock(project)
     _may_touch(by, project, role)
     if Membership.objects.filter(project=project, user=user).exists():
-        raise Conflict(f"{user.username} is a member already.", next_step="Change the member's role instead.")
+        raise Conflict(
+            say(
+                "{username} is a member already.",
+                username=user.username,
+            ),
+            next_step="Change the member's role instead.",
+        )
     member = Membership.objects.create(project=project, user=user, role=role)
     _note(project, "add", by.actor, {"user": user.username, "role": role}, f"user:{user.username}", "member")
     return member
@@ -289,7 +307,7 @@ def project_token_create(
     _role_checked(role)
     if not _TOKEN_NAME.fullmatch(name):
         raise Invalid(
-            f"{name[:80]!r} is not a usable name for a machine token.",
+            say("{name!r} is not a usable name for a machine token.", name=name[:80]),
             errors=[
                 {"pointer": "/name", "code": "name", "found": name[:80], "allowed": "1..24 of letters, digits and ._-"}
             ],
@@ -303,7 +321,13 @@ def project_token_create(
             "You cannot give a scope you do not have here.", found=scopes, allowed=sorted(by.scopes - {"admin"})
         )
     if Token.objects.filter(project_id=project.pk, name=name, revoked_at=None).exists():
-        raise NameTaken(f"The project has a live token named {name!r}.", next_step="Revoke it, or choose another name.")
+        raise NameTaken(
+            say(
+                "The project has a live token named {name!r}.",
+                name=name,
+            ),
+            next_step="Revoke it, or choose another name.",
+        )
     return tokens.token_create(
         name=name,
         scopes=scopes,

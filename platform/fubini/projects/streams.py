@@ -19,6 +19,7 @@ from rest_framework import serializers
 from fubini.accounts.authentication import principal_of_request
 from fubini.common.errors import FubiniError, Invalid, NotFound, Unauthenticated
 from fubini.common.principal import Principal
+from fubini.common.saying import say
 from fubini.events.selectors import MAX_BATCH, EventFilter, event_document, run_is_seen
 from fubini.events.stream import SEATS, frames, in_thread, poll
 from fubini.projects.authorize import project_get, projects_visible
@@ -81,8 +82,22 @@ def _wait_s(text: str) -> float:
     match = _WAIT.fullmatch(text)
     if match is None or float(match.group(1)) > WAIT_MAX_S:
         raise Invalid(
-            f"wait is {text[:20]!r}; it is seconds from 0 to {WAIT_MAX_S}, as `30` or `30s`.",
-            errors=[{"path": "wait", "code": "range", "found": text[:20], "allowed": f"0..{WAIT_MAX_S}"}],
+            say(
+                "wait is {text!r}; it is seconds from 0 to {wait_max_s}, as `30` or `30s`.",
+                text=text[:20],
+                wait_max_s=WAIT_MAX_S,
+            ),
+            errors=[
+                {
+                    "path": "wait",
+                    "code": "range",
+                    "found": text[:20],
+                    "allowed": say(
+                        "0..{wait_max_s}",
+                        wait_max_s=WAIT_MAX_S,
+                    ),
+                }
+            ],
         )
     return float(match.group(1))
 
@@ -100,7 +115,7 @@ async def events(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     """GET: a stream, or with `wait` a long poll's JSON."""
     try:
         if request.method != "GET":
-            raise MethodNotAllowed(f"{request.method} is not possible here.", allowed=["GET"])
+            raise MethodNotAllowed(say("{method} is not possible here.", method=request.method), allowed=["GET"])
         principal = await in_thread(lambda: _reader(request))  # 401 before any word about the parameters
         params = await in_thread(lambda: EventQuery.read(request.GET))
         after = _cursor(request, params)

@@ -27,6 +27,7 @@ from fubini.common.errors import (
     TooManyRequests,
     Unauthenticated,
 )
+from fubini.common.saying import say
 from fubini.rest.problems import (
     CONTENT_TYPE,
     Internal,
@@ -76,7 +77,15 @@ def as_fubini(error: Exception) -> FubiniError:
         entries = [
             {"pointer": pointer_of(e.attr), "code": e.code, "detail": e.detail} for e in flatten_errors(error.detail)
         ]
-        return Invalid(f"{len(entries)} field(s) are not valid." if entries else "", errors=entries)
+        return Invalid(
+            say(
+                "{entries_count} field(s) are not valid.",
+                entries_count=len(entries),
+            )
+            if entries
+            else "",
+            errors=entries,
+        )
     if isinstance(error, exceptions.ParseError):
         return Malformed(str(error.detail))
     if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
@@ -93,7 +102,13 @@ def as_fubini(error: Exception) -> FubiniError:
         return NotAcceptable(str(error.detail))
     if isinstance(error, exceptions.Throttled):
         wait_s = int(getattr(error, "wait", None) or 1)
-        return TooManyRequests(f"The limit is reached; it frees in about {wait_s} s.", retry_after_s=wait_s)
+        return TooManyRequests(
+            say(
+                "The limit is reached; it frees in about {wait_s} s.",
+                wait_s=wait_s,
+            ),
+            retry_after_s=wait_s,
+        )
     if isinstance(error, OperationalError) and is_full(error):
         return StorageFull(
             "The database's disk is full; nothing of this request was kept.",

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
+from fubini.common.saying import say
 from fubini.rest.problems import CONTENT_TYPE, Malformed, TooLarge, problem
 from fubini.rest.request_id import CURRENT, request_id_of
 
@@ -50,7 +51,15 @@ def max_body_bytes(path: str) -> int | None:
 
 def too_large(limit: int, found: int | None) -> TooLarge:
     said = f"{found} bytes" if found is not None else f"more than {limit} bytes"
-    return TooLarge(f"The body has {said}; this address takes at most {limit}.", found=found, allowed=limit)
+    return TooLarge(
+        say(
+            "The body has {said}; this address takes at most {limit}.",
+            said=said,
+            limit=limit,
+        ),
+        found=found,
+        allowed=limit,
+    )
 
 
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
@@ -76,12 +85,12 @@ def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
         twin = next(name for name in names if names.count(name) > 1)
-        raise Malformed(f"The name {twin[:80]!r} appears twice in one object.")
+        raise Malformed(say("The name {twin!r} appears twice in one object.", twin=twin[:80]))
     return found
 
 
 def _no_constant(name: str) -> Any:
-    raise Malformed(f"{name} is not JSON.")
+    raise Malformed(say("{name} is not JSON.", name=name))
 
 
 def json_read(text: bytes) -> Any:
@@ -91,14 +100,25 @@ def json_read(text: bytes) -> Any:
         Malformed: with line and column where the parser knows them.
     """
     if json_depth(text) > JSON_MAX_DEPTH:
-        raise Malformed(f"The JSON nests deeper than {JSON_MAX_DEPTH}.", allowed=JSON_MAX_DEPTH)
+        raise Malformed(
+            say(
+                "The JSON nests deeper than {json_max_depth}.",
+                json_max_depth=JSON_MAX_DEPTH,
+            ),
+            allowed=JSON_MAX_DEPTH,
+        )
     try:
         return json.loads(text.decode("utf-8"), object_pairs_hook=_no_twins, parse_constant=_no_constant)
     except UnicodeDecodeError as error:
-        raise Malformed(f"The body is not UTF-8 (byte {error.start}).") from None
+        raise Malformed(say("The body is not UTF-8 (byte {start}).", start=error.start)) from None
     except json.JSONDecodeError as error:
         raise Malformed(
-            f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.",
+            say(
+                "The body is not JSON: {msg} at line {lineno}, column {colno}.",
+                msg=error.msg,
+                lineno=error.lineno,
+                colno=error.colno,
+            ),
             errors=[{"code": "json", "detail": error.msg, "line": error.lineno, "column": error.colno}],
         ) from None
     except (ValueError, RecursionError):

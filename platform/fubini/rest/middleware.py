@@ -1,4 +1,4 @@
-"""Our middleware: static files, the request's id, and the refusal of a body that is too large before it is read."""
+"""Our middleware: static files, the request's id and language, and the refusal of a body that is too large before it is read."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.http import HttpRequest, HttpResponse
+from django.utils import translation
+from django.utils.cache import patch_vary_headers
 from whitenoise.middleware import WhiteNoiseMiddleware  # type: ignore[import-untyped]
 
+from fubini.common.saying import ASKED, CHINESE, ENGLISH, language_of
 from fubini.rest.limits import max_body_bytes, too_large
 from fubini.rest.problems import problem_response
 from fubini.rest.request_id import CURRENT, request_id_of
+
+DJANGO_LANGUAGE = {ENGLISH: "en", CHINESE: "zh-hans"}
 
 
 class RequestLimitsMiddleware:
@@ -39,6 +44,9 @@ class RequestLimitsMiddleware:
     def _begin(self, request: HttpRequest) -> HttpResponse | None:
         request.request_id = request_id_of(request.headers.get("X-Request-ID"))  # type: ignore[attr-defined]
         CURRENT.set(request.request_id)  # type: ignore[attr-defined]
+        language = language_of(request.headers.get("Accept-Language", ""))
+        ASKED.set(language)
+        translation.activate(DJANGO_LANGUAGE[language])
         limit = max_body_bytes(request.path)
         declared = request.META.get("CONTENT_LENGTH") or ""
         if limit is not None and declared.isdigit() and int(declared) > limit:
@@ -47,6 +55,7 @@ class RequestLimitsMiddleware:
 
     def _end(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]
+        patch_vary_headers(response, ("Accept-Language",))
         return response
 
 

@@ -20,6 +20,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from fubini.common.errors import Invalid
+from fubini.common.saying import say
 
 PAGE_SIZE, MAX_PAGE_SIZE = 25, 200
 _SIGNER = signing.Signer(salt="fubini.rest.cursor")
@@ -141,9 +142,21 @@ class CursorPages(BasePagination):
             return self.page_size
         if not (given.isascii() and given.isdigit() and len(given) < 6 and 1 <= int(given) <= self.max_page_size):
             raise Invalid(
-                f"page_size is {given[:40]!r}; it is an integer from 1 to {self.max_page_size}.",
+                say(
+                    "page_size is {given!r}; it is an integer from 1 to {max_page_size}.",
+                    given=given[:40],
+                    max_page_size=self.max_page_size,
+                ),
                 errors=[
-                    {"path": "page_size", "code": "range", "found": given[:40], "allowed": f"1..{self.max_page_size}"}
+                    {
+                        "path": "page_size",
+                        "code": "range",
+                        "found": given[:40],
+                        "allowed": say(
+                            "1..{max_page_size}",
+                            max_page_size=self.max_page_size,
+                        ),
+                    }
                 ],
             )
         return int(given)

@@ -19,6 +19,7 @@ from fubini.common.errors import (
     TooManyRequests,
     Unauthenticated,
 )
+from fubini.common.saying import told, told_all
 from fubini.rest.request_id import CURRENT
 
 CONTENT_TYPE = "application/problem+json"
@@ -93,6 +94,7 @@ _NEXT_STEP: dict[type[FubiniError], str] = {
 _LIST_KEYS = (
     "pointer", "path", "line", "column", "code", "detail", "found", "allowed", "nearest", "next_step",
 )  # fmt: skip
+_SENTENCES = frozenset({"detail", "allowed", "next_step"})
 _RESERVED = frozenset({"type", "title", "status", "code", "detail", "next_step", "errors", "request_id"})
 
 
@@ -108,21 +110,26 @@ def next_step_of(error: FubiniError) -> str:
 
 def problem(error: FubiniError) -> dict[str, Any]:
     """The problem document of an error; at most `MAX_ERRORS` entries, `errors_left_off` counts the rest."""
-    entries = [{k: e[k] for k in _LIST_KEYS if e.get(k) is not None} for e in error.errors[:MAX_ERRORS]]
+    entries = [_entry(e) for e in error.errors[:MAX_ERRORS]]
     document: dict[str, Any] = {
         "type": f"urn:fubini:error:{error.code}",
-        "title": error.title,
+        "title": told(error.title),
         "status": error.http_status,
         "code": error.code,
-        "detail": error.detail,
-        "next_step": next_step_of(error),
+        "detail": told(error.detail),
+        "next_step": told(next_step_of(error)),
         "errors": entries,
         "request_id": CURRENT.get(),
     }
     if len(error.errors) > MAX_ERRORS:
         document["errors_left_off"] = len(error.errors) - MAX_ERRORS
-    document.update({key: value for key, value in error.data.items() if key not in _RESERVED})
+    document.update({key: told_all(value) for key, value in error.data.items() if key not in _RESERVED})
     return document
+
+
+def _entry(error: dict[str, Any]) -> dict[str, Any]:
+    found = {key: error[key] for key in _LIST_KEYS if error.get(key) is not None}
+    return {key: told(value) if key in _SENTENCES and isinstance(value, str) else value for key, value in found.items()}
 
 
 def headers_of(error: FubiniError) -> dict[str, str]:

@@ -14,6 +14,7 @@ from rest_framework import serializers
 from rest_framework.fields import Field, empty
 
 from fubini.common.errors import Invalid
+from fubini.common.saying import ours, say, told, told_all
 from fubini.rest.errors import as_fubini
 from fubini.rest.nearest import nearest, shown
 
@@ -109,7 +110,7 @@ class ReplySerializer(serializers.Serializer[Any]):
         unknown = [name for name in names if name not in known]
         if unknown:
             raise Invalid(
-                f"There is no field {unknown[0][:80]!r} in this reply.",
+                say("There is no field {unknown!r} in this reply.", unknown=unknown[0][:80]),
                 errors=[
                     {
                         "path": "fields",
@@ -149,9 +150,8 @@ class CommaList(serializers.Field):  # type: ignore[type-arg]
             parts = [part for part in parts if part]
         for part in parts:
             if self.choices is not None and part not in self.choices:
-                raise serializers.ValidationError(
-                    f"{shown(part)!r} is not one of {', '.join(self.choices)}.", code="invalid_choice"
-                )
+                what = say("{part!r} is not one of {choices}.", part=shown(part), choices=", ".join(self.choices))
+                raise serializers.ValidationError(told(what), code="invalid_choice")
             if "\x00" in part:
                 raise serializers.ValidationError("NUL is not allowed.", code="null_characters_not_allowed")
         return parts
@@ -164,6 +164,20 @@ class FirstPageOut(ReplySerializer):
     """The first page of a list with a route of its own, as a part of a page's one answer; subclasses say of what."""
 
     next = serializers.CharField(allow_null=True, help_text="Where the list's own route goes on; null: that was all.")
+
+
+class SaidField(serializers.CharField):
+    """A sentence of a reply, in the asker's language."""
+
+    def to_representation(self, value: Any) -> str:
+        return told(value)
+
+
+class SaidJSONField(serializers.JSONField):
+    """Data of a reply with sentences in it, those in the asker's language."""
+
+    def to_representation(self, value: Any) -> Any:
+        return told_all(value)
 
 
 def big(**kwargs: Any) -> serializers.IntegerField:
@@ -272,6 +286,7 @@ def _completed(serializer: serializers.Serializer[Any], data: Any, entry: dict[s
 def _summary(errors: list[dict[str, Any]]) -> str:
     first = errors[0]
     where = first.get("pointer") or first.get("path") or "the body"
-    hint = f" Did you mean {first['nearest']!r}?" if first.get("nearest") else ""
-    more = f" ({len(errors) - 1} more in `errors`.)" if len(errors) > 1 else ""
-    return f"{where}: {first.get('detail', 'not valid')}{hint}{more}"
+    hint = say(" Did you mean {name!r}?", name=first["nearest"]) if first.get("nearest") else ""
+    more = say(" ({count} more in `errors`.)", count=len(errors) - 1) if len(errors) > 1 else ""
+    what = ours(str(first.get("detail", "not valid")))
+    return say("{where}: {what}{hint}{more}", where=where, what=what, hint=hint, more=more)

@@ -33,6 +33,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from fubini.common.errors import Forbidden
+from fubini.common.saying import say
 from fubini.rest.errors import PreconditionFailed, PreconditionRequired
 from fubini.rest.idempotency import idempotent
 from fubini.rest.pagination import PAGE_SIZE, CursorPages, FirstPage
@@ -139,8 +140,12 @@ class HasScope(BasePermission):
         needed = "read" if request.method in SAFE_METHODS or (spec is not None and spec.reads) else "write"
         if needed not in principal.scopes:
             raise Forbidden(
-                f"The token lacks the scope {needed!r}; it has {', '.join(sorted(principal.scopes)) or 'none'}.",
-                next_step=f"Use a token with the scope {needed!r}.",
+                say(
+                    "The token lacks the scope {needed!r}; it has {names}.",
+                    needed=needed,
+                    names=", ".join(sorted(principal.scopes)) or "none",
+                ),
+                next_step=say("Use a token with the scope {needed!r}.", needed=needed),
             )
         return True
 

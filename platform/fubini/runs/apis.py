@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from fubini.common.errors import Invalid, NotFound
+from fubini.common.saying import say
 from fubini.datasets.selectors import artifacts_of_run, transfers_of_run
 from fubini.datasets.serializers import ArtifactOut
 from fubini.ledger.selectors import holds_of
@@ -388,14 +389,19 @@ def run_source(project: Project, body: dict[str, Any]) -> tuple[PipelineVersion 
     pipeline = rows.filter(pk=wanted).first() or rows.filter(name=wanted).first()
     if pipeline is None:
         raise Invalid(
-            f"The project has no pipeline {wanted!r}.",
+            say("The project has no pipeline {wanted!r}.", wanted=wanted),
             errors=[{"pointer": "/pipeline", "code": "not_found", "found": wanted}],
             next_step="List them with GET /api/v1/pipelines?project=..., or send the manifest itself.",
         )
     version = version_get(pipeline, body.get("version"))
     if version is None:
         raise Invalid(
-            f"The pipeline {pipeline.name!r} has no version {body.get('version')}; its newest is {pipeline.version}.",
+            say(
+                "The pipeline {name!r} has no version {version}; its newest is {version2}.",
+                name=pipeline.name,
+                version=body.get("version"),
+                version2=pipeline.version,
+            ),
             errors=[
                 {"pointer": "/version", "code": "not_found", "found": body.get("version"), "allowed": pipeline.version}
             ],
@@ -410,7 +416,7 @@ def _attempt(task: Any, number: int | None) -> Attempt | None:
     for row in rows:
         if row.number == number:
             return row
-    raise NotFound(f"The task has no attempt {number}; it had {len(rows)}.")
+    raise NotFound(say("The task has no attempt {number}; it had {rows_count}.", number=number, rows_count=len(rows)))
 
 
 def _log(task: Task, attempt: Attempt | None, wanted: dict[str, Any]) -> dict[str, Any]:
@@ -423,7 +429,7 @@ def _log(task: Task, attempt: Attempt | None, wanted: dict[str, Any]) -> dict[st
     chosen = wanted.get("container") or (containers[0] if containers else "")
     if chosen and chosen not in containers:
         known = f"it has {', '.join(containers)}" if containers else "it has only one, without a name"
-        raise NotFound(f"The step has no container {chosen!r}; {known}.")
+        raise NotFound(say("The step has no container {chosen!r}; {known}.", chosen=chosen, known=known))
     container = "" if containers and chosen == containers[0] else chosen
     if attempt is None:
         part, streams, ended = (

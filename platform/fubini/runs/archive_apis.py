@@ -12,6 +12,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from fubini.common.errors import Conflict, Invalid, NotFound
+from fubini.common.saying import say
 from fubini.datasets.archive import FILES_MAX, Member, ending_of, tar_of
 from fubini.datasets.errors import BlobNotFound
 from fubini.datasets.limits import limit
@@ -49,18 +50,29 @@ class ArchiveViews(ApiViews):
         files = sum(len(row.entries) for row in rows)
         if len(rows) > ARTIFACTS_MAX or files > FILES_MAX:
             raise Invalid(
-                f"The run left {'more than ' if len(rows) > ARTIFACTS_MAX else ''}{min(len(rows), ARTIFACTS_MAX)} artifacts "
-                f"with {files} files; one archive holds {ARTIFACTS_MAX} and {FILES_MAX}.",
+                say(
+                    "The run left more than {least} artifacts with {files} files; one archive holds {artifacts_max} "
+                    "and {files_max}."
+                    if len(rows) > ARTIFACTS_MAX
+                    else "The run left {least} artifacts with {files} files; one archive holds {artifacts_max} and {files_max}.",
+                    least=min(len(rows), ARTIFACTS_MAX),
+                    files=files,
+                    artifacts_max=ARTIFACTS_MAX,
+                    files_max=FILES_MAX,
+                ),
                 next_step="Fetch a step's with `fubini run outputs RUN STEP --to DIR`.",
             )
         size, most = sum(row.size_bytes for row in rows), limit("ARCHIVE_MAX_BYTES")
         if size > most:
             raise Invalid(
-                f"The run left {size} bytes; one archive holds {most}.",
+                say("The run left {size} bytes; one archive holds {most}.", size=size, most=most),
                 found=size,
                 allowed=most,
-                next_step=f"Fetch them with `fubini run outputs {found.job_number} --to DIR`, which goes on after a break, or "
-                "a step's alone with its name behind the number; what many need is better kept as a dataset.",
+                next_step=say(
+                    "Fetch them with `fubini run outputs {run} --to DIR`, which goes on after a break, or "
+                    "a step's alone with its name behind the number; what many need is better kept as a dataset.",
+                    run=found.job_number,
+                ),
             )
         pieces = tar_of(members_of(rows, names, declared_paths(found.pk, single_files(rows))), default_store())
         try:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 
+from fubini.common.saying import say, together
 from fubini.runs.engine import LockKind
 from fubini.runs.models import Lock, LockClaim, Run, RunNode
 
@@ -53,19 +54,23 @@ class Wait:
 
     @property
     def sentence(self) -> str:
-        who = (
-            "The run"
-            if "" in self.waiting
-            else f"Step {self.waiting[0]}" + (f" and {len(self.waiting) - 1} more" if len(self.waiting) > 1 else "")
-        )
-        text = f"{who} wait{'' if len(self.waiting) > 1 else 's'} for {self.lock}"
+        if "" in self.waiting:
+            text = say("The run waits for {lock}.", lock=self.lock)
+        elif len(self.waiting) == 1:
+            text = say("Step {step} waits for {lock}.", step=self.waiting[0], lock=self.lock)
+        else:
+            more = len(self.waiting) - 1
+            text = say("Step {step} and {more} more wait for {lock}.", step=self.waiting[0], more=more, lock=self.lock)
+        held = ""
         if self.holders:
-            text += ", held by " + ", ".join(party.text for party in self.holders[:NAMED])
-            if len(self.holders) > NAMED:
-                text += f" and {len(self.holders) - NAMED} more"
-        if self.ahead:
-            text += f"; {self.ahead} {'is' if self.ahead == 1 else 'are'} before it in the queue"
-        return f"{text}."
+            names = ", ".join(party.text for party in self.holders[:NAMED])
+            more = len(self.holders) - NAMED
+            held = say(
+                "It is held by {names} and {more} more." if more > 0 else "It is held by {names}.",
+                names=names,
+                more=more,
+            )
+        return together(text, held, say("Before it in the queue: {ahead}.", ahead=self.ahead) if self.ahead else "")
 
 
 def lock_words(lock: Lock) -> str:

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from fubini.common.errors import Invalid, NotFound
+from fubini.common.saying import say
 from fubini.rest.serializers import BodySerializer, ReplySerializer, big
 from fubini.rest.views import ApiViews, operation
 from fubini.runs.apis import task_visible
@@ -86,10 +87,10 @@ def look_shown(answer: dict[str, Any], number: int) -> dict[str, Any]:
     problem = answer["problem"]
     if problem == "missing":
         hint = "List the directory it should be in; a link that leads out of the step's own files leads nowhere."
-        raise NotFound(f"There is nothing to see: {answer['text']}.", next_step=hint)
+        raise NotFound(say("There is nothing to see: {text}.", text=answer["text"]), next_step=hint)
     if problem == "gone":
         kept = "Failed steps are kept at their site for a day or so, by the site's own bounds."
-        raise NotFound(f"There is nothing to see: {answer['text']}.", next_step=kept)
+        raise NotFound(say("There is nothing to see: {text}.", text=answer["text"]), next_step=kept)
     if problem or answer["kind"] not in ("file", "directory"):
         raise Invalid(answer["text"] or "The site's answer is not understood.")
     raw = base64.b64decode(answer["content"])

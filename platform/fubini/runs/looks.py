@@ -14,6 +14,7 @@ from django.db import transaction
 
 from fubini.common import bell, clock
 from fubini.common.errors import FubiniError, NotFound, TooManyRequests
+from fubini.common.saying import ours, say
 from fubini.runs.models import Attempt, FileLook
 from fubini.runs.transitions import ATTEMPT_LIVE
 
@@ -39,14 +40,21 @@ def look_make(*, attempt: Attempt, path: str, offset: int, limit: int) -> FileLo
     """
     if attempt.state not in (*ATTEMPT_LIVE, "failed"):
         raise NotFound(
-            f"The attempt ended as {attempt.state}: files are there while a step runs, and for a while after it failed.",
+            say(
+                "The attempt ended as {state}: files are there while a step runs, and for a while after it failed.",
+                state=ours(attempt.state),
+            ),
             next_step="What it declared as outputs is among the run's artifacts.",
         )
     now_ms = clock.now_ms()
     FileLook.objects.filter(asked_at_ms__lt=now_ms - STALE_MS).delete()
     if FileLook.objects.filter(agent_id=attempt.agent_id, answer__isnull=True).count() >= AT_ONCE:
         raise TooManyRequests(
-            f"{AT_ONCE} looks at files of this site wait for an answer.", next_step="Try again in some seconds."
+            say(
+                "{at_once} looks at files of this site wait for an answer.",
+                at_once=AT_ONCE,
+            ),
+            next_step="Try again in some seconds.",
         )
     row = FileLook.objects.create(
         agent_id=attempt.agent_id,
@@ -76,7 +84,7 @@ def look_wait(row: FileLook, *, wait_s: float = ANSWER_S) -> dict[str, Any]:
     FileLook.objects.filter(pk=row.pk).delete()
     if answer is None:
         raise SiteSilent(
-            f"The agent that has the files said nothing for {wait_s:.0f} s.",
+            say("The agent that has the files said nothing for {wait_s:.0f} s.", wait_s=wait_s),
             next_step="See the site's heartbeat on the page of pools; an agent of an older version cannot answer this.",
         )
     found: dict[str, Any] = answer

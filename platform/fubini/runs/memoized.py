@@ -14,6 +14,7 @@ from django.db.models import F
 
 from fubini.common import bell
 from fubini.common.errors import Conflict
+from fubini.common.saying import say
 from fubini.datasets.services import ArtifactDraft, artifacts_record, blobs_renew
 from fubini.runs.codec import to_json
 from fubini.runs.models import Run, RunSignal, Task
@@ -39,7 +40,11 @@ def run_carry_over(*, run: Run, source: Run, actor: str, at_ms: int) -> None:
     gone = next((s for s in found if s.unusable == BYTES_GONE), None)
     if gone is not None:
         raise Conflict(
-            f"The bytes that {gone.origin['node_name'] or gone.task.node_id} of {source.name} left were cleared.",
+            say(
+                "The bytes that {node_name} of {name} left were cleared.",
+                node_name=gone.origin["node_name"] or gone.task.node_id,
+                name=source.name,
+            ),
             next_step="Resubmit it without `memoized`, or submit it with `reuse`: then that step runs again.",
         )
     # A key ends in the node's id, which only the engine can make: it is told the keys by their old ones.

@@ -16,6 +16,7 @@ from django.db.models import F
 from fubini.audit.services import audit_append
 from fubini.common import bell, clock
 from fubini.common.errors import Conflict, Invalid
+from fubini.common.saying import ours, say
 from fubini.events.moves import rows_create
 from fubini.events.services import EventDraft, events_append
 from fubini.manifests.findings import finding_json
@@ -78,7 +79,7 @@ def run_submit(
     wanted = name or metadata.get("name") or _generated(metadata.get("generateName") or "run-")
     if not NAME.fullmatch(wanted):
         raise Invalid(
-            f"The run name {wanted!r} is not usable.",
+            say("The run name {wanted!r} is not usable.", wanted=wanted),
             next_step="Use lower-case letters, digits, '-' and '.', at most 120, starting and ending with a letter or digit.",
         )
     marks = {**{str(k): str(v) for k, v in (metadata.get("labels") or {}).items()}, **(labels or {})}
@@ -127,7 +128,11 @@ def run_resubmit(
     """
     if memoized and run.state not in ("failed", "error"):
         raise Conflict(
-            f"Run {run.name} is {run.state}: workflow must be Failed/Error to resubmit in memoized mode.",
+            say(
+                "Run {name} is {state}: workflow must be Failed/Error to resubmit in memoized mode.",
+                name=run.name,
+                state=ours(run.state),
+            ),
             next_step="Resubmit it without `memoized`; or submit its manifest with `reuse`.",
         )
     kept = RunManifest.objects.get(run=run)
@@ -174,7 +179,11 @@ def run_update(
     if name is not None and name != run.name:
         if not NAME.fullmatch(name):
             raise Invalid(
-                f"The run name {name!r} is not usable.", next_step="Use lower-case letters, digits, '-' and '.'."
+                say(
+                    "The run name {name!r} is not usable.",
+                    name=name,
+                ),
+                next_step="Use lower-case letters, digits, '-' and '.'.",
             )
         if run.state not in RUN_ENDED:
             raise Conflict(
@@ -224,7 +233,14 @@ def run_delete(*, run: Run, actor: str, cancel: bool = False) -> None:
     if cancel and run.state not in RUN_ENDED:
         run_cancel(run=run, actor=actor)
     elif run.state not in RUN_ENDED:
-        raise Conflict(f"Run {run.name} is {run.state}.", next_step="Cancel it first: `fubini run cancel`.")
+        raise Conflict(
+            say(
+                "Run {name} is {state}.",
+                name=run.name,
+                state=ours(run.state),
+            ),
+            next_step="Cancel it first: `fubini run cancel`.",
+        )
     at_ms = clock.now_ms()
     run.deleted_at_ms = at_ms
     run.version += 1
@@ -260,25 +276,41 @@ def _generated(prefix: str) -> str:
 def _check_choices(objective: str, priority: str, max_cost_micros: int | None) -> None:
     if objective and objective not in OBJECTIVES:
         raise Invalid(
-            f"The objective {objective!r} is not known.", allowed=list(OBJECTIVES), next_step="Use one of the allowed."
+            say(
+                "The objective {objective!r} is not known.",
+                objective=objective,
+            ),
+            allowed=list(OBJECTIVES),
+            next_step="Use one of the allowed.",
         )
     if priority not in PRIORITIES:
         raise Invalid(
-            f"The priority {priority!r} is not known.", allowed=list(PRIORITIES), next_step="Use one of the allowed."
+            say(
+                "The priority {priority!r} is not known.",
+                priority=priority,
+            ),
+            allowed=list(PRIORITIES),
+            next_step="Use one of the allowed.",
         )
     if max_cost_micros is not None and not 0 <= max_cost_micros < 2**53:
         raise Invalid(
-            f"The cost limit {max_cost_micros} micros is out of range.",
+            say("The cost limit {max_cost_micros} micros is out of range.", max_cost_micros=max_cost_micros),
             next_step="Give 0 or more; 1,000,000 is one unit.",
         )
 
 
 def _check_labels(labels: Mapping[str, str]) -> None:
     if len(labels) > 50:
-        raise Invalid(f"{len(labels)} labels are too many.", next_step="Give at most 50.")
+        raise Invalid(
+            say(
+                "{labels_count} labels are too many.",
+                labels_count=len(labels),
+            ),
+            next_step="Give at most 50.",
+        )
     for key, value in labels.items():
         if not LABEL.fullmatch(key) or len(value) > 120 or "\x00" in value:
             raise Invalid(
-                f"The label {key[:80]!r} is not usable.",
+                say("The label {key!r} is not usable.", key=key[:80]),
                 next_step="A key has 1 to 63 of A-Z a-z 0-9 - _ . /, a value at most 120 characters.",
             )

@@ -15,6 +15,7 @@ from django.db import transaction
 from fubini.audit.services import audit_append
 from fubini.common import bell, clock
 from fubini.common.errors import Conflict
+from fubini.common.saying import ours, say
 from fubini.events.services import EventDraft, events_append
 from fubini.runs.engine import Change, Signal, SignalKind
 from fubini.runs.models import Run, RunSignal
@@ -44,7 +45,14 @@ def run_signal(
     if wanted is SignalKind.RETRY:
         _check_retry(run, given)
     elif run.state in RUN_ENDED:
-        raise Conflict(f"Run {run.name} has ended ({run.state}).", next_step="Use retry or resubmit to run it again.")
+        raise Conflict(
+            say(
+                "Run {name} has ended ({state}).",
+                name=run.name,
+                state=ours(run.state),
+            ),
+            next_step="Use retry or resubmit to run it again.",
+        )
     at_ms = clock.now_ms()
     signal = RunSignal.objects.create(
         run=run,
@@ -105,13 +113,26 @@ def signal_event(kind: SignalKind, payload: Mapping[str, Any], at_ms: int) -> Si
 def _check_retry(run: Run, given: Mapping[str, Any]) -> None:
     if run.state not in RUN_ENDED:
         raise Conflict(
-            f"Run {run.name} is {run.state}.", next_step="Wait until it has ended, or cancel it, then retry."
+            say(
+                "Run {name} is {state}.",
+                name=run.name,
+                state=ours(run.state),
+            ),
+            next_step="Wait until it has ended, or cancel it, then retry.",
         )
     if run.state == "succeeded" and not given.get("restart_successful"):
         raise Conflict(
-            f"Run {run.name} succeeded; there is nothing to retry.", next_step="Resubmit it to run it again."
+            say(
+                "Run {name} succeeded; there is nothing to retry.",
+                name=run.name,
+            ),
+            next_step="Resubmit it to run it again.",
         )
     if RunSignal.objects.filter(run=run, kind="retry", handled_at_ms=None).exists():
         raise Conflict(
-            f"A retry of run {run.name} is under way.", next_step="Wait until it has begun: `fubini run get`."
+            say(
+                "A retry of run {name} is under way.",
+                name=run.name,
+            ),
+            next_step="Wait until it has begun: `fubini run get`.",
         )

@@ -9,6 +9,7 @@ from django.db import transaction
 from fubini.audit.services import audit_append
 from fubini.common import bell, clock
 from fubini.common.errors import Invalid, NotFound
+from fubini.common.saying import say
 from fubini.events.services import EventDraft, events_append
 from fubini.projects.models import Project
 from fubini.runs.engine import LockKind
@@ -26,9 +27,21 @@ def semaphore_size_set(*, project: Project, key: str, size: int, actor: str) -> 
         Invalid: a key or size that cannot be.
     """
     if not 1 <= size <= SIZE_MAX:
-        raise Invalid(f"The size {size} is out of range.", next_step=f"Give 1 to {SIZE_MAX}.")
+        raise Invalid(
+            say("The size {size} is out of range.", size=size),
+            next_step=say("Give 1 to {size_max}.", size_max=SIZE_MAX),
+        )
     if not key or len(key) > KEY_MAX or not key.isprintable():
-        raise Invalid(f"The key {key[:80]!r} is not usable.", next_step=f"Give 1 to {KEY_MAX} printable characters.")
+        raise Invalid(
+            say(
+                "The key {key!r} is not usable.",
+                key=key[:80],
+            ),
+            next_step=say(
+                "Give 1 to {key_max} printable characters.",
+                key_max=KEY_MAX,
+            ),
+        )
     lock, _ = Lock.objects.select_for_update().get_or_create(
         project=project, kind=LockKind.DATABASE.value, semaphore=True, resource=key, key=""
     )
@@ -51,7 +64,7 @@ def semaphore_size_drop(*, project: Project, key: str, actor: str) -> None:
         .first()
     )
     if lock is None:
-        raise NotFound(f"The database semaphore {key[:80]!r} has no size here.")
+        raise NotFound(say("The database semaphore {key!r} has no size here.", key=key[:80]))
     before = lock.size
     if lock.claims.exists():
         lock.size = None

@@ -22,6 +22,7 @@ from django.conf import settings
 
 from fubini.common.errors import FubiniError
 from fubini.common.home import made_once, write_private
+from fubini.common.saying import say
 
 FILE: Final = "secrets.keys"
 KEPT: Final = 2  # keys a rotation leaves in the file: the new one, and the one another process may still be using
@@ -109,7 +110,11 @@ def open_sealed(project_id: str, name: str, key: str, token: str) -> bytes:
         owner = secret = entry = value = None
     if (owner, secret, entry) != (project_id, name, key):
         raise KeyringError(
-            f"The secret {name!r}, key {key!r}, cannot be opened with the keys this installation has.",
+            say(
+                "The secret {name!r}, key {key!r}, cannot be opened with the keys this installation has.",
+                name=name,
+                key=key,
+            ),
             next_step="Restore the key it was stored with, or set the secret again.",
         )
     return base64.b64decode(value)

@@ -8,6 +8,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from fubini.common.saying import say, told
 from fubini.rest.serializers import BodySerializer, ReplySerializer
 from fubini.secrets.services import KEYS_MAX, VALUE_MAX_BYTES
 
@@ -45,7 +46,9 @@ class SecretSet(BodySerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         values = attrs.get("secret_values") or {}
         if not 1 <= len(values) <= KEYS_MAX:
-            raise serializers.ValidationError({"secret_values": f"Give 1 to {KEYS_MAX} keys."})
+            raise serializers.ValidationError(
+                {"secret_values": told(say("Give 1 to {keys_max} keys.", keys_max=KEYS_MAX))}
+            )
         attrs["secret_values"] = {key: _bytes(value, attrs.get("encoding", "utf-8")) for key, value in values.items()}
         return attrs
 
@@ -54,7 +57,9 @@ def _bytes(text: str, encoding: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True) if encoding == "base64" else text.encode("utf-8")
     except (binascii.Error, ValueError):
-        raise serializers.ValidationError({"secret_values": f"A value is not {encoding}."}) from None
+        raise serializers.ValidationError(
+            {"secret_values": told(say("A value is not {encoding}.", encoding=encoding))}
+        ) from None
 
 
 class SecretsRotate(BodySerializer):

@@ -11,6 +11,7 @@ from django.db.models import F
 
 from fubini.audit.services import audit_append
 from fubini.common import clock
+from fubini.common.saying import say
 from fubini.events.services import EventDraft, events_append
 from fubini.projects.models import Project
 from fubini.secrets import keyring
@@ -38,12 +39,18 @@ def secret_set(*, project: Project, name: str, values: Mapping[str, bytes], acto
     if secret is None:
         if Secret.objects.filter(project=project).count() >= SECRETS_MAX:
             raise SecretInvalid(
-                f"The project has {SECRETS_MAX} secrets already.", next_step="Delete one it needs no more."
+                say(
+                    "The project has {secrets_max} secrets already.",
+                    secrets_max=SECRETS_MAX,
+                ), next_step="Delete one it needs no more."
             )
         secret = Secret.objects.create(project=project, name=name, created_by=actor)
     there = set(secret.keys.values_list("key", flat=True))
     if len(there | values.keys()) > KEYS_MAX:
-        raise SecretInvalid(f"A secret has at most {KEYS_MAX} keys.", next_step="Spread them over several secrets.")
+        raise SecretInvalid(say(
+            "A secret has at most {keys_max} keys.",
+            keys_max=KEYS_MAX,
+        ), next_step="Spread them over several secrets.")
     for key, value in values.items():
         token = keyring.seal(project.pk, name, key, value)
         if key in there:
@@ -69,7 +76,10 @@ def secret_delete(*, project: Project, name: str, actor: str, key: str = "") -> 
         raise SecretNotFound("The project has no such secret.", next_step="List them: fubini secret list.")
     if key:
         if not secret.keys.filter(key=key).delete()[0]:
-            raise SecretNotFound(f"The secret {name!r} has no such key.", next_step="List them: fubini secret list.")
+            raise SecretNotFound(say(
+                "The secret {name!r} has no such key.",
+                name=name,
+            ), next_step="List them: fubini secret list.")
         if not secret.keys.exists():
             secret.delete()
         _note(project, name, "delete", actor, {"keys": [key]})
@@ -105,7 +115,7 @@ def secrets_rotate(*, actor: str, new_key: bool = True) -> tuple[int, int]:
 def _checked(name: str, values: Mapping[str, bytes]) -> None:
     if not NAME.fullmatch(name):
         raise SecretInvalid(
-            f"The secret's name {name[:80]!r} is not usable.",
+            say("The secret's name {name!r} is not usable.", name=name[:80]),
             next_step="Use lower-case letters, digits, '-' and '.', starting and ending with a letter or digit.",
         )
     if not values:
@@ -113,12 +123,15 @@ def _checked(name: str, values: Mapping[str, bytes]) -> None:
     for key, value in values.items():
         if not KEY.fullmatch(key):
             raise SecretInvalid(
-                f"A key of the secret {name!r} is not usable.",
+                say("A key of the secret {name!r} is not usable.", name=name),
                 next_step="A key has 1 to 253 of A-Z a-z 0-9 - _ and '.'.",
             )
         if len(value) > VALUE_MAX_BYTES:
             raise SecretInvalid(
-                f"The value of {name!r}, key {key!r}, has {len(value)} bytes; {VALUE_MAX_BYTES} are allowed.",
+                say(
+                    "The value of {name!r}, key {key!r}, has {value_count} bytes; {value_max_bytes} are allowed.",
+                    name=name, key=key, value_count=len(value), value_max_bytes=VALUE_MAX_BYTES,
+                ),
                 next_step="Keep files that large as a dataset.",
             )
 

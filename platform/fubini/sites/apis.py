@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from fubini.common.errors import Invalid, NotFound
+from fubini.common.saying import say
 from fubini.projects.authorize import authorize_admin, project_get
 from fubini.projects.models import Project
 from fubini.rest.pagination import CursorPages
@@ -172,7 +173,7 @@ def _groups(site: Site, names: Sequence[str]) -> list[NodeGroup]:
     if missing:
         known = sorted(NodeGroup.objects.filter(site=site).values_list("name", flat=True))
         raise Invalid(
-            f"{site.name} has no node group {missing[0]!r}.",
+            say("{name} has no node group {missing!r}.", name=site.name, missing=missing[0]),
             errors=[{"pointer": "/node_groups", "code": "unknown", "found": m, "allowed": known} for m in missing],
         )
     return list(found.values())
@@ -184,7 +185,11 @@ def _projects(refs: Sequence[str]) -> list[str]:
         project = Project.objects.filter(Q(slug=ref) | Q(pk=ref)).first()
         if project is None:
             raise Invalid(
-                f"There is no project {ref!r}.", errors=[{"pointer": "/projects", "code": "unknown", "found": ref}]
+                say(
+                    "There is no project {ref!r}.",
+                    ref=ref,
+                ),
+                errors=[{"pointer": "/projects", "code": "unknown", "found": ref}],
             )
         found.append(project.pk)
     return found

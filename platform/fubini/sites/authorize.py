@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from fubini.common.errors import Forbidden
 from fubini.common.principal import Principal
+from fubini.common.saying import say
 from fubini.sites.models import Site
 
 
@@ -28,6 +29,6 @@ def authorize_site(principal: Principal, site: Site) -> None:
     """
     if not may_run_site(principal, site):
         raise Forbidden(
-            f"Only owners of the site {site.name} and administrators may do this.",
+            say("Only owners of the site {name} and administrators may do this.", name=site.name),
             next_step="Ask an owner of the site, or an administrator of this installation.",
         )

@@ -15,6 +15,7 @@ from django.db.models import F
 
 from fubini.common import clock
 from fubini.common.errors import Invalid
+from fubini.common.saying import say
 from fubini.sites.models import NodeGroup, Pool
 from fubini.sites.services import place_note
 
@@ -89,8 +90,18 @@ def _nodes(group: NodeGroup, nodes: Sequence[int]) -> list[int]:
     wrong = [index for index in nodes if not 0 <= index < group.nodes]
     if wrong:
         raise Invalid(
-            f"{group.name} has no node {wrong[0]}.",
-            errors=[{"pointer": "/nodes", "code": "range", "found": wrong[0], "allowed": f"0..{group.nodes - 1}"}],
+            say("{name} has no node {wrong}.", name=group.name, wrong=wrong[0]),
+            errors=[
+                {
+                    "pointer": "/nodes",
+                    "code": "range",
+                    "found": wrong[0],
+                    "allowed": say(
+                        "0..{nodes}",
+                        nodes=group.nodes - 1,
+                    ),
+                }
+            ],
         )
     return sorted(set(nodes)) or list(range(group.nodes))
 
@@ -104,7 +115,13 @@ def _checked(reason: str, grace_s: int | None) -> str:
             next_step="Say why: every waiting step repeats it.",
         )
     if grace_s is not None and not 0 <= grace_s <= GRACE_MAX_S:
-        raise Invalid(f"The grace is {grace_s} s; allowed are 0 to {GRACE_MAX_S}.")
+        raise Invalid(
+            say(
+                "The grace is {grace_s} s; allowed are 0 to {grace_max_s}.",
+                grace_s=grace_s,
+                grace_max_s=GRACE_MAX_S,
+            )
+        )
     return reason
 
 

@@ -9,6 +9,7 @@ from django.db.models import OuterRef, Prefetch, Q, QuerySet, Subquery
 from fubini.common import clock
 from fubini.common.errors import NotFound
 from fubini.common.principal import Principal
+from fubini.common.saying import say
 from fubini.projects.models import Project
 from fubini.projects.selectors import project_ids_visible, projects_visible
 from fubini.sites.models import Agent, JoinToken, NodeGroup, Pause, Pool, Price, Site
@@ -96,7 +97,7 @@ def node_group_find(site: Site, name: str) -> NodeGroup:
     """A site's node group of this name."""
     found = NodeGroup.objects.filter(site=site, name=name).first() if "\x00" not in name else None
     if found is None:
-        raise NotFound(f"{site.name} has no node group of that name.")
+        raise NotFound(say("{name} has no node group of that name.", name=site.name))
     return found
 
 

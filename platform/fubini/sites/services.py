@@ -21,6 +21,7 @@ from fubini.audit.services import audit_append
 from fubini.common import bell, clock
 from fubini.common.errors import Conflict, Invalid, NotFound, Unauthenticated
 from fubini.common.names import slug_checked, slug_of
+from fubini.common.saying import say
 from fubini.events.services import EventDraft, events_append
 from fubini.projects.models import Project
 from fubini.rest.problems import PreconditionFailed
@@ -114,7 +115,7 @@ def site_create(*, name: str, actor: str, title: str = "", region: str = "", pre
     """
     slug_checked(name)
     if Site.objects.filter(name=name).exists():
-        raise NameTaken(f"There is a site named {name!r}.", next_step="Choose another name.", found=name)
+        raise NameTaken(say("There is a site named {name!r}.", name=name), next_step="Choose another name.", found=name)
     site = Site.objects.create(name=name, title=title, region=region, preference=preference)
     place_note("site", "create", site, actor, {"name": name})
     return site
@@ -140,7 +141,7 @@ def site_update(
         found = list(User.objects.filter(username__in=owners, is_active=True))
         if unknown := sorted(set(owners) - {u.username for u in found}):
             raise Invalid(
-                f"There is no active user {unknown[0][:80]!r}.",
+                say("There is no active user {unknown!r}.", unknown=unknown[0][:80]),
                 errors=[{"pointer": "/owners", "code": "unknown", "found": name} for name in unknown],
                 next_step="Name users as `fubini admin users` lists them.",
             )
@@ -205,9 +206,23 @@ def pool_create(
     """
     slug_checked(name)
     if kind not in Pool.Kind.values:
-        raise Invalid(f"{kind!r} is not a kind of pool; allowed are {', '.join(Pool.Kind.values)}.")
+        raise Invalid(
+            say(
+                "{kind!r} is not a kind of pool; allowed are {names}.",
+                kind=kind,
+                names=", ".join(Pool.Kind.values),
+            )
+        )
     if Pool.objects.filter(site=site, name=name).exists():
-        raise NameTaken(f"{site.name} has a pool named {name!r}.", next_step="Choose another name.", found=name)
+        raise NameTaken(
+            say(
+                "{name} has a pool named {name2!r}.",
+                name=site.name,
+                name2=name,
+            ),
+            next_step="Choose another name.",
+            found=name,
+        )
     _groups_checked(site, node_groups)
     pool = Pool.objects.create(
         site=site,
@@ -226,7 +241,7 @@ def pool_create(
 def _groups_checked(site: Site, groups: Sequence[NodeGroup]) -> None:
     for group in groups:
         if group.site_id != site.pk:
-            raise Invalid(f"Node group {group.name!r} belongs to another site.")
+            raise Invalid(say("Node group {name!r} belongs to another site.", name=group.name))
 
 
 @transaction.atomic
@@ -305,8 +320,22 @@ def join_token_create(*, site: Site, actor: str, ttl_s: int = JOIN_TTL_S) -> tup
     """
     if not 60 <= ttl_s <= JOIN_MAX_TTL_S:
         raise Invalid(
-            f"The lifetime is {ttl_s} s; allowed are 60 to {JOIN_MAX_TTL_S}.",
-            errors=[{"pointer": "/ttl_s", "code": "range", "found": ttl_s, "allowed": f"60..{JOIN_MAX_TTL_S}"}],
+            say(
+                "The lifetime is {ttl_s} s; allowed are 60 to {join_max_ttl_s}.",
+                ttl_s=ttl_s,
+                join_max_ttl_s=JOIN_MAX_TTL_S,
+            ),
+            errors=[
+                {
+                    "pointer": "/ttl_s",
+                    "code": "range",
+                    "found": ttl_s,
+                    "allowed": say(
+                        "60..{join_max_ttl_s}",
+                        join_max_ttl_s=JOIN_MAX_TTL_S,
+                    ),
+                }
+            ],
         )
     text, prefix, digest = secret_make("fubj")
     token = JoinToken.objects.create(
@@ -372,7 +401,7 @@ def _offer_checked(offer: AgentOffer) -> None:
     ]
     if wrong or any(count < 0 or count > 4096 for count in offer.devices.values()):
         raise Invalid(
-            f"The offer's {', '.join(wrong) or 'devices'} make no sense.",
+            say("The offer's {names} make no sense.", names=", ".join(wrong) or "devices"),
             next_step="Check the caps in the agent's configuration: at least some cores and memory must be offered.",
         )
 
@@ -381,7 +410,7 @@ def _agent_put(site: Site, name: str, offer: AgentOffer, prefix: str, digest: st
     known = Agent.objects.select_for_update().filter(site=site, name=name).first()
     if known is not None and known.revoked_at is None and known.machine_id != offer.machine_id:
         raise NameTaken(
-            f"{site.name} has an agent named {name!r} on another machine.",
+            say("{name} has an agent named {name2!r} on another machine.", name=site.name, name2=name),
             next_step="Join under another name, or revoke that agent first.",
             found=name,
         )
@@ -404,7 +433,14 @@ def _agent_put(site: Site, name: str, offer: AgentOffer, prefix: str, digest: st
             with transaction.atomic():
                 return Agent.objects.create(site=site, name=name, **facts)
         except IntegrityError:
-            raise NameTaken(f"{site.name} just got an agent named {name!r}.", next_step="Join again.") from None
+            raise NameTaken(
+                say(
+                    "{name} just got an agent named {name2!r}.",
+                    name=site.name,
+                    name2=name,
+                ),
+                next_step="Join again.",
+            ) from None
     for key, value in facts.items():
         setattr(known, key, value)
     known.row_version += 1
@@ -446,8 +482,16 @@ def _pool_put(site: Site, offer: AgentOffer, agent_name: str, agent: Agent, grou
     served = pool.agents.exclude(pk=agent.pk).filter(revoked_at=None)
     if others.exists() and served.exists():
         raise Conflict(
-            f"Pool {name!r} is served by other machines' agents ({', '.join(a.name for a in served[:5])}).",
-            next_step=f"Name another pool with the label {LABEL_POOL}, or the same node group with {LABEL_GROUP}.",
+            say(
+                "Pool {name!r} is served by other machines' agents ({names}).",
+                name=name,
+                names=", ".join(a.name for a in served[:5]),
+            ),
+            next_step=say(
+                "Name another pool with the label {label_pool}, or the same node group with {label_group}.",
+                label_pool=LABEL_POOL,
+                label_group=LABEL_GROUP,
+            ),
         )
     pool.node_groups.add(group)
     pool.agents.add(agent)

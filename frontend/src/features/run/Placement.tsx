@@ -4,7 +4,6 @@ import { Alert, Anchor, Badge, Group, Paper, Stack, Table, Text, Title } from "@
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import { Empty, Figure, Loaded } from "@/components/parts";
-import { reasonText } from "@/features/why/say";
 import { duration, money, plain, size } from "@/lib/format";
 import { useRunPlacement } from "@/queries/places";
 
@@ -63,7 +62,7 @@ export function Placement({ run }: { run: string }) {
                         {row.refused.map((pool) => (
                           <Table.Tr key={`${pool.site} ${pool.pool}`}>
                             <Table.Th scope="row">{plain(pool.pool)} · {plain(pool.site)}</Table.Th>
-                            <Table.Td colSpan={5}>{t("refused", { reason: reasonText(t, { ...(pool.figures as Record<string, unknown>), code: pool.code, sentence: pool.sentence }) })}</Table.Td>
+                            <Table.Td colSpan={5}>{t("refused", { reason: plain(pool.sentence) })}</Table.Td>
                           </Table.Tr>
                         ))}
                       </Table.Tbody>

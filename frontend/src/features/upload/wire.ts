@@ -1,6 +1,6 @@
 // What an upload asks of the server. Nothing is believed but the server's word on where it stands.
 
-import { api, bodyOf, csrfToken, type Schemas } from "@/api/client";
+import { api, bodyOf, csrfToken, inOwnLanguage, type Schemas } from "@/api/client";
 import { Problem } from "@/api/problem";
 
 export const PARTS_FROM = 16 * 1024 * 1024; // larger files go in parts; smaller ones whole or not at all
@@ -44,7 +44,7 @@ export class Grant {
 
 export async function putWhole(grant: Grant, blob: Blob, sha256: string, signal: AbortSignal): Promise<void> {
   const { url, token } = await grant.get(signal);
-  await checked(await fetch(`${url}/${sha256}`, { method: "PUT", body: blob, signal, headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/octet-stream" } }));
+  await checked(await fetch(`${url}/${sha256}`, { method: "PUT", body: blob, signal, headers: { ...inOwnLanguage(), Authorization: `Bearer ${token}`, "Content-Type": "application/octet-stream" } }));
 }
 
 export type Begun = Schemas["UploadBegunOut"];
@@ -58,12 +58,12 @@ export async function discard(id: string): Promise<void> {
 }
 
 export async function standsAt(url: string, signal: AbortSignal): Promise<number> {
-  return offsetOf(await checked(await fetch(url, { method: "HEAD", headers: TUS, signal })));
+  return offsetOf(await checked(await fetch(url, { method: "HEAD", headers: { ...TUS, ...inOwnLanguage() }, signal })));
 }
 
 export async function putPart(url: string, at: number, part: Blob, sha256: string, signal: AbortSignal): Promise<number> {
   const digest = btoa(String.fromCharCode(...(sha256.match(/../g) ?? []).map((pair) => parseInt(pair, 16))));
-  const headers = { ...TUS, "Content-Type": "application/offset+octet-stream", "Upload-Offset": String(at), "Upload-Checksum": `sha256 ${digest}` };
+  const headers = { ...TUS, ...inOwnLanguage(), "Content-Type": "application/offset+octet-stream", "Upload-Offset": String(at), "Upload-Checksum": `sha256 ${digest}` };
   return offsetOf(await checked(await fetch(url, { method: "PATCH", body: part, headers, signal })));
 }
 

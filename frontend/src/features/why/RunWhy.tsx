@@ -6,7 +6,6 @@ import { Link } from "react-router";
 import { plain } from "@/lib/format";
 import { useRunWhy } from "@/queries";
 import { Framed } from "./Framed";
-import { type Reason, reasonText } from "./say";
 
 export function RunWhy({ run }: { run: string }) {
   const { t } = useTranslation(["why", "base"]);
@@ -20,10 +19,9 @@ export function RunWhy({ run }: { run: string }) {
       <List size="sm">
         {groups.map((group) => {
           const task = data.tasks.find((one) => one.code === group.code);
-          const first = (task?.reasons as Reason[] | undefined)?.[0];
           return (
             <List.Item key={group.code}>
-              {t("steps", { count: group.tasks })}: {first ? `${first.pool ? `${plain(first.pool)}: ` : ""}${reasonText(t, first)}` : plain(group.sentence)}{" "}
+              {t("steps", { count: group.tasks })}: {plain(group.sentence)}{" "}
               {task && (
                 <Anchor component={Link} size="sm" to={`/runs/${run}/steps?step=${encodeURIComponent(task.node_id)}`}>
                   {t("look")}

@@ -9,7 +9,12 @@ import { useTaskWhy } from "@/queries";
 import { type TaskStart, useTaskStart } from "@/queries/explain";
 import { Framed } from "./Framed";
 import { Options } from "./Options";
-import { type Reason, reasonText } from "./say";
+
+interface Reason {
+  pool?: string | null;
+  site?: string | null;
+  sentence?: string;
+}
 
 export function TaskWhy({ run, task }: { run: string; task: string }) {
   const { t, i18n } = useTranslation(["why", "base"]);
@@ -18,15 +23,12 @@ export function TaskWhy({ run, task }: { run: string; task: string }) {
   const now = useNow(true);
   if (!why.data) return null;
   const { data } = why;
-  const reasons = data.reasons as Reason[];
-  const first = reasons[0];
-  const perPool = reasons.filter((r) => r.pool);
-  const binding = first ? `${first.pool ? `${plain(first.pool)}: ` : ""}${reasonText(t, first)}` : plain(data.sentence);
+  const perPool = (data.reasons as Reason[]).filter((r) => r.pool);
   return (
     <Framed color="yellow" title={t("waits")}>
       <Stack gap="xs">
         <div>
-          <Text size="sm" fw={600}>{binding}</Text>
+          <Text size="sm" fw={600}>{plain(data.sentence)}</Text>
           {data.since_ms !== null && <Text size="xs" c="dimmed">{t("since", { when: ago(data.since_ms, now, i18n.language) })}</Text>}
         </div>
         <Loaded query={start}>{(found) => <Start run={run} start={found} now={now} />}</Loaded>
@@ -39,7 +41,7 @@ export function TaskWhy({ run, task }: { run: string; task: string }) {
                   <Table.Tr key={i}>
                     <Table.Th scope="row">{plain(reason.pool ?? "")}</Table.Th>
                     <Table.Td>{plain(reason.site ?? "")}</Table.Td>
-                    <Table.Td>{reasonText(t, reason)}</Table.Td>
+                    <Table.Td>{plain(reason.sentence ?? "")}</Table.Td>
                   </Table.Tr>
                 ))}
               </Table.Tbody>

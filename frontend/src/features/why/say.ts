@@ -1,38 +1,9 @@
-// Reasons and changes as sentences of the reader's language, from the server's codes and figures.
+// Changes on offer as sentences of the reader's language, from the server's kinds and figures. Why a step waits, the
+// server says itself in that language.
 
 import type { TFunction } from "i18next";
 import { cores, duration, money, plain, size } from "@/lib/format";
 import type { Change } from "@/queries/explain";
-
-export interface Reason {
-  code?: string;
-  pool?: string | null;
-  site?: string | null;
-  sentence?: string;
-  [figure: string]: unknown;
-}
-
-/** Each figure under its own name, and once more as money, cores and size: the sentence takes the form it needs. */
-function figures(reason: Reason): Record<string, string> {
-  const found: Record<string, string> = {};
-  for (const [name, value] of Object.entries(reason)) {
-    if (typeof value === "number") {
-      found[name] = String(value);
-      found[`${name}Money`] = money(value);
-      found[`${name}Cores`] = cores(value);
-      found[`${name}Size`] = size(value);
-      found[`${name}Time`] = duration(value * 1000);
-    } else if (typeof value === "string") found[name] = plain(value);
-  }
-  return found;
-}
-
-export function reasonText(t: TFunction, reason: Reason): string {
-  const fallback = plain(reason.sentence ?? reason.code ?? "");
-  const of = reason.code === "quota" ? `quota_${String(reason.resource)}` : reason.code;
-  const whose = reason.code === "quota" ? { whose: whoseQuota(t, String(reason.member ?? "").replace(/^user:/, "")) } : {};
-  return t(`why:say.${of}`, { ...figures(reason), ...whose, defaultValue: fallback });
-}
 
 /** Whose quota it is: a member's, or the project's own. */
 const whoseQuota = (t: TFunction, member: string) => (member === "" ? t("why:theProject") : plain(member));

@@ -13,7 +13,7 @@ from fubini.cli import output
 from fubini.cli.commands.pipelines import finding_line, parameters_of
 from fubini.cli.config import OPTIONS
 from fubini.cli.errors import CliError, Exit
-from fubini.manifests.findings import finding_json
+from fubini.manifests.findings import finding_told
 
 if TYPE_CHECKING:
     from fubini.cli.lint.checking import Judge
@@ -137,7 +137,7 @@ def _print(result: Lint, form: Format) -> None:
     else:
         for document in result.documents:
             for finding in document.findings:
-                print(output.plain(finding_line(document.file, finding_json(finding))))
+                print(output.plain(finding_line(document.file, finding_told(finding))))
                 print(output.paint(output.plain(f"    {formats.evidence(finding)}"), "dim"))
             if document.explained is not None:
                 print(output.plain(f"{document.file}:{document.line}: {document.kind} {document.name}"))

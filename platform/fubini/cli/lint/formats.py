@@ -12,7 +12,8 @@ from typing import Any
 from urllib.parse import quote
 
 from fubini.cli.lint.report import Checked, Lint
-from fubini.manifests.findings import Finding, finding_json
+from fubini.common.saying import say, told
+from fubini.manifests.findings import Finding, finding_json, finding_told
 
 SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 FORMATS = ("text", "json", "sarif", "github")
@@ -59,15 +60,16 @@ def _document_json(document: Checked) -> dict[str, Any]:
 
 def sentence(finding: Finding) -> str:
     """What, what else it could be, and what to do; the place is told apart."""
-    text = finding.message.removeprefix(f"{finding.path}: ")
+    found = finding_told(finding)
+    text = found["detail"].removeprefix(f"{finding.path}: ").removeprefix(f"{finding.path}：")
     if finding.nearest and finding.nearest not in finding.help:
         text += f" (did you mean {finding.nearest!r}?)"
-    return f"{text} {evidence(finding)} {finding.help}".strip()
+    return f"{text} {evidence(finding)} {found['next_step']}".strip()
 
 
 def evidence(finding: Finding) -> str:
     """What was found and what is allowed, in one line."""
-    return f"Found: {finding.found}. Allowed: {finding.allowed}."
+    return told(say("Found: {found}. Allowed: {allowed}.", found=finding.found, allowed=finding.allowed))
 
 
 # --- SARIF -------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from fubini.common.errors import Conflict, NotFound
+from fubini.common.saying import say
 from fubini.compat.argo import reads
 from fubini.compat.argo.selection import Fields, wanted_of
 from fubini.compat.argo.shapes import uid_of
@@ -82,7 +83,13 @@ class ArchivedActionView(ArgoView):
 
 def _ended(run: Run) -> Run:
     if run.state not in RUN_ENDED:
-        raise NotFound(f'there is no archived workflow with uid "{uid_of(run.pk)}"', next_step="It still goes on.")
+        raise NotFound(
+            say(
+                'there is no archived workflow with uid "{uid_of}"',
+                uid_of=uid_of(run.pk),
+            ),
+            next_step="It still goes on.",
+        )
     return run
 
 
@@ -127,7 +134,13 @@ def _key(run: Run, node: str, artifact: str, side: str) -> tuple[str, str]:
     for entry in (found or {}).get("artifacts") or []:
         if entry.get("name") == artifact and entry.get("key"):
             return str(entry["key"]), str(entry.get("subPath") or "")
-    raise NotFound(f"The node has no {side[:-1]} artifact {artifact[:80]!r} that is kept.")
+    raise NotFound(
+        say(
+            "The node has no {side} artifact {artifact!r} that is kept.",
+            side=side[:-1],
+            artifact=artifact[:80],
+        )
+    )
 
 
 def packed(resolved: Resolved, name: str) -> FileResponse:
@@ -138,7 +151,11 @@ def packed(resolved: Resolved, name: str) -> FileResponse:
     """
     if resolved.size_bytes > PACKED_MAX_BYTES:
         raise Conflict(
-            f"The folder has {resolved.size_bytes} bytes; at most {PACKED_MAX_BYTES} are packed.",
+            say(
+                "The folder has {size_bytes} bytes; at most {packed_max_bytes} are packed.",
+                size_bytes=resolved.size_bytes,
+                packed_max_bytes=PACKED_MAX_BYTES,
+            ),
             next_step="Download its files one by one: `fubini run outputs RUN`.",
         )
     store, target = default_store(), tempfile.TemporaryFile()  # noqa: SIM115  the response closes it

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from fubini.common.errors import Invalid
+from fubini.common.saying import say
 from fubini.compat.argo.shapes import API_VERSION
 
 # Set by servers, or for what only a cluster has; a manifest read back may carry them.
@@ -31,16 +32,29 @@ def manifest_in(body: Any, field: str, kind: str, *, namespaces: Sequence[str] =
     """
     found = body.get(field) if isinstance(body, Mapping) else None
     if not isinstance(found, dict):
-        raise Invalid(f"{field} body not specified", next_step=f"Send {{{field!r}: {{...}}}}.")
+        raise Invalid(
+            say("{field} body not specified", field=field), next_step=say("Send {{{field!r}: {{...}}}}.", field=field)
+        )
     given_kind = found.get("kind") or kind
     if given_kind != kind:
-        raise Invalid(f"The manifest's kind is {str(given_kind)[:60]!r}; this address takes a {kind}.", allowed=kind)
+        raise Invalid(
+            say(
+                "The manifest's kind is {given_kind!r}; this address takes a {kind}.",
+                given_kind=str(given_kind)[:60],
+                kind=kind,
+            ),
+            allowed=kind,
+        )
     metadata = found.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
     own = metadata.get("namespace")
     if namespaces and own and own not in namespaces:
         raise Invalid(
-            f"The manifest is for namespace {str(own)[:60]!r}; the request is for {namespaces[0]!r}.",
+            say(
+                "The manifest is for namespace {own!r}; the request is for {namespaces!r}.",
+                own=str(own)[:60],
+                namespaces=namespaces[0],
+            ),
             next_step="Leave metadata.namespace out, or make both the same.",
         )
     rest = {k: v for k, v in found.items() if k not in ("apiVersion", "kind", "metadata", "status")}
@@ -74,14 +88,14 @@ def pairs(value: Any, name: str) -> dict[str, str]:
     """
     items = value.split(",") if isinstance(value, str) else value or []
     if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
-        raise Invalid(f"{name} is a list of name=value.")
+        raise Invalid(say("{name} is a list of name=value.", name=name))
     found: dict[str, str] = {}
     for item in items:
         if not item:
             continue
         key, equals, text = item.partition("=")
         if not equals or not key:
-            raise Invalid(f"{item[:80]!r} of {name} is not name=value.")
+            raise Invalid(say("{item!r} of {name} is not name=value.", item=item[:80], name=name))
         found[key] = text
     return found
 
@@ -97,7 +111,7 @@ def submitted(resource: Mapping[str, Any], options: Mapping[str, Any]) -> tuple[
     """
     for name in ("ownerReference", "artifacts", "podPriorityClassName"):
         if options.get(name):
-            raise Invalid(f"submitOptions.{name} is not honoured.", next_step="Leave it out.")
+            raise Invalid(say("submitOptions.{name} is not honoured.", name=name), next_step="Leave it out.")
     metadata = dict(resource["metadata"])
     if options.get("name"):
         metadata["name"] = str(options["name"])

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from fubini.common import clock
 from fubini.common.errors import Invalid
+from fubini.common.saying import say
 from fubini.compat.argo import bodies, reads, shapes
 from fubini.compat.argo.codes import AlreadyExists
 from fubini.compat.argo.selection import Requirement, Wanted, wanted_of
@@ -47,7 +48,10 @@ class TemplateBase(ArgoView):
         projects = self.projects(namespace, action)
         if len(projects) != 1:
             raise Invalid(
-                f"A ClusterWorkflowTemplate belongs to a project here, and you can see {len(projects)}.",
+                say(
+                    "A ClusterWorkflowTemplate belongs to a project here, and you can see {projects_count}.",
+                    projects_count=len(projects),
+                ),
                 allowed=[p.slug for p in projects[:20]],
                 next_step="Name it by the header X-Fubini-Project (argo -H 'X-Fubini-Project: NAME').",
             )
@@ -75,7 +79,14 @@ class TemplatesView(TemplateBase):
         name = str(manifest["metadata"].get("name") or "")
         if any(d["metadata"].get("name") == name for _, d in reads.templates_listed([project], self.kind)):
             plural = "workflowtemplates" if self.kind == "WorkflowTemplate" else "clusterworkflowtemplates"
-            raise AlreadyExists(f'{plural}.argoproj.io "{name[:120]}" already exists', next_step="Update it instead.")
+            raise AlreadyExists(
+                say(
+                    '{plural}.argoproj.io "{name}" already exists',
+                    plural=plural,
+                    name=name[:120],
+                ),
+                next_step="Update it instead.",
+            )
         pipeline_save(project=project, text=bodies.text_of(manifest), actor=self.principal.actor)
         return Response(shapes.template_of(*reads.template_named(project, self.kind, name)))
 
@@ -101,7 +112,13 @@ class TemplateView(TemplateBase):
         authorize(self.principal, "pipeline.write", project)
         manifest = self.manifest(project)
         if manifest["metadata"].get("name") != name:
-            raise Invalid(f"The manifest's name is not {name[:80]!r}.", next_step="A template keeps its name.")
+            raise Invalid(
+                say(
+                    "The manifest's name is not {name!r}.",
+                    name=name[:80],
+                ),
+                next_step="A template keeps its name.",
+            )
         pipeline_save(
             project=project, text=bodies.text_of(manifest), actor=self.principal.actor, pipeline=version.pipeline
         )

@@ -11,6 +11,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from fubini.common import clock
 from fubini.common.errors import NotFound
 from fubini.common.principal import Principal
+from fubini.common.saying import say
 from fubini.compat.argo.selection import Requirement, Wanted
 from fubini.compat.argo.shapes import COMPLETED_LABEL, CREATOR_LABEL, PHASE_LABEL, workflow_of
 from fubini.crons.models import Cron
@@ -44,7 +45,13 @@ def run_named(principal: Principal, namespace: str, name: str, action: str = "ru
         rows = rows.filter(name=name)
     run = rows.order_by("-created_at_ms", "-id").first() if "\x00" not in name + uid else None
     if run is None:
-        raise NotFound(f'workflows.argoproj.io "{name[:120]}" not found', next_step="List them: argo list.")
+        raise NotFound(
+            say(
+                'workflows.argoproj.io "{name}" not found',
+                name=name[:120],
+            ),
+            next_step="List them: argo list.",
+        )
     return run
 
 
@@ -56,7 +63,7 @@ def run_by_uid(principal: Principal, uid: str, action: str = "run.read") -> Run:
         rows.filter(pk=uid).select_related("project").prefetch_related("labels").first() if _ID.fullmatch(uid) else None
     )
     if run is None:
-        raise NotFound(f'there is no workflow with uid "{uid[:60]}"')
+        raise NotFound(say('there is no workflow with uid "{uid}"', uid=uid[:60]))
     authorize(principal, action, run.project)
     return run
 
@@ -157,7 +164,7 @@ def template_named(project: Project, kind: str, name: str) -> tuple[PipelineVers
             rows = PipelineVersion.objects.select_related("pipeline__project")
             return rows.filter(pipeline_id=pipeline_id).order_by("-number")[0], document
     plural = "workflowtemplates" if kind == "WorkflowTemplate" else "clusterworkflowtemplates"
-    raise NotFound(f'{plural}.argoproj.io "{name[:120]}" not found')
+    raise NotFound(say('{plural}.argoproj.io "{name}" not found', plural=plural, name=name[:120]))
 
 
 def templates_listed(projects: Sequence[Project], kind: str) -> list[tuple[PipelineVersion, dict[str, Any]]]:
@@ -197,5 +204,5 @@ def cron_named(principal: Principal, namespace: str, name: str, action: str = "c
     project = project_get(principal, namespace, action)
     row = crons_of([project.pk]).filter(name=name).first() if "\x00" not in name else None
     if row is None:
-        raise NotFound(f'cronworkflows.argoproj.io "{name[:120]}" not found')
+        raise NotFound(say('cronworkflows.argoproj.io "{name}" not found', name=name[:120]))
     return row

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from fubini.common.errors import Invalid
+from fubini.common.saying import say
 
 LIMIT_MAX: Final = 500
 _TERM: Final = re.compile(
@@ -59,7 +60,11 @@ def label_requirements(text: str) -> tuple[Requirement, ...]:
         match = _TERM.match(text, at)
         if match is None or match.end() == at or len(found) >= 50:
             raise Invalid(
-                f"The label selector {text[:200]!r} does not parse at {text[at : at + 40]!r}.",
+                say(
+                    "The label selector {text!r} does not parse at {text2!r}.",
+                    text=text[:200],
+                    text2=text[at : at + 40],
+                ),
                 next_step="Write a=b, a!=b, a in (b,c), a notin (b), a or !a, joined by commas.",
             )
         at = match.end()
@@ -90,13 +95,22 @@ def wanted_of(query: Mapping[str, str]) -> Wanted:
             count_rest = value == "true"
         elif key and not key.startswith("spec.startedAt"):
             raise Invalid(
-                f"The field {key[:80]!r} is not selectable.", allowed=["metadata.name", "metadata.namespace"],
+                say(
+                    "The field {key!r} is not selectable.",
+                    key=key[:80],
+                ), allowed=["metadata.name", "metadata.namespace"],
                 next_step="Select by metadata.name, or by labels.",
             )  # fmt: skip
     if query.get("namePrefix"):
         name, match = query["namePrefix"], query.get("nameFilter") or "Prefix"
     if match not in ("Exact", "Prefix", "Contains", "NotEquals"):
-        raise Invalid(f"nameFilter is {match[:40]!r}.", allowed=["Exact", "Prefix", "Contains", "NotEquals"])
+        raise Invalid(
+            say(
+                "nameFilter is {match!r}.",
+                match=match[:40],
+            ),
+            allowed=["Exact", "Prefix", "Contains", "NotEquals"],
+        )
     timeout = _number(query, "listOptions.timeoutSeconds")
     return Wanted(
         labels=label_requirements(query.get("listOptions.labelSelector") or ""),
@@ -124,7 +138,7 @@ def _number(query: Mapping[str, str], name: str) -> int | None:
     if not text:
         return None
     if not re.fullmatch(r"[0-9]{1,9}", text):
-        raise Invalid(f"{name} is {text[:40]!r}; it is a number from 0 on.")
+        raise Invalid(say("{name} is {text!r}; it is a number from 0 on.", name=name, text=text[:40]))
     return int(text)
 
 
@@ -138,7 +152,7 @@ def _time(query: Mapping[str, str], name: str) -> datetime | None:
     except ValueError:
         found = None
     if found is None or found.tzinfo is None:
-        raise Invalid(f"{name} is {text[:40]!r}; it is a time as 2026-01-31T12:00:00Z.")
+        raise Invalid(say("{name} is {text!r}; it is a time as 2026-01-31T12:00:00Z.", name=name, text=text[:40]))
     return found
 
 

@@ -25,6 +25,7 @@ from fubini.accounts.authentication import principal_of_request
 from fubini.common import clock
 from fubini.common.errors import FubiniError, Invalid, Unauthenticated
 from fubini.common.principal import Principal
+from fubini.common.saying import say
 from fubini.compat.argo import reads
 from fubini.compat.argo.codes import error_reply
 from fubini.compat.argo.selection import Fields, Wanted, wanted_of
@@ -70,7 +71,7 @@ async def _serve(request: HttpRequest, begin: Callable[[], Any], messages: Calla
     """Check in `begin` (in a thread), then stream; an error before the first byte is an ordinary answer."""
     try:
         if request.method != "GET":
-            raise MethodNotAllowed(f"{request.method} is not possible here.", allowed=["GET"])
+            raise MethodNotAllowed(say("{method} is not possible here.", method=request.method), allowed=["GET"])
         principal = await in_thread(lambda: _principal(request))
         begun = await in_thread(begin)
         limits = settings.FUBINI
@@ -255,7 +256,7 @@ def _count(text: str | None) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 13):
-        raise Invalid(f"{text[:40]!r} is not a number of lines or bytes.")
+        raise Invalid(say("{text!r} is not a number of lines or bytes.", text=text[:40]))
     return int(text)
 
 
@@ -266,7 +267,13 @@ def _matcher(pattern: str) -> Callable[[str], bool]:
         found = regex.compile(pattern)
         found.search("")
     except LanguageError as error:
-        raise Invalid(f'failed to compile "{pattern[:100]}": {error.message}') from None
+        raise Invalid(
+            say(
+                'failed to compile "{pattern}": {message}',
+                pattern=pattern[:100],
+                message=error.message,
+            )
+        ) from None
 
     def holds(line: str) -> bool:
         try:

@@ -19,6 +19,7 @@ from rest_framework.views import APIView, set_rollback
 from fubini.accounts.authentication import TokenAuthentication
 from fubini.common.errors import Conflict, Invalid
 from fubini.common.principal import Principal
+from fubini.common.saying import say
 from fubini.compat.argo import bodies, reads, shapes
 from fubini.compat.argo.codes import AlreadyExists, Unimplemented, error_reply
 from fubini.compat.argo.selection import Fields, wanted_of
@@ -113,7 +114,7 @@ class MissingView(ArgoView):
 
     def _refuse(self, request: Request, **_: Any) -> Response:
         raise Unimplemented(
-            f"Fubini does not serve {request.path}.",
+            say("Fubini does not serve {path}.", path=request.path),
             next_step="The documentation of the Argo door lists what is served; the rest is under /api/v1 of Fubini's own REST.",
         )
 
@@ -244,7 +245,7 @@ def workflow_submit(
         Project.objects.select_for_update().get(pk=project.pk)  # two creates of one name come one after the other
         if Run.objects.filter(project=project, name=str(name)[:200], deleted_at_ms=None).exists():
             raise AlreadyExists(
-                f'workflows.argoproj.io "{name}" already exists',
+                say('workflows.argoproj.io "{name}" already exists', name=name),
                 next_step="Use metadata.generateName, or delete that workflow.",
             )
     run = services.run_submit(
@@ -303,7 +304,7 @@ def _set(selector: str, message: str, body: Mapping[str, Any]) -> tuple[str, dic
             "nodeFieldSelector names the suspended nodes to set.", next_step="For example displayName=approve."
         )
     if phase not in ("", *SETTABLE):
-        raise Invalid(f"{phase[:40]} is an invalid phase to set to", allowed=list(SETTABLE))
+        raise Invalid(say("{phase} is an invalid phase to set to", phase=phase[:40]), allowed=list(SETTABLE))
     return SignalKind.SET.value, {"selector": selector, "outputs": values, "message": message, "phase": phase}
 
 
@@ -336,7 +337,7 @@ def _resource(principal: Principal, project: Project, kind: str, name: str) -> d
         label, cluster = "workflows.argoproj.io/cluster-workflow-template", True
     elif kind not in ("workflowtemplate", "workflowtemplates", "wftmpl"):
         raise Invalid(
-            f"resourceKind {kind[:60]!r} cannot be submitted.",
+            say("resourceKind {kind!r} cannot be submitted.", kind=kind[:60]),
             allowed=["WorkflowTemplate", "ClusterWorkflowTemplate", "CronWorkflow"],
         )
     reads.template_named(project, "ClusterWorkflowTemplate" if cluster else "WorkflowTemplate", name)

@@ -6,6 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from fubini.common.errors import NotFound
+from fubini.common.saying import say
 from fubini.projects.authorize import project_get
 from fubini.projects.models import Project
 from fubini.rest.views import ApiViews, operation
@@ -69,5 +70,11 @@ def _runs(project: Project, *refs: str) -> list[Run]:
     found = selectors.runs_named([project.pk], refs)
     for ref in refs:
         if ref not in found:
-            raise NotFound(f"The project has no run {ref!r}.", next_step="List them with GET /api/v1/runs?project=...")
+            raise NotFound(
+                say(
+                    "The project has no run {ref!r}.",
+                    ref=ref,
+                ),
+                next_step="List them with GET /api/v1/runs?project=...",
+            )
     return [found[ref] for ref in refs]

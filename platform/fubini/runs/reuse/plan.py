@@ -14,6 +14,7 @@ from typing import Any, Final
 from fubini.common import clock
 from fubini.common.errors import Invalid
 from fubini.common.ids import new_id
+from fubini.common.saying import say
 from fubini.flags.registry import REUSE
 from fubini.flags.services import flag_require
 from fubini.manifests.import_rules import rules_from
@@ -85,7 +86,7 @@ def reuse_target(project: Project, ref: str) -> tuple[str, str]:
     found = rows.filter(pk=ref).first() or rows.filter(job_number=number).first()
     if found is None:
         raise Invalid(
-            f"The project has no run {ref[:80]!r} to reuse from.",
+            say("The project has no run {ref!r} to reuse from.", ref=ref[:80]),
             errors=[{"pointer": "/reuse", "code": "not_found", "found": ref[:80], "allowed": [ANY, "a run's id"]}],
             next_step="Name a run of the same project, or `any`.",
         )

@@ -71,7 +71,7 @@ def test_a_request_is_made_once_and_its_body_is_the_result(settings: Any) -> Non
         call = HttpCall(f"{served.url}/x", "POST", (HttpHeader("X-A", "b"),), body="hello")
         task = open_task(run, http=call)
         assert (task.kind, task.state) == ("http", "queued")
-        assert "makes the request itself" in task_why(task).sentence
+        assert "does this step itself" in task_why(task).sentence
         assert world_of(RequestCache()).snapshot.tasks == ()
         outcome = perform(task)
         [asked] = served.asked

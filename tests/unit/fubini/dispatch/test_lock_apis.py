@@ -61,8 +61,8 @@ def test_why_names_the_lock_its_holder_and_the_place_in_the_queue(house: House) 
     [group] = found["groups"]
     assert (group["code"], group["tasks"]) == ("lock", 2)
     assert group["sentence"] == (
-        f"Step use(0:1) and 1 more wait for mutex beam, held by step use(0:1) of run {first.name}; "
-        "1 is before it in the queue."
+        f"Step use(0:1) and 1 more wait for mutex beam. It is held by step use(0:1) of run {first.name}. "
+        "Before it in the queue: 1."
     )
     assert found["sentence"] == f"2 waiting. {group['sentence']}" and "fubini lock list" in group["next_step"]
 
@@ -72,7 +72,7 @@ def test_why_says_what_a_whole_run_waits_for(house: House) -> None:
     first, second = (submit(house.project, WHOLE.replace("PRIORITY", "0")) for _ in range(2))
     pump()
     found = house.api["viewer"].get(f"runs/{second.pk}/why").json()
-    assert found["sentence"] == f"1 waiting. The run waits for semaphore limits/runs, held by run {first.name}."
+    assert found["sentence"] == f"1 waiting. The run waits for semaphore limits/runs. It is held by run {first.name}."
 
 
 def test_nodes_show_the_lock_they_wait_for_and_whether_they_were_found(house: House, place: Place) -> None:

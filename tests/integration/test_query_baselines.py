@@ -57,7 +57,7 @@ NOT_PAGES = (
     "/api/v1/objects",
 )
 # Routes that no row of the project lies behind, and what names them.
-PLAIN = frozenset({"users", "tokens", "audit", "pause", "me", "status", "secrets", "login", "notices", "flags"})
+PLAIN = frozenset({"users", "tokens", "audit", "pause", "me", "status", "secrets", "login", "notices", "flags", "admin"})
 
 
 @pytest.fixture(autouse=True)

@@ -29,7 +29,7 @@ MANIFEST = (
 
 # Routes whose rows belong to no project: to the asking person, or to the installation.
 NO_PROJECT = frozenset(
-    {"users", "tokens", "audit", "pause", "me", "login", "logout", "status", "secrets", "notices", "flags"}
+    {"users", "tokens", "audit", "pause", "me", "login", "logout", "status", "secrets", "notices", "flags", "admin"}
 )
 # Queries and bodies without which a request would be refused for its form, or could not name the project.
 QUERIES = {"content": "path=a.txt", "blobs": "project={project}", "events": "project={project}&wait=0"}

@@ -2,9 +2,9 @@
 
 import { Alert, Button, Code, Group, List, Modal, PasswordInput, Stack, Switch, Table, Tabs, Text, TextInput } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
-import { useState } from "react";
+import { lazy, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { useNavigate, useParams } from "react-router";
+import { useNavigate, useParams, useSearchParams } from "react-router";
 import { ErrorNote } from "@/components/ErrorNote";
 import { Empty, Figure, Loaded, More, Page, When } from "@/components/parts";
 import { Flags } from "@/features/flags/Flags";
@@ -12,7 +12,10 @@ import { duration, plain } from "@/lib/format";
 import { useMe } from "@/queries";
 import { useFactorReset, useStatus, useTrail, useTrailCheck, useUserChange, useUserMake, useUserPassword, useUsers } from "@/queries/people";
 
-const TABS = ["users", "flags", "trail", "state"] as const;
+const Sites = lazy(async () => ({ default: (await import("@/features/estate/Sites")).Sites }));
+const Prices = lazy(async () => ({ default: (await import("@/features/prices/Prices")).Prices }));
+
+const TABS = ["users", "sites", "prices", "flags", "trail", "state"] as const;
 
 export function Admin() {
   const { tab = "users" } = useParams();
@@ -25,6 +28,8 @@ export function Admin() {
       <Tabs value={(TABS as readonly string[]).includes(tab) ? tab : "users"} onChange={(value) => void navigate(`/admin/${value}`, { replace: true })} keepMounted={false}>
         <Tabs.List mb="md">{TABS.map((name) => <Tabs.Tab key={name} value={name}>{t(`tabs.${name}`)}</Tabs.Tab>)}</Tabs.List>
         <Tabs.Panel value="users"><Users /></Tabs.Panel>
+        <Tabs.Panel value="sites"><Sites /></Tabs.Panel>
+        <Tabs.Panel value="prices"><Prices /></Tabs.Panel>
         <Tabs.Panel value="flags"><Flags may={() => true} /></Tabs.Panel>
         <Tabs.Panel value="trail"><Trail /></Tabs.Panel>
         <Tabs.Panel value="state"><State /></Tabs.Panel>
@@ -132,7 +137,8 @@ function UserDeed({ what, username, onClose }: { what: "password" | "factor"; us
 
 function Trail() {
   const { t } = useTranslation(["people", "base"]);
-  const [fields, setFields] = useState({ actor: "", action: "", target: "" });
+  const [given] = useSearchParams(); // a link from elsewhere may name what to look for
+  const [fields, setFields] = useState({ actor: given.get("actor") ?? "", action: given.get("action") ?? "", target: given.get("target") ?? "" });
   const [asked] = useDebouncedValue(fields, 300);
   const trail = useTrail(Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== "")));
   const check = useTrailCheck();

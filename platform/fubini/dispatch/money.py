@@ -17,12 +17,9 @@ from django.db.models import (
     BigIntegerField,
     Case,
     Count,
-    Exists,
     F,
-    FilteredRelation,
     Max,
     Min,
-    OuterRef,
     Q,
     QuerySet,
     Sum,
@@ -37,6 +34,7 @@ from fubini.common.saying import say
 from fubini.crons.due import coming, plan_of
 from fubini.crons.models import Cron
 from fubini.crons.selectors import facts_of
+from fubini.dispatch.prices import PriceView, price_book
 from fubini.dispatch.quotes import quote
 from fubini.language.errors import LanguageError
 from fubini.ledger.accounting import Books, books, date_of, month_after, month_days, month_of_day, month_text
@@ -57,7 +55,6 @@ from fubini.pipelines.selectors import library_of
 from fubini.projects.models import Project
 from fubini.runs.models import Attempt, RunLabel
 from fubini.runs.transitions import ATTEMPT_LIVE
-from fubini.sites.models import Pool
 
 TREND_DAYS: Final = 28
 WEEK_DAYS: Final = 7
@@ -94,16 +91,6 @@ class ForecastView:
     runs_out: RunsOut
     runs_out_days: dict[str, str | None]
     basis: Basis
-
-
-@dataclass(frozen=True, slots=True)
-class PriceView:
-    """What one pool asks now."""
-
-    site: str
-    pool: str
-    serves: bool  # the project
-    rates: dict[str, Any]  # of the price version that applies; `version` 0: none, the pool is free
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +142,7 @@ def money_of(
     if by == "label" and not label:
         label = labels[0] if labels else ""
     rows, more = spent_by(project.pk, by, from_day=since, to_day=until, label=label)
-    pools = _price_book(project)
+    pools = price_book(project)
     if by == "pool":
         rows = [_named(row, pools) for row in rows]
     return MoneyView(
@@ -352,31 +339,6 @@ def closed_month(row: ClosedView) -> dict[str, Any]:
 def _named(row: SpendRow, pools: dict[str, PriceView]) -> SpendRow:
     pool = pools.get(row.name)
     return replace(row, name=f"{pool.site}/{pool.pool}") if pool else row
-
-
-_RATES: Final = (
-    "version", "core_hour_micros", "memory_gib_hour_micros", "device_hour_micros", "start_micros", "egress_gib_micros",
-)  # fmt: skip
-
-
-def _price_book(project: Project) -> dict[str, PriceView]:
-    """Every pool with the price version that applies now, in local-first order. One query."""
-    allowed = Pool.projects.through.objects.filter(pool=OuterRef("pk"))
-    rows = (
-        Pool.objects.annotate(
-            serves=~Exists(allowed) | Exists(allowed.filter(project=project)),
-            now=FilteredRelation("prices", condition=Q(prices__valid_from__lte=clock.now())),
-        )
-        .order_by("site__preference", "site__name", "name", "now__version")
-        .values("pk", "name", "site__name", "serves", *(f"now__{rate}" for rate in _RATES))
-    )
-    found = {}
-    for row in rows:  # the newest version of a pool comes last
-        rates = {rate: row[f"now__{rate}"] for rate in _RATES}
-        if rates["version"] is None:
-            rates = dict.fromkeys(_RATES, 0) | {"device_hour_micros": {}}
-        found[row["pk"]] = PriceView(row["site__name"], row["name"], bool(row["serves"]), rates)
-    return found
 
 
 def label_keys(project: Project, limit: int = 50) -> list[str]:

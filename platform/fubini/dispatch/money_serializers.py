@@ -97,15 +97,29 @@ class BalancesOut(ReplySerializer):
     granted_micros = serializers.IntegerField()
 
 
-class RateOut(ReplySerializer):
-    site = serializers.CharField()
-    pool = serializers.CharField()
+class NextRateOut(ReplySerializer):
+    """The version that follows, and when it begins."""
+
+    valid_from = serializers.DateTimeField()
+    version = serializers.IntegerField()
     core_hour_micros = serializers.IntegerField(source="rates.core_hour_micros")
     memory_gib_hour_micros = serializers.IntegerField(source="rates.memory_gib_hour_micros")
     device_hour_micros = serializers.DictField(child=serializers.IntegerField(), source="rates.device_hour_micros")
     start_micros = serializers.IntegerField(source="rates.start_micros")
     egress_gib_micros = serializers.IntegerField(source="rates.egress_gib_micros")
-    version = serializers.IntegerField(source="rates.version", help_text="0: the pool is free.")
+
+
+class RateOut(ReplySerializer):
+    site = serializers.CharField()
+    pool = serializers.CharField()
+    valid_from = serializers.DateTimeField(allow_null=True, help_text="Since when; null: the pool is free.")
+    next = NextRateOut(allow_null=True, help_text="What it asks from a date on; null: nothing is planned.")
+    core_hour_micros = serializers.IntegerField(source="rates.core_hour_micros")
+    memory_gib_hour_micros = serializers.IntegerField(source="rates.memory_gib_hour_micros")
+    device_hour_micros = serializers.DictField(child=serializers.IntegerField(), source="rates.device_hour_micros")
+    start_micros = serializers.IntegerField(source="rates.start_micros")
+    egress_gib_micros = serializers.IntegerField(source="rates.egress_gib_micros")
+    version = serializers.IntegerField(help_text="0: the pool is free.")
 
 
 class MoneyOut(ReplySerializer):

@@ -114,7 +114,7 @@ def places_of(project: Project, principal: Principal) -> Places:
     pools = list(
         pools_of_project(project)
         .select_related("site")
-        .prefetch_related("node_groups", Prefetch("agents", _agents()))
+        .prefetch_related("node_groups", Prefetch("agents", agents_with_leases()))
         .annotate(own_site=_owned_by(principal))
         .order_by("site__preference", "site__name", "name")
     )
@@ -192,7 +192,7 @@ def _pool(
         use=shares,
         nodes=nodes,
         nodes_hidden=sum(max(0, group.nodes - NODES_MAX) for group in groups),
-        agents=[_agent(a) for a in sorted(pool.agents.all(), key=lambda a: a.name) if a.revoked_at is None],
+        agents=[agent_view(a) for a in sorted(pool.agents.all(), key=lambda a: a.name) if a.revoked_at is None],
     )
 
 
@@ -219,7 +219,7 @@ def _owned_by(principal: Principal) -> Exists | Value:
     return Exists(Site.objects.filter(pk=OuterRef("site_id"), owners=principal.user.pk))
 
 
-def _agents() -> QuerySet[Agent]:
+def agents_with_leases() -> QuerySet[Agent]:
     """Agents with how many leases each has, and when the first of them ends."""
     leases = Lease.objects.filter(agent_id=OuterRef("pk"), state__in=["granted", "held"]).order_by().values("agent_id")
     return Agent.objects.annotate(
@@ -228,8 +228,8 @@ def _agents() -> QuerySet[Agent]:
     )
 
 
-def _agent(agent: Any) -> AgentView:
-    """Of one of `_agents`."""
+def agent_view(agent: Any) -> AgentView:
+    """Of one of `agents_with_leases`."""
     heard = clock.to_ms(agent.last_sync_at) if agent.last_sync_at else None
     refuses = "" if agent.draining else str(agent.last_report.get("reason", ""))
     return AgentView(agent.pk, agent.name, agent.draining, refuses, heard, agent.lease_count or 0, agent.lease_ends_ms)

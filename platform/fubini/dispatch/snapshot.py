@@ -27,7 +27,7 @@ from fubini.runs.limits import RunLimits
 from fubini.runs.models import Attempt, Run, RunPlace, Task
 from fubini.runs.transitions import ATTEMPT_LIVE
 from fubini.sites.models import Agent, NodeGroup, Pause, Pool, Price, Site
-from fubini.sites.selectors import link_bytes_per_s, shared_disks_of
+from fubini.sites.selectors import link_bytes_per_s, prices_now, shared_disks_of
 from fubini_scheduler import model as core
 
 QUEUE_LIMIT = 10_000
@@ -164,14 +164,6 @@ def world_of(cache: RequestCache, *, also: str = "") -> World:
         daemons=frozenset(t.id for t in tasks if t.room_beside_cpu_millis),
         machines=machines,
     )
-
-
-def prices_now() -> dict[str, Price]:
-    """The price version of each pool that applies now."""
-    found: dict[str, Price] = {}
-    for price in Price.objects.filter(valid_from__lte=clock.now()).order_by("version"):
-        found[price.pool_id] = price
-    return found
 
 
 def request_of(task: Task, run: Run, times: dict[str, RunTime], inputs: Inputs) -> core.TaskRequest:

@@ -6,10 +6,12 @@ from django.urls import path
 
 from fubini.dispatch.apis import OverviewViews, QuoteViews, RetryViews, StartViews, StatusViews, WhyViews
 from fubini.dispatch.data_apis import DatasetPageViews, ProjectDataViews
+from fubini.dispatch.estate_apis import EstateViews
 from fubini.dispatch.gallery_apis import GalleryViews
 from fubini.dispatch.launch_apis import LaunchViews
 from fubini.dispatch.money_apis import MoneyViews
 from fubini.dispatch.place_apis import PlacementViews, PlacesViews
+from fubini.dispatch.price_apis import PriceBookViews
 from fubini.dispatch.quota_apis import QuotaViews
 
 urlpatterns = [
@@ -26,6 +28,12 @@ urlpatterns = [
     path("projects/<str:ref>/money/corrections", MoneyViews.as_view({"post": "correct"})),
     path("projects/<str:ref>/money/<str:month>.csv", MoneyViews.as_view({"get": "statement"})),
     path("projects/<str:ref>/quotas", QuotaViews.as_view({"get": "list", "patch": "update"})),
+    path("admin/sites", EstateViews.as_view({"get": "list"})),
+    path("admin/sites/<str:ref>", EstateViews.as_view({"delete": "destroy"})),
+    path("admin/prices", PriceBookViews.as_view({"get": "list"})),
+    path("admin/prices.csv", PriceBookViews.as_view({"get": "csv"})),
+    path("admin/prices/csv", PriceBookViews.as_view({"post": "load"})),
+    path("pools/<str:id>/prices/preview", PriceBookViews.as_view({"post": "preview"})),
     path("status", StatusViews.as_view({"get": "retrieve"})),
     path("quotes", QuoteViews.as_view({"post": "create"})),
     path("runs/<str:id>/retry", RetryViews.as_view({"post": "create"})),

@@ -253,6 +253,13 @@ def spent_by(
     return made, len(found) > limit
 
 
+def spent_in_pool(pool_id: str, *, from_day: int, to_day: int) -> int:
+    """What all projects paid for steps in a pool on accounting days, `to_day` not among them."""
+    rows = Spend.objects.filter(pool_id=pool_id, day__gte=from_day, day__lt=to_day)
+    total: int | None = rows.aggregate(total=Sum("spent_micros"))["total"]
+    return total or 0
+
+
 @dataclass(frozen=True, slots=True)
 class ClosedView:
     month: int

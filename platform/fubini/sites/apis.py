@@ -20,8 +20,16 @@ from fubini.rest.views import ApiViews, operation
 from fubini.sites import selectors, services
 from fubini.sites import serializers as s
 from fubini.sites.authorize import authorize_site
-from fubini.sites.cordons import nodes_cordon, nodes_uncordon, pool_cordon, pool_uncordon
+from fubini.sites.cordons import (
+    nodes_cordon,
+    nodes_uncordon,
+    pool_cordon,
+    pool_uncordon,
+    site_cordon,
+    site_uncordon,
+)
 from fubini.sites.models import JoinToken, NodeGroup, Pool, Site
+from fubini.sites.prices import price_set
 
 
 class Sites(ApiViews):
@@ -47,6 +55,21 @@ class Sites(ApiViews):
         expected = self.match(site)
         services.site_update(site=site, actor=self.principal.actor, expected_version=expected, **self.body)
         return self.reply(site, etag=site)
+
+    @operation("Cordon or drain all pools of a site (its owners).", body=s.CordonAsk, reply=s.SiteOut)
+    def cordon(self, request: Request, ref: str) -> Response:
+        """For each of them what `/pools/{id}/cordon` does."""
+        site = selectors.site_find(self.principal, ref)
+        authorize_site(self.principal, site)
+        site_cordon(site=site, actor=self.principal.actor, **self.body)
+        return self.reply(site)
+
+    @operation("Let all pools of a site and their nodes take steps again (its owners).", reply=s.SiteOut)
+    def uncordon(self, request: Request, ref: str) -> Response:
+        site = selectors.site_find(self.principal, ref)
+        authorize_site(self.principal, site)
+        site_uncordon(site=site, actor=self.principal.actor)
+        return self.reply(site)
 
 
 class NodeGroups(ApiViews):
@@ -196,16 +219,16 @@ def _projects(refs: Sequence[str]) -> list[str]:
 
 
 class Prices(ApiViews):
-    @operation("A pool's price book, newest first.", reply=s.PriceOut, many=True)
+    @operation("A pool's price book, newest version first.", reply=s.PriceOut, many=True)
     def list(self, request: Request, id: str) -> Response:
         return self.page(selectors.prices_of(selectors.pool_find(self.principal, id)), ("-version",))
 
     @operation("Add a version to the price book (administrators).", body=s.PriceCreate, reply=s.PriceOut, status=201)
     def create(self, request: Request, id: str) -> Response:
-        """Rates that are left out are 0. Attempts already placed keep theirs."""
+        """Rates that are left out are 0. It begins now or at `valid_from`; what was placed before keeps its rates."""
         pool: Pool = selectors.pool_find(self.principal, id)
         authorize_admin(self.principal)
-        return self.reply(services.price_set(pool=pool, actor=self.principal.actor, **self.body))
+        return self.reply(price_set(pool=pool, actor=self.principal.actor, **self.body))
 
 
 class PauseAll(ApiViews):

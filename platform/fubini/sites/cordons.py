@@ -16,7 +16,7 @@ from django.db.models import F
 from fubini.common import clock
 from fubini.common.errors import Invalid
 from fubini.common.saying import say
-from fubini.sites.models import NodeGroup, Pool
+from fubini.sites.models import NodeGroup, Pool, Site
 from fubini.sites.services import place_note
 
 GRACE_MAX_S = 30 * 86_400
@@ -46,6 +46,29 @@ def pool_uncordon(*, pool: Pool, actor: str) -> Pool:
     pool.refresh_from_db()
     place_note("pool", "uncordon", pool, actor, {})
     return pool
+
+
+@transaction.atomic
+def site_cordon(*, site: Site, reason: str, actor: str, grace_s: int | None = None) -> None:
+    """Cordon, or with `grace_s` drain, every pool of a site.
+
+    Raises:
+        Invalid: no reason, a grace out of range, or the site has no pool.
+    """
+    pools = list(Pool.objects.filter(site=site).order_by("name"))
+    if not pools:
+        raise Invalid(say("{name} has no pool.", name=site.name), next_step="Let an agent join it: its pool comes with it.")
+    for pool in pools:
+        pool_cordon(pool=pool, reason=reason, actor=actor, grace_s=grace_s)
+    place_note("site", "cordon" if grace_s is None else "drain", site, actor, _said(reason.strip(), grace_s))
+
+
+@transaction.atomic
+def site_uncordon(*, site: Site, actor: str) -> None:
+    """Let every pool of a site and its nodes take work again."""
+    for pool in Pool.objects.filter(site=site).order_by("name"):
+        pool_uncordon(pool=pool, actor=actor)
+    place_note("site", "uncordon", site, actor, {})
 
 
 @transaction.atomic

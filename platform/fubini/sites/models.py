@@ -119,7 +119,7 @@ class Pool(models.Model):
 
 
 class Price(models.Model):
-    """One version of a pool's price book; the newest with `valid_from` in the past applies. Integer micros."""
+    """One version of a pool's price book; which applies when is decided in `prices`. Integer micros."""
 
     pool = models.ForeignKey(Pool, on_delete=models.CASCADE, related_name="prices")
     version = models.PositiveIntegerField()

@@ -111,14 +111,15 @@ def prices_of(pool: Pool) -> QuerySet[Price]:
     return Price.objects.filter(pool=pool)
 
 
-def prices_now(pools: Iterable[Pool]) -> dict[str, Price]:
-    """The price version of each pool that applies now; a pool without one is free."""
-    newest = (
-        Price.objects.filter(pool=OuterRef("pool"), valid_from__lte=clock.now())
-        .order_by("-version")
-        .values("version")[:1]
-    )
-    found = Price.objects.filter(pool__in=list(pools), version=Subquery(newest))
+def prices_now(pools: Iterable[Pool] | None = None) -> dict[str, Price]:
+    """The price version of each pool (of all, without) that applies now: `prices.in_force` in one query.
+
+    A pool without one is free.
+    """
+    latest = Price.objects.filter(pool=OuterRef("pool"), valid_from__lte=clock.now())
+    found = Price.objects.filter(pk=Subquery(latest.order_by("-valid_from", "-version").values("pk")[:1]))
+    if pools is not None:
+        found = found.filter(pool__in=list(pools))
     return {price.pool_id: price for price in found}
 
 

@@ -1,4 +1,4 @@
-"""Writing sites: places, machines, pools, prices, agents and how they join, pauses.
+"""Writing sites: places, machines, pools, agents and how they join, pauses. Prices are in `prices`.
 
 Administrators decide all of it; an agent's join may only create or refresh its own node group and the pool its offer
 names. Secrets are shown once and kept as hashes. Every change leaves an audit entry and an event.
@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Max
+from django.db.models import F
 
 from fubini.accounts.models import User
 from fubini.accounts.tokens import digests_equal, secret_make
@@ -25,7 +25,7 @@ from fubini.common.saying import say
 from fubini.events.services import EventDraft, events_append
 from fubini.projects.models import Project
 from fubini.rest.problems import PreconditionFailed
-from fubini.sites.models import Agent, JoinToken, NodeGroup, Pause, Pool, Price, Site
+from fubini.sites.models import Agent, JoinToken, NodeGroup, Pause, Pool, Site
 from fubini.sites.selectors import declared_bytes_per_s
 
 JOIN_TTL_S, JOIN_MAX_TTL_S = 3600, 7 * 24 * 3600
@@ -151,6 +151,19 @@ def site_update(
     return site
 
 
+@transaction.atomic
+def site_delete(*, site: Site, actor: str) -> None:
+    """Remove a site with its pools, their price books, node groups, join tokens and agents.
+
+    The caller has made sure that nothing else refers to any of it.
+    """
+    said = {"name": site.name, "pools": sorted(site.pools.values_list("name", flat=True))}
+    place_note("site", "delete", site, actor, said)
+    site.pools.all().delete()
+    site.agents.all().delete()
+    site.delete()
+
+
 def link_measured(*, site_id: str, moved_bytes: int, busy_ms: int) -> None:
     """Take in how long an agent's site needed for some large blobs; the estimate moves towards it by their weight.
 
@@ -264,51 +277,6 @@ def pool_update(
         pool.projects.set(Project.objects.filter(pk__in=project_ids))
     place_note("pool", "update", pool, actor, {k: v for k, v in changes.items() if k in allowed})
     return pool
-
-
-@transaction.atomic
-def price_set(
-    *,
-    pool: Pool,
-    actor: str,
-    core_hour_micros: int = 0,
-    memory_gib_hour_micros: int = 0,
-    device_hour_micros: Mapping[str, int] | None = None,
-    start_micros: int = 0,
-    egress_gib_micros: int = 0,
-    valid_from: datetime | None = None,
-) -> Price:
-    """Add a version to a pool's price book; attempts already placed keep the rates they were placed under.
-
-    Raises:
-        Invalid: a negative rate, or a validity that begins in the past.
-    """
-    devices = dict(device_hour_micros or {})
-    rates = [core_hour_micros, memory_gib_hour_micros, start_micros, egress_gib_micros, *devices.values()]
-    if any(rate < 0 for rate in rates):
-        raise Invalid("A rate is negative.", next_step="Give integer micros of 0 or more.")
-    moment = clock.now()
-    if valid_from is not None and valid_from < moment - timedelta(minutes=1):
-        raise Invalid(
-            "A price cannot begin in the past.",
-            next_step="Leave out valid_from to begin now.",
-            errors=[{"pointer": "/valid_from", "code": "range", "found": valid_from.isoformat()}],
-        )
-    Pool.objects.select_for_update().get(pk=pool.pk)
-    last = Price.objects.filter(pool=pool).aggregate(last=Max("version"))["last"] or 0
-    price = Price.objects.create(
-        pool=pool,
-        version=last + 1,
-        valid_from=valid_from or moment,
-        core_hour_micros=core_hour_micros,
-        memory_gib_hour_micros=memory_gib_hour_micros,
-        device_hour_micros=devices,
-        start_micros=start_micros,
-        egress_gib_micros=egress_gib_micros,
-        created_by=actor,
-    )
-    place_note("pool", "price", pool, actor, {"version": price.version, "core_hour_micros": core_hour_micros})
-    return price
 
 
 @transaction.atomic

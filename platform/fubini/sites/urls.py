@@ -9,6 +9,7 @@ from fubini.sites import apis
 urlpatterns = [
     path("sites", apis.Sites.as_view({"get": "list", "post": "create"})),
     path("sites/<str:ref>", apis.Sites.as_view({"get": "retrieve", "patch": "update"})),
+    path("sites/<str:ref>/cordon", apis.Sites.as_view({"post": "cordon", "delete": "uncordon"})),
     path("sites/<str:ref>/agents", apis.Agents.as_view({"get": "of_site"})),
     path("sites/<str:ref>/pools", apis.Pools.as_view({"post": "create"})),
     path("sites/<str:ref>/node-groups", apis.NodeGroups.as_view({"get": "list", "put": "put"})),

@@ -81,7 +81,8 @@ def _project(user: Any, said: list[str]) -> None:
 def _site(place: LocalSite) -> None:
     """The site, its pool and its first price; limits and prices set by people later are left alone."""
     from fubini.sites.models import Pool, Price, Site
-    from fubini.sites.services import pool_create, price_set, site_create
+    from fubini.sites.prices import price_set
+    from fubini.sites.services import pool_create, site_create
 
     site = Site.objects.filter(name=place.name).first()
     if site is None:

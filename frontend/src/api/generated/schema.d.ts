@@ -4,6 +4,106 @@
  */
 
 export interface paths {
+    "/api/v1/admin/prices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Price books of all pools (administrators)
+         * @description Price books of all pools (administrators).
+         */
+        get: operations["admin_prices_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/prices.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All versions of all price books as CSV (administrators)
+         * @description All versions of all price books as CSV (administrators).
+         */
+        get: operations["admin_prices_csv_csv"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/prices/csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add the new versions of a CSV, all or none (administrators)
+         * @description Lines without a version are new; errors come with line and column. The answer says what each changes.
+         */
+        post: operations["admin_prices_csv_load"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/sites": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All sites with their agents, pools and state (administrators)
+         * @description All sites with their agents, pools and state (administrators).
+         */
+        get: operations["admin_sites_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/sites/{ref}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove a site that has nothing left (administrators)
+         * @description With its pools, price books, node groups and revoked agents; 409 says what is left.
+         */
+        delete: operations["admin_sites_destroy"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/agents": {
         parameters: {
             query?: never;
@@ -1412,16 +1512,36 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A pool's price book, newest first
-         * @description A pool's price book, newest first.
+         * A pool's price book, newest version first
+         * @description A pool's price book, newest version first.
          */
         get: operations["pools_prices_list"];
         put?: never;
         /**
          * Add a version to the price book (administrators)
-         * @description Rates that are left out are 0. Attempts already placed keep theirs.
+         * @description Rates that are left out are 0. It begins now or at `valid_from`; what was placed before keeps its rates.
          */
         post: operations["pools_prices_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pools/{id}/prices/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What a new version would change (administrators)
+         * @description In percent, and what the last month's use would have cost. Nothing is made.
+         */
+        post: operations["pools_prices_preview_preview"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3202,6 +3322,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sites/{ref}/cordon": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cordon or drain all pools of a site (its owners)
+         * @description For each of them what `/pools/{id}/cordon` does.
+         */
+        post: operations["sites_cordon_cordon"];
+        /**
+         * Let all pools of a site and their nodes take steps again (its owners)
+         * @description Let all pools of a site and their nodes take steps again (its owners).
+         */
+        delete: operations["sites_cordon_uncordon"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sites/{ref}/join-tokens": {
         parameters: {
             query?: never;
@@ -4307,6 +4451,66 @@ export interface components {
             mode: number;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        EstateAgentOut: {
+            id: string;
+            name: string;
+            draining: boolean;
+            /** @description Why it takes no new work; empty when it does. */
+            refuses: string;
+            /** @description Its last sync, server time; null: never. */
+            heard_ms: number | null;
+            /** @description It holds now. */
+            leases: number;
+            /** @description When the first of them runs out unless renewed. */
+            lease_ends_ms: number | null;
+            acts_as: string;
+            version: string;
+            joined_ms: number;
+            revoked_ms: number | null;
+            /** @description Not heard of for longer than a lease lasts. */
+            silent: boolean;
+            /** @description Steps it has now. */
+            running: number;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        EstatePoolOut: {
+            id: string;
+            name: string;
+            kind: string;
+            paused_reason: string;
+            drain_at_ms: number | null;
+            max_running: number | null;
+            max_walltime_s: number | null;
+            /** @description Kept for these; none: open to all. */
+            projects: string[];
+            nodes: number;
+            /** @description Of them, that take no new steps. */
+            cordoned_nodes: number;
+            /** @description Steps there now. */
+            running: number;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        EstateSiteOut: {
+            id: string;
+            name: string;
+            title: string;
+            region: string;
+            /** @description Local-first order, smaller first. */
+            preference: number;
+            version: number;
+            owners: string[];
+            /** @enum {string} */
+            state: "empty" | "silent" | "drained" | "draining" | "cordoned" | "partly" | "open";
+            agents: components["schemas"]["EstateAgentOut"][];
+            pools: components["schemas"]["EstatePoolOut"][];
+            /** @description Steps there now. */
+            running: number;
+            /** @description Join tokens that can still be used. */
+            open_tokens: number;
+            /** @description What keeps it from being removed; none: it can be. */
+            kept_by: ("agents" | "running" | "history" | "data")[];
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         EventOut: {
             id: number;
             at_ms: number;
@@ -5000,6 +5204,19 @@ export interface components {
             size_bytes: number;
             planned_at_ms: number;
         };
+        /** @description The version that follows, and when it begins. */
+        NextRateOut: {
+            /** Format: date-time */
+            valid_from: string;
+            version: number;
+            core_hour_micros: number;
+            memory_gib_hour_micros: number;
+            device_hour_micros: {
+                [key: string]: number;
+            };
+            start_micros: number;
+            egress_gib_micros: number;
+        };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         NodeCordonOut: {
             reason: string;
@@ -5345,6 +5562,13 @@ export interface components {
             /** Format: uri */
             previous: string | null;
         };
+        PaginatedEstateSiteOutList: {
+            results: components["schemas"]["EstateSiteOut"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+        };
         PaginatedEventOutList: {
             results: components["schemas"]["EventOut"][];
             /** Format: uri */
@@ -5424,6 +5648,13 @@ export interface components {
         };
         PaginatedPoolOutList: {
             results: components["schemas"]["PoolOut"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+        };
+        PaginatedPriceBookOutList: {
+            results: components["schemas"]["PriceBookOut"][];
             /** Format: uri */
             next: string | null;
             /** Format: uri */
@@ -6029,6 +6260,37 @@ export interface components {
             wait_s: number;
             bytes_to_move: number;
         };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        PriceBasisOut: {
+            month: string;
+            /** @description The month has not ended: the one before it had no use. */
+            running: boolean;
+            from_ms: number;
+            to_ms: number;
+            /** @description False: only attempts from `from_ms` on are counted. */
+            whole: boolean;
+            /** @description That ended in it and that projects pay for. */
+            attempts: number;
+            /** @description Cores times milliseconds. */
+            core_ms: number;
+            /** @description GiB of memory times milliseconds. */
+            gib_ms: number;
+            device_ms: {
+                [key: string]: number;
+            };
+            /** @description What the ledger booked for the pool in that month. */
+            booked_micros: number;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        PriceBookOut: {
+            pool_id: string;
+            site: string;
+            pool: string;
+            /** @description Latest beginning first; none: the pool is free. */
+            versions: components["schemas"]["PriceVersionOut"][];
+            /** @description Older versions that are not listed; the CSV has them. */
+            more: number;
+        };
         /** @description A request body. `read` is how views use it. */
         PriceCreateRequest: {
             /** Format: int64 */
@@ -6045,6 +6307,15 @@ export interface components {
             /** Format: date-time */
             valid_from?: string;
         };
+        /** @description A request body. `read` is how views use it. */
+        PriceLoadRequest: {
+            csv: string;
+            /**
+             * @description Say what would change, and make nothing.
+             * @default false
+             */
+            check: boolean;
+        };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         PriceOut: {
             version: number;
@@ -6058,6 +6329,44 @@ export interface components {
             start_micros: number;
             egress_gib_micros: number;
             created_by: string;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        PricePreviewOut: {
+            site: string;
+            pool: string;
+            /** @description Of the CSV. */
+            line: number | null;
+            /**
+             * Format: date-time
+             * @description Null: now.
+             */
+            valid_from: string | null;
+            /** @description Beside the version that is in force when it begins. */
+            changes: components["schemas"]["RateChangeOut"][];
+            /** @description Of that month's use, under that version. */
+            cost_now_micros: number;
+            /** @description Of the same use, under the new one. */
+            cost_then_micros: number;
+            basis: components["schemas"]["PriceBasisOut"];
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        PriceVersionOut: {
+            version: number;
+            /** Format: date-time */
+            valid_from: string;
+            core_hour_micros: number;
+            memory_gib_hour_micros: number;
+            device_hour_micros: {
+                [key: string]: number;
+            };
+            start_micros: number;
+            egress_gib_micros: number;
+            created_by: string;
+            /**
+             * @description now: in force; next: begins later; replaced: by another of the same beginning.
+             * @enum {string}
+             */
+            state: "now" | "next" | "past" | "replaced";
         };
         /** @description A request body. `read` is how views use it. */
         ProjectCreateRequest: {
@@ -6235,9 +6544,25 @@ export interface components {
             high: number;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        RateChangeOut: {
+            /** @description A rate's field, or `device:NAME`. */
+            rate: string;
+            before_micros: number;
+            after_micros: number;
+            /** @description Thousandths of before; null: it was nothing. */
+            permille: number | null;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         RateOut: {
             site: string;
             pool: string;
+            /**
+             * Format: date-time
+             * @description Since when; null: the pool is free.
+             */
+            valid_from: string | null;
+            /** @description What it asks from a date on; null: nothing is planned. */
+            next: components["schemas"]["NextRateOut"] | null;
             core_hour_micros: number;
             memory_gib_hour_micros: number;
             device_hour_micros: {
@@ -7276,6 +7601,140 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    admin_prices_list: {
+        parameters: {
+            query?: {
+                /** @description Where to go on: from `next`, `previous` or `Link`. */
+                cursor?: string;
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+                /** @description Rows a page. */
+                page_size?: number;
+                /** @description A site's name or id. */
+                site?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedPriceBookOutList"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    admin_prices_csv_csv: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    admin_prices_csv_load: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: {
+                /** @description Sent again within 24 hours with the same request, the first reply is given again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PriceLoadRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PricePreviewOut"][];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    admin_sites_list: {
+        parameters: {
+            query?: {
+                /** @description Where to go on: from `next`, `previous` or `Link`. */
+                cursor?: string;
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+                /** @description Rows a page. */
+                page_size?: number;
+                /** @description Part of a name. */
+                search?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedEstateSiteOutList"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    admin_sites_destroy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
     agents_list: {
         parameters: {
             query?: {
@@ -9876,6 +10335,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PriceOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    pools_prices_preview_preview: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: {
+                /** @description Sent again within 24 hours with the same request, the first reply is given again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PriceCreateRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PricePreviewOut"];
                 };
             };
             "4XX": components["responses"]["Problem"];
@@ -13146,6 +13638,65 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PaginatedAgentOutList"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    sites_cordon_cordon: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: {
+                /** @description Sent again within 24 hours with the same request, the first reply is given again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CordonAskRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SiteOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    sites_cordon_uncordon: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SiteOut"];
                 };
             };
             "4XX": components["responses"]["Problem"];

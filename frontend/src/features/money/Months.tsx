@@ -77,7 +77,10 @@ export function PriceBook({ prices, currency }: { prices: Schemas["RateOut"][]; 
         <Table.Tbody>
           {prices.map((row) => (
             <Table.Tr key={`${row.site}/${row.pool}`}>
-              <Table.Th scope="row">{plain(`${row.site}/${row.pool}`)}</Table.Th>
+              <Table.Th scope="row">
+                {plain(`${row.site}/${row.pool}`)}
+                {row.valid_from !== null && <Text size="xs" c="dimmed">{t("prices.since")} <When ms={Date.parse(row.valid_from)} /></Text>}
+              </Table.Th>
               <Table.Td ta="right">{row.version === 0 ? t("prices.free") : money(row.core_hour_micros)}</Table.Td>
               <Table.Td ta="right">{money(row.memory_gib_hour_micros)}</Table.Td>
               <Table.Td>
@@ -86,11 +89,27 @@ export function PriceBook({ prices, currency }: { prices: Schemas["RateOut"][]; 
                   ...(row.start_micros > 0 ? [t("prices.start", { money: money(row.start_micros) })] : []),
                   ...(row.egress_gib_micros > 0 ? [t("prices.egress", { money: money(row.egress_gib_micros) })] : []),
                 ].join(", ")}
+                {row.next !== null && <Next now={row} next={row.next} />}
               </Table.Td>
             </Table.Tr>
           ))}
         </Table.Tbody>
       </Table>
     </Table.ScrollContainer>
+  );
+}
+
+/** The version that follows: from when, and which rates it changes. */
+function Next({ now, next }: { now: Schemas["RateOut"]; next: Schemas["NextRateOut"] }) {
+  const { t } = useTranslation("money");
+  const devices = [...new Set([...Object.keys(now.device_hour_micros), ...Object.keys(next.device_hour_micros)])].sort();
+  const changed = [
+    ...(["core_hour_micros", "memory_gib_hour_micros", "start_micros", "egress_gib_micros"] as const).filter((rate) => now[rate] !== next[rate]).map((rate) => t(`prices.next.${rate}`, { money: money(next[rate]) })),
+    ...devices.filter((name) => now.device_hour_micros[name] !== next.device_hour_micros[name]).map((name) => `${plain(name)} ${money(next.device_hour_micros[name] ?? 0)} ${t("prices.hour")}`),
+  ];
+  return (
+    <Text size="xs">
+      <b>{t("prices.from")} <When ms={Date.parse(next.valid_from)} /></b>: {changed.join(", ") || t("prices.same")}
+    </Text>
   );
 }

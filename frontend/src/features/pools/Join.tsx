@@ -5,9 +5,9 @@ import { useDisclosure } from "@mantine/hooks";
 import { useTranslation } from "react-i18next";
 import { ErrorNote } from "@/components/ErrorNote";
 import { plain, timeOf } from "@/lib/format";
-import { type PlaceSite, useJoinToken } from "@/queries/places";
+import { useJoinToken } from "@/queries/places";
 
-export function Join({ site }: { site: PlaceSite }) {
+export function Join({ site }: { site: { name: string } }) {
   const { t, i18n } = useTranslation(["pools", "base"]);
   const [opened, { open, close }] = useDisclosure(false);
   const token = useJoinToken();

@@ -147,6 +147,13 @@ def site_owners(
     output.show(made, f"owners of {made['name']}: {', '.join(made['owners']) or 'none'}")
 
 
+@site_app.command("remove")
+def site_remove(name: str) -> None:
+    """Remove a site that has nothing left: no agents, no steps of runs that are kept, no copies of data."""
+    connect().delete(f"/admin/sites/{segment(name)}")
+    output.show({"name": name, "removed": True}, f"removed the site {name} with its pools and their price books")
+
+
 @site_app.command("join-token")
 def site_join_token(
     name: str,
@@ -263,8 +270,10 @@ def price_set(
     device_hour: Annotated[list[str] | None, typer.Option(help="NAME=AMOUNT, such as nvidia.com/gpu=2.5.")] = None,
     start: Annotated[str, typer.Option(help="Each step that starts.")] = "0",
     egress: Annotated[str, typer.Option(help="Each GiB that leaves the site.")] = "0",
+    begins: Annotated[str, typer.Option("--from", help="A time such as 2026-12-01T00:00:00+08:00; default: now.")] = "",
+    check: Annotated[bool, typer.Option("--check", help="Only say what it would change.")] = False,
 ) -> None:
-    """Add a price version that applies from now; what runs keeps its rates."""
+    """Add a price version that applies from now, or from a later time; what was placed before keeps its rates."""
     client = connect()
     devices = dict(text.split("=", 1) for text in device_hour or [] if "=" in text)
     body = {
@@ -274,8 +283,50 @@ def price_set(
         "start_micros": amount(start),
         "egress_gib_micros": amount(egress),
     }
-    made = client.post(f"/pools/{segment(find_pool(client, name)['id'])}/prices", body)
+    if begins:
+        body["valid_from"] = begins
+    path = f"/pools/{segment(find_pool(client, name)['id'])}/prices"
+    if check:
+        found = client.post(f"{path}/preview", body)
+        output.show(found, preview_text(found))
+        return
+    made = client.post(path, body)
     output.show(made, f"{name}: version {made['version']}: {price_text(made)}")
+
+
+@price_app.command("export")
+def price_export() -> None:
+    """All versions of all price books as CSV."""
+    sys.stdout.write(connect().send("GET", "/admin/prices.csv", raw=True).text)
+
+
+@price_app.command("load")
+def price_load(
+    file: Annotated[
+        Path, typer.Argument(help="As `export` writes it, with lines added that have no version; - for standard input.")
+    ],
+    check: Annotated[bool, typer.Option("--check", help="Only say what it would change.")] = False,
+) -> None:
+    """Add the new versions of a CSV, all or none; errors come with line and column."""
+    text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    found = connect().post("/admin/prices/csv", {"csv": text, "check": check})
+    made = "would be made" if check else "made"
+    output.show(found, "\n".join([*(preview_text(one) for one in found), f"{len(found)} versions {made}"]))
+
+
+def preview_text(found: dict[str, Any]) -> str:
+    """What a version changes, and what a month's use costs under both."""
+    begins = found["valid_from"] or "now"
+    lines = [f"{found['site']}/{found['pool']} from {begins}:"]
+    for one in found["changes"]:
+        if one["before_micros"] != one["after_micros"]:
+            part = "new" if one["permille"] is None else f"{one['permille'] / 10:+g} %"
+            before, after = output.money(one["before_micros"]), output.money(one["after_micros"])
+            lines.append(f"  {one['rate'].removesuffix('_micros')}: {before} -> {after} ({part})")
+    basis = found["basis"]
+    now, then = output.money(found["cost_now_micros"]), output.money(found["cost_then_micros"])
+    lines.append(f"  {basis['month']}: {now} -> {then}, from {basis['attempts']} steps")
+    return output.plain("\n".join(lines))
 
 
 @budget_app.command("add")

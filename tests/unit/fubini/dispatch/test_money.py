@@ -79,7 +79,8 @@ def test_spending_is_told_by_step_member_pool_and_label_and_what_was_lost_apart(
     assert found["prices"] == [
         {
             "site": "lab", "pool": "lab", "core_hour_micros": 3_600_000, "memory_gib_hour_micros": 0, "device_hour_micros": {},
-            "start_micros": 0, "egress_gib_micros": 0, "version": 1,
+            "start_micros": 0, "egress_gib_micros": 0, "version": 1, "next": None,
+            "valid_from": place.price.valid_from.isoformat().replace("+00:00", "Z"),
         }
     ]  # fmt: skip
 

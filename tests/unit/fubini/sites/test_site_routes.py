@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from fubini.common import clock
 from fubini.sites import services
 from fubini.sites.models import Pause, Pool, Price, Site
+from fubini.sites.prices import price_set
 from fubini.sites.selectors import prices_now
 from tests.support.rest import api_of, make_admin, make_house, problem_of
 from tests.support.rows import make_place, make_user
@@ -78,14 +79,14 @@ def test_pools_are_changed_by_the_version_one_has_seen() -> None:
     assert admin.patch(path, {"max_running": None}).json()["max_running"] is None
 
 
-def test_the_price_that_applies_is_the_newest_that_has_begun() -> None:
+def test_the_price_that_applies_is_the_one_that_began_last() -> None:
     place = make_place(core_hour_micros=1)
-    services.price_set(pool=place.pool, actor="t", core_hour_micros=2)
-    services.price_set(pool=place.pool, actor="t", core_hour_micros=3, valid_from=clock.now() + timedelta(days=1))
+    price_set(pool=place.pool, actor="t", core_hour_micros=2)
+    price_set(pool=place.pool, actor="t", core_hour_micros=3, valid_from=clock.now() + timedelta(days=1))
     assert prices_now([place.pool])[place.pool.pk].core_hour_micros == 2
     assert [p.version for p in Price.objects.order_by("version")] == [1, 2, 3]
     with pytest.raises(Exception, match="past"):
-        services.price_set(pool=place.pool, actor="t", valid_from=clock.now() - timedelta(days=1))
+        price_set(pool=place.pool, actor="t", valid_from=clock.now() - timedelta(days=1))
 
 
 def test_pauses_carry_their_reason_and_end() -> None:

@@ -28,6 +28,8 @@ AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 REQUESTS = ROOT / "tests" / "golden" / "requests.json"
 # Of the frame around every page, and of no page: who reads, their projects, their notices, and the live stream.
 FRAME = frozenset({"/api/v1/me", "/api/v1/projects", "/api/v1/notices/bell", "/api/v1/events"})
+# What an address opens beside its page: a step's panel, two runs to compare.
+OPENED = ("/runs/:id/steps?step=:step", "/runs/compare?a=:run&b=:run")
 MANIFEST = """\
 apiVersion: argoproj.io/v1alpha1
 kind: Workflow
@@ -60,6 +62,7 @@ def things(live: Stack) -> dict[str, str]:
     assert live.wait(run, 120)["state"] == "succeeded"
     return {
         "runs": run, "pipelines": post.json()["id"], "data": dataset.json()["id"], "pools": live.get("pools")["results"][0]["id"],
+        "run": run, "step": live.get(f"runs/{run}/nodes", type="Pod")["results"][0]["node_id"],
     }  # fmt: skip
 
 
@@ -98,7 +101,7 @@ def test_a_page_makes_the_requests_it_is_known_to_make(
     asked: set[str] = set()  # whole addresses: what is asked again is one question, two questions to one route are two
     seen.page.on("request", lambda request: asked.add(request.url) if "/api/" in request.url else None)
     found: dict[str, list[str]] = {}
-    for path in addresses():
+    for path in [*addresses(), *OPENED]:
         asked.clear()
         settle(seen, filled(path, things))
         routes = sorted(route_of(url) for url in asked)
@@ -116,6 +119,7 @@ def route_of(url: str) -> str:
     """The path asked for, with ids as `{id}` and what names an artifact left out."""
     path = re.sub(r"^https?://[^/]+|[?#].*", "", url)
     path = re.sub(r"(?<=/)[0-9a-z]{20,}(?=/|$)", "{id}", path)
+    path = re.sub(r"(?<=/nodes/)[^/]+", "{node}", path)
     return re.sub(r"(?<=/artifacts/\{id\})/.*(?=/)", "", path)
 
 

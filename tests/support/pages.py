@@ -34,4 +34,4 @@ def tabs(page: str) -> list[str]:
 def filled(path: str, things: Mapping[str, str]) -> str:
     """With something real in the place of every name; `things` has an id for each kind (``runs``, ``data``, ...)."""
     path = re.sub(r"/(\w+)/:id", lambda m: f"/{m[1]}/{things.get(m[1], 'none')}", path)
-    return re.sub(r":\w+", "none", path)
+    return re.sub(r":(\w+)", lambda m: things.get(m[1], "none"), path)

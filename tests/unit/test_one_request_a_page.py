@@ -14,19 +14,12 @@ ROOT = Path(__file__).parents[2]
 REQUESTS = ROOT / "tests" / "golden" / "requests.json"
 ROUTER = ROOT / "frontend" / "src" / "app" / "App.tsx"
 
-# The bytes of what a page shows, and which files they are: for every preview that is open.
-PREVIEWS = re.compile(r"^/api/v1/(artifacts/\{id\}|datasets/\{id\}/versions/\w+)/(content|files)$")
+# The bytes of what a page shows, for every preview that is open; and what a step printed, which is followed.
+PREVIEWS = re.compile(r"^/api/v1/(artifacts/\{id\}/content|datasets/\{id\}/versions/\w+/(content|files)|tasks/\{id\}/logs)$")
 # What a form as filled in would do: asked whenever it changes, and so once when it opens with something in it.
 FORMS = re.compile(r"^/api/v1/projects/[\w-]+/launch/check$")
 # Pages that still ask for more than their one; a page that no longer does must leave this list, and none is added to it.
 STILL_MORE = {
-    "/runs",
-    "/runs/:id",
-    "/runs/:id/placement",
-    "/runs/:id/artifacts",
-    "/runs/:id/cost",
-    "/runs/:id/events",
-    "/runs/:id/manifest",
     "/pipelines/:id",
     "/data",
     "/money",
@@ -42,8 +35,10 @@ def known() -> dict[str, list[str]]:
 
 
 def allowed(page: str, router: str) -> int:
-    """Requests a page may open with: a tab, which is no path of the router's own, has the page it is of around itself."""
-    return 1 if f'path: "{page}"' in router or page == "/no-such-page" else 2
+    """Requests a page may open with: a tab, which is no path of the router's own, has the page it is of around itself, and
+    so has a step's panel."""
+    path, _, query = page.partition("?")
+    return 1 if (f'path: "{path}"' in router or page == "/no-such-page") and "step=" not in query else 2
 
 
 def test_a_page_opens_with_one_request_and_its_tabs_with_one_more() -> None:

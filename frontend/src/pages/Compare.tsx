@@ -1,6 +1,7 @@
 // Two runs beside each other: what went in, what came out, and which steps fared differently. Both are in the address.
 
 import { Anchor, Badge, Button, Group, Select, SimpleGrid, Stack, Table, Text } from "@mantine/core";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useSearchParams } from "react-router";
 import type { Schemas } from "@/api/client";
@@ -9,7 +10,7 @@ import { Card, Empty, Loaded, Page, PhaseMark, RunMark, Took } from "@/component
 import { ShareButton } from "@/features/links/ShareButton";
 import { DiffView } from "@/features/pipelines/DiffView";
 import { duration, money, plain } from "@/lib/format";
-import { useRunManifest, useRuns } from "@/queries";
+import { useRuns } from "@/queries";
 import { useComparison } from "@/queries/many";
 
 type Comparison = Schemas["ComparisonOut"];
@@ -35,8 +36,9 @@ function Which({ side, run }: { side: "a" | "b"; run: Schemas["RunOut"] | undefi
   const { t } = useTranslation(["many", "base"]);
   const project = useProject();
   const [params, setParams] = useSearchParams();
-  const recent = useRuns(project, {});
   const id = params.get(side) ?? "";
+  const [choosing, setChoosing] = useState(false);
+  const recent = useRuns(project, {}, choosing || id === "");
   const listed = recent.data?.pages.flatMap((page) => page.results) ?? [];
   const choices = [...(run && !listed.some((r) => r.id === run.id) ? [run] : []), ...listed].map((r) => ({ value: r.id, label: `${r.job_number} · ${plain(r.name)}` }));
   return (
@@ -48,6 +50,7 @@ function Which({ side, run }: { side: "a" | "b"; run: Schemas["RunOut"] | undefi
           value={choices.some((c) => c.value === id) ? id : null}
           searchable
           allowDeselect={false}
+          onDropdownOpen={() => setChoosing(true)}
           onChange={(value) => setParams((old) => { const next = new URLSearchParams(old); next.set(side, value ?? ""); return next; }, { replace: true })}
         />
         {run && (
@@ -77,7 +80,7 @@ function Shown({ data }: { data: Comparison }) {
         {data.differing > data.steps.length && <Text size="sm" c="dimmed">{t("stepsMore", { count: data.differing - data.steps.length })}</Text>}
       </Card>
       <Card title={t("base:launch.manifest")} aside={data.same_manifest ? <Badge color="gray" variant="light" tt="none">{t("manifestSame")}</Badge> : undefined}>
-        {!data.same_manifest && <Manifests a={data.a.id} b={data.b.id} />}
+        {data.manifests && <DiffView before={data.manifests.a} after={data.manifests.b} signs />}
       </Card>
     </>
   );
@@ -145,9 +148,4 @@ function Steps({ rows }: { rows: Comparison["steps"] }) {
       </Table.Tbody>
     </Table>
   );
-}
-
-function Manifests({ a, b }: { a: string; b: string }) {
-  const [before, after] = [useRunManifest(a), useRunManifest(b)];
-  return <Loaded query={before}>{(one) => <Loaded query={after}>{(two) => <DiffView before={one.text} after={two.text} signs />}</Loaded>}</Loaded>;
 }

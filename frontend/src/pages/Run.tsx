@@ -21,7 +21,8 @@ import { Timeline } from "@/features/timeline/Timeline";
 import { RunWhy } from "@/features/why/RunWhy";
 import { money, plain } from "@/lib/format";
 import { LIVE } from "@/lib/states";
-import { useRun, useRunDeed, useRunGraph, useRunManifest } from "@/queries";
+import { useRunDeed, useRunManifest } from "@/queries";
+import { useRunPage } from "@/queries/run";
 
 const RetryForm = lazy(async () => ({ default: (await import("@/features/again/RetryForm")).RetryForm }));
 
@@ -32,8 +33,7 @@ export function Run() {
   const { t } = useTranslation();
   const navigate = useNavigate();
   const [params, setParams] = useSearchParams();
-  const run = useRun(id);
-  const graph = useRunGraph(id);
+  const page = useRunPage(id);
   const chosen = params.get("step") ?? "";
   const wide = useMediaQuery("(min-width: 75em)");
   const choose = (node: GraphNode | null) =>
@@ -46,10 +46,10 @@ export function Run() {
       },
       { replace: true, preventScrollReset: true },
     );
-  if (!run.data) return run.isError ? <ErrorNote error={run.error} again={() => void run.refetch()} /> : <Loaded query={run}>{() => null}</Loaded>;
-  const data = run.data;
+  if (!page.data) return <Loaded query={page}>{() => null}</Loaded>;
+  const { run: data, graph } = page.data;
   const live = LIVE.has(data.state);
-  const nodes = graph.data?.nodes ?? [];
+  const nodes = graph.nodes;
   const node = nodes.find((n) => n.id === chosen);
   const pick = (found: GraphNode) => choose(found);
   const current = (TABS as readonly string[]).includes(tab) ? tab : "graph";
@@ -79,8 +79,8 @@ export function Run() {
         </Tabs.List>
         <Group align="flex-start" wrap="nowrap" mt="sm" gap="md">
           <div style={{ flex: 1, minWidth: 0 }}>
-            {graph.isError && <ErrorNote error={graph.error} again={() => void graph.refetch()} />}
-            {graph.data?.truncated && <Alert color="yellow" mb="xs">{t("run.truncated", { total: graph.data.total, shown: nodes.length })}</Alert>}
+            {page.isError && <ErrorNote error={page.error} again={() => void page.refetch()} />}
+            {graph.truncated && <Alert color="yellow" mb="xs">{t("run.truncated", { total: graph.total, shown: nodes.length })}</Alert>}
             <Tabs.Panel value="graph">
               {nodes.length > 0 ? <Graph nodes={nodes} chosen={chosen} onChoose={pick} /> : <Text size="sm">{t("run.noSteps")}</Text>}
             </Tabs.Panel>

@@ -25,13 +25,6 @@ export function useRetry(run: string) {
   });
 }
 
-export function useSignals(run: string) {
-  return useQuery({
-    queryKey: keys.part(run, "signals"),
-    queryFn: () => bodyOf(api.GET("/api/v1/runs/{id}/signals", { params: { path: { id: run }, query: { page_size: 100 } } })),
-  });
-}
-
 /** Let one suspended node go on with these outputs, or end it as Failed. */
 export function useAnswer(run: string, node: string) {
   const client = useQueryClient();

@@ -9,9 +9,11 @@ export type TaskStart = Schemas["TaskStartOut"];
 export type Option = Schemas["OptionOut"];
 export type Change = Schemas["ChangeOut"];
 
+export const startKey = (task: string) => ["task-start", task] as const;
+
 export function useTaskStart(task: string, again: boolean) {
   return useQuery({
-    queryKey: ["task-start", task],
+    queryKey: startKey(task),
     queryFn: () => bodyOf(api.GET("/api/v1/tasks/{id}/start", { params: { path: { id: task } } })),
     enabled: task !== "",
     refetchInterval: again ? 10_000 : false,
@@ -53,7 +55,7 @@ export function useApplyOption(run: string, task: string) {
       ),
     onSuccess: async () => {
       await client.invalidateQueries({ queryKey: keys.run(run) });
-      await client.invalidateQueries({ queryKey: ["task-start", task] });
+      await client.invalidateQueries({ queryKey: startKey(task) });
     },
   });
 }

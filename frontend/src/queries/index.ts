@@ -80,8 +80,9 @@ export function useOverview(project: string) {
   });
 }
 
-export function useRuns(project: string, filter: RunFilter) {
+export function useRuns(project: string, filter: RunFilter, enabled = true) {
   return useInfiniteQuery({
+    enabled,
     queryKey: [...keys.runs(project), filter],
     queryFn: ({ pageParam }) =>
       bodyOf(
@@ -116,15 +117,6 @@ export function useRun(id: string) {
   return useQuery({ queryKey: keys.run(id), queryFn: () => bodyOf(api.GET("/api/v1/runs/{id}", { params: { path: { id } } })), enabled: id !== "" });
 }
 
-export function useRunGraph(id: string) {
-  return useQuery({
-    queryKey: keys.part(id, "graph"),
-    queryFn: () => bodyOf(api.GET("/api/v1/runs/{id}/graph", { params: { path: { id } } })),
-    placeholderData: keepPreviousData,
-    structuralSharing: false, // thousands of rows: comparing them costs more than drawing them
-  });
-}
-
 export function useRunWhy(id: string, enabled = true) {
   return useQuery({
     queryKey: keys.part(id, "why"),
@@ -146,24 +138,6 @@ export function useRunManifest(id: string) {
   });
 }
 
-export function useRunOutputs(id: string) {
-  return useQuery({ queryKey: keys.part(id, "outputs"), queryFn: () => bodyOf(api.GET("/api/v1/runs/{id}/outputs", { params: { path: { id } } })) });
-}
-
-export function useRunArtifacts(id: string, node?: string) {
-  return useInfiniteQuery({
-    queryKey: keys.part(id, "artifacts", node ?? ""),
-    queryFn: ({ pageParam }) =>
-      bodyOf(
-        api.GET("/api/v1/runs/{id}/artifacts", {
-          params: { path: { id }, query: { page_size: 50, ...(node ? { node } : {}), ...(pageParam ? { cursor: pageParam } : {}) } },
-        }),
-      ),
-    initialPageParam: "",
-    getNextPageParam: (page) => cursorOf(page.next),
-  });
-}
-
 export function useRunEvents(id: string) {
   return useInfiniteQuery({
     queryKey: keys.part(id, "events"),
@@ -171,30 +145,6 @@ export function useRunEvents(id: string) {
       bodyOf(api.GET("/api/v1/runs/{id}/events", { params: { path: { id }, query: { page_size: 100, ...(pageParam ? { cursor: pageParam } : {}) } } })),
     initialPageParam: "",
     getNextPageParam: (page) => cursorOf(page.next),
-  });
-}
-
-export function useNode(run: string, node: string) {
-  return useQuery({
-    queryKey: keys.part(run, "node", node),
-    queryFn: () => bodyOf(api.GET("/api/v1/runs/{id}/nodes/{node}", { params: { path: { id: run, node } } })),
-    enabled: node !== "",
-  });
-}
-
-export function useTask(run: string, task: string) {
-  return useQuery({
-    queryKey: keys.part(run, "task", task),
-    queryFn: () => bodyOf(api.GET("/api/v1/tasks/{id}", { params: { path: { id: task } } })),
-    enabled: task !== "",
-  });
-}
-
-export function useTaskWhy(run: string, task: string) {
-  return useQuery({
-    queryKey: keys.part(run, "task-why", task),
-    queryFn: () => bodyOf(api.GET("/api/v1/tasks/{id}/why", { params: { path: { id: task } } })),
-    enabled: task !== "",
   });
 }
 

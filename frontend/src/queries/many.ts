@@ -38,8 +38,10 @@ export function useComparison(project: string, a: string, b: string) {
 
 const filters = (project: string) => ["filters", project] as const;
 
-export function useFilters(project: string) {
+/** Asked for when somebody opens them. */
+export function useFilters(project: string, enabled: boolean) {
   return useQuery({
+    enabled,
     queryKey: filters(project),
     queryFn: () => bodyOf(api.GET("/api/v1/projects/{ref}/filters", { params: { path: { ref: project }, query: { page: "runs", page_size: 100 } } })),
     staleTime: 60_000,

@@ -22,6 +22,7 @@ from fubini.dispatch.policy import policy_now
 from fubini.dispatch.predictions import ENOUGH, error_bar, start_forecast
 from fubini.dispatch.retries import advice_of
 from fubini.dispatch.snapshot import RequestCache, World, world_of
+from fubini.dispatch.why import attempts_at_hand
 from fubini.notices.tell import who_may as role_holders
 from fubini.projects.authorize import ACTIONS, ROLES, allows, role_in
 from fubini.projects.models import Role
@@ -422,7 +423,7 @@ _CAUSES: Final = {
 
 
 def _failed(task: Task, principal: Principal) -> TaskStart:
-    tries = list(Attempt.objects.filter(task=task).select_related("site", "pool").order_by("-number"))
+    tries = attempts_at_hand(task)[::-1]
     run = task.run
     failure = _failure(task, tries)
     options: list[OptionView] = []

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.models import Exists, OuterRef
+
 from fubini.common import clock
 from fubini.common.errors import Conflict
 from fubini.common.saying import ours, say
@@ -111,23 +113,18 @@ def run_retry(*, run: Run, actor: str, payload: Mapping[str, Any]) -> RunSignal:
 
 
 def advice_of(run: Run) -> list[Advice]:
-    """What failed in the run's newest generation of each node, by template and cause; worst first."""
-    tasks: dict[str, Task] = {}
-    rows = Task.objects.filter(run=run).only("id", "node_id", "generation", "template", "state", "spec")
-    for task in rows.filter(state="failed").order_by("generation", "id")[:FAILED_MAX]:
-        tasks[task.node_id] = task
-    later = dict(
-        Task.objects.filter(run=run, node_id__in=list(tasks)[:FAILED_MAX])
-        .order_by("generation")
-        .values_list("node_id", "generation")
+    """What failed in the run's newest generation of each node, by template and cause; worst first. One query."""
+    again = Task.objects.filter(run=run, node_id=OuterRef("task__node_id"), generation__gt=OuterRef("task__generation"))
+    newer = Attempt.objects.filter(task=OuterRef("task"), number__gt=OuterRef("number"))
+    last = (
+        Attempt.objects.filter(~Exists(again), ~Exists(newer), run_id=run.pk, task__state="failed")
+        .select_related("task")
+        .defer("task__outcome", "task__why_document")
+        .order_by("task__generation", "task_id")[:FAILED_MAX]
     )
-    failed = {t.pk: t for t in tasks.values() if later.get(t.node_id) == t.generation}
-    last: dict[str, Attempt] = {}
-    for attempt in Attempt.objects.filter(task_id__in=failed).order_by("number"):
-        last[attempt.task_id] = attempt
     groups: dict[tuple[str, str], list[tuple[Task, Attempt]]] = {}
-    for task_id, attempt in last.items():
-        groups.setdefault((failed[task_id].template, _kind(attempt)), []).append((failed[task_id], attempt))
+    for attempt in last:
+        groups.setdefault((attempt.task.template, _kind(attempt)), []).append((attempt.task, attempt))
     found = [_advice(template, kind, some) for (template, kind), some in groups.items()]
     return sorted(found, key=lambda a: (-a.nodes, a.template, a.what))
 

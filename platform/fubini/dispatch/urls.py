@@ -13,6 +13,7 @@ from fubini.dispatch.money_apis import MoneyViews
 from fubini.dispatch.place_apis import PlacementViews, PlacesViews
 from fubini.dispatch.price_apis import PriceBookViews
 from fubini.dispatch.quota_apis import QuotaViews
+from fubini.dispatch.step_apis import StepViews
 
 urlpatterns = [
     path("projects/<str:ref>/gallery", GalleryViews.as_view({"get": "retrieve"})),
@@ -39,6 +40,7 @@ urlpatterns = [
     path("runs/<str:id>/retry", RetryViews.as_view({"post": "create"})),
     path("runs/<str:id>/retry/proposal", RetryViews.as_view({"post": "proposal"})),
     path("runs/<str:id>/placement", PlacementViews.as_view({"get": "retrieve"})),
+    path("runs/<str:id>/nodes/<str:node>/overview", StepViews.as_view({"get": "overview"})),
     path("runs/<str:id>/why", WhyViews.as_view({"get": "run"})),
     path("tasks/<str:id>/start", StartViews.as_view({"get": "retrieve", "post": "create"})),
     path("tasks/<str:id>/start/ask", StartViews.as_view({"post": "ask"})),

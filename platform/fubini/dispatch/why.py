@@ -113,7 +113,7 @@ def _explained(task: Task, around: Around) -> Why:
         return _plain(task, "The platform does this step itself; it is placed on no site.")
     if task.state in ("queued", "blocked"):
         return _waiting(task, around)
-    attempt = _newest(task)
+    attempt = next(reversed(attempts_at_hand(task)), None)
     if attempt is None and task.kind in INHOUSE:
         error = str((task.outcome or {}).get("error") or "")[:500]
         done = say("The platform did this step itself; it is {state}.", state=ours(task.state))
@@ -161,12 +161,12 @@ def _explained(task: Task, around: Around) -> Why:
     return _plain(task, together(what, code, cause, attempt.message[:400]), placement)
 
 
-def _newest(task: Task) -> Attempt | None:
+def attempts_at_hand(task: Task) -> list[Attempt]:
+    """A task's attempts, the first one first: as they were read with it (`runs.selectors.task_get`), else one query."""
     if "attempt_rows" in vars(task):
-        rows: list[Attempt] = vars(task)["attempt_rows"]
-        return rows[-1] if rows else None
+        return list(vars(task)["attempt_rows"])
     tries = Attempt.objects.filter(task=task).select_related("site", "pool", "placement_document")
-    return tries.order_by("-number").first()
+    return list(tries.order_by("number"))
 
 
 def _plain(task: Task, sentence: str, placement: dict[str, Any] | None = None) -> Why:

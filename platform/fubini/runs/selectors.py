@@ -12,6 +12,7 @@ from django.db.models import Count, Max, Min, OuterRef, Prefetch, Q, QuerySet, S
 
 from fubini.common import clock
 from fubini.common.pairs import pairs_of
+from fubini.datasets.entries import Entry, manifest_of
 from fubini.datasets.models import Artifact
 from fubini.events.models import Event, EventQuerySet
 from fubini.ledger.selectors import HoldView, holds_of_runs
@@ -22,6 +23,8 @@ from fubini.runs.models import Attempt, Run, RunLabel, RunManifest, RunNode, Run
 
 ProjectIds = Collection[str] | QuerySet[Any]
 LABELS_MAX: Final = 10
+OPENED: Final = 4  # so few final artifacts are shown with their files
+LISTED: Final = 60  # of the files of each
 # What a list shows: the engine's own state and the quote may be large and are never listed.
 _LISTED: Final = ("engine_state", "quote", "outputs", "parameters", "reuse")
 
@@ -298,6 +301,7 @@ class FinalArtifact:
     source: str
     size_bytes: int
     files: int
+    listing: tuple[Entry, ...] = ()  # its first files, where there are at most `OPENED` artifacts
 
 
 @dataclass(slots=True)
@@ -335,6 +339,7 @@ def outputs_of(run: Run, *, limit: int) -> FinalOutputs:
     keys = dict(islice(keys.items(), limit))
     rows = {a.pk: a for a in Artifact.objects.filter(pk__in=keys, project_id=run.project_id)}
     names = node_names(run.pk, {a.node_id for a in rows.values()})
+    opened = LISTED if len(rows) <= OPENED else 0
     for key, (name, source) in keys.items():
         row = rows.get(key)
         if row is not None:
@@ -347,6 +352,7 @@ def outputs_of(run: Run, *, limit: int) -> FinalOutputs:
                     source=source,
                     size_bytes=row.size_bytes,
                     files=len(row.entries),
+                    listing=manifest_of(row.entries[:opened]).entries,
                 )
             )
     return found

@@ -10,6 +10,7 @@ from fubini.runs.lock_apis import CacheViews, LockViews, SemaphoreViews
 from fubini.runs.look_apis import LookViews
 from fubini.runs.many.apis import ManyRuns
 from fubini.runs.origin.apis import ArtifactOriginViews, RunOriginViews, VersionOriginViews
+from fubini.runs.page_apis import RunPageViews
 
 _ARTIFACT = "artifacts/<str:run>/<str:node>/<int:generation>/<str:name>"
 _VERSION = "datasets/<str:id>/versions/<int:number>"
@@ -20,6 +21,7 @@ urlpatterns = [
     path("runs", RunViews.as_view({"get": "list", "post": "create"})),
     path("runs/<str:id>", RunViews.as_view({"get": "retrieve", "patch": "update", "delete": "destroy"})),
     *[path(f"runs/<str:id>/{name}", RunViews.as_view({"get": name})) for name in _PARTS],
+    *[path(f"runs/<str:id>/{name}", RunPageViews.as_view({"get": name})) for name in ("overview", "results")],
     *[path(f"runs/<str:id>/{name}", SignalViews.as_view({"post": name})) for name in _SIGNALS],
     path("runs/<str:id>/signals", SignalViews.as_view({"get": "signals"})),
     path("runs/<str:id>/nodes", NodeViews.as_view({"get": "list"})),

@@ -2891,6 +2891,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{id}/nodes/{node}/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A step's panel: why it waits or failed, where it ran, what it left
+         * @description A step's panel: why it waits or failed, where it ran, what it left.
+         */
+        get: operations["runs_nodes_overview_overview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{id}/origin": {
         parameters: {
             query?: never;
@@ -2933,6 +2953,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{id}/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A run's page: the run, and its tree to draw
+         * @description `/runs/{id}` and `/runs/{id}/graph` in one answer; the `ETag` is the run's.
+         */
+        get: operations["runs_overview_overview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{id}/placement": {
         parameters: {
             query?: never;
@@ -2967,6 +3007,26 @@ export interface paths {
          * @description Submit a run's manifest again.
          */
         post: operations["runs_resubmit_resubmit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/results": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a run left: its final outputs, and the first of all its artifacts
+         * @description What a run left: its final outputs, and the first of all its artifacts.
+         */
+        get: operations["runs_results_results"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -3874,6 +3934,12 @@ export interface components {
             created_at_ms: number;
             /** @description Of one the platform fetched: where from, its revision there, sha256 and when. */
             provenance: unknown;
+        };
+        /** @description The first page of a list with a route of its own, as a part of a page's one answer; subclasses say of what. */
+        ArtifactsPage: {
+            /** @description Where the list's own route goes on; null: that was all. */
+            next: string | null;
+            results: components["schemas"]["ArtifactOut"][];
         };
         /** @description One try of a task at one place. */
         AttemptOut: {
@@ -4984,6 +5050,12 @@ export interface components {
             sketch: components["schemas"]["SketchOut"];
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        ListedFileOut: {
+            /** @description Empty for an artifact that is one file. */
+            path: string;
+            size: number;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         LockDetail: {
             id: string;
             /** @description As people say it: mutex beam, semaphore limits/licences. */
@@ -5343,6 +5415,22 @@ export interface components {
             created_at_ms: number;
             updated_at_ms: number;
             read_at_ms: number | null;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        OpenedArtifactOut: {
+            name: string;
+            key: string;
+            node_id: string;
+            display_name: string;
+            /**
+             * @description Why it counts as final; unread: no step of the run read it.
+             * @enum {string}
+             */
+            source: "global" | "entrypoint" | "unread";
+            size_bytes: number;
+            files: number;
+            /** @description Its first 60 files, where there are so few artifacts that all are shown. */
+            listing: components["schemas"]["ListedFileOut"][];
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         OptionOut: {
@@ -6609,6 +6697,13 @@ export interface components {
             /** @default  */
             name: string;
         };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        ResultsOut: {
+            parameters: components["schemas"]["FinalParameterOut"][];
+            artifacts: components["schemas"]["OpenedArtifactOut"][];
+            /** @description There are more final artifacts than these. */
+            truncated: boolean;
+        };
         /** @description A request body. `read` is how views use it. */
         ResumeAskRequest: {
             /**
@@ -6842,6 +6937,11 @@ export interface components {
             parent_run: string;
             parent_node: string;
         };
+        /** @description A run's page. */
+        RunOverviewOut: {
+            run: components["schemas"]["RunDetail"];
+            graph: components["schemas"]["GraphOut"];
+        };
         /** @description Where a run's steps went and why there. */
         RunPlacementOut: {
             /** @description By template, pool and what decided; newest first. */
@@ -6850,6 +6950,13 @@ export interface components {
             attempts: number;
             /** @description The run has more. */
             truncated: boolean;
+        };
+        /** @description A run's artifacts page. */
+        RunResultsOut: {
+            /** @description As in `/runs/{id}/outputs`. */
+            final: components["schemas"]["ResultsOut"];
+            /** @description What its steps left, the oldest first. */
+            artifacts: components["schemas"]["ArtifactsPage"];
         };
         /** @description A run's reuse: what it was told at its submit, and what came of it so far. */
         RunReuseOut: {
@@ -7163,6 +7270,20 @@ export interface components {
             /** @description Figures of the last cycle. */
             cycle: unknown;
             problems: string[];
+        };
+        /** @description A step's panel. */
+        StepOut: {
+            node: components["schemas"]["NodeOut"];
+            /** @description Null where the node is no leaf. */
+            task: components["schemas"]["TaskDetail"] | null;
+            /** @description Of a step that waits. */
+            why: components["schemas"]["WhyOut"] | null;
+            /** @description Of a step that waits or failed, where it was asked for. */
+            start: components["schemas"]["TaskStartOut"] | null;
+            /** @description What it left, the oldest first. */
+            artifacts: components["schemas"]["ArtifactsPage"];
+            /** @description Of a suspended step: what people asked of its run, the newest first. */
+            signals: components["schemas"]["SignalOut"][];
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         StepPairOut: {
@@ -12948,6 +13069,35 @@ export interface operations {
             "5XX": components["responses"]["Problem"];
         };
     };
+    runs_nodes_overview_overview: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+                /** @description With `start`: it simulates the queue. */
+                start?: boolean;
+            };
+            header?: never;
+            path: {
+                id: string;
+                node: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StepOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
     runs_origin_retrieve: {
         parameters: {
             query?: {
@@ -13008,6 +13158,32 @@ export interface operations {
             "5XX": components["responses"]["Problem"];
         };
     };
+    runs_overview_overview: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunOverviewOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
     runs_placement_retrieve: {
         parameters: {
             query?: {
@@ -13061,6 +13237,32 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RunDetail"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    runs_results_results: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunResultsOut"];
                 };
             };
             "4XX": components["responses"]["Problem"];

@@ -8,27 +8,25 @@ import { When } from "@/components/parts";
 import type { GraphNode } from "@/features/graph/layout";
 import { plain } from "@/lib/format";
 import { distinct, own } from "@/lib/named";
-import { useNode } from "@/queries";
-import { useAnswer, useSignals } from "@/queries/again";
+import { useAnswer } from "@/queries/again";
+import type { Step } from "@/queries/run";
 import { answersTo, questionsOf } from "./answer";
 
-export function Answer({ run, node }: { run: string; node: GraphNode }) {
+export function Answer({ run, node, step }: { run: string; node: GraphNode; step: Step }) {
   return (
     <>
-      {node.phase === "Running" && <Ask run={run} node={node} />}
-      <Answered run={run} node={node} />
+      {node.phase === "Running" && <Ask run={run} step={step} />}
+      <Answered node={node} step={step} />
     </>
   );
 }
 
-function Ask({ run, node }: { run: string; node: GraphNode }) {
+function Ask({ run, step }: { run: string; step: Step }) {
   const { t } = useTranslation(["again", "base"]);
-  const found = useNode(run, node.id);
-  const answer = useAnswer(run, node.id);
+  const answer = useAnswer(run, step.node.node_id);
   const [values, setValues] = useState<Record<string, string>>({});
   const [message, setMessage] = useState("");
-  if (!found.data) return null;
-  const questions = questionsOf(found.data.inputs, found.data.outputs);
+  const questions = questionsOf(step.node.inputs, step.node.outputs);
   const outputs = Object.fromEntries(questions.map((q) => [q.name, own(values, q.name) ?? q.value]));
   const send = (go: boolean) => answer.mutate({ go, outputs: go ? outputs : {}, message });
   const set = (name: string, value: string) => setValues((old) => ({ ...old, [name]: value }));
@@ -62,10 +60,9 @@ function Ask({ run, node }: { run: string; node: GraphNode }) {
   );
 }
 
-function Answered({ run, node }: { run: string; node: GraphNode }) {
+function Answered({ node, step }: { node: GraphNode; step: Step }) {
   const { t } = useTranslation(["again", "base"]);
-  const signals = useSignals(run);
-  const found = answersTo(signals.data?.results ?? [], node);
+  const found = answersTo(step.signals, node);
   if (found.length === 0) return null;
   return (
     <Stack gap={2}>

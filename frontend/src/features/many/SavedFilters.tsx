@@ -13,10 +13,10 @@ import { useFilterDrop, useFilters, useFilterSave } from "@/queries/many";
 export function SavedFilters({ project, params }: { project: string; params: URLSearchParams }) {
   const { t } = useTranslation(["many", "base"]);
   const me = useMe();
-  const saved = useFilters(project);
+  const [open, setOpen] = useState(false);
+  const saved = useFilters(project, open);
   const save = useFilterSave(project);
   const drop = useFilterDrop(project);
-  const [open, setOpen] = useState(false);
   const [name, setName] = useState("");
   const [shared, setShared] = useState(false);
   const query = Object.fromEntries([...new Set(params.keys())].map((key) => [key, params.getAll(key)]));

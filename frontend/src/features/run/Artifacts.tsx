@@ -4,47 +4,46 @@ import { Anchor, Badge, Button, Group, Loader, Paper, Stack, Text } from "@manti
 import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { api, bodyOf } from "@/api/client";
-import { ErrorNote } from "@/components/ErrorNote";
+import { api, bodyOf, type Schemas } from "@/api/client";
 import { Card, Loaded, More } from "@/components/parts";
 import type { GraphNode } from "@/features/graph/layout";
 import { plain, size } from "@/lib/format";
-import { useRunArtifacts, useRunOutputs } from "@/queries";
+import { useRest } from "@/queries/rest";
+import { artifactsAfter, resultsKey, stepKey, useRunResults } from "@/queries/run";
 
 const Preview = lazy(async () => ({ default: (await import("@/features/artifacts/Preview")).Preview }));
 
+type Listing = { path: string; size: number }[];
+
 export function Artifacts({ run, names }: { run: string; names: GraphNode[] }) {
+  const results = useRunResults(run);
+  return <Loaded query={results}>{(data) => <Left run={run} names={names} data={data} />}</Loaded>;
+}
+
+function Left({ run, names, data }: { run: string; names: GraphNode[]; data: Schemas["RunResultsOut"] }) {
   const { t } = useTranslation();
-  const outputs = useRunOutputs(run);
-  const all = useRunArtifacts(run);
+  const all = useRest(resultsKey(run), data.artifacts, artifactsAfter(run), (row) => row.key);
   const nameOf = new Map(names.map((n) => [n.id, n.name]));
-  const rows = all.data?.pages.flatMap((page) => page.results) ?? [];
+  const { final } = data;
   return (
     <Stack>
-      {rows.length > 0 && <Suspense><DownloadAll run={run} /></Suspense>}
-      <Loaded query={outputs}>
-        {(data) => (
-          <>
-            {data.parameters.length > 0 && (
-              <Card title={t("run.outputs")}>
-                {data.parameters.map((p) => (
-                  <Text key={p.name} size="sm" style={{ overflowWrap: "anywhere" }}>
-                    <b>{plain(p.name)}</b> {plain(p.value ?? "")}
-                  </Text>
-                ))}
-              </Card>
-            )}
-            {data.artifacts.map((a) => (
-              <One key={a.key} storeKey={a.key} name={a.name} bytes={a.size_bytes} from={a.display_name} open={data.artifacts.length <= 4} />
-            ))}
-          </>
-        )}
-      </Loaded>
-      {all.isError && <ErrorNote error={all.error} again={() => void all.refetch()} />}
+      {all.rows.length > 0 && <Suspense><DownloadAll run={run} /></Suspense>}
+      {final.parameters.length > 0 && (
+        <Card title={t("run.outputs")}>
+          {final.parameters.map((p) => (
+            <Text key={p.name} size="sm" style={{ overflowWrap: "anywhere" }}>
+              <b>{plain(p.name)}</b> {plain(p.value ?? "")}
+            </Text>
+          ))}
+        </Card>
+      )}
+      {final.artifacts.map((a) => (
+        <One key={a.key} storeKey={a.key} name={a.name} bytes={a.size_bytes} from={a.display_name} open={a.listing.length > 0} listing={a.listing.length === a.files ? a.listing : undefined} />
+      ))}
       <Card title={t("run.artifacts")}>
-        {all.isSuccess && rows.length === 0 && <Text size="sm">{t("artifacts.none")}</Text>}
+        {all.rows.length === 0 && <Text size="sm">{t("artifacts.none")}</Text>}
         <Stack gap="xs">
-          {rows.map((row) => (
+          {all.rows.map((row) => (
             <One key={row.key} storeKey={row.key} name={row.name} bytes={row.size_bytes} from={nameOf.get(row.node_id) ?? row.node_id} />
           ))}
           <More query={all} />
@@ -66,10 +65,10 @@ function DownloadAll({ run }: { run: string }) {
   );
 }
 
-export function NodeArtifacts({ run, node }: { run: string; node: string }) {
+export function NodeArtifacts({ run, node, first }: { run: string; node: string; first: Schemas["ArtifactsPage"] }) {
   const { t } = useTranslation();
-  const found = useRunArtifacts(run, node);
-  const rows = found.data?.pages.flatMap((page) => page.results) ?? [];
+  const found = useRest(stepKey(run, node), first, artifactsAfter(run, node), (row) => row.key);
+  const { rows } = found;
   if (rows.length === 0) return null;
   return (
     <div>
@@ -87,7 +86,7 @@ function addressOf(key: string): string {
   return `/api/v1/artifacts/${key.split("/").map(encodeURIComponent).join("/")}`;
 }
 
-function One({ storeKey, name, bytes, from, open = false }: { storeKey: string; name: string; bytes: number; from?: string; open?: boolean }) {
+function One({ storeKey, name, bytes, from, open = false, listing }: { storeKey: string; name: string; bytes: number; from?: string; open?: boolean; listing?: Listing }) {
   const { t } = useTranslation();
   const [shown, setShown] = useState(open);
   return (
@@ -99,46 +98,45 @@ function One({ storeKey, name, bytes, from, open = false }: { storeKey: string; 
         </Group>
         <Button size="compact-xs" variant="default" aria-expanded={shown} onClick={() => setShown(!shown)}>{t("artifacts.preview")}</Button>
       </Group>
-      {shown && <Files storeKey={storeKey} name={name} />}
+      {shown && (listing ? <Chosen storeKey={storeKey} name={name} entries={listing} files={listing.length} /> : <Files storeKey={storeKey} name={name} />)}
     </Paper>
   );
 }
 
 function Files({ storeKey, name }: { storeKey: string; name: string }) {
-  const { t } = useTranslation();
-  const [chosen, setChosen] = useState("");
   const [run = "", node = "", generation = "", ...rest] = storeKey.split("/");
   const files = useQuery({
     queryKey: ["files", storeKey],
     queryFn: () => bodyOf(api.GET("/api/v1/artifacts/{run}/{node}/{generation}/{name}/files", { params: { path: { run, node, generation: Number(generation), name: rest.join("/") }, query: { limit: 200 } } })),
     staleTime: Infinity,
   });
+  return <Loaded query={files}>{(data) => <Chosen storeKey={storeKey} name={name} entries={data.entries} files={data.files} />}</Loaded>;
+}
+
+/** One of an artifact's files, and a way to the others. */
+function Chosen({ storeKey, name, entries, files }: { storeKey: string; name: string; entries: Listing; files: number }) {
+  const { t } = useTranslation();
+  const [chosen, setChosen] = useState("");
+  const entry = entries.find((e) => e.path === chosen) ?? entries[0];
+  if (!entry) return <Text size="sm">{t("app.none")}</Text>;
+  const fileName = entry.path === "" ? name : entry.path.split("/").pop()!;
+  const url = `${addressOf(storeKey)}/content?path=${encodeURIComponent(entry.path)}`;
   return (
-    <Loaded query={files}>
-      {(data) => {
-        const entry = data.entries.find((e) => e.path === chosen) ?? data.entries[0];
-        if (!entry) return <Text size="sm">{t("app.none")}</Text>;
-        const fileName = entry.path === "" ? name : entry.path.split("/").pop()!;
-        const url = `${addressOf(storeKey)}/content?path=${encodeURIComponent(entry.path)}`;
-        return (
-          <Stack gap="xs" mt="xs">
-            {data.entries.length > 1 && (
-              <Group gap={4}>
-                {data.entries.slice(0, 60).map((e) => (
-                  <Badge key={e.path} component="button" variant={e === entry ? "filled" : "outline"} tt="none" style={{ cursor: "pointer" }} onClick={() => setChosen(e.path)}>
-                    {plain(e.path)}
-                  </Badge>
-                ))}
-                {data.files > 60 && <Text size="xs">{t("artifacts.files", { count: data.files })}</Text>}
-              </Group>
-            )}
-            <Suspense fallback={<Loader size="sm" />}>
-              <Preview url={url} name={fileName} bytes={entry.size} />
-            </Suspense>
-            <Anchor href={url} download={fileName} size="xs">{t("artifacts.download")}</Anchor>
-          </Stack>
-        );
-      }}
-    </Loaded>
+    <Stack gap="xs" mt="xs">
+      {entries.length > 1 && (
+        <Group gap={4}>
+          {entries.slice(0, 60).map((e) => (
+            <Badge key={e.path} component="button" variant={e === entry ? "filled" : "outline"} tt="none" style={{ cursor: "pointer" }} onClick={() => setChosen(e.path)}>
+              {plain(e.path)}
+            </Badge>
+          ))}
+          {files > 60 && <Text size="xs">{t("artifacts.files", { count: files })}</Text>}
+        </Group>
+      )}
+      <Suspense fallback={<Loader size="sm" />}>
+        <Preview url={url} name={fileName} bytes={entry.size} />
+      </Suspense>
+      <Anchor href={url} download={fileName} size="xs">{t("artifacts.download")}</Anchor>
+    </Stack>
   );
 }

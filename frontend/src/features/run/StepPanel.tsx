@@ -6,7 +6,6 @@ import { lazy, Suspense, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import type { Schemas } from "@/api/client";
-import { ErrorNote } from "@/components/ErrorNote";
 import { Figure, Loaded, PhaseMark, Simulated, TaskMark } from "@/components/parts";
 import { Answer } from "@/features/again/Answer";
 import type { GraphNode } from "@/features/graph/layout";
@@ -15,13 +14,14 @@ import { TaskFailure } from "@/features/why/TaskFailure";
 import { TaskWhy } from "@/features/why/TaskWhy";
 import { duration, money, plain, size } from "@/lib/format";
 import type { TaskState } from "@/lib/states";
-import { useNode, useTask } from "@/queries";
+import { type Step, useStep } from "@/queries/run";
 import { NodeArtifacts } from "./Artifacts";
 
 const FilesItem = lazy(async () => ({ default: (await import("@/features/files/StepFiles")).FilesItem }));
 
 export function StepPanel({ run, node, onClose }: { run: string; node: GraphNode; onClose: () => void }) {
   const { t } = useTranslation();
+  const step = useStep(run, node.id);
   const waits = node.task_state === "queued" || node.task_state === "blocked";
   return (
     <Paper withBorder p="md" component="section" aria-label={`${t("step.title")} ${plain(node.name)}`}>
@@ -37,24 +37,23 @@ export function StepPanel({ run, node, onClose }: { run: string; node: GraphNode
           {node.template !== "" && <Text size="sm" c="dimmed">{t("step.template")}: {plain(node.template)}</Text>}
         </Group>
         {node.message !== "" && <Alert color={node.phase === "Failed" || node.phase === "Error" ? "red" : "gray"} p="xs">{plain(node.message)}</Alert>}
-        {node.type === "Suspend" && <Answer run={run} node={node} />}
-        {node.task === "" && node.type !== "Suspend" ? <Text size="sm" c="dimmed">{t("step.notLeaf")}</Text> : node.task !== "" && <Leaf run={run} node={node} waits={waits} />}
-        <Values run={run} node={node} />
+        {node.type === "Suspend" && step.data && <Answer run={run} node={node} step={step.data} />}
+        {node.task === "" && node.type !== "Suspend" ? <Text size="sm" c="dimmed">{t("step.notLeaf")}</Text> : node.task !== "" && <Leaf run={run} node={node} step={step.data} />}
+        <Loaded query={step}>{(data) => <Values run={run} step={data} />}</Loaded>
       </Stack>
     </Paper>
   );
 }
 
-function Leaf({ run, node, waits }: { run: string; node: GraphNode; waits: boolean }) {
+function Leaf({ run, node, step }: { run: string; node: GraphNode; step: Step | undefined }) {
   const { t } = useTranslation();
-  const task = useTask(run, node.task);
+  const attempts = step?.task?.attempt_list ?? [];
   const [open, setOpen] = useState(node.attempts > 0 ? ["logs"] : []);
   const keepsFiles = node.attempts > 0 && (node.task_state === "running" || node.task_state === "failed");
   return (
     <>
-      {waits && <TaskWhy run={run} task={node.task} />}
-      {node.task_state === "failed" && <TaskFailure run={run} task={node.task} />}
-      {task.isError && <ErrorNote error={task.error} />}
+      {step?.why && <TaskWhy run={run} why={step.why} />}
+      {step && node.task_state === "failed" && <TaskFailure run={run} task={node.task} />}
       <Group gap="lg">
         {node.queued_at_ms !== null && node.running_at_ms !== null && <Figure label={t("step.waited")} value={duration(node.running_at_ms - node.queued_at_ms)} />}
         {node.running_at_ms !== null && node.finished_at_ms !== null && <Figure label={t("step.ran")} value={duration(node.finished_at_ms - node.running_at_ms)} />}
@@ -68,11 +67,11 @@ function Leaf({ run, node, waits }: { run: string; node: GraphNode; waits: boole
           </Accordion.Item>
         )}
         {keepsFiles && <Suspense><FilesItem task={node.task} open={open.includes("files")} /></Suspense>}
-        {task.data && task.data.attempt_list.length > 0 && (
+        {attempts.length > 0 && (
           <Accordion.Item value="where">
             <Accordion.Control>{t("step.where")}</Accordion.Control>
             <Accordion.Panel>
-              <Stack gap="md">{[...task.data.attempt_list].reverse().map((attempt) => <Attempt key={attempt.id} run={run} attempt={attempt} />)}</Stack>
+              <Stack gap="md">{[...attempts].reverse().map((attempt) => <Attempt key={attempt.id} run={run} attempt={attempt} />)}</Stack>
             </Accordion.Panel>
           </Accordion.Item>
         )}
@@ -108,36 +107,31 @@ interface Parameters {
   exitCode?: string;
 }
 
-function Values({ run, node }: { run: string; node: GraphNode }) {
+function Values({ run, step }: { run: string; step: Step }) {
   const { t } = useTranslation();
-  const found = useNode(run, node.id);
   return (
-    <Loaded query={found}>
-      {(data) => (
-        <Stack gap="xs">
-          {(["inputs", "outputs"] as const).map((side) => {
-            const values = (data[side] ?? {}) as Parameters;
-            const rows = [...(values.parameters ?? []).map((p) => [p.name, p.value ?? ""] as const), ...(values.result ? ([["result", values.result]] as const) : []), ...(values.exitCode ? ([["exitCode", values.exitCode]] as const) : [])];
-            if (rows.length === 0) return null;
-            return (
-              <div key={side}>
-                <Text size="sm" fw={600}>{t(`step.${side}`)}</Text>
-                <Table fz="xs" withTableBorder layout="fixed">
-                  <Table.Tbody>
-                    {rows.map(([name, value]) => (
-                      <Table.Tr key={name}>
-                        <Table.Th w="35%" style={{ overflowWrap: "anywhere" }}>{plain(name)}</Table.Th>
-                        <Table.Td><Code style={{ overflowWrap: "anywhere", whiteSpace: "pre-wrap" }}>{plain(value).slice(0, 2000)}</Code></Table.Td>
-                      </Table.Tr>
-                    ))}
-                  </Table.Tbody>
-                </Table>
-              </div>
-            );
-          })}
-          <NodeArtifacts run={run} node={node.id} />
-        </Stack>
-      )}
-    </Loaded>
+    <Stack gap="xs">
+      {(["inputs", "outputs"] as const).map((side) => {
+        const values = (step.node[side] ?? {}) as Parameters;
+        const rows = [...(values.parameters ?? []).map((p) => [p.name, p.value ?? ""] as const), ...(values.result ? ([["result", values.result]] as const) : []), ...(values.exitCode ? ([["exitCode", values.exitCode]] as const) : [])];
+        if (rows.length === 0) return null;
+        return (
+          <div key={side}>
+            <Text size="sm" fw={600}>{t(`step.${side}`)}</Text>
+            <Table fz="xs" withTableBorder layout="fixed">
+              <Table.Tbody>
+                {rows.map(([name, value]) => (
+                  <Table.Tr key={name}>
+                    <Table.Th w="35%" style={{ overflowWrap: "anywhere" }}>{plain(name)}</Table.Th>
+                    <Table.Td><Code style={{ overflowWrap: "anywhere", whiteSpace: "pre-wrap" }}>{plain(value).slice(0, 2000)}</Code></Table.Td>
+                  </Table.Tr>
+                ))}
+              </Table.Tbody>
+            </Table>
+          </div>
+        );
+      })}
+      <NodeArtifacts run={run} node={step.node.node_id} first={step.artifacts} />
+    </Stack>
   );
 }

@@ -2,10 +2,10 @@
 
 import { Stack, Table, Text, Title } from "@mantine/core";
 import { useTranslation } from "react-i18next";
+import type { Schemas } from "@/api/client";
 import { Loaded } from "@/components/parts";
 import { ago, duration, plain, timeOf } from "@/lib/format";
 import { useNow } from "@/lib/useNow";
-import { useTaskWhy } from "@/queries";
 import { type TaskStart, useTaskStart } from "@/queries/explain";
 import { Framed } from "./Framed";
 import { Options } from "./Options";
@@ -16,13 +16,10 @@ interface Reason {
   sentence?: string;
 }
 
-export function TaskWhy({ run, task }: { run: string; task: string }) {
+export function TaskWhy({ run, why: data }: { run: string; why: Schemas["WhyOut"] }) {
   const { t, i18n } = useTranslation(["why", "base"]);
-  const why = useTaskWhy(run, task);
-  const start = useTaskStart(task, true);
+  const start = useTaskStart(data.task_id, true);
   const now = useNow(true);
-  if (!why.data) return null;
-  const { data } = why;
   const perPool = (data.reasons as Reason[]).filter((r) => r.pool);
   return (
     <Framed color="yellow" title={t("waits")}>

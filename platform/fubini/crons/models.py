@@ -43,7 +43,8 @@ class CronTick(models.Model):
     """What became of one tick. The constraint is what makes a tick start at most one run, however many ask.
 
     state: ``active`` (its run goes on), ``succeeded`` | ``failed`` (its run ended), ``skipped`` (a rule forbade it;
-    `reason` says which) or ``refused`` (the submit failed; `message` says why).
+    `reason` says which) or ``refused`` (the submit failed; `message` says why). A run that
+    a person started between the ticks is one too, with the reason ``by_hand``.
     """
 
     id = models.BigAutoField(primary_key=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 
 from fubini.common import clock
 from fubini.crons.due import Facts, coming, plan_of
@@ -15,9 +15,16 @@ ProjectIds = Collection[str] | QuerySet[Any]
 
 
 def crons_of(project_ids: ProjectIds) -> QuerySet[Cron]:
-    """Schedules of these projects, each with how many of its runs go on as `active`."""
+    """Schedules of these projects, each with how many of its runs go on as `active`, and its newest tick's key."""
     rows = Cron.objects.filter(project_id__in=project_ids).select_related("project")
-    return rows.annotate(active=Count("ticks", filter=Q(ticks__state="active")))
+    newest = CronTick.objects.filter(cron=OuterRef("pk")).order_by("-at_ms", "-id").values("pk")[:1]
+    return rows.annotate(active=Count("ticks", filter=Q(ticks__state="active")), newest_tick=Subquery(newest))
+
+
+def last_ticks(rows: Collection[Cron]) -> dict[int, CronTick]:
+    """The newest tick of each, by its key; one query."""
+    wanted = [row.newest_tick for row in rows if row.newest_tick is not None]  # type: ignore[attr-defined]
+    return {tick.pk: tick for tick in CronTick.objects.filter(pk__in=wanted).select_related("run")}
 
 
 def cron_get(project_ids: ProjectIds, ref: str) -> Cron | None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from fubini.crons.models import Cron
-from fubini.crons.selectors import next_ticks
+from fubini.crons.preview import words_of
+from fubini.crons.selectors import last_ticks, next_ticks
 from fubini.pipelines.serializers import ManifestText
-from fubini.rest.serializers import BodySerializer, QuerySerializer, ReplySerializer
+from fubini.rest.serializers import BodySerializer, FirstPageOut, QuerySerializer, ReplySerializer
 
 NEXT_SHOWN = 5
+TICKS_SHOWN = 25
 
 
 class CronFilter(QuerySerializer):
@@ -19,9 +22,37 @@ class CronFilter(QuerySerializer):
     name = serializers.CharField(required=False, max_length=63)
 
 
+POLICIES = ["Allow", "Forbid", "Replace"]
+
+
 class CronSave(BodySerializer):
+    """A whole `manifest`; or a `run` or `pipeline` with a `name` and `schedules`."""
+
     project = serializers.CharField(max_length=64)
-    manifest = ManifestText(help_text="A CronWorkflow's text.")
+    manifest = ManifestText(help_text="A CronWorkflow's text.", required=False)
+    run = serializers.CharField(max_length=64, required=False, help_text="A run's id: its manifest and parameters.")
+    pipeline = serializers.CharField(max_length=64, required=False, help_text="A pipeline's id: its newest version.")
+    name = serializers.CharField(max_length=52, required=False)
+    schedules = serializers.ListField(
+        child=serializers.CharField(max_length=200), min_length=1, max_length=20, required=False
+    )
+    timezone = serializers.CharField(max_length=64, required=False, allow_blank=True, help_text="Without one: UTC.")
+    policy = serializers.ChoiceField(choices=POLICIES, required=False, help_text="While an earlier run goes on.")
+    parameters = serializers.DictField(
+        child=serializers.CharField(allow_blank=True, trim_whitespace=False), required=False, help_text="Of its runs."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        sources = [name for name in ("manifest", "run", "pipeline") if name in attrs]
+        if len(sources) != 1:
+            raise serializers.ValidationError({"manifest": "Give one of manifest, run and pipeline."})
+        if sources != ["manifest"]:
+            missing = [name for name in ("name", "schedules") if name not in attrs]
+            if missing:
+                raise serializers.ValidationError({missing[0]: f"Goes with {sources[0]}."})
+        elif extra := [name for name in attrs if name not in ("manifest", "project")]:
+            raise serializers.ValidationError({extra[0]: "Stands in the manifest."})
+        return attrs
 
 
 class CronChange(BodySerializer):
@@ -30,6 +61,38 @@ class CronChange(BodySerializer):
 
 class Nothing(BodySerializer):
     """A body without fields."""
+
+
+class WordsOut(ReplySerializer):
+    en = serializers.CharField()
+    zh = serializers.CharField()
+
+
+class TickOut(ReplySerializer):
+    at_ms = serializers.IntegerField(help_text="When it was due.")
+    decided_at_ms = serializers.IntegerField()
+    state = serializers.ChoiceField(choices=["active", "succeeded", "failed", "skipped", "refused"])
+    reason = serializers.CharField(
+        help_text="Of a skipped one: late, forbidden, condition or error; by_hand: a person started it between the ticks."
+    )
+    message = serializers.CharField()
+    run_id = serializers.SerializerMethodField()
+    run_name = serializers.SerializerMethodField()
+
+    def get_run_id(self, row: Any) -> str | None:
+        return str(row.run_id) if row.run_id else None
+
+    def get_run_name(self, row: Any) -> str | None:
+        return str(row.run.name) if row.run is not None else None
+
+
+class Crons(serializers.ListSerializer[Any]):
+    """Looks up what all rows need at once."""
+
+    def to_representation(self, data: Any) -> Any:
+        rows = list(data)
+        self.last = last_ticks(rows)
+        return super().to_representation(rows)
 
 
 class CronOut(ReplySerializer):
@@ -47,8 +110,25 @@ class CronOut(ReplySerializer):
     condition = serializers.CharField(help_text="Why the last tick made no run, if that is a fault.")
     last_at_ms = serializers.IntegerField(allow_null=True)
     next_ms = serializers.SerializerMethodField(help_text="The next ticks, soonest first.")
+    words = serializers.SerializerMethodField(help_text="Each of the schedules as a sentence.")
+    last_tick = serializers.SerializerMethodField(help_text="What became of the newest tick; null: none came yet.")
     saved_by = serializers.CharField()
     created_at_ms = serializers.IntegerField()
+
+    class Meta:
+        list_serializer_class = Crons
+
+    @extend_schema_field(WordsOut(many=True))
+    def get_words(self, row: Cron) -> list[dict[str, str]]:
+        return [words_of(line) for line in row.document["spec"]["schedules"]]
+
+    @extend_schema_field(TickOut(allow_null=True))
+    def get_last_tick(self, row: Any) -> Any:
+        if row.newest_tick is None:
+            return None
+        known = self.parent.last if isinstance(self.parent, Crons) else last_ticks([row])
+        tick = known.get(row.newest_tick)
+        return TickOut(tick).data if tick is not None else None
 
     def get_timezone(self, row: Cron) -> str:
         return str(row.document["spec"].get("timezone") or "UTC")
@@ -64,17 +144,47 @@ class CronText(CronOut):
     manifest = serializers.CharField(source="text")
 
 
-class TickOut(ReplySerializer):
-    at_ms = serializers.IntegerField(help_text="When it was due.")
-    decided_at_ms = serializers.IntegerField()
-    state = serializers.ChoiceField(choices=["active", "succeeded", "failed", "skipped", "refused"])
-    reason = serializers.CharField(help_text="Of a skipped one: late, forbidden, condition or error.")
-    message = serializers.CharField()
-    run_id = serializers.SerializerMethodField()
-    run_name = serializers.SerializerMethodField()
+class CronOverview(ReplySerializer):
+    schedule = CronText()
+    ticks = TickOut(many=True, help_text="The newest 25; `crons/{id}/ticks` has all.")
 
-    def get_run_id(self, row: Any) -> str | None:
-        return str(row.run_id) if row.run_id else None
 
-    def get_run_name(self, row: Any) -> str | None:
-        return str(row.run.name) if row.run is not None else None
+class CronsPage(FirstPageOut):
+    results = CronOut(many=True)
+
+
+class SchedulesOut(ReplySerializer):
+    """What the page of a project's schedules shows."""
+
+    zone = serializers.CharField(help_text="The installation's time zone, which a new schedule is offered.")
+    may_write = serializers.BooleanField()
+    may_delete = serializers.BooleanField()
+    schedules = CronsPage()
+
+
+class PreviewBody(BodySerializer):
+    schedules = serializers.ListField(
+        child=serializers.CharField(max_length=400, allow_blank=True, trim_whitespace=False),
+        min_length=1,
+        max_length=20,
+    )
+    timezone = serializers.CharField(max_length=64, allow_blank=True, default="")
+
+
+class LineOut(ReplySerializer):
+    text = serializers.CharField()
+    error = serializers.CharField(help_text="Why it is no schedule; empty: it is one.")
+    words = WordsOut(allow_null=True)
+
+
+class PreviewOut(ReplySerializer):
+    lines = LineOut(many=True)
+    zone_error = serializers.CharField()
+    next_ms = serializers.ListField(
+        child=serializers.IntegerField(), help_text="The next ticks; empty while there is an error."
+    )
+
+
+class StartedOut(ReplySerializer):
+    run_id = serializers.CharField()
+    run_name = serializers.CharField()

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import yaml
 from django.db import transaction
 
 from fubini.audit.services import audit_append
@@ -23,12 +25,14 @@ from fubini.crons.models import Cron, CronTick
 from fubini.crons.selectors import facts_of
 from fubini.events.services import EventDraft, events_append
 from fubini.language.errors import LanguageError
-from fubini.manifests.crons import workflow_of
+from fubini.manifests.crons import cron_of, workflow_of
+from fubini.manifests.load import load
 from fubini.pipelines.checking import manifest_report, report_require
-from fubini.pipelines.selectors import library_of
+from fubini.pipelines.models import Pipeline
+from fubini.pipelines.selectors import library_of, version_get
 from fubini.projects.authorize import actor_refusal
 from fubini.projects.models import Project
-from fubini.runs.models import Run
+from fubini.runs.models import Run, RunManifest
 from fubini.runs.services import run_delete, run_submit
 from fubini.runs.signals import run_cancel
 from fubini.runs.transitions import RUN_ENDED
@@ -114,6 +118,68 @@ def cron_save(*, project: Project, text: str, actor: str, cron: Cron | None = No
     row.save(force_insert=found is None)
     _say(row, "cron.saved", actor, now, {"name": name, "version": row.version})
     return row
+
+
+def cron_text(
+    *,
+    run: Run | None = None,
+    pipeline: Pipeline | None = None,
+    name: str,
+    schedules: Sequence[str],
+    timezone: str = "",
+    policy: str = "Allow",
+    parameters: Mapping[str, str] | None = None,
+) -> str:
+    """The CronWorkflow that does by the clock what a run did, or what a pipeline's newest version describes.
+
+    A run's parameters are the schedule's too, where others are not given. Whether it can run is `cron_save`'s to say.
+
+    Raises:
+        Invalid: neither is given, or there is no manifest behind it.
+    """
+    document, given = None, dict(parameters or {})
+    if run is not None:
+        document = RunManifest.objects.filter(run=run).values_list("document", flat=True).first()
+        given = {**run.parameters, **given}
+    elif pipeline is not None and (version := version_get(pipeline)) is not None:
+        document = load(version.text).document
+    if document is None:
+        raise Invalid(
+            "There is nothing to run by the clock.", next_step="Name a run or a pipeline, or send a manifest."
+        )
+    made = cron_of(document, name=name, schedules=schedules, timezone=timezone, policy=policy, parameters=given)
+    return str(yaml.safe_dump(made, sort_keys=False, allow_unicode=True, width=120))
+
+
+@transaction.atomic
+def cron_run(*, cron: Cron, actor: str) -> Run:
+    """Start one run of a schedule now, in the name of who asks, whatever its policy; it is in the history as any other.
+
+    Raises:
+        ManifestInvalid, Invalid: the manifest cannot be submitted (any more).
+    """
+    row = Cron.objects.select_for_update(of=("self",)).select_related("project").get(pk=cron.pk)
+    at_ms = clock.now_ms()
+    while CronTick.objects.filter(cron=row, at_ms=at_ms).exists():
+        at_ms += 1
+    manifest = workflow_of(row.document, name=f"{row.name}-{at_ms // 1000}", scheduled_at=rfc3339(at_ms))
+    run = run_submit(
+        project=row.project,
+        text=json.dumps(manifest, indent=2, ensure_ascii=False),
+        actor=actor,
+        library=library_of(row.project_id),
+    )
+    CronTick.objects.create(
+        cron=row,
+        at_ms=at_ms,
+        decided_at_ms=at_ms,
+        state="active",
+        reason="by_hand",
+        run=run,
+        message=f"started by {actor}",
+    )
+    _say(row, "cron.run", actor, at_ms, {"name": row.name, "run_id": run.pk})
+    return run
 
 
 def _check_conditions(plan: Plan, row: Cron, document: dict[str, Any]) -> None:

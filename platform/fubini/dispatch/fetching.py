@@ -36,6 +36,7 @@ from fubini.remote.s3 import status_check
 from fubini.runs.codec import from_json
 from fubini.runs.engine import HttpHeader, RemoteSource, SecretRef
 from fubini.secrets.selectors import secret_values
+from fubini.secrets.services import secrets_used
 
 CHUNK: Final = 1 << 18
 _REVISION_HEADERS: Final = {"etag": "etag", "last-modified": "last_modified", "x-amz-version-id": "version_id"}
@@ -53,7 +54,10 @@ class Secrets:
     """A project's secrets as they are opened for one fetch or call."""
 
     def __init__(self, project_id: str, refs: list[SecretRef | None]) -> None:
-        self._values = secret_values(project_id, {ref.name for ref in refs if ref is not None})
+        names = {ref.name for ref in refs if ref is not None}
+        self._values = secret_values(project_id, names)
+        if names:
+            secrets_used(project_id=project_id, names=names)
 
     def text(self, ref: SecretRef | None) -> str:
         """A secret's value; "" where none is named, or an optional one is missing.

@@ -14,6 +14,7 @@ from fubini.dispatch.place_apis import PlacementViews, PlacesViews
 from fubini.dispatch.price_apis import PriceBookViews
 from fubini.dispatch.quota_apis import QuotaViews
 from fubini.dispatch.step_apis import StepViews
+from fubini.dispatch.vault_apis import VaultViews
 
 urlpatterns = [
     path("projects/<str:ref>/gallery", GalleryViews.as_view({"get": "retrieve"})),
@@ -35,6 +36,7 @@ urlpatterns = [
     path("admin/prices.csv", PriceBookViews.as_view({"get": "csv"})),
     path("admin/prices/csv", PriceBookViews.as_view({"post": "load"})),
     path("pools/<str:id>/prices/preview", PriceBookViews.as_view({"post": "preview"})),
+    path("projects/<str:ref>/vault", VaultViews.as_view({"get": "retrieve"})),
     path("status", StatusViews.as_view({"get": "retrieve"})),
     path("quotes", QuoteViews.as_view({"post": "create"})),
     path("runs/<str:id>/retry", RetryViews.as_view({"post": "create"})),

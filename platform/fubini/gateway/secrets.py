@@ -16,6 +16,7 @@ from fubini.runs.engine import SecretEnv, SecretFile, SecretFiles
 from fubini.runs.models import Attempt, Lease
 from fubini.runs.transitions import ATTEMPT_LIVE
 from fubini.secrets.selectors import secret_values
+from fubini.secrets.services import secrets_used
 from fubini.sites.models import Agent
 from fubini_protocol.v1 import messages as wire
 
@@ -65,6 +66,7 @@ def secrets_deliver(agent: Agent, request: wire.SecretsRequest) -> wire.SecretsR
         project_id=attempt.project_id,
         data={"secrets": sorted(names & values.keys()), "run_id": attempt.run_id},
     )
+    secrets_used(project_id=attempt.project_id, names=names)
     return wire.SecretsReply(
         env=tuple(envs.pop("").items()),
         containers=tuple(wire.ContainerSecrets(name=name, env=tuple(env.items())) for name, env in envs.items() if env),

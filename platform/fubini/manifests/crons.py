@@ -6,7 +6,7 @@ source whose findings point into the CronWorkflow's text. When something is due 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fubini.common.saying import say
@@ -17,6 +17,7 @@ from fubini.manifests.findings import show
 from fubini.manifests.load import Path
 
 MAX_NAME_CHARS = 52  # a run's name is the schedule's with the tick's unix time behind it, and has to stay within 63
+ARGO_MARKS = "workflows.argoproj.io/"
 CRON_LABEL = "workflows.argoproj.io/cron-workflow"
 SCHEDULED_AT = "workflows.argoproj.io/scheduled-time"
 VARIABLES = (
@@ -106,3 +107,48 @@ class CronSource(Source):
 def as_workflow(source: Source) -> Source:
     """The manifest the schedule's runs have, for the checks every Workflow passes."""
     return CronSource(workflow_of(source.document), source.positions, source.prefix, source.collector)
+
+
+def cron_of(
+    document: Mapping[str, Any],
+    *,
+    name: str,
+    schedules: Sequence[str],
+    timezone: str,
+    policy: str,
+    parameters: Mapping[str, str],
+) -> dict[str, Any]:
+    """The CronWorkflow that runs what `document` describes by the clock.
+
+    A Workflow's own spec, or a reference to a stored template, so that its newest version runs each time. Labels and
+    annotations of the manifest go to the runs, but for those that Argo writes itself.
+    """
+    metadata = mapping(document.get("metadata"))
+    kind = document.get("kind")
+    if kind == "Workflow":
+        spec = dict(mapping(document.get("spec")))
+    else:
+        ref = {"name": metadata.get("name"), **({"clusterScope": True} if kind == "ClusterWorkflowTemplate" else {})}
+        spec = {"workflowTemplateRef": ref}
+    if parameters:
+        arguments = dict(mapping(spec.get("arguments")))
+        given = [dict(mapping(one)) for one in listing(arguments.get("parameters"))]
+        known = {str(one.get("name")) for one in given}
+        for one in given:
+            if one.get("name") in parameters:
+                one.pop("valueFrom", None)
+                one["value"] = parameters[str(one["name"])]
+        given += [{"name": key, "value": value} for key, value in parameters.items() if key not in known]
+        spec["arguments"] = {**arguments, "parameters": given}
+    extra = {
+        field: kept
+        for field in ("labels", "annotations")
+        if (kept := {k: v for k, v in mapping(metadata.get(field)).items() if not str(k).startswith(ARGO_MARKS)})
+    }
+    return {
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "CronWorkflow", "metadata": {"name": name},
+        "spec": {
+            "schedules": list(schedules), **({"timezone": timezone} if timezone else {}), "concurrencyPolicy": policy,
+            **({"workflowMetadata": extra} if extra else {}), "workflowSpec": spec,
+        },
+    }  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import F, QuerySet
 
 from fubini.manifests.load import load
+from fubini.manifests.secrets import secrets_named
 from fubini.pipelines.models import ConfigMap, Pipeline, PipelineVersion
 
 TEMPLATE_KINDS = ("WorkflowTemplate", "ClusterWorkflowTemplate")
@@ -63,6 +64,21 @@ def _parsed(digest: str, text: str) -> dict[str, Any]:
     document = load(text).document
     assert document is not None, f"pipeline version {digest} was stored unchecked"
     return document
+
+
+@lru_cache(maxsize=2048)
+def _secrets_named(digest: str, text: str) -> frozenset[str]:
+    return frozenset(named.name for named in secrets_named(load(text).document) if named.name)
+
+
+def pipelines_naming_secrets(project_id: str, *, most: int) -> list[tuple[str, str, frozenset[str]]]:
+    """(id, name, secrets that the newest version names) of pipelines that name any, at most `most`; one query."""
+    rows = PipelineVersion.objects.filter(
+        pipeline__project_id=project_id, number=F("pipeline__version"), text__icontains="secret"
+    ).order_by("pipeline__name")
+    values = rows.values_list("pipeline_id", "pipeline__name", "digest", "text")[:most]
+    found = [(pk, name, _secrets_named(digest, text)) for pk, name, digest, text in values]
+    return [row for row in found if row[2]]
 
 
 # --- ConfigMaps ---

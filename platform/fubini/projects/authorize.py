@@ -51,7 +51,7 @@ ACTIONS: Mapping[str, Rule] = MappingProxyType(
         **_rules(
             Role.MAINTAINER, "write",
             "project.update", "project.pause", "webhook.read", "webhook.write", "member.write", "token.read", "token.write", "dataset.delete",
-            "pipeline.delete", "cron.delete", "run.delete", "secret.write", "config.write",
+            "pipeline.delete", "cron.delete", "run.delete", "secret.write", "config.write", "lock.break",
         ),
         **_rules(Role.OWNER, "write", "project.limits", "project.archive"),
     }

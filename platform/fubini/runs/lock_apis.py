@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from fubini.common import clock
 from fubini.common.errors import NotFound
-from fubini.projects.authorize import project_get
+from fubini.projects.authorize import allows, project_get
 from fubini.rest.serializers import BodySerializer, QuerySerializer, ReplySerializer
 from fubini.rest.views import ApiViews, operation
 from fubini.runs import memos, sizes
-from fubini.runs.lockviews import lock_view, lock_words, locks_of
+from fubini.runs.locks import lock_break
+from fubini.runs.lockviews import board_of, lock_view, lock_words, locks_of
+from fubini.runs.selectors import run_get
+
+BOARD_LOCKS: Final = 100
+BOARD_PARTIES: Final = 20
+MAY: Final = {"break": "lock.break", "size": "config.write"}
 
 
 class LockFilter(QuerySerializer):
@@ -51,6 +58,22 @@ class PartyOut(ReplySerializer):
 class LockDetail(LockOut):
     holders = PartyOut(many=True, help_text="At most 100, the first to have it first.")
     waiters = PartyOut(many=True, help_text="At most 100, the next to have it first.")
+
+
+class LockBreak(BodySerializer):
+    run = serializers.CharField(max_length=32, help_text="The run that holds it, by id.")
+    node = serializers.CharField(
+        max_length=200, allow_blank=True, help_text="Its step, by node id; empty: the run itself."
+    )
+
+
+class SharedOut(ReplySerializer):
+    """What the page of a project's locks shows."""
+
+    may_break = serializers.BooleanField()
+    may_size = serializers.BooleanField(help_text="May sizes of database semaphores be set?")
+    locks = LockDetail(many=True, help_text="In use, or with a size of their own; most waited for first; at most 100.")
+    more = serializers.BooleanField(help_text="There are more than those shown.")
 
 
 class SizeSet(BodySerializer):
@@ -103,6 +126,35 @@ class LockViews(ApiViews):
         found = lock_view(row)
         row.holders, row.waiters = found.holders, found.waiters
         return self.reply(row)
+
+    @operation("Take a lock from who holds it; who is next gets it.", body=LockBreak, reply=LockDetail)
+    def take(self, request: Request, ref: str, lock: str) -> Response:
+        """The holder is not stopped: two may be at work at what the lock was to keep apart. The trail says who did it."""
+        project = project_get(self.principal, ref, "lock.break")
+        row: Any = locks_of(project.pk).select_related("project").filter(pk=lock).first()
+        if row is None:
+            raise NotFound("The project has no such lock.", next_step="List them: fubini lock list.")
+        run = run_get([project.pk], self.body["run"])
+        if run is None:
+            raise NotFound("The project has no such run.")
+        lock_break(lock=row, run=run, node_id=self.body["node"], actor=self.principal.actor, at_ms=clock.now_ms())
+        return self.retrieve(request, ref, lock)
+
+
+class SharedViews(ApiViews):
+    """``/projects/{ref}/shared``."""
+
+    @operation("The page of a project's locks: who holds, who waits, since when.", reply=SharedOut)
+    def retrieve(self, request: Request, ref: str) -> Response:
+        project: Any = project_get(self.principal, ref, "run.read")
+        board, more = board_of(project.pk, most=BOARD_LOCKS, parties=BOARD_PARTIES)
+        rows: list[Any] = []
+        for view in board:
+            row: Any = view.lock
+            row.holders, row.waiters = view.holders, view.waiters
+            rows.append(row)
+        may = {f"may_{name}": allows(project.my_role, what) for name, what in MAY.items()}
+        return self.reply({"locks": rows, "more": more, **may})
 
 
 class SemaphoreViews(ApiViews):

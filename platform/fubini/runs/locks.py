@@ -10,12 +10,14 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
+from fubini.audit.services import audit_append
 from fubini.common import bell
+from fubini.common.errors import Conflict
 from fubini.common.ids import new_id
 from fubini.pipelines.selectors import config_map_data
 from fubini.runs.engine import (
@@ -226,6 +228,33 @@ def _release(rows: Sequence[LockClaim], queues: RowQueues, *, run_id: str = "") 
         LockClaim.objects.filter(pk__in=[row.pk for row in rows[start : start + 500]]).delete()
     queues.forget(names)
     return queues.settle(names, run_id=run_id)
+
+
+class NotHeld(Conflict):
+    code: ClassVar[str] = "lock_not_held"
+    title: ClassVar[str] = "It does not hold the lock"
+
+
+@transaction.atomic
+def lock_break(*, lock: Lock, run: Run, node_id: str, actor: str, at_ms: int) -> None:
+    """Take a lock from who holds it and give it to who is next. The holder goes on as if it still had it.
+
+    Raises:
+        NotHeld: it does not hold it, or has been given it only now and not heard of it yet.
+    """
+    queues = RowQueues(lock.project_id, lock.project.slug, at_ms)
+    queues.row(queues.name_of(lock))
+    row = LockClaim.objects.filter(lock=lock, run=run, node_id=node_id, held_at_ms__isnull=False, heard=True).first()
+    if row is None:
+        raise NotHeld("It does not hold the lock (any more).", next_step="Look at the list again.")
+    audit_append(
+        actor=actor,
+        action="lock.break",
+        target=f"lock:{lock.pk}",
+        project_id=lock.project_id,
+        data={"lock": queues.name_of(lock).text[:300], "run_id": run.pk, "node": node_id},
+    )
+    _release([row], queues)
 
 
 @contextmanager

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, Subquery, When, Window
+from django.db.models.functions import RowNumber
 
 from fubini.common.saying import say, together
 from fubini.runs.engine import LockKind
@@ -93,6 +94,33 @@ def lock_view(lock: Lock) -> LockView:
     rows = _named(LockClaim.objects.filter(lock=lock)).select_related("run")
     holders = list(rows.filter(held_at_ms__isnull=False).order_by("held_at_ms", "id")[:SHOWN])
     return LockView(lock, _parties(holders), _parties(_queue(rows)[:SHOWN]))
+
+
+def board_of(project_id: str, *, most: int, parties: int) -> tuple[list[LockView], bool]:
+    """Locks that somebody holds or waits for, and semaphores with a size of their own; most waited for first.
+
+    -> at most `most` with at most `parties` holders and waiters each, and whether there are more; two queries.
+    """
+    rows_of: Any = locks_of(project_id)
+    used = rows_of.filter(Q(held__gt=0) | Q(waiting__gt=0) | Q(kind=LockKind.DATABASE.value))
+    locks = list(used.order_by("-waiting", "-held", "resource", "key", "id")[: most + 1])
+    shown = locks[:most]
+    place = Window(
+        RowNumber(),
+        partition_by=[F("lock_id"), Case(When(held_at_ms=None, then=0), default=1)],
+        order_by=[F("held_at_ms").asc(), F("priority").desc(), F("created_at_ms").asc(), F("claim").asc()],
+    )
+    rows: Any = _named(LockClaim.objects.filter(lock__in=shown)).select_related("run").annotate(place=place)
+    claims = sorted(rows.filter(place__lte=parties), key=lambda row: row.place)
+    found = [
+        LockView(
+            lock,
+            _parties([c for c in claims if c.lock_id == lock.pk and c.held_at_ms is not None]),
+            _parties([c for c in claims if c.lock_id == lock.pk and c.held_at_ms is None]),
+        )
+        for lock in shown
+    ]
+    return found, len(locks) > most
 
 
 def waits_of(run: Run) -> list[Wait]:

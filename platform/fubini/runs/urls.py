@@ -6,7 +6,7 @@ from django.urls import path
 
 from fubini.runs.apis import AttemptViews, NodeViews, RunViews, SignalViews, TaskViews
 from fubini.runs.archive_apis import ArchiveViews
-from fubini.runs.lock_apis import CacheViews, LockViews, SemaphoreViews
+from fubini.runs.lock_apis import CacheViews, LockViews, SemaphoreViews, SharedViews
 from fubini.runs.look_apis import LookViews
 from fubini.runs.many.apis import ManyRuns
 from fubini.runs.origin.apis import ArtifactOriginViews, RunOriginViews, VersionOriginViews
@@ -32,6 +32,8 @@ urlpatterns = [
     path("projects/<str:ref>/runs/table", ManyRuns.as_view({"get": "table"})),
     path("projects/<str:ref>/runs/compare", ManyRuns.as_view({"get": "compare"})),
     path("projects/<str:ref>/locks", LockViews.as_view({"get": "list"})),
+    path("projects/<str:ref>/shared", SharedViews.as_view({"get": "retrieve"})),
+    path("projects/<str:ref>/locks/<str:lock>/break", LockViews.as_view({"post": "take"})),
     path("projects/<str:ref>/locks/<str:lock>", LockViews.as_view({"get": "retrieve"})),
     path("projects/<str:ref>/semaphores/<str:key>", SemaphoreViews.as_view({"put": "put", "delete": "destroy"})),
     path("projects/<str:ref>/caches", CacheViews.as_view({"get": "list"})),

@@ -13,6 +13,7 @@ class Secret(models.Model):
     name = models.CharField(max_length=253)
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.CharField(max_length=80)
+    last_used_at = models.DateTimeField(null=True)  # when a step or a fetch was last given a value of it, to the minute
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "name"], name="secret_name_once")]

@@ -6,6 +6,7 @@ import base64
 import binascii
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from fubini.common.saying import say, told
@@ -26,8 +27,12 @@ class SecretOut(ReplySerializer):
     name = serializers.CharField()
     created_at = serializers.DateTimeField()
     created_by = serializers.CharField()
+    last_used_at = serializers.DateTimeField(
+        allow_null=True, help_text="When a step or a fetch was last given it, to the minute; null: never."
+    )
     keys = serializers.SerializerMethodField(help_text="What it has, by key; never the values.")
 
+    @extend_schema_field(SecretKeyOut(many=True))
     def get_keys(self, row: Any) -> list[dict[str, Any]]:
         found = sorted(row.keys.all(), key=lambda k: k.key)
         return [dict(SecretKeyOut(k).data) for k in found]

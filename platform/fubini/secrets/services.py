@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any, Final
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from fubini.audit.services import audit_append
 from fubini.common import clock
@@ -106,10 +107,15 @@ def secrets_rotate(*, actor: str, new_key: bool = True) -> tuple[int, int]:
             row.token = keyring.reseal(row.token)
         SecretValue.objects.bulk_update(rows, ["token"], batch_size=200)
         count = len(rows) + factors_reseal()
-        audit_append(
-            actor=actor, action="secret.rotate", target="secrets", data={"values": count, "new_key": new_key}
-        )
+        audit_append(actor=actor, action="secret.rotate", target="secrets", data={"values": count, "new_key": new_key})
     return count, keyring.keys_drop_old()
+
+
+def secrets_used(*, project_id: str, names: Iterable[str]) -> None:
+    """These were given to somebody just now; written at most once a minute."""
+    now = clock.now()
+    before = Q(last_used_at=None) | Q(last_used_at__lt=now - timedelta(minutes=1))
+    Secret.objects.filter(before, project_id=project_id, name__in=sorted(set(names))).update(last_used_at=now)
 
 
 def _checked(name: str, values: Mapping[str, bytes]) -> None:

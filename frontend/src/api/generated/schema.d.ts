@@ -407,10 +407,30 @@ export interface paths {
         get: operations["crons_list"];
         put?: never;
         /**
-         * Make a schedule of a CronWorkflow
+         * Make a schedule of a CronWorkflow, a run or a pipeline
          * @description A manifest with errors answers 422 with all of them; a name that is taken answers 409.
          */
         post: operations["crons_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/crons/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What schedules mean, in words, and when they would be due
+         * @description For a form that is being filled in; lines with faults are told, not refused.
+         */
+        post: operations["crons_preview_preview"];
         delete?: never;
         options?: never;
         head?: never;
@@ -445,6 +465,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/crons/{id}/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A schedule's page: the schedule, and what became of its newest ticks
+         * @description A schedule's page: the schedule, and what became of its newest ticks.
+         */
+        get: operations["crons_overview_overview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/crons/{id}/resume": {
         parameters: {
             query?: never;
@@ -459,6 +499,26 @@ export interface paths {
          * @description What was due meanwhile is made up for only within `startingDeadlineSeconds`.
          */
         post: operations["crons_resume_resume"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/crons/{id}/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start one run of a schedule now
+         * @description In the name of who asks, also while it is suspended; it stands in the history beside the ticks.
+         */
+        post: operations["crons_run_run"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2069,6 +2129,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{ref}/locks/{lock}/break": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a lock from who holds it; who is next gets it
+         * @description The holder is not stopped: two may be at work at what the lock was to keep apart. The trail says who did it.
+         */
+        post: operations["projects_locks_break_take"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{ref}/members": {
         parameters: {
             query?: never;
@@ -2370,6 +2450,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{ref}/schedules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The page of a project's schedules in one answer
+         * @description The page of a project's schedules in one answer.
+         */
+        get: operations["projects_schedules_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{ref}/secrets": {
         parameters: {
             query?: never;
@@ -2462,6 +2562,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{ref}/shared": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The page of a project's locks: who holds, who waits, since when
+         * @description The page of a project's locks: who holds, who waits, since when.
+         */
+        get: operations["projects_shared_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{ref}/tokens": {
         parameters: {
             query?: never;
@@ -2501,6 +2621,26 @@ export interface paths {
          * @description Revoke a machine token.
          */
         delete: operations["projects_tokens_destroy"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{ref}/vault": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A project's secrets and what names them, in one answer; never a value
+         * @description A project's secrets and what names them, in one answer; never a value.
+         */
+        get: operations["projects_vault_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -4335,14 +4475,41 @@ export interface components {
             last_at_ms: number | null;
             /** @description The next ticks, soonest first. */
             readonly next_ms?: number[];
+            /** @description Each of the schedules as a sentence. */
+            readonly words?: components["schemas"]["WordsOut"][];
+            /** @description What became of the newest tick; null: none came yet. */
+            readonly last_tick?: components["schemas"]["TickOut"] | null;
             saved_by: string;
             created_at_ms: number;
         };
-        /** @description A request body. `read` is how views use it. */
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        CronOverview: {
+            schedule: components["schemas"]["CronText"];
+            /** @description The newest 25; `crons/{id}/ticks` has all. */
+            ticks: components["schemas"]["TickOut"][];
+        };
+        /** @description A whole `manifest`; or a `run` or `pipeline` with a `name` and `schedules`. */
         CronSaveRequest: {
             project: string;
             /** @description A CronWorkflow's text. */
-            manifest: string;
+            manifest?: string;
+            /** @description A run's id: its manifest and parameters. */
+            run?: string;
+            /** @description A pipeline's id: its newest version. */
+            pipeline?: string;
+            name?: string;
+            schedules?: string[];
+            /** @description Without one: UTC. */
+            timezone?: string;
+            /**
+             * @description While an earlier run goes on.
+             * @enum {string}
+             */
+            policy?: "Allow" | "Forbid" | "Replace";
+            /** @description Of its runs. */
+            parameters?: {
+                [key: string]: string;
+            };
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         CronText: {
@@ -4365,9 +4532,19 @@ export interface components {
             last_at_ms: number | null;
             /** @description The next ticks, soonest first. */
             readonly next_ms?: number[];
+            /** @description Each of the schedules as a sentence. */
+            readonly words?: components["schemas"]["WordsOut"][];
+            /** @description What became of the newest tick; null: none came yet. */
+            readonly last_tick?: components["schemas"]["TickOut"] | null;
             saved_by: string;
             created_at_ms: number;
             manifest: string;
+        };
+        /** @description The first page of a list with a route of its own, as a part of a page's one answer; subclasses say of what. */
+        CronsPage: {
+            /** @description Where the list's own route goes on; null: that was all. */
+            next: string | null;
+            results: components["schemas"]["CronOut"][];
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         CsrfOut: {
@@ -5001,6 +5178,13 @@ export interface components {
             /** @description The one asked for; null: none was, or there is none such. */
             run: components["schemas"]["LaunchAgainOut"] | null;
         };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        LineOut: {
+            text: string;
+            /** @description Why it is no schedule; empty: it is one. */
+            error: string;
+            words: components["schemas"]["WordsOut"] | null;
+        };
         /** @description A request body. `read` is how views use it. */
         LinkMakeRequest: {
             /** @description Path, query and fragment of a page of the project. */
@@ -5054,6 +5238,13 @@ export interface components {
             /** @description Empty for an artifact that is one file. */
             path: string;
             size: number;
+        };
+        /** @description A request body. `read` is how views use it. */
+        LockBreakRequest: {
+            /** @description The run that holds it, by id. */
+            run: string;
+            /** @description Its step, by node id; empty: the run itself. */
+            node: string;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         LockDetail: {
@@ -5275,6 +5466,14 @@ export interface components {
             files: number;
             size_bytes: number;
             planned_at_ms: number;
+        };
+        /** @description A pipeline's newest version or a schedule that names secrets. */
+        NamerOut: {
+            /** @enum {string} */
+            kind: "pipeline" | "schedule";
+            id: string;
+            name: string;
+            secrets: string[];
         };
         /** @description The version that follows, and when it begins. */
         NextRateOut: {
@@ -6348,6 +6547,19 @@ export interface components {
             wait_s: number;
             bytes_to_move: number;
         };
+        /** @description A request body. `read` is how views use it. */
+        PreviewBodyRequest: {
+            schedules: string[];
+            /** @default  */
+            timezone: string;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        PreviewOut: {
+            lines: components["schemas"]["LineOut"][];
+            zone_error: string;
+            /** @description The next ticks; empty while there is an error. */
+            next_ms: number[];
+        };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         PriceBasisOut: {
             month: string;
@@ -7046,16 +7258,36 @@ export interface components {
             expected: string | null;
             latest: string | null;
         };
+        /** @description What the page of a project's schedules shows. */
+        SchedulesOut: {
+            /** @description The installation's time zone, which a new schedule is offered. */
+            zone: string;
+            may_write: boolean;
+            may_delete: boolean;
+            schedules: components["schemas"]["CronsPage"];
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        SecretKeyOut: {
+            key: string;
+            /** @description Rises each time the value is set. */
+            version: number;
+            /** Format: date-time */
+            updated_at: string;
+            updated_by: string;
+        };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         SecretOut: {
             name: string;
             /** Format: date-time */
             created_at: string;
             created_by: string;
+            /**
+             * Format: date-time
+             * @description When a step or a fetch was last given it, to the minute; null: never.
+             */
+            last_used_at: string | null;
             /** @description What it has, by key; never the values. */
-            readonly keys?: {
-                [key: string]: unknown;
-            }[];
+            readonly keys?: components["schemas"]["SecretKeyOut"][];
         };
         /** @description A request body. `read` is how views use it. */
         SecretSetRequest: {
@@ -7068,6 +7300,12 @@ export interface components {
              * @enum {string}
              */
             encoding?: "utf-8" | "base64";
+        };
+        /** @description The first page of a list with a route of its own, as a part of a page's one answer; subclasses say of what. */
+        SecretsPage: {
+            /** @description Where the list's own route goes on; null: that was all. */
+            next: string | null;
+            results: components["schemas"]["SecretOut"][];
         };
         /** @description A request body. `read` is how views use it. */
         SecretsRotateRequest: {
@@ -7116,6 +7354,16 @@ export interface components {
              * @enum {string}
              */
             phase: "Succeeded" | "Failed" | "Error" | "";
+        };
+        /** @description What the page of a project's locks shows. */
+        SharedOut: {
+            may_break: boolean;
+            /** @description May sizes of database semaphores be set? */
+            may_size: boolean;
+            /** @description In use, or with a size of their own; most waited for first; at most 100. */
+            locks: components["schemas"]["LockDetail"][];
+            /** @description There are more than those shown. */
+            more: boolean;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         ShowcaseOut: {
@@ -7217,6 +7465,11 @@ export interface components {
             lost_micros: number;
             absorbed_micros: number;
             attempts: number;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        StartedOut: {
+            run_id: string;
+            run_name: string;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         StatementLineOut: {
@@ -7403,7 +7656,7 @@ export interface components {
             decided_at_ms: number;
             /** @enum {string} */
             state: "active" | "succeeded" | "failed" | "skipped" | "refused";
-            /** @description Of a skipped one: late, forbidden, condition or error. */
+            /** @description Of a skipped one: late, forbidden, condition or error; by_hand: a person started it between the ticks. */
             reason: string;
             message: string;
             readonly run_id?: string | null;
@@ -7574,6 +7827,13 @@ export interface components {
             last_login: string | null;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        VaultOut: {
+            may_write: boolean;
+            secrets: components["schemas"]["SecretsPage"];
+            /** @description Who names which, also those that there are not. */
+            named_by: components["schemas"]["NamerOut"][];
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         VersionText: {
             id: string;
             number: number;
@@ -7654,6 +7914,11 @@ export interface components {
             ticks: number;
             /** @description Of these, in no figure: nobody knows what they cost. */
             unpriced_ticks: number;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        WordsOut: {
+            en: string;
+            zh: string;
         };
         Event: {
             /** @description Number in commit order: resume after it. */
@@ -8396,6 +8661,37 @@ export interface operations {
             "5XX": components["responses"]["Problem"];
         };
     };
+    crons_preview_preview: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: {
+                /** @description Sent again within 24 hours with the same request, the first reply is given again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewBodyRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreviewOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
     crons_retrieve: {
         parameters: {
             query?: {
@@ -8474,6 +8770,32 @@ export interface operations {
             "5XX": components["responses"]["Problem"];
         };
     };
+    crons_overview_overview: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CronOverview"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
     crons_resume_resume: {
         parameters: {
             query?: {
@@ -8497,6 +8819,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CronText"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    crons_run_run: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: {
+                /** @description Sent again within 24 hours with the same request, the first reply is given again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StartedOut"];
                 };
             };
             "4XX": components["responses"]["Problem"];
@@ -11500,6 +11851,40 @@ export interface operations {
             "5XX": components["responses"]["Problem"];
         };
     };
+    projects_locks_break_take: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: {
+                /** @description Sent again within 24 hours with the same request, the first reply is given again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                lock: string;
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LockBreakRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LockDetail"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
     projects_members_list: {
         parameters: {
             query?: {
@@ -12068,6 +12453,32 @@ export interface operations {
             "5XX": components["responses"]["Problem"];
         };
     };
+    projects_schedules_retrieve: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SchedulesOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
     projects_secrets_list: {
         parameters: {
             query?: {
@@ -12257,6 +12668,32 @@ export interface operations {
             "5XX": components["responses"]["Problem"];
         };
     };
+    projects_shared_retrieve: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SharedOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
     projects_tokens_list: {
         parameters: {
             query?: {
@@ -12338,6 +12775,32 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_vault_retrieve: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VaultOut"];
+                };
             };
             "4XX": components["responses"]["Problem"];
             "5XX": components["responses"]["Problem"];

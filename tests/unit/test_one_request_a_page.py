@@ -18,14 +18,6 @@ ROUTER = ROOT / "frontend" / "src" / "app" / "App.tsx"
 PREVIEWS = re.compile(r"^/api/v1/(artifacts/\{id\}/content|datasets/\{id\}/versions/\w+/(content|files)|tasks/\{id\}/logs)$")
 # What a form as filled in would do: asked whenever it changes, and so once when it opens with something in it.
 FORMS = re.compile(r"^/api/v1/projects/[\w-]+/launch/check$")
-# Pages that still ask for more than their one; a page that no longer does must leave this list, and none is added to it.
-STILL_MORE = {
-    "/pipelines/:id",
-    "/data",
-    "/money",
-    "/notices",
-    "/project",
-}
 
 
 def known() -> dict[str, list[str]]:
@@ -44,10 +36,8 @@ def allowed(page: str, router: str) -> int:
 def test_a_page_opens_with_one_request_and_its_tabs_with_one_more() -> None:
     router = ROUTER.read_text()
     more = {page: asked for page, asked in known().items() if len(asked) > allowed(page, router)}
-    new = [f"{page} opens with {len(asked)}: {', '.join(asked)}" for page, asked in more.items() if page not in STILL_MORE]
+    new = [f"{page} opens with {len(asked)}: {', '.join(asked)}" for page, asked in more.items()]
     assert not new, "ask for it in one aggregate (GET /projects/{ref}/..., or below its entity):\n" + "\n".join(new)
-    mended = STILL_MORE - more.keys()
-    assert not mended, f"these keep the rule now, so they leave STILL_MORE: {sorted(mended)}"
 
 
 def test_the_tab_a_page_opens_with_asks_for_no_more_than_the_page() -> None:

@@ -78,6 +78,7 @@ const ROUTES: RouteObject[] = [
           { path: "/data/:id", element: <Dataset /> },
           { path: "/pools", element: <Pools /> },
           { path: "/money", element: <Money /> },
+          { path: "/money/:tab", element: <Money /> },
           { path: "/notices", element: <Notices /> },
           { path: "/project", element: <Project /> },
           { path: "/account", element: <Account /> },

@@ -7,7 +7,7 @@ import { useTranslation } from "react-i18next";
 import { useNavigate, useParams, useSearchParams } from "react-router";
 import { ErrorNote } from "@/components/ErrorNote";
 import { Empty, Figure, Loaded, More, Page, When } from "@/components/parts";
-import { Flags } from "@/features/flags/Flags";
+import { InstallationFlags } from "@/features/flags/Flags";
 import { duration, plain } from "@/lib/format";
 import { useMe } from "@/queries";
 import { useFactorReset, useStatus, useTrail, useTrailCheck, useUserChange, useUserMake, useUserPassword, useUsers } from "@/queries/people";
@@ -30,7 +30,7 @@ export function Admin() {
         <Tabs.Panel value="users"><Users /></Tabs.Panel>
         <Tabs.Panel value="sites"><Sites /></Tabs.Panel>
         <Tabs.Panel value="prices"><Prices /></Tabs.Panel>
-        <Tabs.Panel value="flags"><Flags may={() => true} /></Tabs.Panel>
+        <Tabs.Panel value="flags"><InstallationFlags /></Tabs.Panel>
         <Tabs.Panel value="trail"><Trail /></Tabs.Panel>
         <Tabs.Panel value="state"><State /></Tabs.Panel>
       </Tabs>

@@ -6,23 +6,25 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import { useProject } from "@/app/project";
-import { ErrorNote } from "@/components/ErrorNote";
 import { Card, Empty, Loaded, More, Page, When } from "@/components/parts";
 import { Copies } from "@/features/data/Copies";
 import { Moving } from "@/features/data/Moving";
 import { Unfinished } from "@/features/data/Unfinished";
 import { Uploader } from "@/features/upload/Uploader";
 import { plain, size } from "@/lib/format";
-import { useDatasetList, useProjectData } from "@/queries/data";
+import { dataKey, datasetsFound, useProjectData } from "@/queries/data";
+import { useRest } from "@/queries/rest";
+
+const NOTHING = { results: [], next: null };
 
 export function Data() {
   const { t } = useTranslation(["data", "base"]);
   const project = useProject();
   const [text, setText] = useState("");
   const [search] = useDebouncedValue(text, 250);
-  const list = useDatasetList(project, search);
-  const whole = useProjectData(project);
-  const rows = list.data?.pages.flatMap((page) => page.results) ?? [];
+  const whole = useProjectData(project, search);
+  const list = useRest([...dataKey(project), "list", search], whole.data?.datasets ?? NOTHING, datasetsFound(project, search), (d) => d.id);
+  const rows = list.rows;
   return (
     <Page title={t("title")}>
       <Text size="sm" c="dimmed">{t("intro")}</Text>
@@ -33,8 +35,7 @@ export function Data() {
               <Uploader project={project} known={rows.map((d) => ({ name: d.name, version: d.latest?.number ?? 0 }))} />
             </Card>
             <TextInput aria-label={t("search")} placeholder={t("search")} value={text} onChange={(e) => setText(e.currentTarget.value)} maxLength={80} />
-            {list.isError && <ErrorNote error={list.error} again={() => void list.refetch()} />}
-            {list.isSuccess && rows.length === 0 && (search ? <Text size="sm">{t("nothingFound")}</Text> : <Empty title={t("empty")} hint={t("emptyHint")} />)}
+            {whole.isSuccess && rows.length === 0 && (search ? <Text size="sm">{t("nothingFound")}</Text> : <Empty title={t("empty")} hint={t("emptyHint")} />)}
             {rows.length > 0 && (
               <Table.ScrollContainer minWidth={520}>
                 <Table highlightOnHover>

@@ -1,40 +1,53 @@
-// All a person was told of, their rules, and the project's webhooks.
+// What a person was told, what they want to hear of, and where a project's events go. One request.
 
 import { Button, SimpleGrid, Stack, Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
+import type { Schemas } from "@/api/client";
 import { useProject } from "@/app/project";
-import { ErrorNote } from "@/components/ErrorNote";
-import { Card, More, Page } from "@/components/parts";
+import { Card, Loaded, More, Page } from "@/components/parts";
 import { Line } from "@/features/notices/Line";
 import { Rules } from "@/features/notices/Rules";
 import { Webhooks } from "@/features/notices/Webhooks";
-import { useNotices, useRead } from "@/queries/notices";
+import { noticesAfter, noticesKey, useNotices, useRead } from "@/queries/notices";
+import { useRest } from "@/queries/rest";
 
 export function Notices() {
   const { t } = useTranslation("notices");
   const project = useProject();
-  const list = useNotices();
+  const page = useNotices(project);
   const read = useRead();
-  const rows = list.data?.pages.flatMap((page) => page.results) ?? [];
-  const unread = rows.some((row) => row.read_at_ms === null);
+  const unread = page.data?.notices.results.some((row) => row.read_at_ms === null) ?? false;
   return (
     <Page title={t("title")} actions={unread && <Button size="xs" variant="default" loading={read.isPending} onClick={() => read.mutate(undefined)}>{t("readAll")}</Button>}>
-      <SimpleGrid cols={{ base: 1, lg: 2 }}>
-        <Card title={t("latest")}>
-          {list.isError && <ErrorNote error={list.error} again={() => void list.refetch()} />}
-          {list.isSuccess && rows.length === 0 && <Text size="sm">{t("empty")}</Text>}
-          <Stack gap="sm">{rows.map((notice) => <Line key={notice.id} notice={notice} />)}</Stack>
-          <More query={list} />
-        </Card>
-        <Stack>
-          <Card title={t("rules.title")}>
-            <Rules />
-          </Card>
-          <Card title={t("hooks.title", { project })}>
-            <Webhooks project={project} />
-          </Card>
-        </Stack>
-      </SimpleGrid>
+      <Loaded query={page}>
+        {({ notices, rules, webhooks }) => (
+          <SimpleGrid cols={{ base: 1, lg: 2 }}>
+            <Card title={t("latest")}>
+              <Latest project={project} first={notices} />
+            </Card>
+            <Stack>
+              <Card title={t("rules.title")}>
+                <Rules rules={rules} />
+              </Card>
+              <Card title={t("hooks.title", { project })}>
+                {webhooks ? <Webhooks project={project} first={webhooks} /> : <Text size="sm">{t("hooks.forbidden")}</Text>}
+              </Card>
+            </Stack>
+          </SimpleGrid>
+        )}
+      </Loaded>
     </Page>
+  );
+}
+
+function Latest({ project, first }: { project: string; first: Schemas["NoticesPage"] }) {
+  const { t } = useTranslation("notices");
+  const list = useRest([...noticesKey(project), "list"], first, noticesAfter, (row) => row.id);
+  if (list.rows.length === 0) return <Text size="sm">{t("empty")}</Text>;
+  return (
+    <Stack gap="sm">
+      {list.rows.map((notice) => <Line key={notice.id} notice={notice} />)}
+      <More query={list} />
+    </Stack>
   );
 }

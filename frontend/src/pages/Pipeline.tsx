@@ -1,64 +1,63 @@
+// A stored pipeline: its versions, the text of one, and what changed against another. One request.
+
 import { Alert, Button, Group, Select, Stack, Text } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useParams } from "react-router";
+import type { Schemas } from "@/api/client";
 import { Entry } from "@/components/ErrorNote";
-import { Loaded, Page, When } from "@/components/parts";
+import { Loaded, More, Page, When } from "@/components/parts";
 import { DiffView } from "@/features/pipelines/DiffView";
 import { plain } from "@/lib/format";
-import { usePipeline, usePipelineVersion, usePipelineVersions } from "@/queries";
+import { pipelineKey, usePipelinePage, versionsAfter } from "@/queries/pipelines";
+import { useRest } from "@/queries/rest";
 
 export function Pipeline() {
   const { id = "" } = useParams();
   const { t } = useTranslation();
-  const pipeline = usePipeline(id);
-  const versions = usePipelineVersions(id);
   const [number, setNumber] = useState<number | null>(null);
   const [against, setAgainst] = useState<number | null>(null);
+  const page = usePipelinePage(id, number, against);
   return (
-    <Loaded query={pipeline}>
-      {(data) => {
-        const shown = number ?? data.version;
-        const numbers = versions.data?.results.map((v) => v.number) ?? [data.version];
-        return (
-          <Page title={data.title || data.name} actions={<Button size="xs" component={Link} to={`/launch?pipeline=${data.name}`}>{t("pipelines.launch")}</Button>}>
-            <Text size="sm">{plain(data.description)}</Text>
-            <Group>
-              <Select size="xs" label={t("pipelines.versions")} data={numbers.map((n) => ({ value: String(n), label: t("pipelines.version", { n }) }))} value={String(shown)} allowDeselect={false} onChange={(v) => setNumber(Number(v))} />
-              {numbers.length > 1 && (
-                <Select size="xs" label={t("pipelines.changed")} clearable data={numbers.filter((n) => n !== shown).map((n) => ({ value: String(n), label: t("pipelines.diff", { n }) }))} value={against ? String(against) : null} onChange={(v) => setAgainst(v ? Number(v) : null)} />
-              )}
-            </Group>
-            <VersionText id={id} number={shown} against={against} />
-          </Page>
-        );
-      }}
+    <Loaded query={page}>
+      {({ pipeline, versions, version, against: other }) => (
+        <Page title={pipeline.title || pipeline.name} actions={<Button size="xs" component={Link} to={`/launch?pipeline=${pipeline.name}`}>{t("pipelines.launch")}</Button>}>
+          <Text size="sm">{plain(pipeline.description)}</Text>
+          <Pick id={id} first={versions} shown={number ?? pipeline.version} against={against} onShown={setNumber} onAgainst={setAgainst} />
+          <VersionText version={version} other={other} />
+        </Page>
+      )}
     </Loaded>
   );
 }
 
-function VersionText({ id, number, against }: { id: string; number: number; against: number | null }) {
-  const version = usePipelineVersion(id, number);
-  const other = usePipelineVersion(id, against ?? 0);
+function Pick({ id, first, shown, against, onShown, onAgainst }: { id: string; first: Schemas["VersionsPage"]; shown: number; against: number | null; onShown: (n: number) => void; onAgainst: (n: number | null) => void }) {
+  const { t } = useTranslation();
+  const versions = useRest([...pipelineKey(id), "versions"], first, versionsAfter(id), (v) => v.number);
+  const numbers = versions.rows.map((v) => v.number);
   return (
-    <Loaded query={version}>
-      {(data) => {
-        const text = (data as { text?: string }).text ?? "";
-        const before = against ? ((other.data as { text?: string } | undefined)?.text ?? text) : text;
-        return (
-          <Stack gap="xs">
-            <Text size="xs" c="dimmed">
-              {data.digest.slice(0, 12)} · <When ms={Date.parse(data.created_at)} /> · {plain(data.created_by)}
-            </Text>
-            {data.warnings.map((f, i) => (
-              <Alert key={i} color="yellow" p={6}>
-                <Entry entry={{ path: f.path, line: f.line, detail: f.detail }} />
-              </Alert>
-            ))}
-            <DiffView before={before} after={text} signs={against !== null} />
-          </Stack>
-        );
-      }}
-    </Loaded>
+    <Group align="flex-end">
+      <Select size="xs" label={t("pipelines.versions")} data={numbers.map((n) => ({ value: String(n), label: t("pipelines.version", { n }) }))} value={String(shown)} allowDeselect={false} onChange={(v) => onShown(Number(v))} />
+      {numbers.length > 1 && (
+        <Select size="xs" label={t("pipelines.changed")} clearable data={numbers.filter((n) => n !== shown).map((n) => ({ value: String(n), label: t("pipelines.diff", { n }) }))} value={against ? String(against) : null} onChange={(v) => onAgainst(v ? Number(v) : null)} />
+      )}
+      <More query={versions} />
+    </Group>
+  );
+}
+
+function VersionText({ version, other }: { version: Schemas["VersionText"]; other: Schemas["VersionText"] | null }) {
+  return (
+    <Stack gap="xs">
+      <Text size="xs" c="dimmed">
+        {version.digest.slice(0, 12)} · <When ms={Date.parse(version.created_at)} /> · {plain(version.created_by)}
+      </Text>
+      {version.warnings.map((f, i) => (
+        <Alert key={i} color="yellow" p={6}>
+          <Entry entry={{ path: f.path, line: f.line, detail: f.detail }} />
+        </Alert>
+      ))}
+      <DiffView before={other?.text ?? version.text} after={version.text} signs={other !== null} />
+    </Stack>
   );
 }

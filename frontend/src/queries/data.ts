@@ -3,26 +3,20 @@
 import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, bodyOf } from "@/api/client";
 import { discard } from "@/features/upload/wire";
-import { cursorOf } from "./index";
 
-export function useProjectData(project: string) {
+export const dataKey = (project: string) => ["project-data", project] as const;
+
+/** The page; its list has the datasets that `search` finds. */
+export function useProjectData(project: string, search: string) {
   return useQuery({
-    queryKey: ["project-data", project],
-    queryFn: () => bodyOf(api.GET("/api/v1/projects/{ref}/data", { params: { path: { ref: project } } })),
+    queryKey: [...dataKey(project), search],
+    queryFn: () => bodyOf(api.GET("/api/v1/projects/{ref}/data", { params: { path: { ref: project }, query: search ? { search } : {} } })),
+    placeholderData: keepPreviousData,
     refetchInterval: 5_000, // what moves has no events of its own
   });
 }
 
-export function useDatasetList(project: string, search: string) {
-  return useInfiniteQuery({
-    queryKey: ["datasets", project, "list", search],
-    queryFn: ({ pageParam }) =>
-      bodyOf(api.GET("/api/v1/datasets", { params: { query: { project, page_size: 25, ...(search ? { search } : {}), ...(pageParam ? { cursor: pageParam } : {}) } } })),
-    initialPageParam: "",
-    getNextPageParam: (page) => cursorOf(page.next),
-    placeholderData: keepPreviousData,
-  });
-}
+export const datasetsFound = (project: string, search: string) => (cursor: string) => bodyOf(api.GET("/api/v1/datasets", { params: { query: { project, cursor, ...(search ? { search } : {}) } } }));
 
 export function useDatasetPage(id: string, version: number | undefined) {
   return useQuery({
@@ -61,11 +55,11 @@ export function useDatasetDelete() {
   const client = useQueryClient();
   return useMutation({
     mutationFn: (id: string) => api.DELETE("/api/v1/datasets/{id}", { params: { path: { id } } }),
-    onSuccess: () => client.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] === "datasets" || queryKey[0] === "project-data" }),
+    onSuccess: () => client.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] === "project-data" || queryKey[0] === "launch" }),
   });
 }
 
 export function useUploadDiscard(project: string) {
   const client = useQueryClient();
-  return useMutation({ mutationFn: discard, onSettled: () => client.invalidateQueries({ queryKey: ["project-data", project] }) });
+  return useMutation({ mutationFn: discard, onSettled: () => client.invalidateQueries({ queryKey: dataKey(project) }) });
 }

@@ -1,15 +1,13 @@
-// Feature flags: of the installation, or (with a project) of one project.
+// Feature flags: of the installation, or (with a project) of one project, whose page has them.
 
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, bodyOf } from "@/api/client";
+import { settingsKey } from "./settings";
 
-const key = (project: string) => ["flags", project] as const;
+const key = ["flags"] as const;
 
-export function useFlags(project = "") {
-  return useQuery({
-    queryKey: key(project),
-    queryFn: () => bodyOf(project ? api.GET("/api/v1/projects/{ref}/flags", { params: { path: { ref: project } } }) : api.GET("/api/v1/flags")),
-  });
+export function useFlags() {
+  return useQuery({ queryKey: key, queryFn: () => bodyOf(api.GET("/api/v1/flags")) });
 }
 
 export function useFlagSet(project = "") {
@@ -21,6 +19,6 @@ export function useFlagSet(project = "") {
           ? api.PUT("/api/v1/projects/{ref}/flags/{name}", { params: { path: { ref: project, name } }, body: { on } })
           : api.PUT("/api/v1/flags/{name}", { params: { path: { name } }, body: { on } }),
       ),
-    onSuccess: () => client.invalidateQueries({ queryKey: ["flags"] }),
+    onSuccess: () => client.invalidateQueries({ queryKey: project ? settingsKey(project) : key }),
   });
 }

@@ -27,10 +27,11 @@ export function invalidate(client: QueryClient, project: string, events: LiveEve
   const runs = new Set(events.map((e) => e.run_id).filter((id): id is string => Boolean(id)));
   void client.invalidateQueries({ queryKey: keys.overview(project) });
   if (events.some((e) => e.topic === "notice")) void client.invalidateQueries({ queryKey: ["notices"] });
+  if (events.some((e) => e.topic === "run" || e.topic === "ledger")) void client.invalidateQueries({ queryKey: ["settings", project] });
   if (events.some((e) => e.topic === "run")) void client.invalidateQueries({ queryKey: keys.runs(project) });
   if (events.some((e) => e.topic === "dataset" || e.topic === "pipeline")) void client.invalidateQueries({ queryKey: ["launch", project] });
   if (events.some((e) => e.topic === "pipeline")) void client.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] === "pipeline" || queryKey[0] === "pipelines" });
-  if (events.some((e) => e.topic === "dataset")) void client.invalidateQueries({ predicate: ({ queryKey }) => String(queryKey[0]).startsWith("dataset") });
+  if (events.some((e) => e.topic === "dataset")) void client.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] === "dataset" || queryKey[0] === "project-data" });
   for (const run of runs) void client.invalidateQueries({ queryKey: keys.run(run) });
 }
 
@@ -161,27 +162,6 @@ export function useRunDeed(id: string) {
   });
 }
 
-export function usePipeline(id: string) {
-  return useQuery({ queryKey: ["pipeline", id], queryFn: () => bodyOf(api.GET("/api/v1/pipelines/{id}", { params: { path: { id } } })), enabled: id !== "" });
-}
-
-export function usePipelineVersions(id: string) {
-  return useQuery({
-    queryKey: ["pipeline", id, "versions"],
-    queryFn: () => bodyOf(api.GET("/api/v1/pipelines/{id}/versions", { params: { path: { id }, query: { page_size: 50 } } })),
-    enabled: id !== "",
-  });
-}
-
-export function usePipelineVersion(id: string, number: number) {
-  return useQuery({
-    queryKey: ["pipeline", id, "version", number],
-    queryFn: () => bodyOf(api.GET("/api/v1/pipelines/{id}/versions/{number}", { params: { path: { id, number } } })),
-    enabled: id !== "" && number > 0,
-    staleTime: Infinity,
-  });
-}
-
 export function useSubmit() {
   const client = useQueryClient();
   return useMutation({
@@ -198,11 +178,3 @@ export function usePools(project: string) {
     refetchInterval: 10_000,
   });
 }
-
-export function useMembers(project: string) {
-  return useQuery({
-    queryKey: ["members", project],
-    queryFn: () => bodyOf(api.GET("/api/v1/projects/{ref}/members", { params: { path: { ref: project }, query: { page_size: 100 } } })),
-  });
-}
-

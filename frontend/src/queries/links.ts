@@ -1,26 +1,15 @@
 // Share links: short addresses of views, for members of a project.
 
-import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, bodyOf, idempotencyKey } from "@/api/client";
-import { cursorOf } from ".";
-
-const key = (project: string) => ["links", project] as const;
-
-export function useLinks(project: string) {
-  return useInfiniteQuery({
-    queryKey: key(project),
-    queryFn: ({ pageParam }) => bodyOf(api.GET("/api/v1/projects/{ref}/links", { params: { path: { ref: project }, query: pageParam ? { cursor: pageParam } : {} } })),
-    initialPageParam: "",
-    getNextPageParam: (page) => cursorOf(page.next),
-  });
-}
+import { settingsKey } from "./settings";
 
 export function useLinkMake(project: string) {
   const client = useQueryClient();
   return useMutation({
     mutationFn: (body: { address: string; days: number; note: string }) =>
       bodyOf(api.POST("/api/v1/projects/{ref}/links", { params: { path: { ref: project } }, body, headers: { "Idempotency-Key": idempotencyKey() } })),
-    onSuccess: () => client.invalidateQueries({ queryKey: key(project) }),
+    onSuccess: () => client.invalidateQueries({ queryKey: settingsKey(project) }),
   });
 }
 
@@ -28,7 +17,7 @@ export function useLinkRevoke(project: string) {
   const client = useQueryClient();
   return useMutation({
     mutationFn: (id: string) => bodyOf(api.DELETE("/api/v1/projects/{ref}/links/{id}", { params: { path: { ref: project, id } } })),
-    onSuccess: () => client.invalidateQueries({ queryKey: key(project) }),
+    onSuccess: () => client.invalidateQueries({ queryKey: settingsKey(project) }),
   });
 }
 

@@ -1,8 +1,7 @@
 // What a person is told of: the bell, the list, the rules; and a project's webhooks.
 
-import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, bodyOf, idempotencyKey, type Schemas } from "@/api/client";
-import { cursorOf } from "@/queries";
 
 const ALL = ["notices"] as const;
 const once = () => ({ "Idempotency-Key": idempotencyKey() });
@@ -12,14 +11,15 @@ export function useBell() {
   return useQuery({ queryKey: [...ALL, "bell"], queryFn: () => bodyOf(api.GET("/api/v1/notices/bell")), refetchInterval: 60_000 });
 }
 
-export function useNotices() {
-  return useInfiniteQuery({
-    queryKey: [...ALL, "list"],
-    queryFn: ({ pageParam }) => bodyOf(api.GET("/api/v1/notices", { params: { query: { page_size: 50, ...(pageParam ? { cursor: pageParam } : {}) } } })),
-    initialPageParam: "",
-    getNextPageParam: (page) => cursorOf(page.next),
-  });
+/** The page: mine of all projects, my rules, and the webhooks of the project shown. */
+export const noticesKey = (project: string) => [...ALL, "page", project] as const;
+
+export function useNotices(project: string) {
+  return useQuery({ queryKey: noticesKey(project), queryFn: () => bodyOf(api.GET("/api/v1/projects/{ref}/notices", { params: { path: { ref: project } } })) });
 }
+
+export const noticesAfter = (cursor: string) => bodyOf(api.GET("/api/v1/notices", { params: { query: { page_size: 50, cursor } } }));
+export const webhooksAfter = (project: string) => (cursor: string) => bodyOf(api.GET("/api/v1/projects/{ref}/webhooks", { params: { path: { ref: project }, query: { page_size: 50, cursor } } }));
 
 export function useRead() {
   const client = useQueryClient();
@@ -29,15 +29,11 @@ export function useRead() {
   });
 }
 
-export function useRules() {
-  return useQuery({ queryKey: [...ALL, "rules"], queryFn: () => bodyOf(api.GET("/api/v1/notices/rules")) });
-}
-
 export function useSetRules() {
   const client = useQueryClient();
   return useMutation({
     mutationFn: (body: Schemas["PatchedRulesChangeRequest"]) => bodyOf(api.PATCH("/api/v1/notices/rules", { body })),
-    onSuccess: (rules) => client.setQueryData([...ALL, "rules"], rules),
+    onSuccess: () => client.invalidateQueries({ queryKey: [...ALL, "page"] }), // awaited: the boxes stay shut until they show it
   });
 }
 
@@ -46,20 +42,9 @@ export function useTestNotice() {
   return useMutation({ mutationFn: () => api.POST("/api/v1/notices/test"), onSuccess: () => client.invalidateQueries({ queryKey: ALL }) });
 }
 
-const hooks = (project: string) => ["webhooks", project] as const;
-
-export function useWebhooks(project: string, enabled: boolean) {
-  return useQuery({
-    queryKey: hooks(project),
-    queryFn: () => bodyOf(api.GET("/api/v1/projects/{ref}/webhooks", { params: { path: { ref: project }, query: { page_size: 50 } } })),
-    enabled,
-    retry: false,
-  });
-}
-
 export function useMessages(project: string, id: string) {
   return useQuery({
-    queryKey: [...hooks(project), id],
+    queryKey: [...noticesKey(project), "messages", id],
     queryFn: () => bodyOf(api.GET("/api/v1/projects/{ref}/webhooks/{id}/messages", { params: { path: { ref: project, id }, query: { page_size: 20 } } })),
     enabled: id !== "",
     refetchInterval: 5_000,
@@ -89,6 +74,6 @@ export function useHookDeed(project: string) {
       else await api.POST("/api/v1/projects/{ref}/webhooks/{id}/messages/{message}/resend", { params: { path: { ...one, message: deed.message } }, headers: once() });
       return null;
     },
-    onSuccess: () => client.invalidateQueries({ queryKey: hooks(project) }),
+    onSuccess: () => client.invalidateQueries({ queryKey: noticesKey(project) }),
   });
 }

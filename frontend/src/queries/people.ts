@@ -4,15 +4,12 @@ import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tansta
 import { api, bodyOf, idempotencyKey, type Schemas } from "@/api/client";
 import { cursorOf, keys } from ".";
 import { accountKey } from "./account";
+import { settingsKey } from "./settings";
 
 export const ROLES = ["viewer", "member", "maintainer", "owner"] as const satisfies readonly Schemas["MemberAddRequest"]["role"][];
 export type Role = (typeof ROLES)[number];
 /** No ETag was read: the last word wins, as a role or a switch has no half-made edit to lose. */
 const ANY = { "If-Match": "*" };
-
-export function useProjectOne(project: string) {
-  return useQuery({ queryKey: ["project", project], queryFn: () => bodyOf(api.GET("/api/v1/projects/{ref}", { params: { path: { ref: project } } })), staleTime: 30_000 });
-}
 
 function useDeed<A, R>(key: readonly unknown[], deed: (asked: A) => Promise<R>) {
   const client = useQueryClient();
@@ -20,37 +17,29 @@ function useDeed<A, R>(key: readonly unknown[], deed: (asked: A) => Promise<R>) 
 }
 
 export function useMemberAdd(project: string) {
-  return useDeed(["members", project], (body: { username: string; role: Role }) =>
+  return useDeed(settingsKey(project), (body: { username: string; role: Role }) =>
     bodyOf(api.POST("/api/v1/projects/{ref}/members", { params: { path: { ref: project } }, body, headers: { "Idempotency-Key": idempotencyKey() } })),
   );
 }
 
 export function useMemberChange(project: string) {
-  return useDeed(["members", project], ({ username, role }: { username: string; role: Role }) =>
+  return useDeed(settingsKey(project), ({ username, role }: { username: string; role: Role }) =>
     bodyOf(api.PATCH("/api/v1/projects/{ref}/members/{username}", { params: { path: { ref: project, username } }, headers: ANY, body: { role } })),
   );
 }
 
 export function useMemberRemove(project: string) {
-  return useDeed(["members", project], (username: string) => bodyOf(api.DELETE("/api/v1/projects/{ref}/members/{username}", { params: { path: { ref: project, username } } })));
-}
-
-export function useProjectTokens(project: string, enabled: boolean) {
-  return useQuery({
-    queryKey: ["tokens", project],
-    queryFn: () => bodyOf(api.GET("/api/v1/projects/{ref}/tokens", { params: { path: { ref: project }, query: { page_size: 100 } } })),
-    enabled,
-  });
+  return useDeed(settingsKey(project), (username: string) => bodyOf(api.DELETE("/api/v1/projects/{ref}/members/{username}", { params: { path: { ref: project, username } } })));
 }
 
 export function useProjectTokenMake(project: string) {
-  return useDeed(["tokens", project], (body: Schemas["ProjectTokenCreateRequest"]) =>
+  return useDeed(settingsKey(project), (body: Schemas["ProjectTokenCreateRequest"]) =>
     bodyOf(api.POST("/api/v1/projects/{ref}/tokens", { params: { path: { ref: project } }, body, headers: { "Idempotency-Key": idempotencyKey() } })),
   );
 }
 
 export function useProjectTokenRevoke(project: string) {
-  return useDeed(["tokens", project], (id: string) => bodyOf(api.DELETE("/api/v1/projects/{ref}/tokens/{id}", { params: { path: { ref: project, id } } })));
+  return useDeed(settingsKey(project), (id: string) => bodyOf(api.DELETE("/api/v1/projects/{ref}/tokens/{id}", { params: { path: { ref: project, id } } })));
 }
 
 export function useMyTokenMake() {

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django.db import transaction
-from django.db.models import Q
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -36,9 +35,7 @@ class DatasetViews(ApiViews):
             projects: Any = [project_get(self.principal, self.params["project"], "dataset.read").pk]
         else:
             projects = project_ids_visible(self.principal)
-        rows = selectors.datasets_of(projects)
-        if text := self.params.get("search"):
-            rows = rows.filter(Q(name__icontains=text) | Q(description__icontains=text))
+        rows = selectors.datasets_found(selectors.datasets_of(projects), self.params.get("search", ""))
         if name := self.params.get("name"):
             rows = rows.filter(name=name)
         return self.page(rows, ("name", "id"))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Final
 
-from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from fubini.common.errors import NotFound
@@ -109,6 +109,11 @@ def datasets_of(project_ids: ProjectIds) -> QuerySet[Dataset]:
             latest_size_bytes=Subquery(newest.values("size_bytes")[:1]),
         )
     )
+
+
+def datasets_found(rows: QuerySet[Dataset], text: str) -> QuerySet[Dataset]:
+    """Those with `text` in their name or description."""
+    return rows.filter(Q(name__icontains=text) | Q(description__icontains=text)) if text else rows
 
 
 def versions_of(dataset: Dataset) -> QuerySet[DatasetVersion]:

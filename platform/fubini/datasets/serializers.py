@@ -14,7 +14,7 @@ from fubini.datasets.limits import limit
 from fubini.datasets.signing import blob_url, upload_link
 from fubini.datasets.uploads import LINK_TTL_S as LINK_TTL_S_UPLOAD
 from fubini.datasets.uploads import expires_at_ms
-from fubini.rest.serializers import BodySerializer, QuerySerializer, ReplySerializer, big
+from fubini.rest.serializers import BodySerializer, FirstPageOut, QuerySerializer, ReplySerializer, big
 
 PAGE_MAX = 1000
 LINK_TTL_S = 900
@@ -108,6 +108,10 @@ class DatasetOut(ReplySerializer):
         if row.latest_number is None:
             return None
         return {"number": row.latest_number, "files": row.latest_files, "size_bytes": row.latest_size_bytes}
+
+
+class DatasetsPage(FirstPageOut):
+    results = DatasetOut(many=True)
 
 
 class ImportOut(DatasetOut):

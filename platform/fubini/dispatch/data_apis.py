@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from rest_framework import serializers
@@ -9,7 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from fubini.datasets.apis import dataset_visible
-from fubini.datasets.serializers import DatasetOut, UploadOut, VersionOut
+from fubini.datasets.selectors import datasets_found, datasets_of
+from fubini.datasets.serializers import DatasetOut, DatasetsPage, UploadOut, VersionOut
 from fubini.dispatch.datapage import dataset_page, project_data
 from fubini.projects.authorize import project_get
 from fubini.rest.serializers import QuerySerializer, ReplySerializer
@@ -44,7 +46,7 @@ class ProjectDataOut(ReplySerializer):
         help_text="Of all it keeps in the store: datasets and what steps left; equal files once."
     )
     max_bytes = serializers.IntegerField(allow_null=True, help_text="What uploads may bring it to; null: no limit.")
-    datasets = serializers.IntegerField()
+    datasets = DatasetsPage(help_text="By name; those found, where a search was asked for.")
     copies = CopyOut(many=True, help_text="What the sites' caches hold of it.")
     moving = MovingOut(many=True, help_text="The oldest 50.")
     moving_total = serializers.IntegerField()
@@ -74,12 +76,22 @@ class VersionFilter(QuerySerializer):
     )
 
 
+class DataSearch(QuerySerializer):
+    search = serializers.CharField(required=False, max_length=80, help_text="Part of a dataset's name or description.")
+
+
 class ProjectDataViews(ApiViews):
     """``/projects/{ref}/data``."""
 
-    @operation("What a project keeps, where it lies and what moves.", reply=ProjectDataOut)
+    @operation("What a project keeps, where it lies and what moves.", query=DataSearch, reply=ProjectDataOut)
     def retrieve(self, request: Request, ref: str) -> Response:
-        return self.reply(project_data(project_get(self.principal, ref, "dataset.read")))
+        project = project_get(self.principal, ref, "dataset.read")
+        found, search = project_data(project), self.params.get("search", "")
+        listed = self.first(
+            datasets_found(datasets_of([project.pk]), search), ("name", "id"), path="datasets",
+            project=project.slug, **({"search": search} if search else {}),
+        )  # fmt: skip
+        return self.reply({"datasets": listed, **{f.name: getattr(found, f.name) for f in fields(found)}})
 
 
 class DatasetPageViews(ApiViews):

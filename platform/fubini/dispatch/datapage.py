@@ -1,7 +1,7 @@
 """A project's data at a glance, and one dataset's: each in one answer, with a number of queries that does not grow.
 
 Decides what is shown together: what is kept and where copies lie, what moves now and for which run, what came only in
-part, and what still uses a dataset. Lists of datasets and of files are pages of their own.
+part, and what still uses a dataset. Files are pages of their own.
 """
 
 from __future__ import annotations
@@ -48,7 +48,6 @@ class ProjectData:
 
     size_bytes: int
     max_bytes: int | None
-    datasets: int
     copies: list[Copy]
     moving: list[Moving]
     moving_total: int
@@ -73,7 +72,6 @@ def project_data(project: Project) -> ProjectData:
     return ProjectData(
         size_bytes=project_bytes(project.pk),
         max_bytes=limit("PROJECT_MAX_BYTES") or None,
-        datasets=Dataset.objects.filter(project=project).count(),
         copies=_copies(cached_of_project(project.pk), names),
         moving=_moving(first, names),
         moving_total=len(first) if len(first) < TRANSFERS_SHOWN else moving.count(),

@@ -7,12 +7,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from fubini.datasets.selectors import datasets_of
-from fubini.datasets.serializers import DatasetOut
+from fubini.datasets.serializers import DatasetsPage
 from fubini.dispatch.launch import launch_check, pipeline_asked, run_asked
 from fubini.dispatch.serializers import QuoteOut
 from fubini.pipelines.selectors import pipelines_of
 from fubini.pipelines.serializers import FindingOut, ManifestText, ParameterOut, ParameterValues, PipelineOut, SketchOut
-from fubini.projects.authorize import allows, project_get
+from fubini.projects.authorize import permits, project_get
 from fubini.rest.serializers import BodySerializer, FirstPageOut, QuerySerializer, ReplySerializer
 from fubini.rest.views import ApiViews, operation
 from fubini.runs.apis import run_source
@@ -28,10 +28,6 @@ class LaunchAsk(QuerySerializer):
 
 class PipelinesPage(FirstPageOut):
     results = PipelineOut(many=True)
-
-
-class DatasetsPage(FirstPageOut):
-    results = DatasetOut(many=True)
 
 
 class LaunchAgainOut(ReplySerializer):
@@ -93,7 +89,7 @@ class LaunchViews(ApiViews):
         pipeline, run = self.params.get("pipeline"), self.params.get("run")
         return self.reply(
             {
-                "may_launch": allows(project.my_role, "run.submit"),  # type: ignore[attr-defined]
+                "may_launch": permits(self.principal, "run.submit", project),
                 "pipelines": self.first(
                     pipelines_of([project.pk]), ("name", "id"), path="pipelines", size=LISTED, project=project.slug
                 ),

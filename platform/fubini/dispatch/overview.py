@@ -94,8 +94,8 @@ def overview_of(project: Any) -> Overview:
     """
     now_ms = clock.now_ms()
     budget = budget_view(project)
-    past = spent_by_day(project.pk, from_day=min(history_from(now_ms), books().day_of(now_ms) - DAYS + 1))
-    states, days = _days(project, past, now_ms)
+    past = spent_by_day(project.pk, from_day=min(history_from(now_ms), first_day(now_ms)))
+    states, days = runs_by_day(project, past, now_ms)
     steps = _steps(project)
     attention, recent = _runs(project, steps)
     use, held = _use(project, now_ms)
@@ -114,11 +114,18 @@ def overview_of(project: Any) -> Overview:
     )
 
 
-def _days(project: Project, past: dict[int, DaySpend], now_ms: int) -> tuple[dict[str, int], list[dict[str, Any]]]:
+def first_day(now_ms: int) -> int:
+    """The first of the days a home page shows."""
+    return books().day_of(now_ms) - DAYS + 1
+
+
+def runs_by_day(
+    project: Project, past: dict[int, DaySpend], now_ms: int
+) -> tuple[dict[str, int], list[dict[str, Any]]]:
     """All runs by state, and those of the last days by day; one query."""
     calendar = books()
     today = calendar.day_of(now_ms)
-    first = today - DAYS + 1
+    first = first_day(now_ms)
     table = {
         day: {"succeeded": 0, "failed": 0, "error": 0, "live": 0, "spent_micros": 0} for day in range(first, today + 1)
     }

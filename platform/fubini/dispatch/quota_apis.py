@@ -7,7 +7,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from fubini.dispatch.quotas import quota_set, quotas_of
-from fubini.projects.authorize import authorize, authorize_admin, project_get
+from fubini.projects.authorize import authorize, authorize_admin, permits, project_get
+from fubini.projects.selectors import members_of
+from fubini.projects.serializers import MembersPage
 from fubini.rest.serializers import BIGINT_MAX, BodySerializer, ReplySerializer
 from fubini.rest.views import ApiViews, operation
 
@@ -43,7 +45,25 @@ class QuotaBody(BodySerializer):
     month_micros = _limit()
 
 
+class QuotasPageOut(ReplySerializer):
+    """What the tab of quotas shows."""
+
+    quotas = QuotaOut(many=True)
+    members = MembersPage(
+        allow_null=True, help_text="Whose may be set, by username; null for who may set none."
+    )
+
+
 class QuotaViews(ApiViews):
+    @operation("Quotas with their use, and whose the reader may set.", reply=QuotasPageOut)
+    def overview(self, request: Request, ref: str) -> Response:
+        project = project_get(self.principal, ref, "project.read")
+        members = None
+        if permits(self.principal, "project.limits", project):
+            path = f"projects/{project.slug}/members"
+            members = self.first(members_of(project), ("user__username", "id"), path=path, size=100)
+        return self.reply({"quotas": quotas_of(project), "members": members})
+
     @operation("Quotas of a project and its members, with their use.", reply=QuotaOut, many=True, paged=False)
     def list(self, request: Request, ref: str) -> Response:
         return self.reply(quotas_of(project_get(self.principal, ref, "project.read")))

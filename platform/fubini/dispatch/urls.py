@@ -13,6 +13,7 @@ from fubini.dispatch.money_apis import MoneyViews
 from fubini.dispatch.place_apis import PlacementViews, PlacesViews
 from fubini.dispatch.price_apis import PriceBookViews
 from fubini.dispatch.quota_apis import QuotaViews
+from fubini.dispatch.settings_apis import SettingsViews
 from fubini.dispatch.step_apis import StepViews
 from fubini.dispatch.vault_apis import VaultViews
 
@@ -29,6 +30,8 @@ urlpatterns = [
     path("projects/<str:ref>/money/months", MoneyViews.as_view({"post": "close"})),
     path("projects/<str:ref>/money/corrections", MoneyViews.as_view({"post": "correct"})),
     path("projects/<str:ref>/money/<str:month>.csv", MoneyViews.as_view({"get": "statement"})),
+    path("projects/<str:ref>/settings", SettingsViews.as_view({"get": "retrieve"})),
+    path("projects/<str:ref>/quotas/overview", QuotaViews.as_view({"get": "overview"})),
     path("projects/<str:ref>/quotas", QuotaViews.as_view({"get": "list", "patch": "update"})),
     path("admin/sites", EstateViews.as_view({"get": "list"})),
     path("admin/sites/<str:ref>", EstateViews.as_view({"delete": "destroy"})),

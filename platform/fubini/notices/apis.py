@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -10,7 +11,7 @@ from fubini.common.errors import NotFound
 from fubini.notices import serializers as s
 from fubini.notices import services, webhooks
 from fubini.notices.models import Delivery, Notice, Webhook
-from fubini.projects.authorize import authorize_person, project_get
+from fubini.projects.authorize import authorize_person, permits, project_get
 from fubini.rest.views import ApiViews, operation
 
 BELL_LATEST = 8
@@ -27,7 +28,7 @@ class Notices(ApiViews):
 
     @operation("My notices, the latest first.", query=s.NoticeQuery, reply=s.NoticeOut, many=True)
     def list(self, request: Request) -> Response:
-        rows = Notice.objects.filter(user=self._user).select_related("project", "user")
+        rows = self._mine()
         if self.params.get("unread"):
             rows = rows.filter(read_at_ms=None)
         return self.page(rows, ("-updated_at_ms", "-id"))
@@ -35,8 +36,26 @@ class Notices(ApiViews):
     @operation("What the bell shows: how many are unread, and the latest.", reply=s.BellOut)
     def bell(self, request: Request) -> Response:
         rows = Notice.objects.filter(user=self._user)
-        latest = rows.select_related("project", "user").order_by("-updated_at_ms", "-id")[:BELL_LATEST]
+        latest = self._mine().order_by("-updated_at_ms", "-id")[:BELL_LATEST]
         return self.reply({"unread": rows.filter(read_at_ms=None).count(), "latest": latest})
+
+    @operation("A page of notices: mine, what I am told of, and a project's webhooks.", reply=s.NoticesPageOut)
+    def overview(self, request: Request, ref: str) -> Response:
+        project = project_get(self.principal, ref)
+        hooks = None
+        if permits(self.principal, "webhook.read", project):
+            path = f"projects/{project.slug}/webhooks"
+            hooks = self.first(Webhook.objects.filter(project=project), ("name", "id"), path=path, size=50)
+        return self.reply(
+            {
+                "notices": self.first(self._mine(), ("-updated_at_ms", "-id"), path="notices", size=50),
+                "rules": services.rules_of(self._user),
+                "webhooks": hooks,
+            }
+        )
+
+    def _mine(self) -> QuerySet[Notice]:
+        return Notice.objects.filter(user=self._user).select_related("project", "user")
 
     @operation("Mark notices as read.", body=s.ReadBody, reply=s.ReadOut)
     def read(self, request: Request) -> Response:

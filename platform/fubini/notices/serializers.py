@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from fubini.notices.kinds import KINDS, sentence
 from fubini.notices.models import Notice
-from fubini.rest.serializers import BodySerializer, QuerySerializer, ReplySerializer
+from fubini.rest.serializers import BodySerializer, FirstPageOut, QuerySerializer, ReplySerializer
 
 KIND_NAMES = list(KINDS)
 
@@ -109,3 +109,19 @@ class DeliveryOut(ReplySerializer):
     tries = serializers.IntegerField()
     last_status = serializers.IntegerField(allow_null=True)
     last_answer = serializers.CharField(allow_blank=True)
+
+
+class NoticesPage(FirstPageOut):
+    results = NoticeOut(many=True)
+
+
+class WebhooksPage(FirstPageOut):
+    results = WebhookOut(many=True)
+
+
+class NoticesPageOut(ReplySerializer):
+    """What the page of notices shows: a person's own, and a project's webhooks."""
+
+    notices = NoticesPage(help_text="Mine, of all projects, the latest first.")
+    rules = RulesOut()
+    webhooks = WebhooksPage(allow_null=True, help_text="The project's, by name; null below maintainer.")

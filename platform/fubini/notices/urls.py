@@ -13,6 +13,7 @@ urlpatterns = [
     path("notices/read", Notices.as_view({"post": "read"})),
     path("notices/rules", Notices.as_view({"get": "rules", "patch": "rules_update"})),
     path("notices/test", Notices.as_view({"post": "test"})),
+    path("projects/<str:ref>/notices", Notices.as_view({"get": "overview"})),
     path(_HOOKS, Webhooks.as_view({"get": "list", "post": "create"})),
     path(f"{_HOOKS}/<str:id>", Webhooks.as_view({"get": "retrieve", "patch": "update", "delete": "destroy"})),
     path(f"{_HOOKS}/<str:id>/secret", Webhooks.as_view({"post": "rotate"})),

@@ -71,6 +71,21 @@ class PipelineViews(ApiViews):
         services.pipeline_delete(pipeline=row, actor=self.principal.actor)
         return self.reply()
 
+    @operation("A pipeline's page: its versions, and the text of one.", query=shape.PipelinePageAsk, reply=shape.PipelinePageOut)
+    def overview(self, request: Request, id: str) -> Response:
+        row = _pipeline(self.principal, id)
+        against = self.params.get("against")
+        return self.reply(
+            {
+                "pipeline": row,
+                "versions": self.first(
+                    selectors.versions_of(row), ("-number",), path=f"pipelines/{row.pk}/versions", size=50
+                ),
+                "version": _version(row, self.params.get("version", row.version)),
+                "against": _version(row, against) if against else None,
+            }
+        )
+
     def _saved(self, version: PipelineVersion, created: bool) -> Response:
         row: Any = _pipeline(self.principal, version.pipeline_id)
         row.saved_created, row.saved_warnings = created, version.warnings
@@ -95,18 +110,7 @@ class VersionViews(ApiViews):
 
     @operation("One version with its text.", reply=shape.VersionText)
     def retrieve(self, request: Request, id: str, number: int) -> Response:
-        row = _pipeline(self.principal, id)
-        version = selectors.version_get(row, number) if number < 2**31 else None
-        if version is None:
-            raise NotFound(
-                say(
-                    "The pipeline {name!r} has no version {number}; its newest is {version}.",
-                    name=row.name,
-                    number=number,
-                    version=row.version,
-                )
-            )
-        return self.reply(version)
+        return self.reply(_version(_pipeline(self.principal, id), number))
 
 
 class LintViews(ApiViews):
@@ -156,3 +160,22 @@ def _pipeline(principal: Any, id: str, action: str = "pipeline.read") -> Pipelin
     if action != "pipeline.read":
         authorize(principal, action, row.project)
     return row
+
+
+def _version(row: Pipeline, number: int) -> PipelineVersion:
+    """One version with its text.
+
+    Raises:
+        NotFound: the pipeline has no version of this number.
+    """
+    version = selectors.version_get(row, number) if number < 2**31 else None
+    if version is None:
+        raise NotFound(
+            say(
+                "The pipeline {name!r} has no version {number}; its newest is {version}.",
+                name=row.name,
+                number=number,
+                version=row.version,
+            )
+        )
+    return version

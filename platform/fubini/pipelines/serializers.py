@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from fubini.common.options import option
 from fubini.common.saying import say, told
-from fubini.rest.serializers import BodySerializer, QuerySerializer, ReplySerializer
+from fubini.rest.serializers import BodySerializer, FirstPageOut, QuerySerializer, ReplySerializer
 
 PARAMETERS_MAX: Final = 500
 
@@ -147,6 +147,26 @@ class VersionOut(ReplySerializer):
 
 class VersionText(VersionOut):
     text = serializers.CharField()
+
+
+class VersionsPage(FirstPageOut):
+    results = VersionOut(many=True)
+
+
+class PipelinePageOut(ReplySerializer):
+    """What a pipeline's page shows."""
+
+    pipeline = PipelineOut()
+    versions = VersionsPage(help_text="The newest first.")
+    version = VersionText(help_text="The one looked at.")
+    against = VersionText(allow_null=True, help_text="The one it is held against; null: none was asked for.")
+
+
+class PipelinePageAsk(QuerySerializer):
+    version = serializers.IntegerField(
+        required=False, min_value=1, max_value=2**31 - 1, help_text="Default: the newest."
+    )
+    against = serializers.IntegerField(required=False, min_value=1, max_value=2**31 - 1)
 
 
 class LintAsk(BodySerializer):

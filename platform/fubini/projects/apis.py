@@ -17,7 +17,7 @@ from fubini.projects import filters, services
 from fubini.projects import serializers as s
 from fubini.projects.authorize import authorize, authorize_admin, authorize_person, project_get
 from fubini.projects.models import Membership, Project, Role
-from fubini.projects.selectors import projects_visible
+from fubini.projects.selectors import members_of, projects_visible
 from fubini.rest.serializers import PauseBody
 from fubini.rest.views import ApiViews, operation
 
@@ -107,7 +107,7 @@ class Members(ApiViews):
     @operation("List a project's members.", reply=s.MemberOut, many=True)
     def list(self, request: Request, ref: str) -> Response:
         project = project_get(self.principal, ref, "member.read")
-        return self.page(Membership.objects.filter(project=project).select_related("user"), ("user__username", "id"))
+        return self.page(members_of(project), ("user__username", "id"))
 
     @operation("Make a user a member.", body=s.MemberAdd, reply=s.MemberOut, status=201)
     def create(self, request: Request, ref: str) -> Response:

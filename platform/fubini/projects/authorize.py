@@ -84,6 +84,13 @@ def authorize(principal: Principal, action: str, project: Project) -> None:
     _check(principal, action, role_in(principal, project))
 
 
+def permits(principal: Principal, action: str, project: Project) -> bool:
+    """Would `authorize` let pass? For the parts of an answer that not all its readers may see; `project` is one that
+    `project_get` found, so this asks nothing."""
+    rule = ACTIONS[action]
+    return allows(project.my_role, action) and rule.scope in principal.scopes  # type: ignore[attr-defined]
+
+
 def actor_refusal(actor: str, action: str, project: Project) -> str:
     """Why who is recorded as `actor` may not do `action` there now; "" where they may. For deeds done later in a name."""
     principal = principal_of_actor(actor, project_id=project.pk)
@@ -173,6 +180,7 @@ __all__ = [
     "authorize",
     "authorize_admin",
     "authorize_person",
+    "permits",
     "project_find",
     "project_get",
     "project_ids_visible",

@@ -53,3 +53,8 @@ def project_find(principal: Principal, ref: str, also: Mapping[str, Any] | None 
     if found is None:
         raise NotFound("There is no such project, or you cannot see it.")
     return found
+
+
+def members_of(project: Project) -> QuerySet[Membership]:
+    """A project's memberships with their people."""
+    return Membership.objects.filter(project=project).select_related("user")

@@ -10,7 +10,7 @@ from fubini.accounts.serializers import TokenOut
 from fubini.manifests.import_rules import MAX_ENTRIES, MAX_TEXT
 from fubini.projects.filters import PAGES
 from fubini.projects.models import Role
-from fubini.rest.serializers import BIGINT_MAX, BodySerializer, QuerySerializer, ReplySerializer
+from fubini.rest.serializers import BIGINT_MAX, BodySerializer, FirstPageOut, QuerySerializer, ReplySerializer
 
 ROLE_NAMES = [role.value for role in Role]
 
@@ -87,6 +87,10 @@ class MemberOut(ReplySerializer):
     last_name = serializers.CharField(source="user.last_name")
     role = serializers.CharField()
     created_at = serializers.DateTimeField()
+
+
+class MembersPage(FirstPageOut):
+    results = MemberOut(many=True)
 
 
 class MemberAdd(BodySerializer):

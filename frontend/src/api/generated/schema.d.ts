@@ -1428,6 +1428,26 @@ export interface paths {
         patch: operations["pipelines_update"];
         trace?: never;
     };
+    "/api/v1/pipelines/{id}/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A pipeline's page: its versions, and the text of one
+         * @description A pipeline's page: its versions, and the text of one.
+         */
+        get: operations["pipelines_overview_overview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/pipelines/{id}/versions": {
         parameters: {
             query?: never;
@@ -2302,6 +2322,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{ref}/notices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A page of notices: mine, what I am told of, and a project's webhooks
+         * @description A page of notices: mine, what I am told of, and a project's webhooks.
+         */
+        get: operations["projects_notices_overview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{ref}/overview": {
         parameters: {
             query?: never;
@@ -2388,6 +2428,26 @@ export interface paths {
          * @description What is over a limit waits with the reason `quota`; nothing that runs is stopped.
          */
         patch: operations["projects_quotas_update"];
+        trace?: never;
+    };
+    "/api/v1/projects/{ref}/quotas/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Quotas with their use, and whose the reader may set
+         * @description Quotas with their use, and whose the reader may set.
+         */
+        get: operations["projects_quotas_overview_overview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/projects/{ref}/runs/bulk": {
@@ -2557,6 +2617,26 @@ export interface paths {
          * @description Whoever asks for it from now on is refused; who holds it or waits is not touched.
          */
         delete: operations["projects_semaphores_destroy"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{ref}/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A project's page: budget, members, tokens, share links, flags
+         * @description A project's page: budget, members, tokens, share links, flags.
+         */
+        get: operations["projects_settings_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -5210,6 +5290,12 @@ export interface components {
             created_at_ms: number;
             expires_at_ms: number;
         };
+        /** @description The first page of a list with a route of its own, as a part of a page's one answer; subclasses say of what. */
+        LinksPage: {
+            /** @description Where the list's own route goes on; null: that was all. */
+            next: string | null;
+            results: components["schemas"]["LinkOut"][];
+        };
         /** @description A request body. `read` is how views use it. */
         LintAskRequest: {
             manifest: string;
@@ -5406,6 +5492,12 @@ export interface components {
             role: string;
             /** Format: date-time */
             created_at: string;
+        };
+        /** @description The first page of a list with a route of its own, as a part of a page's one answer; subclasses say of what. */
+        MembersPage: {
+            /** @description Where the list's own route goes on; null: that was all. */
+            next: string | null;
+            results: components["schemas"]["MemberOut"][];
         };
         /** @description A request body. `read` is how views use it. */
         MissingAskRequest: {
@@ -5614,6 +5706,20 @@ export interface components {
             created_at_ms: number;
             updated_at_ms: number;
             read_at_ms: number | null;
+        };
+        /** @description The first page of a list with a route of its own, as a part of a page's one answer; subclasses say of what. */
+        NoticesPage: {
+            /** @description Where the list's own route goes on; null: that was all. */
+            next: string | null;
+            results: components["schemas"]["NoticeOut"][];
+        };
+        /** @description What the page of notices shows: a person's own, and a project's webhooks. */
+        NoticesPageOut: {
+            /** @description Mine, of all projects, the latest first. */
+            notices: components["schemas"]["NoticesPage"];
+            rules: components["schemas"]["RulesOut"];
+            /** @description The project's, by name; null below maintainer. */
+            webhooks: components["schemas"]["WebhooksPage"] | null;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         OpenedArtifactOut: {
@@ -6301,6 +6407,16 @@ export interface components {
             /** Format: date-time */
             changed_at: string;
         };
+        /** @description What a pipeline's page shows. */
+        PipelinePageOut: {
+            pipeline: components["schemas"]["PipelineOut"];
+            /** @description The newest first. */
+            versions: components["schemas"]["VersionsPage"];
+            /** @description The one looked at. */
+            version: components["schemas"]["VersionText"];
+            /** @description The one it is held against; null: none was asked for. */
+            against: components["schemas"]["VersionText"] | null;
+        };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         PipelineRef: {
             id: string;
@@ -6681,7 +6797,8 @@ export interface components {
             size_bytes: number;
             /** @description What uploads may bring it to; null: no limit. */
             max_bytes: number | null;
-            datasets: number;
+            /** @description By name; those found, where a search was asked for. */
+            datasets: components["schemas"]["DatasetsPage"];
             /** @description What the sites' caches hold of it. */
             copies: components["schemas"]["CopyOut"][];
             /** @description The oldest 50. */
@@ -6758,6 +6875,12 @@ export interface components {
             /** @description What its deeds are recorded under. */
             actor: string;
         };
+        /** @description The first page of a list with a route of its own, as a part of a page's one answer; subclasses say of what. */
+        ProjectTokensPage: {
+            /** @description Where the list's own route goes on; null: that was all. */
+            next: string | null;
+            results: components["schemas"]["ProjectTokenOut"][];
+        };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         ProviderOut: {
             name: string;
@@ -6781,6 +6904,12 @@ export interface components {
             used_runs: number;
             used_storage_bytes: number;
             used_month_micros: number;
+        };
+        /** @description What the tab of quotas shows. */
+        QuotasPageOut: {
+            quotas: components["schemas"]["QuotaOut"][];
+            /** @description Whose may be set, by username; null for who may set none. */
+            members: components["schemas"]["MembersPage"] | null;
         };
         /** @description A request body. `read` is how views use it. */
         QuoteAskRequest: {
@@ -7355,6 +7484,20 @@ export interface components {
              */
             phase: "Succeeded" | "Failed" | "Error" | "";
         };
+        /** @description What the project page shows. */
+        SettingsOut: {
+            project: components["schemas"]["ProjectOut"];
+            budget: components["schemas"]["BudgetGlanceOut"];
+            /** @description Runs by the day they were submitted, and what was spent; oldest first. */
+            days: components["schemas"]["DayOut"][];
+            /** @description By username. */
+            members: components["schemas"]["MembersPage"];
+            /** @description Machine tokens, the newest first; null below maintainer. */
+            tokens: components["schemas"]["ProjectTokensPage"] | null;
+            /** @description Share links, the newest first. */
+            links: components["schemas"]["LinksPage"];
+            flags: components["schemas"]["FlagOut"][];
+        };
         /** @description What the page of a project's locks shows. */
         SharedOut: {
             may_break: boolean;
@@ -7846,6 +7989,12 @@ export interface components {
             created_by: string;
             text: string;
         };
+        /** @description The first page of a list with a route of its own, as a part of a page's one answer; subclasses say of what. */
+        VersionsPage: {
+            /** @description Where the list's own route goes on; null: that was all. */
+            next: string | null;
+            results: components["schemas"]["PipelineVersionOut"][];
+        };
         /** @description A request body. `read` is how views use it. */
         WebhookCreateRequest: {
             name: string;
@@ -7877,6 +8026,12 @@ export interface components {
             failed_in_a_row: number;
             created_by: string;
             created_at_ms: number;
+        };
+        /** @description The first page of a list with a route of its own, as a part of a page's one answer; subclasses say of what. */
+        WebhooksPage: {
+            /** @description Where the list's own route goes on; null: that was all. */
+            next: string | null;
+            results: components["schemas"]["WebhookOut"][];
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         WhyOut: {
@@ -10450,6 +10605,35 @@ export interface operations {
             "5XX": components["responses"]["Problem"];
         };
     };
+    pipelines_overview_overview: {
+        parameters: {
+            query?: {
+                against?: number;
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+                /** @description Default: the newest. */
+                version?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PipelinePageOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
     pipelines_versions_list: {
         parameters: {
             query?: {
@@ -11327,6 +11511,8 @@ export interface operations {
             query?: {
                 /** @description Only these fields of the reply, by commas. */
                 fields?: string;
+                /** @description Part of a dataset's name or description. */
+                search?: string;
             };
             header?: never;
             path: {
@@ -12181,6 +12367,32 @@ export interface operations {
             "5XX": components["responses"]["Problem"];
         };
     };
+    projects_notices_overview: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoticesPageOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
     projects_overview_retrieve: {
         parameters: {
             query?: {
@@ -12342,6 +12554,32 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["QuotaOut"][];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_quotas_overview_overview: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuotasPageOut"];
                 };
             };
             "4XX": components["responses"]["Problem"];
@@ -12663,6 +12901,32 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_settings_retrieve: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsOut"];
+                };
             };
             "4XX": components["responses"]["Problem"];
             "5XX": components["responses"]["Problem"];

@@ -3,23 +3,25 @@
 import { Anchor, Button, Stack, Table, Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
+import type { Schemas } from "@/api/client";
 import { ErrorNote } from "@/components/ErrorNote";
 import { More, When } from "@/components/parts";
 import { plain } from "@/lib/format";
 import { useNow } from "@/lib/useNow";
-import { useLinkRevoke, useLinks } from "@/queries/links";
+import { useLinkRevoke } from "@/queries/links";
+import { useRest } from "@/queries/rest";
+import { linksAfter, settingsKey } from "@/queries/settings";
 
-export function Links({ project, mine, may }: { project: string; mine: string; may: boolean }) {
+export function Links({ project, first, mine, may }: { project: string; first: Schemas["LinksPage"]; mine: string; may: boolean }) {
   const { t } = useTranslation(["links", "base"]);
-  const links = useLinks(project);
+  const links = useRest([...settingsKey(project), "links"], first, linksAfter(project), (row) => row.id);
   const revoke = useLinkRevoke(project);
   const now = useNow(false);
-  const rows = links.data?.pages.flatMap((page) => page.results) ?? [];
+  const rows = links.rows;
   return (
     <Stack gap="xs">
-      {links.isError && <ErrorNote error={links.error} again={() => void links.refetch()} />}
       {revoke.isError && <ErrorNote error={revoke.error} />}
-      {links.isSuccess && rows.length === 0 && <Text size="sm" c="dimmed">{t("none")}</Text>}
+      {rows.length === 0 && <Text size="sm" c="dimmed">{t("none")}</Text>}
       {rows.length > 0 && (
         <Table.ScrollContainer minWidth={520}>
           <Table fz="sm">

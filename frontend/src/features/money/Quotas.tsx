@@ -5,11 +5,12 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Schemas } from "@/api/client";
 import { ErrorNote } from "@/components/ErrorNote";
-import { Loaded } from "@/components/parts";
+import { Loaded, More } from "@/components/parts";
 import { cores, money, plain, size } from "@/lib/format";
-import { useMe, useMembers, useProjects } from "@/queries";
+import { useMe } from "@/queries";
 import { LIMITS, limitOf, type Limit } from "./amounts";
-import { useQuotas, useSetQuota } from "@/queries/quotas";
+import { quotasKey, settableAfter, useQuotas, useSetQuota } from "@/queries/quotas";
+import { useRest } from "@/queries/rest";
 
 type Quota = Schemas["QuotaOut"];
 const USED: Record<Limit, keyof Quota> = {
@@ -25,10 +26,9 @@ export function Quotas({ project }: { project: string }) {
   const { t } = useTranslation("money");
   const quotas = useQuotas(project);
   const admin = useMe().data?.user?.is_admin === true;
-  const role = useProjects(true).data?.results.find((p) => p.slug === project)?.my_role;
   return (
     <Loaded query={quotas}>
-      {(rows) => (
+      {({ quotas: rows, members }) => (
         <Stack gap="sm">
           <Table.ScrollContainer minWidth={520}>
             <Table fz="sm">
@@ -55,7 +55,7 @@ export function Quotas({ project }: { project: string }) {
             </Table>
           </Table.ScrollContainer>
           <Text size="xs" c="dimmed">{t("quotas.hint")}</Text>
-          {(admin || role === "owner") && <Change project={project} admin={admin} />}
+          {members && <Change project={project} first={members} admin={admin} />}
         </Stack>
       )}
     </Loaded>
@@ -74,9 +74,10 @@ function Use({ used, limit, shown }: { used: number; limit: number | null; shown
   );
 }
 
-function Change({ project, admin }: { project: string; admin: boolean }) {
+function Change({ project, first, admin }: { project: string; first: Schemas["MembersPage"]; admin: boolean }) {
   const { t } = useTranslation("money");
-  const members = useMembers(project).data?.results ?? [];
+  const all = useRest([...quotasKey(project), "members"], first, settableAfter(project), (m) => m.username);
+  const members = all.rows;
   const set = useSetQuota(project);
   const [member, setMember] = useState("");
   const [limit, setLimit] = useState<Limit>("cpu_millis");
@@ -103,6 +104,7 @@ function Change({ project, admin }: { project: string; admin: boolean }) {
           data={LIMITS.filter((one) => who === "" || one !== "storage_bytes").map((one) => ({ value: one, label: t(`quotas.${one}`) }))}
         />
         <TextInput size="xs" w={130} label={t("quotas.most")} placeholder={t("quotas.none")} value={text} error={wrong} onChange={(e) => setText(e.currentTarget.value)} />
+        <More query={all} />
         <Button type="submit" size="xs" variant="default" disabled={wrong} loading={set.isPending}>{t("quotas.set")}</Button>
       </Group>
     </Stack>

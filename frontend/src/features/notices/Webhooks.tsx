@@ -4,26 +4,24 @@ import { Alert, Badge, Button, Checkbox, Code, CopyButton, Group, Stack, Table, 
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Schemas } from "@/api/client";
-import { asProblem } from "@/api/problem";
 import { ErrorNote } from "@/components/ErrorNote";
-import { When } from "@/components/parts";
+import { More, When } from "@/components/parts";
 import { plain } from "@/lib/format";
-import { useHookDeed, useMessages, useWebhooks } from "@/queries/notices";
+import { noticesKey, useHookDeed, useMessages, webhooksAfter } from "@/queries/notices";
+import { useRest } from "@/queries/rest";
 
 const KINDS = ["run_succeeded", "run_failed", "step_waiting", "step_suspended", "budget"] as const;
 const COLOUR = { waiting: "yellow", delivered: "green", failed: "red" } as const;
 
-export function Webhooks({ project }: { project: string }) {
+export function Webhooks({ project, first }: { project: string; first: Schemas["WebhooksPage"] }) {
   const { t } = useTranslation(["notices", "base"]);
-  const found = useWebhooks(project, true);
+  const found = useRest([...noticesKey(project), "webhooks"], first, webhooksAfter(project), (hook) => hook.id);
   const deed = useHookDeed(project);
   const [secret, setSecret] = useState("");
   const [shown, setShown] = useState("");
   const act = (what: Parameters<typeof deed.mutate>[0]) => deed.mutate(what, { onSuccess: (made) => made !== null && setSecret(made) });
-  if (found.isError && asProblem(found.error).status === 403) return <Text size="sm">{t("hooks.forbidden")}</Text>;
   return (
     <Stack gap="sm">
-      {found.isError && <ErrorNote error={found.error} again={() => void found.refetch()} />}
       {deed.isError && <ErrorNote error={deed.error} />}
       {secret !== "" && (
         <Alert color="yellow" title={t("hooks.secret")} withCloseButton closeButtonLabel={t("base:app.close")} onClose={() => setSecret("")}>
@@ -33,8 +31,8 @@ export function Webhooks({ project }: { project: string }) {
           </Group>
         </Alert>
       )}
-      {found.data?.results.length === 0 && <Text size="sm">{t("hooks.none")}</Text>}
-      {found.data?.results.map((hook) => (
+      {found.rows.length === 0 && <Text size="sm">{t("hooks.none")}</Text>}
+      {found.rows.map((hook) => (
         <Stack key={hook.id} gap={4}>
           <Group justify="space-between">
             <Text size="sm" style={{ overflowWrap: "anywhere" }}>
@@ -53,6 +51,7 @@ export function Webhooks({ project }: { project: string }) {
           {shown === hook.id && <Messages project={project} id={hook.id} resend={(message) => act({ do: "resend", id: hook.id, message })} />}
         </Stack>
       ))}
+      <More query={found} />
       <NewHook busy={deed.isPending} onMake={(body) => act({ do: "create", body })} />
     </Stack>
   );

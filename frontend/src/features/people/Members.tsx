@@ -3,15 +3,17 @@
 import { Badge, Button, Group, Modal, Select, Stack, Table, Text, TextInput } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
+import type { Schemas } from "@/api/client";
 import { ErrorNote } from "@/components/ErrorNote";
-import { Loaded } from "@/components/parts";
+import { More } from "@/components/parts";
 import { plain } from "@/lib/format";
-import { useMembers } from "@/queries";
 import { ROLES, useMemberAdd, useMemberChange, useMemberRemove, type Role } from "@/queries/people";
+import { useRest } from "@/queries/rest";
+import { membersAfter, settingsKey } from "@/queries/settings";
 
-export function Members({ project, mine, may }: { project: string; mine: string; may: boolean }) {
+export function Members({ project, first, mine, may }: { project: string; first: Schemas["MembersPage"]; mine: string; may: boolean }) {
   const { t } = useTranslation(["people", "base"]);
-  const members = useMembers(project);
+  const members = useRest([...settingsKey(project), "members"], first, membersAfter(project), (m) => m.username);
   const add = useMemberAdd(project);
   const change = useMemberChange(project);
   const remove = useMemberRemove(project);
@@ -22,32 +24,29 @@ export function Members({ project, mine, may }: { project: string; mine: string;
   const failed = [change, remove].find((deed) => deed.isError);
   return (
     <Stack gap="sm">
-      <Loaded query={members}>
-        {(data) => (
-          <Table verticalSpacing={4}>
-            <Table.Tbody>
-              {data.results.map((m) => (
-                <Table.Tr key={m.username}>
-                  <Table.Td style={{ overflowWrap: "anywhere" }}>{plain(m.username)}</Table.Td>
-                  <Table.Td visibleFrom="xs">{plain(`${m.first_name} ${m.last_name}`)}</Table.Td>
-                  <Table.Td w={150}>
-                    {may ? (
-                      <Select size="xs" aria-label={t("roleOf", { name: plain(m.username) })} data={roles} value={m.role} allowDeselect={false} disabled={change.isPending} onChange={(v) => v && v !== m.role && change.mutate({ username: m.username, role: v as Role })} />
-                    ) : (
-                      <Badge variant="light" tt="none">{t(`roles.${m.role}`, { defaultValue: m.role })}</Badge>
-                    )}
-                  </Table.Td>
-                  <Table.Td ta="right" w={90}>
-                    {(may || m.username === mine) && (
-                      <Button size="compact-xs" variant="subtle" color="red" aria-label={m.username === mine ? t("leave") : t("removeNamed", { name: plain(m.username) })} onClick={() => setLeaving(m.username)}>{t(m.username === mine ? "leave" : "remove")}</Button>
-                    )}
-                  </Table.Td>
-                </Table.Tr>
-              ))}
-            </Table.Tbody>
-          </Table>
-        )}
-      </Loaded>
+      <Table verticalSpacing={4}>
+        <Table.Tbody>
+          {members.rows.map((m) => (
+            <Table.Tr key={m.username}>
+              <Table.Td style={{ overflowWrap: "anywhere" }}>{plain(m.username)}</Table.Td>
+              <Table.Td visibleFrom="xs">{plain(`${m.first_name} ${m.last_name}`)}</Table.Td>
+              <Table.Td w={150}>
+                {may ? (
+                  <Select size="xs" aria-label={t("roleOf", { name: plain(m.username) })} data={roles} value={m.role} allowDeselect={false} disabled={change.isPending} onChange={(v) => v && v !== m.role && change.mutate({ username: m.username, role: v as Role })} />
+                ) : (
+                  <Badge variant="light" tt="none">{t(`roles.${m.role}`, { defaultValue: m.role })}</Badge>
+                )}
+              </Table.Td>
+              <Table.Td ta="right" w={90}>
+                {(may || m.username === mine) && (
+                  <Button size="compact-xs" variant="subtle" color="red" aria-label={m.username === mine ? t("leave") : t("removeNamed", { name: plain(m.username) })} onClick={() => setLeaving(m.username)}>{t(m.username === mine ? "leave" : "remove")}</Button>
+                )}
+              </Table.Td>
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+      <More query={members} />
       {failed && <ErrorNote error={failed.error} />}
       {may && (
         <form

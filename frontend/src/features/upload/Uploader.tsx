@@ -32,7 +32,7 @@ export function Uploader({ project, known, fixed }: { project: string; known: Kn
   const bad = name === "" || nameProblem(name);
   const start = () => {
     startUpload({ project, name, description, sources: plan!.sources }, (view) => {
-      if (view.state === "done") void client.invalidateQueries({ predicate: ({ queryKey }) => ["datasets", "dataset", "project-data"].includes(String(queryKey[0])) });
+      if (view.state === "done") void client.invalidateQueries({ predicate: ({ queryKey }) => ["dataset", "project-data", "launch"].includes(String(queryKey[0])) });
     });
     setPlan(null);
     setDescription("");

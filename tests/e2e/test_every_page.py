@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -28,8 +29,18 @@ AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 REQUESTS = ROOT / "tests" / "golden" / "requests.json"
 # Of the frame around every page, and of no page: who reads, their projects, their notices, and the live stream.
 FRAME = frozenset({"/api/v1/me", "/api/v1/projects", "/api/v1/notices/bell", "/api/v1/events"})
-# What an address opens beside its page: a step's panel, two runs to compare.
-OPENED = ("/runs/:id/steps?step=:step", "/runs/compare?a=:run&b=:run")
+# What an address opens beside its page: a step's panel, that of a step which waits in a live run, two runs to compare.
+OPENED = ("/runs/:id/steps?step=:step", "/runs/:stuck/steps?step=:waits", "/runs/compare?a=:run&b=:run")
+STUCK = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {generateName: stuck-}
+spec:
+  entrypoint: work
+  templates:
+  - name: work
+    container: {image: busybox, command: ["true"], resources: {requests: {cpu: "5000"}}}
+"""
 MANIFEST = """\
 apiVersion: argoproj.io/v1alpha1
 kind: Workflow
@@ -60,10 +71,22 @@ def things(live: Stack) -> dict[str, str]:
     assert dataset.status_code in (200, 201), dataset.text
     run = live.submit(MANIFEST)
     assert live.wait(run, 120)["state"] == "succeeded"
+    stuck = live.submit(STUCK)
     return {
         "runs": run, "pipelines": post.json()["id"], "data": dataset.json()["id"], "pools": live.get("pools")["results"][0]["id"],
         "run": run, "step": live.get(f"runs/{run}/nodes", type="Pod")["results"][0]["node_id"],
+        "stuck": stuck, "waits": waiting(live, stuck),
     }  # fmt: skip
+
+
+def waiting(live: Stack, run: str) -> str:
+    """The node of the run's step, once it is known why it waits."""
+    for _ in range(300):
+        for task in live.get(f"runs/{run}/tasks")["results"]:
+            if task["why"]:
+                return str(task["node_id"])
+        time.sleep(0.1)
+    raise TimeoutError(f"no step of {run} was planned")
 
 
 def visited(things: dict[str, str]) -> list[str]:

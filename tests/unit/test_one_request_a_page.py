@@ -16,14 +16,20 @@ ROUTER = ROOT / "frontend" / "src" / "app" / "App.tsx"
 
 # The bytes of what a page shows, for every preview that is open; and what a step printed, which is followed.
 PREVIEWS = re.compile(r"^/api/v1/(artifacts/\{id\}/content|datasets/\{id\}/versions/\w+/(content|files)|tasks/\{id\}/logs)$")
+# What holds a live run back: its reasons are read anew by themselves, and an ended run has none.
+REASONS = "/api/v1/runs/{id}/why"
 # What a form as filled in would do: asked whenever it changes, and so once when it opens with something in it.
 FORMS = re.compile(r"^/api/v1/projects/[\w-]+/launch/check$")
 
 
 def known() -> dict[str, list[str]]:
-    """What each page asks for beside the bytes of its previews and what its form would do."""
+    """What each page asks for beside the bytes of its previews, what its form would do, and a live run's reasons."""
     found: dict[str, list[str]] = json.loads(REQUESTS.read_text())
-    return {page: [request for request in asked if not (PREVIEWS.match(request) or FORMS.match(request))] for page, asked in found.items()}
+
+    def beside(request: str) -> bool:
+        return request == REASONS or any(one.match(request) for one in (PREVIEWS, FORMS))
+
+    return {page: [request for request in asked if not beside(request)] for page, asked in found.items()}
 
 
 def allowed(page: str, router: str) -> int:

@@ -1,7 +1,8 @@
 """How many SQL queries every GET route takes, held to a checked-in file, and no more of them when there is more to show.
 
 The routes come from the URL conf: one that is not in the file fails. All of them stay under ten: what a page needs is
-read by few annotated queries, not cached. After a change that is meant, write the file anew:
+read by few annotated queries, not cached. Asked with a token, which is one query; a browser's session and its person are
+two. After a change that is meant, write the file anew:
 `UPDATE_BASELINES=1 pytest tests/integration/test_query_baselines.py`.
 """
 

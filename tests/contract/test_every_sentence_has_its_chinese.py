@@ -96,7 +96,7 @@ def given(tree: ast.Module, findings: bool) -> Iterator[ast.expr]:
                         for key, value in zip(entry.keys, entry.values, strict=True):
                             if isinstance(key, ast.Constant) and key.value in SENTENCE_OF_AN_ENTRY:
                                 yield value
-            elif name in ("say", "together"):
+            elif name in ("say", "ours", "together"):
                 yield from node.args if name == "together" else node.args[:1]
             elif name == "ValidationError":
                 yield from node.args

@@ -55,6 +55,13 @@ spec:
     script: {image: busybox, command: [sh], source: "echo hello > /tmp/out.txt; echo hello"}
     outputs: {artifacts: [{name: out, path: /tmp/out.txt}]}
 """
+# Views that a page has behind its path: what was chosen there stands in the address, and a reload shows it again.
+CHOSEN = {
+    "/money?days=7&by=member": {"7 days", "Member"},
+    "/data?search=seen": {"seen"},
+    "/launch?source=own": {"Own manifest"},
+    "/pipelines/:id?version=1": {"version 1"},
+}
 LOOKED = """async () => {
   const found = await axe.run(document, {resultTypes: ["violations"]});
   return found.violations.filter(v => v.impact === "serious" || v.impact === "critical").map(v =>
@@ -100,14 +107,14 @@ def settle(seen: Eyes, path: str) -> None:
     seen.page.wait_for_timeout(150)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "language"), [("light", "en-US"), ("dark", "zh-CN")])
 def test_nothing_serious_is_found_by_axe_on_any_page(
-    live: Stack, eyes: Callable[..., Eyes], things: dict[str, str], scheme: str
+    live: Stack, eyes: Callable[..., Eyes], things: dict[str, str], scheme: str, language: str
 ) -> None:
     source = AXE.read_text()
-    seen = eyes(scheme=scheme)
+    seen = eyes(scheme=scheme, language=language)
     found: list[str] = []
-    for path in visited(things):
+    for path in [*visited(things), *(filled(path, things) for path in CHOSEN)]:
         settle(seen, path)
         seen.page.evaluate(source)  # by the debugger, which the pages' policy does not concern
         found += [f"{path}: {finding}" for finding in seen.page.evaluate(LOOKED)]
@@ -157,6 +164,23 @@ def test_no_page_is_wider_than_a_phone(live: Stack, eyes: Callable[..., Eyes], t
         seen.look(f"{path.strip('/').replace('/', '-') or 'home'}")
     seen.errors = [e for e in seen.errors if "404" not in e]
     assert not found, "\n".join(found)
+
+
+def test_what_was_chosen_on_a_page_is_in_its_address(
+    live: Stack, eyes: Callable[..., Eyes], things: dict[str, str]
+) -> None:
+    seen = eyes()
+    for path, want in CHOSEN.items():
+        settle(seen, filled(path, things))
+        chosen: list[str] = seen.page.evaluate("""() => [...document.querySelectorAll('#content input')]
+            .filter(e => !['radio', 'checkbox'].includes(e.type) || e.checked)
+            .map(e => ['radio', 'checkbox'].includes(e.type) ? (e.labels?.[0]?.textContent ?? '') : e.value)""")
+        assert want <= set(chosen), (path, chosen)
+    settle(seen, "/money")
+    seen.page.get_by_text("90 days", exact=True).click()
+    seen.page.wait_for_url(re.compile(r"[?&]days=90"))
+    seen.page.reload()
+    assert seen.page.get_by_role("radio", name="90 days").is_checked()
 
 
 def test_a_lost_network_is_said_and_over_by_itself(live: Stack, eyes: Callable[..., Eyes]) -> None:

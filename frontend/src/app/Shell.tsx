@@ -98,8 +98,8 @@ function Frame({ username, admin }: { username: string; admin: boolean }) {
         </a>
         <AppShell header={{ height: 52 }} navbar={{ width: 196, breakpoint: "sm", collapsed: { mobile: !opened } }} padding="md">
           <AppShell.Header>
-            <Group h="100%" px="md" justify="space-between" wrap="nowrap">
-              <Group gap="sm" wrap="nowrap">
+            <Group h="100%" px={{ base: "xs", sm: "md" }} gap="xs" justify="space-between" wrap="nowrap">
+              <Group gap="xs" wrap="nowrap" style={{ minWidth: 0 }}>
                 <Burger opened={opened} onClick={toggle} hiddenFrom="sm" size="sm" aria-label={t("app.menu")} />
                 <Title order={1} size="h4">
                   Fubini
@@ -111,18 +111,20 @@ function Frame({ username, admin }: { username: string; admin: boolean }) {
                     value={project}
                     size="xs"
                     w={150}
+                    miw={64}
+                    style={{ flexShrink: 1 }}
                     onChange={(event) => setParams({ project: event.currentTarget.value })}
                   />
                 )}
               </Group>
-              <Group gap="xs" wrap="nowrap">
+              <Group gap={6} wrap="nowrap" style={{ flexShrink: 0 }}>
                 {project !== "" && <LiveMark />}
                 <Suspense>
                   <Bell />
                 </Suspense>
                 <LanguageButton />
                 <SchemeButton />
-                <Anchor component={Link} to="/account" size="sm" c="inherit" aria-label={`${t("nav.account")}: ${username}`} maw={140} truncate>
+                <Anchor component={Link} to="/account" size="sm" c="inherit" aria-label={`${t("nav.account")}: ${username}`} maw={140} truncate visibleFrom="sm">
                   {username}
                 </Anchor>
                 <SignOutButton />
@@ -142,6 +144,7 @@ function Frame({ username, admin }: { username: string; admin: boolean }) {
                 aria-current={location.pathname === to ? "page" : undefined}
               />
             ))}
+            <NavLink component={Link} to="/account" onClick={close} label={`${t("nav.account")}: ${username}`} hiddenFrom="sm" active={location.pathname === "/account"} />
             <NavLink component="a" href="/api/docs" label="API" leftSection={<IconApi size={18} aria-hidden />} mt="auto" />
           </AppShell.Navbar>
           <AppShell.Main id="content" tabIndex={-1} style={{ outline: "none" }}>
@@ -182,7 +185,8 @@ function LanguageButton() {
   const other = i18n.language.startsWith("zh") ? "en" : "zh";
   return (
     <ActionIcon variant="subtle" color="gray" w="auto" px={6} lang={other} aria-label={`${t("app.language")}: ${LANGUAGES[other]}`} onClick={() => void i18n.changeLanguage(other)}>
-      <Text size="xs">{LANGUAGES[other]}</Text>
+      <Text size="xs" visibleFrom="sm">{LANGUAGES[other]}</Text>
+      <Text size="xs" hiddenFrom="sm">{other === "zh" ? "中" : "EN"}</Text>
     </ActionIcon>
   );
 }

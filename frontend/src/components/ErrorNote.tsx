@@ -6,6 +6,9 @@ import { useTranslation } from "react-i18next";
 import { asProblem, isTransient, type ProblemEntry } from "@/api/problem";
 import { plain } from "@/lib/format";
 
+/** Asking again changes nothing about these. */
+const FINAL = new Set([403, 404]);
+
 export function ErrorNote({ error, again }: { error: unknown; again?: () => void }) {
   const { t } = useTranslation();
   const problem = asProblem(error);
@@ -35,7 +38,7 @@ export function ErrorNote({ error, again }: { error: unknown; again?: () => void
             {t("problem.request", { id: problem.requestId })}
           </Text>
         )}
-        {again && (
+        {again && !FINAL.has(problem.status) && (
           <Button size="xs" variant="default" onClick={again}>
             {t("problem.again")}
           </Button>

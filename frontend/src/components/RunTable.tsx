@@ -29,7 +29,7 @@ export function RunTable({ runs, selection }: { runs: Schemas["RunOut"][]; selec
               </Table.Th>
             )}
             {(["number", "name", "state", "steps", "cost", "took", "submitted", "by"] as const).map((key) => (
-              <Table.Th key={key}>{t(`runs.${key}`)}</Table.Th>
+              <Table.Th key={key} style={{ whiteSpace: "nowrap" }}>{t(`runs.${key}`)}</Table.Th>
             ))}
           </Table.Tr>
         </Table.Thead>
@@ -42,7 +42,7 @@ export function RunTable({ runs, selection }: { runs: Schemas["RunOut"][]; selec
                 </Table.Td>
               )}
               <Table.Td>{run.job_number}</Table.Td>
-              <Table.Td maw={360}>
+              <Table.Td miw={170} maw={360}>
                 <Anchor component={Link} to={`/runs/${run.id}`} size="sm" style={{ overflowWrap: "anywhere" }}>
                   {plain(run.name)}
                 </Anchor>

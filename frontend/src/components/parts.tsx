@@ -43,7 +43,7 @@ export function Card({ title, aside, children }: { title: string; aside?: ReactN
 const Mark = ({ color, word }: { color: string; word: string }) => {
   const { t } = useTranslation();
   return (
-    <Badge color={color} variant="light" autoContrast radius="sm" tt="none" miw={72} c={`var(--mantine-color-${color}-light-color)`}>
+    <Badge color={color} variant="light" autoContrast radius="sm" tt="none" miw={72} styles={{ label: { overflow: "visible" } }} style={{ overflow: "visible" }} c={`var(--mantine-color-${color}-light-color)`}>
       {t(`state.${word}`)}
     </Badge>
   );

@@ -2,7 +2,6 @@
 
 import { Anchor, Grid, Group, Progress, SimpleGrid, Stack, Table, Text, TextInput } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
-import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import { useProject } from "@/app/project";
@@ -11,6 +10,7 @@ import { Copies } from "@/features/data/Copies";
 import { Moving } from "@/features/data/Moving";
 import { Unfinished } from "@/features/data/Unfinished";
 import { Uploader } from "@/features/upload/Uploader";
+import { useAddress } from "@/lib/address";
 import { plain, size } from "@/lib/format";
 import { dataKey, datasetsFound, useProjectData } from "@/queries/data";
 import { useRest } from "@/queries/rest";
@@ -20,8 +20,8 @@ const NOTHING = { results: [], next: null };
 export function Data() {
   const { t } = useTranslation(["data", "base"]);
   const project = useProject();
-  const [text, setText] = useState("");
-  const [search] = useDebouncedValue(text, 250);
+  const [{ search: text }, choose] = useAddress({ search: "" });
+  const [search] = useDebouncedValue(text.slice(0, 80), 250);
   const whole = useProjectData(project, search);
   const list = useRest([...dataKey(project), "list", search], whole.data?.datasets ?? NOTHING, datasetsFound(project, search), (d) => d.id);
   const rows = list.rows;
@@ -34,7 +34,7 @@ export function Data() {
             <Card title={t("upload.title")}>
               <Uploader project={project} known={rows.map((d) => ({ name: d.name, version: d.latest?.number ?? 0 }))} />
             </Card>
-            <TextInput aria-label={t("search")} placeholder={t("search")} value={text} onChange={(e) => setText(e.currentTarget.value)} maxLength={80} />
+            <TextInput aria-label={t("search")} placeholder={t("search")} value={text} onChange={(e) => choose({ search: e.currentTarget.value })} maxLength={80} />
             {whole.isSuccess && rows.length === 0 && (search ? <Text size="sm">{t("nothingFound")}</Text> : <Empty title={t("empty")} hint={t("emptyHint")} />)}
             {rows.length > 0 && (
               <Table.ScrollContainer minWidth={520}>

@@ -66,7 +66,7 @@ export function Home() {
                               ? t("home.neverSeen")
                               : pool.sync_age_ms > SILENT_MS
                                 ? t("home.silent", { time: duration(pool.sync_age_ms) })
-                                : t("home.cores", { used: cores(pool.used_cpu_millis), capacity: cores(pool.capacity_cpu_millis) })}
+                                : t(pool.used_cpu_millis > pool.capacity_cpu_millis ? "home.coresAhead" : "home.cores", { used: cores(pool.used_cpu_millis), capacity: cores(pool.capacity_cpu_millis), ahead: cores(pool.used_cpu_millis - pool.capacity_cpu_millis) })}
                         </Text>
                       </Group>
                       <Progress value={part(pool.used_cpu_millis, pool.capacity_cpu_millis)} size="sm" aria-label={plain(pool.name)} />

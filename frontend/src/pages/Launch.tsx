@@ -48,15 +48,17 @@ export function Launch() {
   const { t, i18n } = useTranslation(["base", "launch"]);
   const project = useProject();
   const navigate = useNavigate();
-  const [params] = useSearchParams();
+  const [params, setParams] = useSearchParams();
   const from = params.get("from") ?? "";
-  const asked = params.get("pipeline") ?? "";
+  // As the page was opened; what is chosen later is in the draft, and in the address for who comes back.
+  const [asked] = useState(() => params.get("pipeline") ?? "");
+  const [ownAsked] = useState(() => params.get("source") === "own");
   const page = useLaunch(project, asked, from);
   const pipelines = useRest([...launchKey(project), "pipelines"], page.data?.pipelines ?? NOTHING, pipelinesAfter(project), (p) => p.id);
   const datasets = useRest([...launchKey(project), "datasets"], page.data?.datasets ?? NOTHING, datasetsAfter(project), (d) => d.id);
   const known = datasets.rows.map((d) => ({ name: d.name, version: d.latest?.number ?? 0 }));
   const kept = useMemo(() => (from || asked ? null : loadDraft(project)), [project, from, asked]);
-  const [draft, setDraft] = useState<Draft>(kept ?? { ...EMPTY, pipeline: asked, manifest: STARTER });
+  const [draft, setDraft] = useState<Draft>({ ...(kept ?? { ...EMPTY, pipeline: asked, manifest: STARTER }), ...(ownAsked ? { pipeline: OWN } : {}) });
   const change = (some: Partial<Draft>) => setDraft((old) => ({ ...old, ...some }));
   useEffect(() => saveDraft(project, draft), [project, draft]);
   useOrigin(page.data?.run ?? null, change);
@@ -119,7 +121,11 @@ export function Launch() {
                 value={ownManifest ? OWN_OPTION : (pipeline?.name ?? draft.pipeline)}
                 allowDeselect={false}
                 searchable
-                onChange={(value) => change({ pipeline: value === OWN_OPTION ? OWN : (value ?? OWN), parameters: {} })}
+                onChange={(value) => {
+                  const ownText = value === OWN_OPTION || value === null;
+                  change({ pipeline: ownText ? OWN : value, parameters: {} });
+                  setParams(ownText ? { project, source: "own" } : { project, pipeline: value }, { replace: true });
+                }}
               />
               {ownManifest && (
                 <Suspense fallback={<Loader size="sm" aria-label={t("app.loading")} />}>

@@ -1,7 +1,6 @@
 // A project's money: what is left and until when, what comes, where it went, statements, prices; and, in a tab of their own, quotas. One request each.
 
 import { Group, SegmentedControl, SimpleGrid, Stack, Tabs, Text } from "@mantine/core";
-import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useNavigate, useParams } from "react-router";
 import { useProject } from "@/app/project";
@@ -12,8 +11,9 @@ import { Forecast } from "@/features/money/Forecast";
 import { Months, PriceBook } from "@/features/money/Months";
 import { Quotas } from "@/features/money/Quotas";
 import { Spending } from "@/features/money/Spending";
+import { useAddress } from "@/lib/address";
 import { money } from "@/lib/format";
-import { type MoneyAsk, useMoney } from "@/queries/money";
+import { BY, useMoney } from "@/queries/money";
 
 const PERIODS = [7, 30, 90, 365] as const;
 
@@ -37,8 +37,9 @@ export function Money() {
 
 function Accounts({ project }: { project: string }) {
   const { t } = useTranslation(["money", "base"]);
-  const [days, setDays] = useState<(typeof PERIODS)[number]>(30);
-  const [ask, setAsk] = useState<Omit<MoneyAsk, "since">>({ by: "step", label: "" });
+  const [chosen, choose] = useAddress({ days: "30", by: "step", label: "" });
+  const days = PERIODS.find((n) => String(n) === chosen.days) ?? 30;
+  const ask = { by: BY.find((by) => by === chosen.by) ?? BY[0], label: chosen.label };
   const since = daysAgo(new Date().toISOString().slice(0, 10), days);
   const found = useMoney(project, { ...ask, since });
   return (
@@ -63,7 +64,7 @@ function Accounts({ project }: { project: string }) {
                 size="xs"
                 aria-label={t("period")}
                 value={String(days)}
-                onChange={(value) => setDays(Number(value) as (typeof PERIODS)[number])}
+                onChange={(value) => choose({ days: value })}
                 data={PERIODS.map((n) => ({ value: String(n), label: t("days", { count: n }) }))}
               />
             }
@@ -71,7 +72,7 @@ function Accounts({ project }: { project: string }) {
             <Spending days={data.days} currency={data.currency} />
           </Card>
           <Card title={t("went")}>
-            <Breakdown data={data} ask={{ ...ask, since }} onAsk={({ by, label }) => setAsk({ by, label })} />
+            <Breakdown data={data} ask={{ ...ask, since }} onAsk={({ by, label }) => choose({ by, label })} />
           </Card>
           <SimpleGrid cols={{ base: 1, lg: 2 }}>
             <Card title={t("months.title")}>

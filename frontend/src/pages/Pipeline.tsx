@@ -1,29 +1,33 @@
 // A stored pipeline: its versions, the text of one, and what changed against another. One request.
 
 import { Alert, Button, Group, Select, Stack, Text } from "@mantine/core";
-import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useParams } from "react-router";
 import type { Schemas } from "@/api/client";
 import { Entry } from "@/components/ErrorNote";
 import { Loaded, More, Page, When } from "@/components/parts";
 import { DiffView } from "@/features/pipelines/DiffView";
+import { useAddress } from "@/lib/address";
 import { plain } from "@/lib/format";
 import { pipelineKey, usePipelinePage, versionsAfter } from "@/queries/pipelines";
 import { useRest } from "@/queries/rest";
 
+/** A version's number in an address; null for none, or for what is none. */
+const versionOf = (text: string) => (/^[1-9]\d{0,8}$/.test(text) ? Number(text) : null);
+
 export function Pipeline() {
   const { id = "" } = useParams();
   const { t } = useTranslation();
-  const [number, setNumber] = useState<number | null>(null);
-  const [against, setAgainst] = useState<number | null>(null);
+  const [chosen, choose] = useAddress({ version: "", against: "" });
+  const number = versionOf(chosen.version);
+  const against = versionOf(chosen.against);
   const page = usePipelinePage(id, number, against);
   return (
     <Loaded query={page}>
       {({ pipeline, versions, version, against: other }) => (
         <Page title={pipeline.title || pipeline.name} actions={<Button size="xs" component={Link} to={`/launch?pipeline=${pipeline.name}`}>{t("pipelines.launch")}</Button>}>
           <Text size="sm">{plain(pipeline.description)}</Text>
-          <Pick id={id} first={versions} shown={number ?? pipeline.version} against={against} onShown={setNumber} onAgainst={setAgainst} />
+          <Pick id={id} first={versions} shown={number ?? pipeline.version} against={against} onShown={(n) => choose({ version: String(n) })} onAgainst={(n) => choose({ against: n === null ? "" : String(n) })} />
           <VersionText version={version} other={other} />
         </Page>
       )}

@@ -46,7 +46,7 @@ export function Run() {
       },
       { replace: true, preventScrollReset: true },
     );
-  if (!page.data) return <Loaded query={page}>{() => null}</Loaded>;
+  if (!page.data) return <Page title={t("runs.title")}><Loaded query={page}>{() => null}</Loaded></Page>;
   const { run: data, graph } = page.data;
   const live = LIVE.has(data.state);
   const nodes = graph.nodes;

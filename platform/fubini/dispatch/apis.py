@@ -119,7 +119,9 @@ class WhyViews(ApiViews):
             else:
                 running += 1
         count = sum(codes.values())
-        first = list(waiting.select_related(WHY).order_by("queued_at_ms", "id")[: self.params["limit"]] if count else ())
+        first = list(
+            waiting.select_related(WHY).order_by("queued_at_ms", "id")[: self.params["limit"]] if count else ()
+        )
         around = Around(first)
         shown = [task_why(t, around) for t in first]
         groups = [_group(code, n, shown) for code, n in codes.most_common()]
@@ -198,11 +200,11 @@ def _sentence(run: Run, waiting: int, running: int, groups: list[dict[str, Any]]
             else say("{said}: {message}.", said=ours(said), message=run.message or ours("see its nodes"))
         )
     if run.suspended:
-        return "The run is suspended by a person: `fubini run resume` lets it go on."
+        return ours("The run is suspended by a person: `fubini run resume` lets it go on.")
     if waiting == running == 0:
         if run.state == "pending":
-            return "The run is accepted and its first steps are being worked out."
-        return (
+            return ours("The run is accepted and its first steps are being worked out.")
+        return ours(
             "No step is ready or running now: a suspend node, a timer or an approval is awaited, or steps are ending."
         )
     head = groups[0]["sentence"] if groups and groups[0]["sentence"] else ""

@@ -148,7 +148,7 @@ def _waiting(task: Task, principal: Principal) -> TaskStart:
             None,
             "",
             "",
-            "It is tried again after a pause, no sooner.",
+            ours("It is tried again after a pause, no sooner."),
             0,
             0,
             0,
@@ -185,7 +185,7 @@ def _expected(world: World, policy: core.Policy, task_id: core.TaskId) -> Expect
     counts = (len(snapshot.tasks), len(snapshot.allocations))
     if found.start_ms is None:
         return ExpectedStart(
-            None, None, None, "", "", "Nothing that ends by itself would let it start: something must change first.",
+            None, None, None, "", "", ours("Nothing that ends by itself would let it start: something must change first."),
             0, samples, *counts, whole=found.whole,
         )  # fmt: skip
     wait_ms = max(0, found.start_ms - world.now_ms)
@@ -201,9 +201,9 @@ def _expected(world: World, policy: core.Policy, task_id: core.TaskId) -> Expect
             waiting=counts[0],
             running=counts[1],
         ),
-        "run times from earlier steps"
+        ours("run times from earlier steps")
         if samples
-        else "no earlier step of its kind ran, so run times come from walltimes",
+        else ours("no earlier step of its kind ran, so run times come from walltimes"),
         say(
             "of the last {checked} predictions of this length eight in ten started within the range"
             if bar.checked >= ENOUGH
@@ -360,7 +360,7 @@ def change_sentence(change: Change, pool: Pool | None = None) -> str:
     return {
         kinds.OBJECTIVE: say("Let it be {word} instead.", word=ours(change.word)),
         kinds.PRIORITY: say("Raise its priority to {word}.", word=ours(change.word)),
-        kinds.FORGIVE: "Try again where infrastructure failed it before.",
+        kinds.FORGIVE: ours("Try again where infrastructure failed it before."),
         kinds.WALLTIME: say("Ask for a walltime of {seconds} s.", seconds=change.amount),
         kinds.CPU: say("Ask for {cores:g} cores.", cores=change.amount / 1000),
         kinds.MEMORY: say("Ask for {size} of memory.", size=_size(change.amount)),
@@ -377,8 +377,8 @@ def change_sentence(change: Change, pool: Pool | None = None) -> str:
             whose=change.target.removeprefix(MEMBER) or ours("the project"),
             limit=_limit(change),
         ),
-        kinds.RESUME_PROJECT: "Resume the project.",
-        kinds.RESUME_ALL: "Resume new work everywhere.",
+        kinds.RESUME_PROJECT: ours("Resume the project."),
+        kinds.RESUME_ALL: ours("Resume new work everywhere."),
     }[change.kind]
 
 

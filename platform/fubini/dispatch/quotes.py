@@ -15,7 +15,7 @@ from django.db.models import Count
 
 from fubini.common import clock
 from fubini.common.ids import new_id
-from fubini.common.saying import Said, say, together
+from fubini.common.saying import Said, ours, say, together
 from fubini.dispatch.history import history_of
 from fubini.dispatch.inputs import inputs_of
 from fubini.dispatch.policy import policy_now
@@ -266,9 +266,7 @@ def _choice(
     objective: str, own: Sequence[str | None], answers: Sequence[Quote], names: Mapping[str, tuple[str, str]]
 ) -> ChoiceRange:
     """A step with an objective of its own keeps it, as it would in the run."""
-    taken = [
-        dict(answer.choices).get(Objective(mine or objective)) for mine, answer in zip(own, answers, strict=True)
-    ]
+    taken = [dict(answer.choices).get(Objective(mine or objective)) for mine, answer in zip(own, answers, strict=True)]
     found = [pool for pool in taken if pool is not None]
     return ChoiceRange(
         objective=objective,
@@ -305,10 +303,12 @@ def _basis(rows: Sequence[StepRange], bounded: bool, seen: bool) -> str:
         )
     ]
     if len(known) < len(rows):
-        parts.append("walltimes for the others")
+        parts.append(ours("walltimes for the others"))
     parts.append(
-        "the number of steps from the last run of this manifest" if seen else "the number of steps from the manifest"
+        ours("the number of steps from the last run of this manifest")
+        if seen
+        else ours("the number of steps from the manifest")
     )
     if not bounded:
-        parts.append("a loop or condition depends on results, so there is no upper bound: set a cost limit")
+        parts.append(ours("a loop or condition depends on results, so there is no upper bound: set a cost limit"))
     return together(*parts, between="; ")

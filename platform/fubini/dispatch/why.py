@@ -110,7 +110,7 @@ def task_why(task: Task, around: Around | None = None) -> Why:
 
 def _explained(task: Task, around: Around) -> Why:
     if task.kind in INHOUSE and task.state in ("queued", "running"):
-        return _plain(task, "The platform does this step itself; it is placed on no site.")
+        return _plain(task, ours("The platform does this step itself; it is placed on no site."))
     if task.state in ("queued", "blocked"):
         return _waiting(task, around)
     attempt = next(reversed(attempts_at_hand(task)), None)
@@ -188,7 +188,7 @@ def _waiting(task: Task, around: Around) -> Why:
         text = (
             say("New work is paused: {reason}", reason=pause.reason)
             if pause
-            else "It became ready a moment ago and has not been planned yet."
+            else ours("It became ready a moment ago and has not been planned yet.")
         )
         return Why(task.pk, task.node_id, task.template, task.state, text, "paused" if pause else "", task.queued_at_ms)
     first = reasons[0]

@@ -22,6 +22,9 @@ function asGraph(n: SketchNode): GraphNode {
   };
 }
 
+/** As much of a name as a box holds; its end tells more than its middle. */
+const cut = (name: string) => (name.length > 18 ? `${name.slice(0, 9)}…${name.slice(-8)}` : name);
+
 export function Sketch({ nodes, height }: { nodes: SketchNode[]; height: number }) {
   const { t } = useTranslation(["launch", "base"]);
   const found = useMemo(() => layout(nodes.map(asGraph), { fold: false, onlyOpen: false }), [nodes]);
@@ -44,7 +47,7 @@ export function Sketch({ nodes, height }: { nodes: SketchNode[]; height: number 
             {node.loop && <rect {...shape} x={box.x + 5} y={box.y + 5} />}
             <rect {...shape} x={box.x} y={box.y} />
             <text x={box.x + BOX_WIDTH / 2} y={box.y + BOX_HEIGHT / 2 + 5} textAnchor="middle" fontSize={15} fill="currentColor">
-              {plain(node.name).slice(0, 18)}
+              {cut(plain(node.name))}
             </text>
           </g>
         );

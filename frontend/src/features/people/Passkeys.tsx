@@ -134,7 +134,7 @@ function Elsewhere({ origins }: { origins: string[] }) {
   if (origins.includes(window.location.origin)) return <Text size="sm" c="dimmed">{t("oldBrowser")}</Text>;
   return (
     <Text size="sm" c="dimmed">
-      {other ? <>{t("elsewhere")} <Anchor href={`${other}/account`}>{plain(other)}</Anchor></> : t("nowhere")}
+      {other ? <>{t("elsewhere")} <Anchor underline="always" href={`${other}/account`}>{plain(other)}</Anchor></> : t("nowhere")}
     </Text>
   );
 }

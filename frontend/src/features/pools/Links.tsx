@@ -44,7 +44,7 @@ export function Links({ places }: { places: Places }) {
                 <div key={pool.id}>
                   <Group justify="space-between" gap="xs">
                     <Text size="xs">{plain(pool.name)}</Text>
-                    <Text size="xs">{pool.paused_reason !== "" ? t("noNew") : t("cores", { used: cores(pool.used_cpu_millis), capacity: cores(pool.capacity_cpu_millis) })}</Text>
+                    <Text size="xs">{pool.paused_reason !== "" ? t("noNew") : t(pool.used_cpu_millis > pool.capacity_cpu_millis ? "coresAhead" : "cores", { used: cores(pool.used_cpu_millis), capacity: cores(pool.capacity_cpu_millis), ahead: cores(pool.used_cpu_millis - pool.capacity_cpu_millis) })}</Text>
                   </Group>
                   <Progress size="sm" color={pool.paused_reason === "" ? "blue" : "yellow"} value={pool.capacity_cpu_millis > 0 ? Math.min(100, (100 * pool.used_cpu_millis) / pool.capacity_cpu_millis) : 0} aria-label={t("useOf", { pool: plain(pool.name) })} />
                 </div>

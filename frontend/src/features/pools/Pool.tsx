@@ -28,7 +28,7 @@ export function PoolCard({ pool, mine, now }: { pool: PlacePool; mine: boolean; 
         <Group gap="lg">
           <Figure label={t("running")} value={pool.max_running === null ? pool.running : `${pool.running} / ${pool.max_running}`} />
           <Figure label={t("waiting")} value={pool.waiting} />
-          <Figure label={t("inUse")} value={t("cores", { used: cores(pool.used_cpu_millis), capacity: cores(pool.capacity_cpu_millis) })} />
+          <Figure label={t("inUse")} value={t(pool.used_cpu_millis > pool.capacity_cpu_millis ? "coresAhead" : "cores", { used: cores(pool.used_cpu_millis), capacity: cores(pool.capacity_cpu_millis), ahead: cores(pool.used_cpu_millis - pool.capacity_cpu_millis) })} />
           <Figure label={t("price")} value={pool.price && pool.price.core_hour_micros > 0 ? money(pool.price.core_hour_micros) : t("free")} />
           <Figure label={t("walltime")} value={pool.max_walltime_s ? duration(pool.max_walltime_s * 1000) : t("unlimited")} />
         </Group>

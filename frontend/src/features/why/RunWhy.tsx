@@ -21,7 +21,7 @@ export function RunWhy({ run }: { run: string }) {
           const task = data.tasks.find((one) => one.code === group.code);
           return (
             <List.Item key={group.code}>
-              {t("steps", { count: group.tasks })}: {plain(group.sentence)}{" "}
+              {t("steps", { count: group.tasks })} {plain(group.sentence)}{" "}
               {task && (
                 <Anchor component={Link} size="sm" to={`/runs/${run}/steps?step=${encodeURIComponent(task.node_id)}`}>
                   {t("look")}

@@ -1,22 +1,23 @@
 // One dataset: its versions and their files, where copies lie, what uses it, and what may be done with it.
 
-import { Badge, Button, Code, Grid, Group, Select, Stack, Text } from "@mantine/core";
+import { Anchor, Badge, Button, Code, Grid, Group, Select, Stack, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { useTranslation } from "react-i18next";
-import { useParams, useSearchParams } from "react-router";
+import { Link, useParams, useSearchParams } from "react-router";
 import { ErrorNote } from "@/components/ErrorNote";
 import { Card, Empty, Loaded, Page, When } from "@/components/parts";
 import { Copies } from "@/features/data/Copies";
 import { DeleteDialog } from "@/features/data/DeleteDialog";
 import { Files } from "@/features/data/Files";
 import { Uses } from "@/features/data/Uses";
+import { VersionOrigin } from "@/features/origin/Origin";
 import { Uploader } from "@/features/upload/Uploader";
 import { plain, size } from "@/lib/format";
 import { useDatasetPage, usePin } from "@/queries/data";
 
 export function Dataset() {
   const { id = "" } = useParams();
-  const { t } = useTranslation(["data", "base"]);
+  const { t } = useTranslation(["data", "origin", "base"]);
   const [params, setParams] = useSearchParams();
   const wanted = Number(params.get("version")) || undefined;
   const page = useDatasetPage(id, wanted);
@@ -57,12 +58,22 @@ export function Dataset() {
                       allowDeselect={false}
                       value={String(version.number)}
                       data={versions.map((v) => ({ value: String(v.number), label: t("version", { n: v.number }) + (v.pinned_by ? ` · ${t("pinned")}` : "") }))}
-                      onChange={(v) => setParams({ version: v ?? "" }, { replace: true })}
+                      onChange={(v) => setParams((old) => ({ ...Object.fromEntries(old), version: v ?? "" }), { replace: true })}
                     />
                   }
                 >
                   <Files id={id} number={version.number} name={dataset.name} />
                 </Card>
+                <div style={{ marginTop: "var(--mantine-spacing-md)" }}>
+                  <Card title={t("origin:title")}>
+                    <VersionOrigin
+                      id={id}
+                      number={version.number}
+                      open={params.get("origin") !== null}
+                      onOpen={() => setParams((old) => ({ ...Object.fromEntries(old), origin: "1" }), { replace: true, preventScrollReset: true })}
+                    />
+                  </Card>
+                </div>
               </Grid.Col>
               <Grid.Col span={{ base: 12, lg: 4 }}>
                 <Stack>
@@ -81,6 +92,9 @@ export function Dataset() {
                       <Text size="sm">{t("copy", { files: version.files, size: size(version.size_bytes) })}</Text>
                       <Text size="xs" c="dimmed"><When ms={Date.parse(version.created_at)} /> · {t("by", { who: plain(version.created_by) })}</Text>
                       <Group gap={6}><Text size="sm">{t("claim")}:</Text><Code>claimName: {plain(dataset.name)}-v{version.number}</Code></Group>
+                      {version.made_from !== "" && (
+                        <Anchor component={Link} size="sm" to={`/runs/${version.made_from.split("/")[0]}/origin?of=${encodeURIComponent(version.made_from)}`}>{t("origin:keptFrom")}</Anchor>
+                      )}
                       <Group gap={6}><Text size="sm">{t("digest")}:</Text><Code>{version.digest.slice(0, 16)}</Code></Group>
                     </Stack>
                   </Card>

@@ -13,6 +13,8 @@ import { Sketch } from "@/features/graph/Sketch";
 import { dropDraft, EMPTY, loadDraft, saveDraft, type Draft } from "@/features/launch/draft";
 import { grouped, isData, ParameterField, type Parameter } from "@/features/launch/ParameterField";
 import { QuoteView } from "@/features/launch/Quote";
+import { ReuseChoice } from "@/features/reuse/Choice";
+import { ReusePlan } from "@/features/reuse/Plan";
 import { microsOf, plain } from "@/lib/format";
 import { own } from "@/lib/named";
 import { useSubmit } from "@/queries";
@@ -45,7 +47,7 @@ spec:
 `;
 
 export function Launch() {
-  const { t, i18n } = useTranslation(["base", "launch"]);
+  const { t, i18n } = useTranslation(["base", "launch", "reuse"]);
   const project = useProject();
   const navigate = useNavigate();
   const [params, setParams] = useSearchParams();
@@ -61,17 +63,20 @@ export function Launch() {
   const [draft, setDraft] = useState<Draft>({ ...(kept ?? { ...EMPTY, pipeline: asked, manifest: STARTER }), ...(ownAsked ? { pipeline: OWN } : {}) });
   const change = (some: Partial<Draft>) => setDraft((old) => ({ ...old, ...some }));
   useEffect(() => saveDraft(project, draft), [project, draft]);
-  useOrigin(page.data?.run ?? null, change);
+  useOrigin(page.data?.run ?? null, params.get("reuse") === "run", change);
 
   const asking = page.data?.pipeline ?? null; // it may be behind the first page of the list
   const listed = asking && !pipelines.rows.some((p) => p.id === asking.id) ? [asking, ...pipelines.rows] : pipelines.rows;
   const pipeline = listed.find((p) => p.name === draft.pipeline || p.id === draft.pipeline) ?? null;
   const ownManifest = draft.pipeline === OWN;
+  const again = page.data?.run ?? null;
+  const allowed = page.data?.reuse ?? { on: false, by_maintainers: true };
+  const reuse = allowed.on && (draft.reuse === "any" || draft.reuse === again?.id) ? draft.reuse : ""; // a kept draft may name a run that is not shown
   const filled = useMemo<LaunchAsk | null>(() => {
     if (ownManifest ? draft.manifest.trim() === "" : pipeline === null) return null;
     const values = Object.fromEntries(Object.entries(draft.parameters).filter(([, value]) => value !== ""));
-    return { ...(ownManifest ? { manifest: draft.manifest } : { pipeline: pipeline!.name }), parameters: values, priority: draft.priority as never };
-  }, [ownManifest, draft.manifest, draft.parameters, draft.priority, pipeline]);
+    return { ...(ownManifest ? { manifest: draft.manifest } : { pipeline: pipeline!.name }), parameters: values, priority: draft.priority as never, ...(reuse !== "" ? { reuse, name: draft.name } : {}) };
+  }, [ownManifest, draft.manifest, draft.parameters, draft.priority, draft.name, reuse, pipeline]);
   const [ask] = useDebouncedValue(filled, 500);
   const check = useLaunchCheck(project, ask);
   const told = ask === null ? undefined : check.data;
@@ -95,6 +100,7 @@ export function Launch() {
       parameters: values,
       objective: draft.objective,
       priority: draft.priority,
+      reuse,
       ...(maxCost !== null ? { max_cost_micros: maxCost } : {}),
     } as unknown as Schemas["RunSubmitRequest"];
     submit.mutate(
@@ -177,9 +183,19 @@ export function Launch() {
               <Sketch nodes={sketch} height={200} />
             </Card>
           )}
+          {page.isSuccess && (
+            <Card title={t("reuse:title")}>
+              <Stack>
+                <ReuseChoice value={reuse} from={again} allowed={allowed} onChange={(value) => change({ reuse: value })} />
+                {reuse !== "" && told?.quote?.reuse && <ReusePlan plan={told.quote.reuse} saved={told.quote.saved} />}
+              </Stack>
+            </Card>
+          )}
           <Card title={t("launch.quote")} aside={check.isFetching ? <Loader size="xs" aria-label={t("app.loading")} /> : undefined}>
             {check.isError ? (
               <ErrorNote error={check.error} again={() => void check.refetch()} />
+            ) : told?.quote?.reuse && told.quote.steps === 0 ? (
+              <Text size="sm">{t("reuse:nothingRuns")}</Text>
             ) : told?.quote ? (
               <QuoteView quote={told.quote} objective={draft.objective} onObjective={(objective) => change({ objective })} />
             ) : refused.length > 0 ? (
@@ -235,11 +251,11 @@ export function Launch() {
 }
 
 /** Fill the form from a run that was: the same manifest or pipeline, the same inputs. */
-function useOrigin(run: Schemas["LaunchAgainOut"] | null, change: (some: Partial<Draft>) => void): void {
+function useOrigin(run: Schemas["LaunchAgainOut"] | null, reuse: boolean, change: (some: Partial<Draft>) => void): void {
   const done = useRef("");
   useEffect(() => {
     if (run === null || done.current === run.id) return;
     done.current = run.id;
-    change({ pipeline: run.pipeline ?? OWN, manifest: run.manifest, parameters: run.parameters, objective: run.objective, priority: run.priority, name: run.name });
-  }, [run, change]);
+    change({ pipeline: run.pipeline ?? OWN, manifest: run.manifest, parameters: run.parameters, objective: run.objective, priority: run.priority, name: run.name, reuse: reuse ? run.id : "" });
+  }, [run, reuse, change]);
 }

@@ -25,8 +25,11 @@ import { useRunDeed, useRunManifest } from "@/queries";
 import { useRunPage } from "@/queries/run";
 
 const RetryForm = lazy(async () => ({ default: (await import("@/features/again/RetryForm")).RetryForm }));
+const RunOrigin = lazy(async () => ({ default: (await import("@/features/origin/Origin")).RunOrigin }));
+const Reused = lazy(async () => ({ default: (await import("@/features/reuse/Reused")).Reused }));
+const RunReuse = lazy(async () => ({ default: (await import("@/features/reuse/RunReuse")).RunReuse }));
 
-const TABS = ["graph", "timeline", "steps", "placement", "artifacts", "cost", "events", "manifest"] as const;
+const TABS = ["graph", "timeline", "steps", "placement", "artifacts", "cost", "origin", "events", "manifest"] as const;
 
 export function Run() {
   const { id = "", tab = "graph" } = useParams();
@@ -64,6 +67,11 @@ export function Run() {
           value={money(data.settled_micros)}
           hint={[data.held_micros ? t("run.held", { money: money(data.held_micros) }) : "", data.max_cost_micros !== null ? t("run.limit", { money: money(data.max_cost_micros) }) : ""].filter(Boolean).join(", ") || undefined}
         />
+        {data.steps_reused > 0 && (
+          <Suspense>
+            <Reused run={id} steps={data.steps_reused} micros={data.saved_micros} />
+          </Suspense>
+        )}
         <Figure label={t("runs.took")} value={<Took from={data.started_at_ms} to={data.finished_at_ms} />} />
         <Figure label={t("runs.submitted")} value={<When ms={data.created_at_ms} />} hint={plain(data.submitted_by.replace(/^user:/, ""))} />
       </Group>
@@ -98,6 +106,14 @@ export function Run() {
             </Tabs.Panel>
             <Tabs.Panel value="cost">
               <Costs run={id} />
+            </Tabs.Panel>
+            <Tabs.Panel value="origin">
+              <Suspense>
+                <Stack>
+                  {data.steps_reused > 0 && <RunReuse run={id} />}
+                  <RunOrigin run={id} artifact={params.get("of") ?? ""} />
+                </Stack>
+              </Suspense>
             </Tabs.Panel>
             <Tabs.Panel value="events">
               <Events run={id} />

@@ -76,11 +76,16 @@ def _lines(
         depth, how, name, place = todo.pop()
         verb = VERB[side].get(how, how).format(name=name).strip()
         again = place in told
-        lines.append((depth, f"{verb}: {places[place]['name'] + ' (above)' if again else line_of(places[place], runs)}"))
+        lines.append((depth, f"{verb}: {_again(places[place], runs) if again else line_of(places[place], runs)}"))
         if not again:
             told.add(place)
             todo += [(depth + 1, *next_) for next_ in reversed(below.get(place, []))]
     return lines
+
+
+def _again(place: Mapping[str, Any], runs: Mapping[str, Any]) -> str:
+    job = f", job {runs[place['run']]['job_number']}" if place["run"] in runs and place["kind"] != "dataset" else ""
+    return f"{place['name']}{job} (above)"
 
 
 def line_of(place: Mapping[str, Any], runs: Mapping[str, Any]) -> str:

@@ -10,6 +10,8 @@ from fubini.datasets.selectors import datasets_of
 from fubini.datasets.serializers import DatasetsPage
 from fubini.dispatch.launch import launch_check, pipeline_asked, run_asked
 from fubini.dispatch.serializers import QuoteOut
+from fubini.flags.registry import REUSE
+from fubini.flags.selectors import flag_is_on
 from fubini.pipelines.selectors import pipelines_of
 from fubini.pipelines.serializers import FindingOut, ManifestText, ParameterOut, ParameterValues, PipelineOut, SketchOut
 from fubini.projects.authorize import permits, project_get
@@ -42,6 +44,13 @@ class LaunchAgainOut(ReplySerializer):
     priority = serializers.CharField(source="run.priority")
 
 
+class ReuseAllowedOut(ReplySerializer):
+    """May a launch take results of earlier runs over here?"""
+
+    on = serializers.BooleanField()
+    by_maintainers = serializers.BooleanField(help_text="Who may turn it on: the project's maintainers, too.")
+
+
 class LaunchOut(ReplySerializer):
     """What the launch page opens with."""
 
@@ -50,6 +59,7 @@ class LaunchOut(ReplySerializer):
     datasets = DatasetsPage(help_text="By name.")
     pipeline = PipelineOut(allow_null=True, help_text="The one asked for; null: none was, or there is none such.")
     run = LaunchAgainOut(allow_null=True, help_text="The one asked for; null: none was, or there is none such.")
+    reuse = ReuseAllowedOut()
 
 
 class LaunchCheckBody(BodySerializer):
@@ -98,6 +108,7 @@ class LaunchViews(ApiViews):
                 ),
                 "pipeline": pipeline_asked(project, pipeline) if pipeline else None,
                 "run": run_asked(project, run) if run else None,
+                "reuse": {"on": flag_is_on(REUSE, project.pk), "by_maintainers": REUSE.maintainers},
             }
         )
 

@@ -19,7 +19,7 @@ from fubini.common.saying import Said, ours, say, together
 from fubini.dispatch.history import history_of
 from fubini.dispatch.inputs import inputs_of
 from fubini.dispatch.policy import policy_now
-from fubini.dispatch.snapshot import RequestCache, request_of, world_of
+from fubini.dispatch.snapshot import RequestCache, World, request_of, world_of
 from fubini.ledger.services import available_by_project
 from fubini.manifests.findings import Report, finding_told
 from fubini.manifests.import_rules import NO_RULES, ImportRules, rules_from
@@ -78,6 +78,16 @@ class ChoiceRange:
 
 
 @dataclass(frozen=True, slots=True)
+class SavedRange:
+    """What running the steps that are taken over would cost and take now; what they had cost is in the plan."""
+
+    money_low_micros: int
+    money_high_micros: int
+    time_low_s: int
+    time_high_s: int
+
+
+@dataclass(frozen=True, slots=True)
 class QuoteView:
     """The whole answer; money in micros, times in seconds. `feasible` is False when some step fits no pool."""
 
@@ -94,6 +104,7 @@ class QuoteView:
     choices: list[ChoiceRange] = field(default_factory=list)
     warnings: list[dict[str, Any]] = field(default_factory=list)
     reuse: ReusePlan | None = None
+    saved: SavedRange | None = None
 
 
 def quote(
@@ -176,10 +187,14 @@ def report_quote(
     warnings = [finding_told(f) for f in report.findings if f.severity != "error"]
     rules = rules_from(project.import_rules)
     if reuse:
-        plan, rehearsal = reuse_plan(
+        plan, rehearsal, taken = reuse_plan(
             project=project, text=text, reuse=reuse, name=name, parameters=given, library=library, engine=engine
         )
-        return replace(rehearsal_price(run, rehearsal, warnings=warnings, rules=rules), reuse=plan)
+        world = world_of(RequestCache())
+        found = rehearsal_price(run, rehearsal, warnings=warnings, rules=rules, world=world)
+        spared = rehearsal_price(run, taken, rules=rules, world=world)
+        saved = SavedRange(spared.money_low_micros, spared.money_high_micros, spared.time_low_s, spared.time_high_s)
+        return replace(found, reuse=plan, saved=saved)
     rehearsal = shell.rehearse(run, document, library)
     return rehearsal_price(run, rehearsal, earlier=_earlier_counts(project, text), warnings=warnings, rules=rules)
 
@@ -191,17 +206,19 @@ def rehearsal_price(
     earlier: Mapping[str, int] | None = None,
     warnings: Sequence[dict[str, Any]] = (),
     rules: ImportRules = NO_RULES,
+    world: World | None = None,
 ) -> QuoteView:
     """What the leaves of a rehearsal would cost and take in `run`, which need not be stored.
 
     Args:
         earlier: steps by template an earlier run really had; None when that says nothing about these leaves.
         rules: the import rules the leaves would be read by.
+        world: how the places stand, where it was read already.
     """
     project, seen = run.project, bool(earlier)
     earlier = earlier or {}
     leaves = [(spec_mapped(spec, rules), low) for spec, low in rehearsal.leaves]
-    world = world_of(RequestCache())
+    world = world or world_of(RequestCache())
     times = history_of({(project.pk, spec.template) for spec, _ in leaves})
     wanted, counts = [], []
     for spec, low in leaves:

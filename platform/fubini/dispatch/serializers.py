@@ -70,6 +70,15 @@ class ChoiceRangeOut(ReplySerializer):
     time_high_s = serializers.IntegerField()
 
 
+class SavedRangeOut(ReplySerializer):
+    """What running the steps that are taken over would cost and take now."""
+
+    money_low_micros = serializers.IntegerField()
+    money_high_micros = serializers.IntegerField()
+    time_low_s = serializers.IntegerField()
+    time_high_s = serializers.IntegerField()
+
+
 class QuoteOut(ReplySerializer):
     feasible = serializers.BooleanField(help_text="False: some step fits no pool; see `rows`.")
     bounded = serializers.BooleanField(help_text="False: how many steps there are depends on results; no upper bound.")
@@ -84,6 +93,7 @@ class QuoteOut(ReplySerializer):
     choices = ChoiceRangeOut(many=True, help_text="Each objective's; the ranges above are over all pools.")
     warnings = FindingOut(many=True)
     reuse = ReusePlanOut(allow_null=True, help_text="What would be reused; null when that was not asked for.")
+    saved = SavedRangeOut(allow_null=True, help_text="With `reuse`: the range of what need not be paid again.")
 
 
 class AdviceOut(ReplySerializer):

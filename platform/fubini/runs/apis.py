@@ -66,7 +66,7 @@ class RunViews(ApiViews):
         library = library_of(project.pk)
         plan = None
         if body["reuse"]:
-            plan, _ = reuse_plan(
+            plan, _, _ = reuse_plan(
                 project=project,
                 text=text,
                 reuse=body["reuse"],

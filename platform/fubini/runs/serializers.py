@@ -261,6 +261,7 @@ class ReuseExampleOut(ReplySerializer):
     why = serializers.CharField()
     job_number = serializers.IntegerField(allow_null=True, help_text="Of the run the result comes from.")
     node_name = serializers.CharField()
+    run = serializers.CharField(default="", help_text="That run's id; empty where nothing is taken over.")
 
 
 class ReuseRowOut(ReplySerializer):

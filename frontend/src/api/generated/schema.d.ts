@@ -5257,6 +5257,7 @@ export interface components {
             pipeline: components["schemas"]["PipelineOut"] | null;
             /** @description The one asked for; null: none was, or there is none such. */
             run: components["schemas"]["LaunchAgainOut"] | null;
+            reuse: components["schemas"]["ReuseAllowedOut"];
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         LineOut: {
@@ -6964,6 +6965,8 @@ export interface components {
             warnings: components["schemas"]["FindingOut"][];
             /** @description What would be reused; null when that was not asked for. */
             reuse: components["schemas"]["ReusePlanOut"] | null;
+            /** @description With `reuse`: the range of what need not be paid again. */
+            saved: components["schemas"]["SavedRangeOut"] | null;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         RangeOut: {
@@ -7090,6 +7093,12 @@ export interface components {
             quote: components["schemas"]["QuoteOut"] | null;
             advice: components["schemas"]["AdviceOut"][];
         };
+        /** @description May a launch take results of earlier runs over here? */
+        ReuseAllowedOut: {
+            on: boolean;
+            /** @description Who may turn it on: the project's maintainers, too. */
+            by_maintainers: boolean;
+        };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         ReuseExampleOut: {
             name: string;
@@ -7097,6 +7106,11 @@ export interface components {
             /** @description Of the run the result comes from. */
             job_number: number | null;
             node_name: string;
+            /**
+             * @description That run's id; empty where nothing is taken over.
+             * @default
+             */
+            run: string;
         };
         /** @description What is reused, what runs and why, and the money saved. */
         ReusePlanOut: {
@@ -7386,6 +7400,13 @@ export interface components {
             /** @description Null: not within a year. */
             expected: string | null;
             latest: string | null;
+        };
+        /** @description What running the steps that are taken over would cost and take now. */
+        SavedRangeOut: {
+            money_low_micros: number;
+            money_high_micros: number;
+            time_low_s: number;
+            time_high_s: number;
         };
         /** @description What the page of a project's schedules shows. */
         SchedulesOut: {

@@ -1,9 +1,10 @@
 // Run again what failed: with what the failed attempts advise, quoted before it starts.
 
-import { Alert, Button, Group, Loader, Modal, NumberInput, SimpleGrid, Stack, Switch, Text, TextInput } from "@mantine/core";
+import { Alert, Anchor, Button, Group, Loader, Modal, NumberInput, SimpleGrid, Stack, Switch, Text, TextInput } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
+import { Link } from "react-router";
 import { idempotencyKey } from "@/api/client";
 import { ErrorNote } from "@/components/ErrorNote";
 import { duration, moneyRange, plain, size } from "@/lib/format";
@@ -35,7 +36,7 @@ function askOf(fields: Fields): RetryAsk {
 }
 
 export function RetryForm({ run, parameters, opened, onClose }: { run: string; parameters: Record<string, string>; opened: boolean; onClose: () => void }) {
-  const { t } = useTranslation(["again", "base"]);
+  const { t } = useTranslation(["again", "reuse", "base"]);
   const [fields, setFields] = useState(NOTHING);
   const [ask] = useDebouncedValue(askOf(fields), 400);
   const retry = useRetry(run);
@@ -81,6 +82,9 @@ export function RetryForm({ run, parameters, opened, onClose }: { run: string; p
           ))}
         </SimpleGrid>
         <Switch label={t("restart")} checked={fields.restart} onChange={(e) => change({ restart: e.currentTarget.checked })} />
+        <Text size="xs" c="dimmed">
+          {t("reuse:retryHint")} <Anchor component={Link} fz="xs" to={`/launch?from=${run}&reuse=run`}>{t("reuse:retryLink")}</Anchor>
+        </Text>
         {proposal.isError && <ErrorNote error={proposal.error} />}
         {proposal.data?.refused && <Alert color="red" p="xs" role="alert">{plain(proposal.data.refused)}</Alert>}
         {retry.isError && <ErrorNote error={retry.error} />}

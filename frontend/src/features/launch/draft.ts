@@ -8,9 +8,10 @@ export interface Draft {
   objective: string;
   priority: string;
   maxCost: string;
+  reuse: string; // "" nothing, "any", or the id of the run that is launched again
 }
 
-export const EMPTY: Draft = { pipeline: "", manifest: "", parameters: {}, name: "", objective: "", priority: "normal", maxCost: "" };
+export const EMPTY: Draft = { pipeline: "", manifest: "", parameters: {}, name: "", objective: "", priority: "normal", maxCost: "", reuse: "" };
 
 const key = (project: string) => `fubini.draft.${project}`;
 

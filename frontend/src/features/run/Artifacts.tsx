@@ -4,6 +4,7 @@ import { Anchor, Badge, Button, Group, Loader, Paper, Stack, Text } from "@manti
 import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, useState } from "react";
 import { useTranslation } from "react-i18next";
+import { Link } from "react-router";
 import { api, bodyOf, type Schemas } from "@/api/client";
 import { Card, Loaded, More } from "@/components/parts";
 import type { GraphNode } from "@/features/graph/layout";
@@ -96,7 +97,10 @@ function One({ storeKey, name, bytes, from, open = false, listing }: { storeKey:
           <Text size="sm" fw={600} style={{ overflowWrap: "anywhere" }}>{plain(name)}</Text>
           <Text size="xs" c="dimmed">{size(bytes)}{from ? `, ${t("artifacts.from", { step: plain(from) })}` : ""}</Text>
         </Group>
-        <Button size="compact-xs" variant="default" aria-expanded={shown} onClick={() => setShown(!shown)}>{t("artifacts.preview")}</Button>
+        <Group gap="xs">
+          <Anchor component={Link} size="xs" to={`/runs/${storeKey.split("/")[0]}/origin?of=${encodeURIComponent(storeKey)}`}>{t("run.origin")}</Anchor>
+          <Button size="compact-xs" variant="default" aria-expanded={shown} onClick={() => setShown(!shown)}>{t("artifacts.preview")}</Button>
+        </Group>
       </Group>
       {shown && (listing ? <Chosen storeKey={storeKey} name={name} entries={listing} files={listing.length} /> : <Files storeKey={storeKey} name={name} />)}
     </Paper>

@@ -18,6 +18,7 @@ import { type Step, useStep } from "@/queries/run";
 import { NodeArtifacts } from "./Artifacts";
 
 const FilesItem = lazy(async () => ({ default: (await import("@/features/files/StepFiles")).FilesItem }));
+const CameFrom = lazy(async () => ({ default: (await import("@/features/reuse/Reused")).CameFrom }));
 
 export function StepPanel({ run, node, onClose }: { run: string; node: GraphNode; onClose: () => void }) {
   const { t } = useTranslation();
@@ -111,6 +112,7 @@ function Values({ run, step }: { run: string; step: Step }) {
   const { t } = useTranslation();
   return (
     <Stack gap="xs">
+      {step.node.reused_from && <Suspense><CameFrom from={step.node.reused_from} /></Suspense>}
       {(["inputs", "outputs"] as const).map((side) => {
         const values = (step.node[side] ?? {}) as Parameters;
         const rows = [...(values.parameters ?? []).map((p) => [p.name, p.value ?? ""] as const), ...(values.result ? ([["result", values.result]] as const) : []), ...(values.exitCode ? ([["exitCode", values.exitCode]] as const) : [])];

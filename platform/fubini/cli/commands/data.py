@@ -164,7 +164,7 @@ def data_keep(
 @data_app.command("origin")
 def data_origin(
     name: Annotated[str, typer.Argument(metavar="NAME[@VERSION]")],
-    depth: Annotated[int, typer.Option(help="How many links to follow.", min=1, max=30)] = 6,
+    depth: Annotated[int, typer.Option(help="How many links to follow.", min=1, max=40)] = 10,
     limit: Annotated[int, typer.Option(help="The most things to tell in each direction.", min=1, max=500)] = 100,
     crate: Annotated[Path | None, typer.Option(help="Write it as RO-Crate metadata to this file or folder.")] = None,
 ) -> None:

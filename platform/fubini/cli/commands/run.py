@@ -533,7 +533,7 @@ def run_origin(
     ref: Ref,
     node: Annotated[str, typer.Argument(help="A step's name or id: the origin of what it left; default: the run's.")] = "",
     name: Annotated[str, typer.Argument(help="Which of the step's artifacts, where it left several.")] = "",
-    depth: Annotated[int, typer.Option(help="How many links to follow.", min=1, max=30)] = 6,
+    depth: Annotated[int, typer.Option(help="How many links to follow.", min=1, max=40)] = 10,
     limit: Annotated[int, typer.Option(help="The most things to tell in each direction.", min=1, max=500)] = 100,
     crate: Annotated[Path | None, typer.Option(help="Write it as RO-Crate metadata to this file or folder.")] = None,
 ) -> None:
@@ -550,10 +550,10 @@ def run_origin(
         return
     left = [a for a in artifacts_of(client, run, node)[0] if not name or a["name"] == name]
     if len(left) != 1:
-        names = ", ".join(sorted(a["name"] for a in left))
+        names = ", ".join(sorted(f"{a['display_name']} {a['name']}" for a in left)[:10])
         raise CliError(
             f"step {node} left {'several artifacts: ' + names if left else 'no artifact' + (f' {name!r}' if name else '')}",
-            try_=f"fubini run origin {ref} {node} NAME" if left else f"fubini run outputs {ref} {node}",
+            try_=f"fubini run origin {ref} STEP NAME" if left else f"fubini run outputs {ref} {node}",
             exit_code=Exit.USAGE if left else Exit.NOT_FOUND,
         )
     show(client, api_path(left[0]["key"]), depth=depth, limit=limit, crate=crate)

@@ -14,8 +14,8 @@ from fubini.runs.origin.steps import StepLinks, artifact_place, keys_in, produce
 from fubini.runs.origin.walk import AHEAD, BEHIND, Link, Walked, walk
 
 Direction = Literal["both", "behind", "ahead"]
-DEPTH: Final = 6
-DEPTH_MAX: Final = 30
+DEPTH: Final = 10
+DEPTH_MAX: Final = 40
 PLACES: Final = 100  # in each direction
 PLACES_MAX: Final = 500
 

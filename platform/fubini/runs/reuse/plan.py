@@ -41,6 +41,7 @@ class Example:
     why: str
     job_number: int | None = None  # of the run a result comes from
     node_name: str = ""
+    run: str = ""  # that run's id
 
 
 @dataclass(slots=True)
@@ -102,8 +103,8 @@ def reuse_plan(
     parameters: Mapping[str, str] | None = None,
     library: Sequence[Mapping[str, Any]] = (),
     engine: str = "embedded",
-) -> tuple[ReusePlan, Rehearsal]:
-    """What submitting `text` with `reuse` would take over and run; the rehearsal has only what would run.
+) -> tuple[ReusePlan, Rehearsal, Rehearsal]:
+    """What submitting `text` with `reuse` would take over and run: the listing, what would run, and what would not.
 
     Raises:
         ManifestInvalid: it could not be submitted.
@@ -135,7 +136,7 @@ def reuse_plan(
     walk = _Walk(run, ReusePlan(mode, run_id))
     rehearsal = engine_of(engine).rehearse(run, document, library, walk.answer)
     walk.plan.open_ended = rehearsal.open_ended
-    return walk.plan, rehearsal
+    return walk.plan, rehearsal, Rehearsal(tuple(walk.taken.values()), open_ended=False)
 
 
 def reuse_listing(run: Run) -> ReusePlan:
@@ -187,7 +188,13 @@ class _Board:
         if len(row.examples) < EXAMPLES:
             why = f"the same step finished in {origin.get('run_name', '')}"
             row.examples.append(
-                Example(self._short(name), why, origin.get("job_number"), str(origin.get("node_name", "")))
+                Example(
+                    self._short(name),
+                    why,
+                    origin.get("job_number"),
+                    str(origin.get("node_name", "")),
+                    str(origin.get("run", "")),
+                )
             )
 
     def runs(self, template: str, name: str, keyed: Keyed | None, why: str, task: Task | None = None) -> None:
@@ -230,6 +237,7 @@ class _Walk:
         self.plan = plan
         self.rules = rules_from(run.project.import_rules)
         self.board = _Board(plan, Explainer(run.project_id, run_id=plan.run_id), run.name)
+        self.taken: dict[str, tuple[TaskSpec, int]] = {}  # by template, as a rehearsal tells its leaves
 
     def answer(self, leaves: Sequence[tuple[str, TaskSpec]]) -> list[LeafOutcome | None]:
         """See `runs.engine.Foresight`."""
@@ -247,6 +255,8 @@ class _Walk:
             if source is not None and not source.unusable:
                 found[n] = source.outcome
                 self.board.reused(spec.template, name, source.origin)
+                first, count = self.taken.get(spec.template, (spec, 0))
+                self.taken[spec.template] = (first, count + 1)
             else:
                 self.board.runs(spec.template, name, keyed[n], source.unusable if source else keyed[n].why)
         self.board.explain()

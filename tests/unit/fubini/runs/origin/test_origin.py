@@ -144,7 +144,7 @@ def test_an_artifact_kept_as_a_dataset_is_followed_into_the_runs_that_read_it(ho
     later = run_of(house, place, CHAIN.replace("claimName: methanol", "claimName: models"))
     found = origin(house, f"artifacts/{key_of(run, 'train', 'model')}")
     assert ("model", "kept", "models@1") in links(found) and ("models@1", "read", "prepare") in links(found)
-    back = origin(house, f"artifacts/{key_of(later, 'plot', 'picture')}", "?direction=behind&depth=20")
+    back = origin(house, f"artifacts/{key_of(later, 'plot', 'picture')}", "?direction=behind&depth=30")
     assert told(back, "behind")[-1] == "dataset methanol@1" and {r["id"] for r in back["runs"]} == {run.pk, later.pk}
 
 

@@ -197,6 +197,29 @@ def test_a_quote_lists_what_is_reused_what_runs_and_why_and_the_money(house: Hou
     assert Task.objects.count() == 3
 
 
+def test_a_launch_form_is_told_what_is_saved_as_a_range_of_what_it_would_cost_now(house: House, place: Place) -> None:
+    place.pool.projects.add(house.project)
+    old = first(house, place)
+    body = {"manifest": CHAIN, "parameters": {"rate": "0.2"}}
+    path = f"projects/{house.project.slug}/launch/check"
+    whole = house.api["viewer"].post(path, body).json()["quote"]
+    part = house.api["viewer"].post(path, {**body, "reuse": old.pk}).json()["quote"]
+    assert (whole["saved"], whole["reuse"]) == (None, None) and part["steps"] == 2
+    for figure in ("money_low_micros", "money_high_micros"):
+        assert part["saved"][figure] + part[figure] == whole[figure] and part["saved"][figure] > 0
+    assert 0 < part["saved"]["time_low_s"] <= part["saved"]["time_high_s"]  # whole seconds, so no exact sum
+    assert part["reuse"]["rows"][0]["examples"][0]["run"] == old.pk
+
+
+def test_the_launch_page_knows_who_can_turn_reuse_on(house: House, place: Place) -> None:
+    path = f"projects/{house.project.slug}/launch"
+    assert house.api["viewer"].get(path).json()["reuse"] == {"on": True, "by_maintainers": True}
+    house.api["maintainer"].put(f"projects/{house.project.slug}/flags/reuse", {"on": False})
+    assert not house.api["viewer"].get(path).json()["reuse"]["on"]
+    refused = house.api["member"].post(f"{path}/check", {"manifest": CHAIN, "reuse": "any"})
+    assert "can turn it on" in refused.json()["next_step"]
+
+
 def test_a_run_keeps_what_its_submit_was_told_and_says_what_came_of_it(house: House, place: Place) -> None:
     first(house, place)
     told = quote(house, reuse="any", parameters={"rate": "0.2"})["reuse"]

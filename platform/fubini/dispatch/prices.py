@@ -322,7 +322,7 @@ def prices_load(*, text: str, actor: str, check: bool) -> list[Preview]:
             drafts.append((row, Draft(pool, row.rates, row.valid_from)))
     if errors.found:
         raise BadPrices(
-            say("{count} errors in the file; nothing was changed.", count=len(errors.found)),
+            say("Errors in the file: {count}; nothing was changed.", count=len(errors.found)),
             next_step="Put them right and send the file again.",
             errors=sorted(errors.found, key=lambda entry: entry["line"]),
         )

@@ -311,7 +311,7 @@ def price_load(
     text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     found = connect().post("/admin/prices/csv", {"csv": text, "check": check})
     made = "would be made" if check else "made"
-    output.show(found, "\n".join([*(preview_text(one) for one in found), f"{len(found)} versions {made}"]))
+    output.show(found, "\n".join([*(preview_text(one) for one in found), f"{len(found)} {'version' if len(found) == 1 else 'versions'} {made}"]))
 
 
 def preview_text(found: dict[str, Any]) -> str:
@@ -326,7 +326,7 @@ def preview_text(found: dict[str, Any]) -> str:
     basis = found["basis"]
     now, then = output.money(found["cost_now_micros"]), output.money(found["cost_then_micros"])
     lines.append(f"  {basis['month']}: {now} -> {then}, from {basis['attempts']} steps")
-    return output.plain("\n".join(lines))
+    return "\n".join(output.plain(line) for line in lines)
 
 
 @budget_app.command("add")

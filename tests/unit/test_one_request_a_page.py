@@ -49,5 +49,5 @@ def test_a_page_opens_with_one_request_and_its_tabs_with_one_more() -> None:
 def test_the_tab_a_page_opens_with_asks_for_no_more_than_the_page() -> None:
     """They are one thing under two addresses."""
     found = known()
-    first = {"/runs/:id": "/runs/:id/graph", "/admin": "/admin/users"}
+    first = {"/runs/:id": "/runs/:id/graph", "/admin": "/admin/users", "/money": "/money/spending"}
     assert {page: found[page] for page in first} == {page: found[tab] for page, tab in first.items()}

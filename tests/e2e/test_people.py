@@ -167,3 +167,100 @@ def test_a_view_is_shared_with_a_member_and_a_stranger_is_told_whom_to_ask(
     [said] = stranger.errors  # the browser's own word for the answer that was meant
     assert "404" in said
     stranger.errors.clear()
+
+
+SYNCED = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {generateName: beam-}
+spec:
+  entrypoint: main
+  templates:
+  - name: main
+    synchronization: {mutexes: [{name: beam}]}
+    script: {image: busybox, command: [sh], source: "sleep 300"}
+"""
+SECRET = "a-value-nobody-reads-back"
+NAMING = SYNCED.replace("    synchronization: {mutexes: [{name: beam}]}\n", "").replace(
+    'source: "sleep 300"}', 'source: "true", env: [{name: P, valueFrom: {secretKeyRef: {name: db, key: password}}}]}'
+)
+
+
+def test_a_secret_is_set_and_named_and_its_value_is_nowhere_on_the_page(live: Stack, eyes: Callable[..., Eyes]) -> None:
+    seen = eyes()
+    page = seen.page
+    seen.go("/project/secrets")
+    page.get_by_text("No secret yet").wait_for()
+    page.get_by_role("textbox", name="Name", exact=True).fill("db")
+    page.get_by_role("textbox", name="Key", exact=True).fill("password")
+    page.get_by_role("textbox", name="Value").fill(SECRET)
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("db/password is kept.").wait_for()
+    page.get_by_role("cell", name="db", exact=True).wait_for()
+    everything = "[...document.querySelectorAll('input')].map(i => i.value).join() + document.documentElement.outerHTML"
+    assert SECRET not in page.evaluate(everything) and SECRET not in page.evaluate("JSON.stringify(localStorage)")
+    made = live.client.post("/api/v1/pipelines", json={"project": live.project, "name": "loader", "manifest": NAMING})
+    assert made.status_code in (200, 201), made.text
+    page.reload()
+    page.get_by_role("link", name="loader").wait_for()
+    seen.look("1-secrets")
+    dark = eyes("zh-CN", scheme="dark", width=400)
+    dark.go("/project/secrets")
+    dark.page.get_by_role("link", name="loader").wait_for()
+    dark.look("2-secrets-phone")
+
+
+def test_a_schedule_says_when_it_comes_is_made_and_run_by_hand(live: Stack, eyes: Callable[..., Eyes]) -> None:
+    live.client.post("/api/v1/pipelines", json={"project": live.project, "name": "beamline", "manifest": SYNCED})
+    seen = eyes()
+    page = seen.page
+    seen.go("/project/schedules")
+    page.get_by_role("button", name="New schedule").first.click()
+    page.get_by_role("combobox", name="Pipeline").click()
+    page.get_by_role("option", name="beamline").click()
+    page.get_by_text("At 02:00 every day").wait_for()
+    line = page.get_by_role("textbox", name="When (cron)")
+    line.fill("0 25 * * *")
+    page.get_by_text("'25' is not a hour: allowed is 0-23").wait_for()
+    assert page.get_by_role("button", name="Make the schedule").is_disabled()
+    line.fill("0 9 * * 1-5")
+    page.get_by_text("At 09:00, Monday to Friday").wait_for()
+    page.get_by_text("Next, in").wait_for()
+    seen.look("1-form")
+    page.get_by_role("button", name="Make the schedule").click()
+    page.get_by_role("heading", name="beamline").wait_for()
+    page.get_by_role("button", name="Run now").click()
+    page.get_by_text("Started:").wait_for()
+    page.get_by_role("link", name="beamline-").first.wait_for()
+    page.get_by_role("button", name="Suspend").click()
+    page.get_by_role("button", name="Resume").wait_for()
+    seen.look("2-schedule")
+    dark = eyes("zh-CN", scheme="dark", width=400)
+    dark.go("/project/schedules")
+    dark.page.get_by_text("周一至周五 09:00").wait_for()
+    dark.look("3-schedules-phone")
+
+
+def test_a_lock_shows_who_holds_it_and_is_taken_for_the_next(live: Stack, eyes: Callable[..., Eyes]) -> None:
+    first, second = (live.submit(SYNCED.replace("name: beam}", "name: optics}")) for _ in range(2))
+    seen = eyes()
+    page = seen.page
+    seen.go("/project/locks")
+    card = page.get_by_role("region", name="Mutex optics")
+    card.get_by_text("waiting 1").wait_for()
+    seen.look("1-locks")
+    names = {run: live.get(f"runs/{run}")["name"] for run in (first, second)}
+    holder = next(run for run in (first, second) if card.get_by_role("button", name=names[run]).count())
+    card.get_by_role("button", name="Take the lock from").click()
+    page.get_by_text("is not stopped and goes on").wait_for()
+    seen.look("2-take")
+    page.get_by_role("button", name="Take it away").click()
+    card.get_by_text("waiting 0").wait_for()
+    other = second if holder == first else first
+    card.get_by_role("button", name=f"Take the lock from {names[other]}").wait_for()
+    for run in (first, second):
+        live.post(f"runs/{run}/cancel", {})
+    dark = eyes("zh-CN", scheme="dark", width=400)
+    dark.go("/project/locks")
+    dark.page.get_by_role("heading", name="锁", exact=True).wait_for()
+    dark.look("3-locks-phone")

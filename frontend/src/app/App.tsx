@@ -44,6 +44,10 @@ const Pools = page(() => import("@/pages/Pools"), "Pools");
 const Money = page(() => import("@/pages/Money"), "Money");
 const Notices = page(() => import("@/pages/Notices"), "Notices");
 const Project = page(() => import("@/pages/Project"), "Project");
+const Schedules = page(() => import("@/pages/Schedules"), "Schedules");
+const Schedule = page(() => import("@/pages/Schedule"), "Schedule");
+const Secrets = page(() => import("@/pages/Secrets"), "Secrets");
+const Locks = page(() => import("@/pages/Locks"), "Locks");
 const Account = page(() => import("@/pages/Account"), "Account");
 const Admin = page(() => import("@/pages/Admin"), "Admin");
 const Share = page(() => import("@/pages/Share"), "Share");
@@ -81,6 +85,10 @@ const ROUTES: RouteObject[] = [
           { path: "/money/:tab", element: <Money /> },
           { path: "/notices", element: <Notices /> },
           { path: "/project", element: <Project /> },
+          { path: "/project/schedules", element: <Schedules /> },
+          { path: "/project/schedules/:id", element: <Schedule /> },
+          { path: "/project/secrets", element: <Secrets /> },
+          { path: "/project/locks", element: <Locks /> },
           { path: "/account", element: <Account /> },
           { path: "/admin", element: <Admin /> },
           { path: "/admin/:tab", element: <Admin /> },

@@ -7,6 +7,7 @@ import type { Schemas } from "@/api/client";
 import { Entry } from "@/components/ErrorNote";
 import { Loaded, More, Page, When } from "@/components/parts";
 import { DiffView } from "@/features/pipelines/DiffView";
+import { ScheduleLink } from "@/features/schedules/ScheduleLink";
 import { useAddress } from "@/lib/address";
 import { plain } from "@/lib/format";
 import { pipelineKey, usePipelinePage, versionsAfter } from "@/queries/pipelines";
@@ -25,7 +26,7 @@ export function Pipeline() {
   return (
     <Loaded query={page}>
       {({ pipeline, versions, version, against: other }) => (
-        <Page title={pipeline.title || pipeline.name} actions={<Button size="xs" component={Link} to={`/launch?pipeline=${pipeline.name}`}>{t("pipelines.launch")}</Button>}>
+        <Page title={pipeline.title || pipeline.name} actions={<><ScheduleLink pipeline={pipeline.id} name={pipeline.name} project={pipeline.project} /><Button size="xs" component={Link} to={`/launch?pipeline=${pipeline.name}`}>{t("pipelines.launch")}</Button></>}>
           <Text size="sm">{plain(pipeline.description)}</Text>
           <Pick id={id} first={versions} shown={number ?? pipeline.version} against={against} onShown={(n) => choose({ version: String(n) })} onAgainst={(n) => choose({ against: n === null ? "" : String(n) })} />
           <VersionText version={version} other={other} />

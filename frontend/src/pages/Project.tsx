@@ -11,6 +11,7 @@ import { Card, Figure, Loaded, More, Page } from "@/components/parts";
 import { Flags } from "@/features/flags/Flags";
 import { Links } from "@/features/links/Links";
 import { Members } from "@/features/people/Members";
+import { Sections } from "@/features/project/Sections";
 import { TokenForm, TokenTable } from "@/features/people/Tokens";
 import { money } from "@/lib/format";
 import { useMe } from "@/queries";
@@ -25,6 +26,7 @@ export function Project() {
   const me = useMe();
   return (
     <Page title={`${t("project.title")} ${project}`} actions={<Button size="xs" variant="default" component="a" href={`/api/v1/projects/${project}/ledger.csv`} download>{t("project.csv")}</Button>}>
+      <Sections />
       <Loaded query={settings}>
         {({ project: own, budget, days, members, tokens, links, flags }) => {
           const may = own.my_role === "owner" || own.my_role === "maintainer";

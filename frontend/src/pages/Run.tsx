@@ -6,6 +6,7 @@ import { useMediaQuery } from "@mantine/hooks";
 import { lazy, Suspense, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useNavigate, useParams, useSearchParams } from "react-router";
+import { ScheduleLink } from "@/features/schedules/ScheduleLink";
 import { ShareButton } from "@/features/links/ShareButton";
 import { ErrorNote } from "@/components/ErrorNote";
 import { Figure, Loaded, Page, RunMark, Took, When } from "@/components/parts";
@@ -57,7 +58,7 @@ export function Run() {
   const pick = (found: GraphNode) => choose(found);
   const current = (TABS as readonly string[]).includes(tab) ? tab : "graph";
   return (
-    <Page title={data.name} actions={<><ShareButton of={data.project} /><Deeds id={id} parameters={data.parameters} live={live} suspended={data.suspended} failed={data.state === "failed" || data.state === "error"} /></>}>
+    <Page title={data.name} actions={<><ScheduleLink run={id} name={data.name} project={data.project} /><ShareButton of={data.project} /><Deeds id={id} parameters={data.parameters} live={live} suspended={data.suspended} failed={data.state === "failed" || data.state === "error"} /></>}>
       <Group gap="xl" wrap="wrap">
         <RunMark state={data.state} suspended={data.suspended} />
         <Figure label={t("runs.number")} value={data.job_number} />

@@ -15,7 +15,7 @@ from fubini.crons import serializers as shape
 from fubini.crons.models import Cron
 from fubini.crons.preview import preview
 from fubini.pipelines.models import Pipeline
-from fubini.projects.authorize import allows, authorize, project_get, project_ids_visible
+from fubini.projects.authorize import allows, authorize, project_get, project_ids_visible, role_in
 from fubini.rest.views import ApiViews, operation
 from fubini.runs.selectors import run_get
 
@@ -76,7 +76,9 @@ class CronViews(ApiViews):
     def overview(self, request: Request, id: str) -> Response:
         row = _cron(self.principal, id)
         ticks = selectors.ticks_of(row).order_by("-at_ms", "-id")[: shape.TICKS_SHOWN]
-        return self.reply({"schedule": row, "ticks": ticks})
+        role = role_in(self.principal, row.project)
+        may = {f"may_{what}": allows(role, f"cron.{what}") for what in ("write", "delete")}
+        return self.reply({"schedule": row, "ticks": ticks, **may})
 
     @operation("Start one run of a schedule now.", body=shape.Nothing, reply=shape.StartedOut, status=201)
     def run(self, request: Request, id: str) -> Response:

@@ -146,6 +146,8 @@ class CronText(CronOut):
 
 class CronOverview(ReplySerializer):
     schedule = CronText()
+    may_write = serializers.BooleanField()
+    may_delete = serializers.BooleanField()
     ticks = TickOut(many=True, help_text="The newest 25; `crons/{id}/ticks` has all.")
 
 

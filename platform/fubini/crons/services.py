@@ -148,7 +148,12 @@ def cron_text(
             "There is nothing to run by the clock.", next_step="Name a run or a pipeline, or send a manifest."
         )
     made = cron_of(document, name=name, schedules=schedules, timezone=timezone, policy=policy, parameters=given)
-    return str(yaml.safe_dump(made, sort_keys=False, allow_unicode=True, width=120))
+    return _written(made)
+
+
+def _written(document: dict[str, Any]) -> str:
+    """A manifest as people write one."""
+    return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120))
 
 
 @transaction.atomic
@@ -225,7 +230,7 @@ def _mark_suspended(row: Cron, suspended: bool) -> None:
     """On the row and in its manifest, so that who reads either sees the same."""
     row.suspended = suspended
     row.document = {**row.document, "spec": {**row.document["spec"], "suspend": suspended}}
-    row.text = json.dumps(row.document, indent=2, ensure_ascii=False)
+    row.text = _written(row.document)
     row.version += 1
 
 

@@ -4565,6 +4565,8 @@ export interface components {
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         CronOverview: {
             schedule: components["schemas"]["CronText"];
+            may_write: boolean;
+            may_delete: boolean;
             /** @description The newest 25; `crons/{id}/ticks` has all. */
             ticks: components["schemas"]["TickOut"][];
         };

@@ -37,7 +37,7 @@ def cron_create(file: Annotated[Path, typer.Argument(help="A CronWorkflow; - for
     """Make a schedule of a CronWorkflow."""
     client = connect()
     made = client.post("/crons", {"project": client.project, "manifest": manifest_text(file)})
-    output.show(made, lambda: f"{made['name']}: next {_when(made)}")
+    output.show(made, lambda: f"{made['name']}: {_words(made)}; next {_when(made)}")
 
 
 @cron_app.command("update")
@@ -123,6 +123,14 @@ def cron_resume(name: str) -> None:
     _switch(name, "resume")
 
 
+@cron_app.command("run")
+def cron_run(name: str) -> None:
+    """Start one run of a schedule now, in your name; also while it is suspended."""
+    client = connect()
+    made = client.post(f"/crons/{segment(find(client, name)['id'])}/run")
+    output.show(made, f"started {made['run_name']}")
+
+
 @cron_app.command("delete")
 def cron_delete(name: str) -> None:
     """Delete a schedule; its runs stay."""
@@ -136,6 +144,10 @@ def _switch(name: str, what: str) -> None:
     client = connect()
     made = client.post(f"/crons/{segment(find(client, name)['id'])}/{what}")
     output.show(made, lambda: f"{made['name']}: {_state(made)}, next {_when(made)}")
+
+
+def _words(row: dict[str, Any]) -> str:
+    return "; ".join(one["en"] for one in row["words"]) + f" ({row['timezone']})"
 
 
 def _state(row: dict[str, Any]) -> str:

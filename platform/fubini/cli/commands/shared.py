@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from fubini.cli import output
-from fubini.cli.client import connect, segment
+from fubini.cli.client import Client, connect, segment
+from fubini.cli.commands.run import find as find_run
 from fubini.cli.config import OPTIONS
 from fubini.cli.errors import CliError, Exit
 
@@ -121,6 +122,21 @@ def pairs(given: list[str] | None, form: str) -> dict[str, str]:
 # --- locks -------------------------------------------------------------------------------------------------------
 
 
+def _lock(client: Client, name: str) -> dict[str, Any]:
+    """A lock by name or id."""
+    rows = list(client.pages(_base("locks")))
+    wanted = [r for r in rows if name in (r["id"], r["name"], r["name"].partition(" ")[2])]
+    if not wanted:
+        raise CliError(
+            f"no lock {name!r} in project {client.project}", try_="fubini lock list", exit_code=Exit.NOT_FOUND
+        )
+    if len(wanted) > 1:
+        raise CliError(
+            f"{len(wanted)} locks are named {name!r}", try_=f"fubini lock show {wanted[0]['id']}", exit_code=Exit.USAGE
+        )
+    return wanted[0]
+
+
 @lock_app.command("list")
 def lock_list(
     all_: Annotated[bool, typer.Option("--all", help="Also locks nobody holds or waits for.")] = False,
@@ -142,18 +158,7 @@ def lock_list(
 @lock_app.command("show")
 def lock_show(name: Annotated[str, typer.Argument(help="A lock's name (beam, limits/licences) or id.")]) -> None:
     """Who holds a lock, and who is next."""
-    client = connect()
-    rows = list(client.pages(_base("locks")))
-    wanted = [r for r in rows if name in (r["id"], r["name"], r["name"].partition(" ")[2])]
-    if not wanted:
-        raise CliError(
-            f"no lock {name!r} in project {client.project}", try_="fubini lock list", exit_code=Exit.NOT_FOUND
-        )
-    if len(wanted) > 1:
-        raise CliError(
-            f"{len(wanted)} locks are named {name!r}", try_=f"fubini lock show {wanted[0]['id']}", exit_code=Exit.USAGE
-        )
-    found = client.get(f"{_base('locks')}/{segment(wanted[0]['id'])}")
+    found = connect().get(f"{_base('locks')}/{segment(_lock(connect(), name)['id'])}")
     if OPTIONS.json:
         output.print_json(found)
         return
@@ -169,6 +174,37 @@ def lock_show(name: Annotated[str, typer.Argument(help="A lock's name (beam, lim
             ("SINCE", lambda p: output.ago(p["held_at_ms"] or p["asked_at_ms"])),
         ],
         empty="nobody holds it or waits for it",
+    )
+
+
+@lock_app.command("break")
+def lock_break(
+    name: Annotated[str, typer.Argument(help="A lock's name (beam, limits/licences) or id.")],
+    run: Annotated[str, typer.Option(help="The run that holds it: id, job number or name.")],
+    step: Annotated[str, typer.Option(help="Its step that holds it, where several do.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Take a lock from its holder, which is not stopped; who is next gets it (maintainers)."""
+    client = connect()
+    holder = find_run(client, run)
+    found = client.get(f"{_base('locks')}/{segment(_lock(client, name)['id'])}")
+    held = [
+        p
+        for p in found["holders"]
+        if p["run_id"] == holder["id"] and (not step or step in (p["node_name"], p["node_id"]))
+    ]
+    if len(held) != 1:
+        raise CliError(
+            f"run {holder['name']} holds {found['name']} {len(held)} times" if held else f"run {holder['name']} does not hold {found['name']}",
+            try_=f"fubini lock show {name}" + ("   (then --step)" if held else ""), exit_code=Exit.USAGE if held else Exit.NOT_FOUND,
+        )  # fmt: skip
+    if not yes and sys.stdin.isatty():
+        typer.confirm(f"{holder['name']} goes on as if it had {found['name']}. Take it away?", abort=True)
+    after = client.post(
+        f"{_base('locks')}/{segment(found['id'])}/break", {"run": holder["id"], "node": held[0]["node_id"]}
+    )
+    output.show(
+        after, f"taken from {holder['name']}; held by {', '.join(p['run_name'] for p in after['holders']) or 'nobody'}"
     )
 
 

@@ -69,7 +69,7 @@ def sentence(finding: Finding) -> str:
 
 def evidence(finding: Finding) -> str:
     """What was found and what is allowed, in one line."""
-    return told(say("Found: {found}. Allowed: {allowed}.", found=finding.found, allowed=finding.allowed))
+    return told(say("Found: {found}. Allowed: {allowed}.", found=finding.found, allowed=finding_told(finding)["allowed"]))
 
 
 # --- SARIF -------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import { QuoteView } from "@/features/launch/Quote";
 import { ReuseChoice } from "@/features/reuse/Choice";
 import { ReusePlan } from "@/features/reuse/Plan";
 import { microsOf, plain } from "@/lib/format";
-import { own } from "@/lib/named";
+import { distinct, own } from "@/lib/named";
 import { useSubmit } from "@/queries";
 import { datasetsAfter, launchKey, pipelinesAfter, useLaunch, useLaunchCheck, type LaunchAsk } from "@/queries/launch";
 import { useRest } from "@/queries/rest";
@@ -123,7 +123,7 @@ export function Launch() {
             <Stack gap="sm">
               <Select
                 aria-label={t("launch.pick")}
-                data={[{ value: OWN_OPTION, label: t("launch.own") }, ...listed.map((p) => ({ value: p.name, label: p.title ? `${plain(p.name)} — ${plain(p.title)}` : plain(p.name) }))]}
+                data={distinct([{ value: OWN_OPTION, label: t("launch.own") }, ...listed.map((p) => ({ value: p.name, label: p.title ? `${plain(p.name)} — ${plain(p.title)}` : plain(p.name) }))])}
                 value={ownManifest ? OWN_OPTION : (pipeline?.name ?? draft.pipeline)}
                 allowDeselect={false}
                 searchable

@@ -7,6 +7,7 @@ import type { Schemas } from "@/api/client";
 import { ErrorNote } from "@/components/ErrorNote";
 import { Loaded, More } from "@/components/parts";
 import { cores, money, plain, size } from "@/lib/format";
+import { distinct } from "@/lib/named";
 import { useMe } from "@/queries";
 import { LIMITS, limitOf, type Limit } from "./amounts";
 import { quotasKey, settableAfter, useQuotas, useSetQuota } from "@/queries/quotas";
@@ -94,7 +95,7 @@ function Change({ project, first, admin }: { project: string; first: Schemas["Me
           label={t("quotas.whose")}
           value={who}
           onChange={(e) => setMember(e.currentTarget.value)}
-          data={[...(admin ? [{ value: "", label: t("quotas.project") }] : []), ...members.map((m) => ({ value: m.username, label: plain(m.username) }))]}
+          data={distinct([...(admin ? [{ value: "", label: t("quotas.project") }] : []), ...members.map((m) => ({ value: m.username, label: plain(m.username) }))])}
         />
         <NativeSelect
           size="xs"

@@ -12,7 +12,7 @@ from fubini.crons.models import Cron
 from fubini.datasets.models import Artifact, Blob, Dataset, DatasetVersion, Upload
 from fubini.links.models import ShareLink
 from fubini.notices.models import Delivery, Webhook
-from fubini.pipelines.models import ConfigMap, Pipeline, PipelineVersion
+from fubini.pipelines.models import ConfigMap, Pipeline, PipelinePicture, PipelineVersion
 from fubini.projects.models import SavedFilter
 from fubini.runs.models import JobCounter, Lock, LockClaim, MemoEntry, RunNode
 from fubini.secrets.services import secret_set
@@ -101,6 +101,8 @@ def make_twin() -> Twin:
         created_by=f"user:{house.users['owner'].username}",
     )
     pipeline = Pipeline.objects.create(project=project, name="pipe")
+    PipelinePicture.objects.create(pipeline=pipeline, content=b"<svg/>")
+    Pipeline.objects.filter(pk=pipeline.pk).update(picture_type="image/svg+xml", picture_digest=DIGEST)
     PipelineVersion.objects.create(pipeline=pipeline, number=1, kind="Workflow", text=MANIFEST, digest=DIGEST)
     cron = Cron.objects.create(
         project=project, name="cron", text="", document={"spec": {"schedules": ["@daily"]}}, anchor_ms=0,

@@ -116,8 +116,13 @@ class Client:
         key: str = "",
         headers: Mapping[str, str] | None = None,
         raw: bool = False,
+        content: bytes | None = None,
     ) -> Any:
-        """One request, tried again where that is safe; the JSON answer, or the reply itself when `raw`."""
+        """One request, tried again where that is safe; the JSON answer, or the reply itself when `raw`.
+
+        Args:
+            content: a body of bytes in place of the JSON one.
+        """
         extra = dict(headers or {})
         if key:
             extra["Idempotency-Key"] = key
@@ -129,6 +134,7 @@ class Client:
                 self._absolute(path),
                 params=clean or None,
                 json=body if body is not None else None,
+                content=content,
                 headers=extra,
             )
 

@@ -10,12 +10,12 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Final
 
-from django.db.models import Count, F
+from django.db.models import Count, F, Max
 
 from fubini.manifests.load import load
 from fubini.manifests.sketch import Sketch, sketch_of
 from fubini.pipelines.models import Pipeline, PipelineVersion
-from fubini.pipelines.selectors import pipelines_of
+from fubini.pipelines.selectors import pipelines_found, pipelines_of
 from fubini.projects.models import Project
 from fubini.runs.models import Run
 
@@ -35,7 +35,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Showcase:
-    """`time_ms` and `cost_micros` are None until a run has succeeded; `runs` counts by state."""
+    """`time_ms` and `cost_micros` are None until a run has succeeded; `runs` counts by state, `used_*` say of the newest."""
 
     pipeline: Pipeline
     sketch: Sketch
@@ -43,11 +43,27 @@ class Showcase:
     seen: int
     time_ms: Span | None
     cost_micros: Span | None
+    used_at_ms: int | None = None
+    used_by: str = ""
 
 
-def gallery_of(project: Project) -> list[Showcase]:
-    """The project's pipelines by name, at most `SHOWN`."""
-    rows = list(pipelines_of([project.pk]).order_by("name", "pk")[:SHOWN])
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """`next_after` is the name to go on behind; "" at the end."""
+
+    pipelines: list[Showcase]
+    next_after: str
+
+
+def gallery_of(
+    project: Project, *, search: str = "", tag: str = "", name: str = "", after: str = "", most: int = SHOWN
+) -> Gallery:
+    """The project's pipelines by name, at most `most` (`SHOWN`) behind the name `after`."""
+    found = pipelines_found(pipelines_of([project.pk]), search=search, tag=tag).filter(name__gt=after)
+    if name:
+        found = found.filter(name=name)
+    rows = list(found.order_by("name", "pk")[: most + 1])
+    more, rows = len(rows) > most, rows[:most]
     ids = [row.pk for row in rows]
     texts = {
         (pipeline, number): (digest, text)
@@ -57,8 +73,17 @@ def gallery_of(project: Project) -> list[Showcase]:
     }
     mine = Run.objects.filter(project=project, deleted_at_ms=None, pipeline_version__pipeline__in=ids)
     counts: dict[str, dict[str, int]] = defaultdict(dict)
-    for pipeline, state, n in mine.values_list("pipeline_version__pipeline_id", "state").annotate(n=Count("pk")).order_by():
+    newest: dict[str, int] = {}
+    by_state = mine.values_list("pipeline_version__pipeline_id", "state").annotate(n=Count("pk"), last=Max("created_at_ms"))
+    for pipeline, state, n, last in by_state.order_by():
         counts[pipeline][state] = n
+        newest[pipeline] = max(last, newest.get(pipeline, 0))
+    who = {
+        (pipeline, at_ms): person
+        for pipeline, at_ms, person in mine.filter(created_at_ms__in=set(newest.values())).values_list(
+            "pipeline_version__pipeline_id", "created_at_ms", "submitted_by"
+        )
+    }
     past: dict[str, list[tuple[int, int]]] = defaultdict(list)
     done = mine.filter(state="succeeded", started_at_ms__isnull=False, finished_at_ms__isnull=False)
     figures = done.order_by("-created_at_ms").values_list(
@@ -67,7 +92,7 @@ def gallery_of(project: Project) -> list[Showcase]:
     for pipeline, began, ended, cost in figures[:ROWS_MAX]:
         if len(past[pipeline]) < RUNS_LOOKED_AT:
             past[pipeline].append((max(0, (ended or 0) - (began or 0)), cost))
-    return [
+    cards = [
         Showcase(
             pipeline=row,
             sketch=_sketch(*texts[row.pk, row.version]) if (row.pk, row.version) in texts else Sketch(),
@@ -75,9 +100,12 @@ def gallery_of(project: Project) -> list[Showcase]:
             seen=len(past[row.pk]),
             time_ms=span_of([time for time, _ in past[row.pk]]),
             cost_micros=span_of([cost for _, cost in past[row.pk]]),
+            used_at_ms=newest.get(row.pk),
+            used_by=who.get((row.pk, newest.get(row.pk, 0)), ""),
         )
         for row in rows
     ]
+    return Gallery(cards, rows[-1].name if more else "")
 
 
 def span_of(values: list[int]) -> Span | None:

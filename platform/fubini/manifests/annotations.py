@@ -19,6 +19,7 @@ import yaml
 from fubini.common.saying import say
 from fubini.language import durations
 from fubini.language.errors import LanguageError
+from fubini.manifests.about import PICTURES, SUMMARY_MAX, TITLE_MAX, is_picture_name, tags_of, words_of
 from fubini.manifests.context import Source, listing, mapping
 from fubini.manifests.findings import show
 from fubini.manifests.load import Path
@@ -35,6 +36,8 @@ Claims = Callable[[Collection[str]], Collection[str]]
 MAX_FORM_CHARS = 16_384
 MAX_FORMS = 300
 MAX_COUNT = 1_000_000
+
+MAX_CHARS = {"title": 4 * TITLE_MAX, "summary": 4 * SUMMARY_MAX, "tags": 512}  # others: 256
 
 _COUNT = re.compile(r"[1-9][0-9]{0,6}\Z")
 _TIME = re.compile(
@@ -65,6 +68,18 @@ def _is_speedup(value: str) -> bool:
     return all(_NUMBER.match(part.strip()) and float(part) > 0 for part in parts)
 
 
+def _is_title(value: str) -> bool:
+    return words_of(value, most=TITLE_MAX) is not None
+
+
+def _is_summary(value: str) -> bool:
+    return words_of(value, most=SUMMARY_MAX) is not None
+
+
+def _are_tags(value: str) -> bool:
+    return tags_of(value) is not None
+
+
 # name -> (test, allowed, example)
 KNOWN: dict[str, tuple[Callable[[str], bool], str, str]] = {
     "walltime": (_is_duration, "a time longer than zero: 1h30m, 01:30:00 or seconds", "1h30m"),
@@ -75,6 +90,10 @@ KNOWN: dict[str, tuple[Callable[[str], bool], str, str]] = {
     "checkpoint": (lambda v: v.startswith("/") and ".." not in v.split("/"), "an absolute path", "/data/checkpoint"),
     "objective": (OBJECTIVES.__contains__, "one of " + ", ".join(OBJECTIVES), "balanced"),
     "deadline": (_is_deadline, "a time such as 2027-01-31T18:00:00Z, or a duration from submit", "24h"),
+    "title": (_is_title, f"at most {TITLE_MAX} characters of text, or {{en: text, zh: text}}", "Ising model"),
+    "summary": (_is_summary, f"at most {SUMMARY_MAX} characters of text, or {{en: text, zh: text}}", "{en: A sweep}"),
+    "tags": (_are_tags, "at most 12 words between commas", "chemistry, sweep"),
+    "picture": (is_picture_name, f"a file beside the manifest that ends in {', '.join(PICTURES)}", "picture.png"),
     "speedup": (_is_speedup, "a number above 0, or KIND:NUMBER pairs with commas", "gpu:12"),
 }
 
@@ -137,7 +156,7 @@ def _at(source: Source, path: Path, annotations: Any, declared: Mapping[str, Non
             )  # fmt: skip
             continue
         good, allowed, example = known
-        if "{{" not in value and (len(value) > 256 or not good(value.strip())):
+        if "{{" not in value and (len(value) > MAX_CHARS.get(name, 256) or not good(value.strip())):
             source.error(
                 "annotation-value", at, say(
                     "{prefix}{name} cannot be read.",

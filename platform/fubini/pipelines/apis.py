@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Q
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from fubini.common.errors import NotFound
+from fubini.common.errors import Invalid, NotFound
 from fubini.common.saying import say
 from fubini.manifests.findings import finding_told
 from fubini.manifests.graphs import MAX_ITEMS
@@ -17,6 +19,7 @@ from fubini.pipelines import selectors, services
 from fubini.pipelines import serializers as shape
 from fubini.pipelines.checking import manifest_report, parameter_json
 from fubini.pipelines.models import Pipeline, PipelineVersion
+from fubini.pipelines.pictures import PICTURE_MAX_BYTES
 from fubini.projects.authorize import authorize, project_get, project_ids_visible
 from fubini.rest.views import ApiViews, operation
 
@@ -31,8 +34,7 @@ class PipelineViews(ApiViews):
         else:
             projects = project_ids_visible(self.principal)
         rows = selectors.pipelines_of(projects)
-        if text := self.params.get("search"):
-            rows = rows.filter(Q(name__icontains=text) | Q(title__icontains=text) | Q(description__icontains=text))
+        rows = selectors.pipelines_found(rows, search=self.params.get("search", ""), tag=self.params.get("tag", ""))
         if name := self.params.get("name"):
             rows = rows.filter(name=name)
         return self.page(rows, ("name", "id"))
@@ -90,6 +92,47 @@ class PipelineViews(ApiViews):
         row: Any = _pipeline(self.principal, version.pipeline_id)
         row.saved_created, row.saved_warnings = created, version.warnings
         return self.reply(row, status=201 if created else 200)
+
+
+class PictureViews(ApiViews):
+    """``/pipelines/{id}/picture``."""
+
+    @operation(
+        "A pipeline's picture.", query=shape.PictureAsk, raw_reply={(200, "image/*"): OpenApiTypes.BINARY}
+    )  # fmt: skip
+    def retrieve(self, request: Request, id: str) -> HttpResponse:
+        """Under a policy by which nothing in it can run or load anything, wherever it is opened."""
+        row = _pipeline(self.principal, id)
+        content = selectors.picture_of(row)
+        if content is None:
+            raise NotFound("The pipeline has no picture.", next_step="`fubini pipeline save FILE --picture PICTURE` gives it one.")
+        return HttpResponse(
+            content,
+            content_type=row.picture_type,
+            headers={
+                "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox",
+                "X-Content-Type-Options": "nosniff",
+                "Cross-Origin-Resource-Policy": "same-origin",
+                "Cache-Control": "private, max-age=86400",
+            },
+        )
+
+    @extend_schema(request={"image/*": OpenApiTypes.BINARY})
+    @operation("Give a pipeline a picture.", reply=shape.PipelineOut)
+    def put(self, request: Request, id: str) -> Response:
+        """The body is a PNG, WebP or SVG of at most 512 KiB; a gallery shows it in place of the drawing of its steps."""
+        row = _pipeline(self.principal, id, "pipeline.write")
+        content = request._request.read(PICTURE_MAX_BYTES + 1)
+        if not content:
+            raise Invalid("No picture came.", next_step="Send its bytes as the body, or DELETE to take it away.")
+        return self.reply(services.picture_set(pipeline=row, content=content, actor=self.principal.actor))
+
+    @operation("Take a pipeline's picture away.", status=204)
+    def destroy(self, request: Request, id: str) -> Response:
+        services.picture_set(
+            pipeline=_pipeline(self.principal, id, "pipeline.write"), content=b"", actor=self.principal.actor
+        )
+        return self.reply()
 
 
 class VersionViews(ApiViews):

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 
 from fubini.common.ids import IdField
+
+
+def about_nothing() -> dict[str, Any]:
+    """What a text says of itself that says nothing."""
+    return {"title": {}, "summary": {}, "tags": []}
 
 
 class Pipeline(models.Model):
@@ -16,9 +23,21 @@ class Pipeline(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.CharField(max_length=80, blank=True, default="")
     version = models.PositiveIntegerField(default=1)
+    # Of the newest version's text: {"title": {language: text}, "summary": {language: text}, "tags": [...]}.
+    about = models.JSONField(default=about_nothing)
+    found_by = models.TextField(blank=True, default="")  # what a search looks through; `selectors.search_text` makes it
+    picture_digest = models.CharField(max_length=64, blank=True, default="")
+    picture_type = models.CharField(max_length=20, blank=True, default="")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "name"], name="pipeline_name_once")]
+
+
+class PipelinePicture(models.Model):
+    """What a gallery shows of a pipeline; apart, for lists stay light. Its type and digest stand with the pipeline."""
+
+    pipeline = models.OneToOneField(Pipeline, primary_key=True, on_delete=models.CASCADE, related_name="picture")
+    content = models.BinaryField()
 
 
 class PipelineVersion(models.Model):

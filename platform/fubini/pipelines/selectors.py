@@ -6,11 +6,12 @@ from collections.abc import Collection
 from functools import lru_cache
 from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
+from fubini.manifests.about import About
 from fubini.manifests.load import load
 from fubini.manifests.secrets import secrets_named
-from fubini.pipelines.models import ConfigMap, Pipeline, PipelineVersion
+from fubini.pipelines.models import ConfigMap, Pipeline, PipelinePicture, PipelineVersion
 
 TEMPLATE_KINDS = ("WorkflowTemplate", "ClusterWorkflowTemplate")
 ProjectIds = Collection[str] | QuerySet[Any]
@@ -28,6 +29,26 @@ def pipelines_of(project_ids: ProjectIds) -> QuerySet[Pipeline]:
             latest_parameters=F("versions__parameters"),
         )
     )
+
+
+def pipelines_found(rows: QuerySet[Pipeline], *, search: str = "", tag: str = "") -> QuerySet[Pipeline]:
+    """Those whose name, title, description, summary or tags have the text, and that have the tag."""
+    if search:
+        mine = Q(name__icontains=search) | Q(title__icontains=search) | Q(description__icontains=search)
+        rows = rows.filter(mine | Q(found_by__contains=search.casefold()))
+    return rows.filter(found_by__contains=f"\n#{tag.strip().casefold()}\n") if tag.strip() else rows
+
+
+def search_text(about: About) -> str:
+    """Titles, summaries and tags, each on its line; a tag has a # before it."""
+    lines = [*about.title.values(), *about.summary.values(), *(f"#{tag}" for tag in about.tags)]
+    return "\n" + "".join(f"{line.casefold()}\n" for line in lines) if lines else ""
+
+
+def picture_of(pipeline: Pipeline) -> bytes | None:
+    """The picture's bytes."""
+    content = PipelinePicture.objects.filter(pipeline=pipeline).values_list("content", flat=True).first()
+    return bytes(content) if content is not None else None
 
 
 def versions_of(pipeline: Pipeline) -> QuerySet[PipelineVersion]:

@@ -63,8 +63,15 @@ class ParameterValues(Texts):
 
 class PipelineFilter(QuerySerializer):
     project = serializers.CharField(required=False, max_length=64, help_text="Slug or id; default: all you can see.")
-    search = serializers.CharField(required=False, max_length=80, help_text="Part of a name, title or description.")
+    search = serializers.CharField(
+        required=False, max_length=80, help_text="Part of a name, title, description, summary or tag."
+    )
+    tag = serializers.CharField(required=False, max_length=32)
     name = serializers.CharField(required=False, max_length=63)
+
+
+class PictureAsk(QuerySerializer):
+    v = serializers.CharField(required=False, max_length=64, help_text="Of the address only: it changes with the picture.")
 
 
 class PipelineSave(BodySerializer):
@@ -112,18 +119,31 @@ class FindingOut(ReplySerializer):
     next_step = serializers.CharField()
 
 
+class AboutOut(ReplySerializer):
+    """What the newest version's annotations say; texts by language, under "" where none is said."""
+
+    title = serializers.DictField(child=serializers.CharField())
+    summary = serializers.DictField(child=serializers.CharField())
+    tags = serializers.ListField(child=serializers.CharField())
+
+
 class PipelineOut(ReplySerializer):
     id = serializers.CharField()
     project = serializers.CharField(source="project.slug")
     name = serializers.CharField()
     title = serializers.CharField()
     description = serializers.CharField()
+    about = AboutOut()
+    picture = serializers.SerializerMethodField(help_text="Its address, which changes with it; empty: none was given.")
     version = serializers.IntegerField(help_text="The newest version's number.")
     kind = serializers.CharField(source="latest_kind")
     parameters = ParameterOut(many=True, source="latest_parameters")
     created_at = serializers.DateTimeField()
     created_by = serializers.CharField()
     changed_at = serializers.DateTimeField(source="latest_at")
+
+    def get_picture(self, row: Any) -> str:
+        return f"/api/v1/pipelines/{row.pk}/picture?v={row.picture_digest[:16]}" if row.picture_digest else ""
 
 
 class PipelineSaved(PipelineOut):

@@ -12,10 +12,12 @@ from fubini.common import clock
 from fubini.common.errors import Conflict, Invalid
 from fubini.common.saying import say
 from fubini.events.services import EventDraft, events_append
+from fubini.manifests.about import about_of
 from fubini.manifests.findings import finding_json
 from fubini.pipelines.checking import manifest_report, parameter_json, report_require
-from fubini.pipelines.models import Pipeline, PipelineVersion
-from fubini.pipelines.selectors import TEMPLATE_KINDS, library_of, library_rows
+from fubini.pipelines.models import Pipeline, PipelinePicture, PipelineVersion
+from fubini.pipelines.pictures import picture_type
+from fubini.pipelines.selectors import TEMPLATE_KINDS, library_of, library_rows, search_text
 from fubini.projects.models import Project
 
 NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -63,6 +65,8 @@ def pipeline_save(
         _check_template_name(project, pipeline, kind, own)
     at_ms = clock.now_ms()
     digest = hashlib.sha256(text.encode()).hexdigest()
+    about = about_of(document)
+    shown = {"about": {"title": about.title, "summary": about.summary, "tags": list(about.tags)}, "found_by": search_text(about)}
     if pipeline is None:
         pipeline = Pipeline.objects.create(
             project=project,
@@ -71,13 +75,14 @@ def pipeline_save(
             description=description or "",
             created_by=actor,
             version=1,
+            **shown,
         )
     else:
         newest = PipelineVersion.objects.get(pipeline=pipeline, number=pipeline.version)
-        changed = [f for f, v in (("title", title), ("description", description)) if v is not None]
-        for field, value in (("title", title), ("description", description)):
-            if value is not None:
-                setattr(pipeline, field, value)
+        given = {f: v for f, v in (("title", title), ("description", description)) if v is not None} | shown
+        changed = [field for field, value in given.items() if getattr(pipeline, field) != value]
+        for field in changed:
+            setattr(pipeline, field, given[field])
         if newest.digest == digest:
             if changed:
                 pipeline.save(update_fields=changed)
@@ -111,6 +116,27 @@ def pipeline_update(
     if fields:
         pipeline.save(update_fields=fields)
         _say(pipeline, "pipeline.changed", actor, clock.now_ms(), {"name": pipeline.name})
+    return pipeline
+
+
+@transaction.atomic
+def picture_set(*, pipeline: Pipeline, content: bytes, actor: str) -> Pipeline:
+    """Give a pipeline the picture a gallery shows of it; empty `content` takes it away.
+
+    Raises:
+        Invalid: the bytes are no picture that is shown, or too many.
+    """
+    kind = picture_type(content) if content else ""
+    digest = hashlib.sha256(content).hexdigest() if content else ""
+    if digest == pipeline.picture_digest:
+        return pipeline
+    if content:
+        PipelinePicture.objects.update_or_create(pipeline=pipeline, defaults={"content": content})
+    else:
+        PipelinePicture.objects.filter(pipeline=pipeline).delete()
+    pipeline.picture_digest, pipeline.picture_type = digest, kind
+    pipeline.save(update_fields=["picture_digest", "picture_type"])
+    _say(pipeline, "pipeline.changed", actor, clock.now_ms(), {"name": pipeline.name})
     return pipeline
 
 

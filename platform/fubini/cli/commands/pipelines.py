@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -93,20 +96,81 @@ def find(client: Client, name: str) -> dict[str, Any]:
 
 
 @pipeline_app.command("list")
-def pipeline_list(search: Annotated[str, typer.Option()] = "") -> None:
-    """Pipelines of the project."""
+def pipeline_list(
+    search: Annotated[str, typer.Option(help="Part of a name, title, description, summary or tag.")] = "",
+    tag: Annotated[str, typer.Option(help="Only those with this tag.")] = "",
+) -> None:
+    """Pipelines of the project, with what their past runs took and cost."""
     client = connect()
     output.rows_out(
-        client.pages("/pipelines", project=client.project, search=search),
+        showcases(client, search=search, tag=tag),
         [
             ("NAME", lambda p: p["name"]),
             ("VERSION", lambda p: p["version"]),
-            ("KIND", lambda p: p["kind"]),
-            ("TITLE", lambda p: p["title"]),
-            ("CHANGED", lambda p: output.ago(p["changed_at"])),
+            ("TITLE", title_of),
+            ("USUAL TIME", usual_time),
+            ("USUAL COST", usual_cost),
+            ("RUNS", runs_told),
+            ("LAST USED", last_used),
         ],
-        empty="no pipelines: fubini pipeline save FILE",
+        empty="no pipelines: fubini pipeline save FILE" if not (search or tag) else "no pipeline is found by that",
     )
+
+
+def showcases(client: Client, **ask: str) -> Iterator[dict[str, Any]]:
+    """Pipelines as the gallery shows them, each one object."""
+    after = ""
+    while True:
+        page = client.get(f"/projects/{segment(client.project)}/gallery", after=after or None, **{k: v or None for k, v in ask.items()})
+        for row in page["pipelines"]:
+            yield {**row["pipeline"], **{k: v for k, v in row.items() if k not in ("pipeline", "sketch")}}
+        after = page["next_after"]
+        if not after:
+            return
+
+
+def title_of(row: Mapping[str, Any]) -> str:
+    """The title given on saving, else the manifest's own."""
+    return row["title"] or spoken(row["about"]["title"])
+
+
+def spoken(texts: Mapping[str, str]) -> str:
+    """A text in the terminal's language, of those there are."""
+    language = (os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or "en")[:2]
+    return texts.get(language) or texts.get("") or texts.get("en") or next(iter(texts.values()), "")
+
+
+def usual_time(row: Mapping[str, Any]) -> str:
+    """The middle half of what runs took."""
+    span = row["time_ms"]
+    if span is None:
+        return "-"
+    low, high = output.duration(span["low"] / 1000), output.duration(span["high"] / 1000)
+    return low if low == high else f"{low} to {high}"
+
+
+def usual_cost(row: Mapping[str, Any]) -> str:
+    """The middle half of what runs cost."""
+    span = row["cost_micros"]
+    if span is None:
+        return "-"
+    low, high = output.money(span["low"]), output.money(span["high"])
+    return low if low == high else f"{low} to {high}"
+
+
+def runs_told(row: Mapping[str, Any]) -> str:
+    """How many there were, and how many of them went wrong."""
+    bad = row["runs"].get("failed", 0) + row["runs"].get("error", 0)
+    total = sum(row["runs"].values())
+    return f"{total}, {bad} failed" if bad else str(total)
+
+
+def last_used(row: Mapping[str, Any]) -> str:
+    """When a run of it was last submitted, and by whom."""
+    if row["used_at_ms"] is None:
+        return "not yet"
+    at = datetime.fromtimestamp(row["used_at_ms"] / 1000, UTC).isoformat()
+    return f"{output.ago(at)} by {row['used_by'].removeprefix('user:')}"
 
 
 @pipeline_app.command("save")
@@ -114,16 +178,45 @@ def pipeline_save(
     file: Annotated[Path, typer.Argument(help="A manifest; - for standard input.")],
     name: Annotated[str, typer.Option(help="Default: the manifest's own name.")] = "",
     title: Annotated[str, typer.Option()] = "",
+    picture: Annotated[
+        Path | None, typer.Option(help="PNG, SVG or WebP; default: what the manifest's fubini.dev/picture names.")
+    ] = None,
 ) -> None:
     """Keep a manifest as a pipeline, or as the next version of one."""
     client = connect()
-    body = {"project": client.project, "manifest": manifest_text(file), "name": name}
+    text = manifest_text(file)
+    content = picture_bytes(picture or picture_beside(file, text))
+    body = {"project": client.project, "manifest": text, "name": name}
     if title:
         body["title"] = title
     made = client.post("/pipelines", body)
     for warning in made.get("warnings", []):
         output.note(finding_line(str(file), warning))
+    if content:
+        client.send("PUT", f"/pipelines/{segment(made['id'])}/picture", content=content)
     output.show(made, f"{made['name']} is {'now' if made['created'] else 'already'} version {made['version']}")
+
+
+def picture_beside(file: Path, text: str) -> Path | None:
+    """The picture that the manifest names, which lies beside it."""
+    from fubini.manifests.about import about_of
+    from fubini.manifests.load import load
+
+    named = about_of(load(text).document).picture
+    return file.parent / named if named and str(file) != "-" else None
+
+
+def picture_bytes(path: Path | None) -> bytes:
+    """A picture's bytes; those of a file that cannot be read are an error before anything is saved."""
+    try:
+        return path.read_bytes() if path is not None else b""
+    except OSError as error:
+        raise CliError(
+            f"cannot read the picture {path}",
+            why=error.strerror or str(error),
+            try_="put the file there, or take fubini.dev/picture out of the manifest",
+            exit_code=Exit.USAGE,
+        ) from error
 
 
 @pipeline_app.command("show")
@@ -140,24 +233,58 @@ def pipeline_show(
     if text and not OPTIONS.json:
         print(version["text"], end="")
         return
+    seen = next(showcases(client, name=found["name"]), None) or found
     if OPTIONS.json:
-        output.print_json({**found, "shown": version})
+        output.print_json({**seen, "shown": version})
         return
-    output.fields_out(
-        found,
-        [("name", found["name"]), ("title", found["title"]), ("kind", version["kind"]), ("version", wanted)],
-    )
+    pairs: list[tuple[str, object]] = [
+        ("name", found["name"]),
+        ("title", title_of(found)),
+        ("what", found["description"] or spoken(found["about"]["summary"])),
+        ("tags", ", ".join(found["about"]["tags"])),
+        ("kind", version["kind"]),
+        ("version", wanted),
+    ]
+    if "seen" in seen:
+        basis = f" (the middle half of {seen['seen']} successful runs)" if seen["seen"] else ""
+        none = f"no figures: {'none of its runs has succeeded' if sum(seen['runs'].values()) else 'it has not run'} yet"
+        pairs += [
+            ("usual time", usual_time(seen) + basis if seen["seen"] else none),
+            ("usual cost", usual_cost(seen) if seen["seen"] else ""),
+            ("runs", runs_told(seen)),
+            ("last used", last_used(seen)),
+        ]
+    output.fields_out(found, pairs)
     if version["parameters"]:
         print()
         output.rows_out(
             version["parameters"],
             [
                 ("PARAMETER", lambda p: p["name"]),
+                ("TYPE", type_of),
                 ("VALUE", lambda p: p["value"] if p["value"] is not None else p["default"]),
-                ("CHOICES", lambda p: ", ".join(p["enum"])),
-                ("WHAT", lambda p: p["description"]),
+                ("WHAT", help_of),
             ],
         )
+
+
+def type_of(parameter: Mapping[str, Any]) -> str:
+    """A parameter's type with its unit, range or choices."""
+    form = parameter["form"] or {}
+    choices = form.get("choices") or parameter["enum"]
+    low, high = form.get("range") or (None, None)
+    parts = [form.get("type") or ("choice" if choices else "text"), form.get("unit") or ""]
+    if low is not None or high is not None:
+        parts.append(f"{'' if low is None else low}..{'' if high is None else high}")
+    if choices:
+        parts.append("(" + ", ".join(str(choice) for choice in choices) + ")")
+    return " ".join(part for part in parts if part)
+
+
+def help_of(parameter: Mapping[str, Any]) -> str:
+    """What a parameter is for."""
+    text = (parameter["form"] or {}).get("help") or parameter["description"]
+    return spoken(text) if isinstance(text, dict) else str(text or "")
 
 
 @pipeline_app.command("delete")

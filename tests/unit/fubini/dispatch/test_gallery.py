@@ -49,6 +49,24 @@ def test_a_gallery_is_one_answer_with_pictures_and_figures(db: None, django_asse
     assert (found[0]["time_ms"], found[0]["seen"]) == (None, 0)
     assert (found[2]["time_ms"], found[2]["seen"]) == ({"low": 1000, "middle": 3000, "high": 5000}, 3)
     assert (found[2]["cost_micros"]["middle"], found[2]["runs"]) == (3, {"succeeded": 3, "failed": 1})
+    assert (found[0]["used_by"], found[0]["used_at_ms"]) == ("", None)
+    assert found[2]["used_by"] == "user:test" and found[2]["used_at_ms"] > 0
     lint = house.api["viewer"].post("lint", {"project": house.project.slug, "manifest": MANIFEST}).json()
     assert [n["name"] for n in lint["sketch"]["nodes"]] == ["first", "then"]
     problem_of(make_house().api["owner"].get(f"projects/{house.project.slug}/gallery"), 404)
+
+
+def test_a_gallery_is_searched_by_words_and_tags_and_paged_by_name(db: None) -> None:
+    house = make_house()
+    said = "metadata:\n  generateName: two-\n  annotations:\n    fubini.dev/summary: '{en: Ising, zh: 伊辛}'\n    fubini.dev/tags: spins"
+    for name, text in (("a", MANIFEST), ("b", MANIFEST.replace("metadata: {generateName: two-}", said)), ("c", MANIFEST)):
+        made = house.api["member"].post("pipelines", {"project": house.project.slug, "name": name, "manifest": text})
+        assert made.status_code == 201, made.content
+
+    def names(query: str) -> list[str]:
+        page = house.api["viewer"].get(f"projects/{house.project.slug}/gallery?{query}").json()
+        return [g["pipeline"]["name"] for g in page["pipelines"]] + [page["next_after"]]
+
+    assert names("search=ISING") == names("search=伊辛") == names("tag=Spins") == ["b", ""]
+    assert names("tag=spin") == [""]
+    assert names("most=2") == ["a", "b", "b"] and names("most=2&after=b") == ["c", ""]

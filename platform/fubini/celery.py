@@ -34,6 +34,7 @@ app.conf.update(
         "reconcile": {"task": "fubini.reconcile", "schedule": 5.0, "options": {"expires": 5.0}},
         "expire": {"task": "fubini.expire", "schedule": 10.0, "options": {"expires": 10.0}},
         "money": {"task": "fubini.money", "schedule": 60.0, "options": {"expires": 60.0}},
+        "outlook": {"task": "fubini.outlook", "schedule": 15.0, "options": {"expires": 15.0}},
         "retention": {"task": "fubini.retention", "schedule": 600.0, "options": {"expires": 600.0}},
     },
 )

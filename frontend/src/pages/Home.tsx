@@ -7,6 +7,7 @@ import { useProject } from "@/app/project";
 import { Card, Empty, Figure, Loaded, Page, RunMark, Simulated } from "@/components/parts";
 import { RunTable } from "@/components/RunTable";
 import { DayBars } from "@/components/DayBars";
+import { LateNote } from "@/features/late/LateNote";
 import { about, rangeText } from "@/features/money/amounts";
 import { ago, cores, duration, money, plain } from "@/lib/format";
 import { useNow } from "@/lib/useNow";
@@ -83,7 +84,7 @@ export function Home() {
                 <Table.ScrollContainer minWidth={420}>
                   <Table>
                     <Table.Tbody>
-                      {data.attention.map(({ run, code, waiting, since_ms }) => (
+                      {data.attention.map(({ run, code, waiting, since_ms, late }) => (
                         <Table.Tr key={run.id}>
                           <Table.Td>
                             <Anchor component={Link} to={`/runs/${run.id}`} size="sm">
@@ -93,9 +94,14 @@ export function Home() {
                           <Table.Td>
                             <RunMark state={run.state} suspended={run.suspended} />
                           </Table.Td>
-                          <Table.Td>{waiting > 0 && t("home.waitingSteps", { count: waiting })}</Table.Td>
-                          <Table.Td>{code !== "" && t(`reason.${code}`, { defaultValue: code })}</Table.Td>
-                          <Table.Td>{since_ms !== null && t("home.since", { when: ago(since_ms, now, i18n.language) })}</Table.Td>
+                          <Table.Td>
+                            {late && <LateNote late={late} />}
+                            {(waiting > 0 || run.suspended) && (
+                              <Text size="sm" c={late ? "dimmed" : undefined} span={!late}>
+                                {[waiting > 0 ? t("home.waitingSteps", { count: waiting }) : "", code !== "" ? t(`reason.${code}`, { defaultValue: code }) : "", since_ms !== null ? t("home.since", { when: ago(since_ms, now, i18n.language) }) : ""].filter((part) => part !== "").join(" · ")}
+                              </Text>
+                            )}
+                          </Table.Td>
                         </Table.Tr>
                       ))}
                     </Table.Tbody>

@@ -60,3 +60,20 @@ class StartScore(models.Model):
     span = models.CharField(max_length=4, primary_key=True)
     samples = models.PositiveBigIntegerField(default=0)
     ratios = models.JSONField(default=list)
+
+
+class RunOutlook(models.Model):
+    """What a live run was quoted at and when it is expected to end (`outlooks`). Times in milliseconds.
+
+    `quote`: template -> {count, time_ms}; `spent`: {waiting_ms, staging_ms, running_ms} since `begun_ms`, of late runs.
+    `quoted_end_ms` is None where nothing bounds the run's length.
+    """
+
+    run = models.OneToOneField("fubini_runs.Run", primary_key=True, on_delete=models.CASCADE, related_name="outlook")
+    begun_ms = models.BigIntegerField()
+    quoted_ms = models.BigIntegerField(null=True)
+    quoted_end_ms = models.BigIntegerField(null=True)
+    expected_end_ms = models.BigIntegerField(null=True)
+    quote = models.JSONField(default=dict)
+    spent = models.JSONField(null=True)
+    at_ms = models.BigIntegerField(default=0)

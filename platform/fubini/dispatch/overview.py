@@ -12,7 +12,9 @@ from django.db.models import Case, Count, Exists, F, Max, Min, OuterRef, Q, Subq
 from django.db.models.functions import Coalesce
 
 from fubini.common import clock
+from fubini.dispatch.models import RunOutlook
 from fubini.dispatch.money import ForecastView, HeldUntil, forecast_of, history_from, with_holds
+from fubini.dispatch.outlooks import late_first, verdict_of
 from fubini.ledger.accounting import books, date_of
 from fubini.ledger.selectors import BudgetView, DaySpend, balances_of, budget_view, spent_by_day
 from fubini.projects.models import Project
@@ -34,6 +36,17 @@ _LIVE_STATES: Final = (
 )  # in the order of the index `task_live`, or it is not used
 
 
+@dataclass(frozen=True, slots=True)
+class Late:
+    """How far a run is past its quote (`already`), or is expected to be at its end; `spent` is None until it was looked at."""
+
+    already: bool
+    by_ms: int
+    quoted_ms: int
+    took_ms: int
+    spent: dict[str, int] | None
+
+
 @dataclass(slots=True)
 class Attention:
     """A run somebody should look at, and the sentence that says why."""
@@ -42,6 +55,7 @@ class Attention:
     code: str
     waiting: int
     since_ms: int | None
+    late: Late | None = None
 
 
 @dataclass(slots=True)
@@ -187,24 +201,42 @@ def _runs(project: Project, steps: dict[str, _Steps]) -> tuple[list[Attention], 
     mine = runs_of([project.pk])
     since = {run_id: one.since_ms for run_id, one in steps.items() if one.since_ms is not None}
     longest = sorted(since, key=lambda run_id: since[run_id])[:200]
-    live = runs_of([project.pk], states=["pending", "running"]).filter(Q(pk__in=longest) | Q(suspended=True))
+    now_ms = clock.now_ms()
+    late = Q(pk__in=late_first(project.pk, now_ms, ATTENTION_MAX))
+    live = runs_of([project.pk], states=["pending", "running"]).filter(Q(pk__in=longest) | Q(suspended=True) | late)
     newest = mine.order_by("-created_at_ms", "-id")[:RECENT_MAX]
     # By their keys alone: with the project beside them SQLite would look at all its runs.
     keys = Q(pk__in=newest.values("pk")) | Q(pk__in=live.values("pk"))
-    shown = list(runs_listed(Run.objects.filter(keys)))
+    shown = list(runs_listed(Run.objects.filter(keys)).select_related("outlook"))
+    lateness = {run.pk: found for run in shown if (found := _late(run, now_ms)) is not None}
     held = [
         Attention(
             run,
             "suspended" if run.suspended else one.code,
             one.waiting,
             run.created_at_ms if one.since_ms is None else one.since_ms,
+            lateness.get(run.pk),
         )
         for run in shown
-        if run.state in ("pending", "running") and (run.suspended or run.pk in since)
+        if run.state in ("pending", "running") and (run.suspended or run.pk in since or run.pk in lateness)
         for one in [steps.get(run.pk) or _Steps()]
     ]
-    attention = sorted(held, key=lambda a: (a.since_ms or 0, a.run.pk))[:ATTENTION_MAX]
+    attention = sorted(held, key=_first)[:ATTENTION_MAX]
     return attention, sorted(shown, key=lambda run: (run.created_at_ms, run.pk), reverse=True)[:RECENT_MAX]
+
+
+def _first(one: Attention) -> tuple[int, int, int, str]:
+    """Late runs first, the latest of them; then those about to be; then those that wait, the longest waiting."""
+    rank = 2 if one.late is None else 0 if one.late.already else 1
+    return rank, -one.late.by_ms if one.late else 0, one.since_ms or 0, one.run.pk
+
+
+def _late(run: Run, now_ms: int) -> Late | None:
+    row: RunOutlook | None = getattr(run, "outlook", None)
+    found = verdict_of(row, now_ms) if row is not None and run.state in ("pending", "running") else None
+    if row is None or found is None:
+        return None
+    return Late(found.already, found.by_ms, row.quoted_ms or 0, max(0, now_ms - row.begun_ms), row.spent)
 
 
 def _use(project: Project, now_ms: int) -> tuple[dict[str, tuple[int, int]], list[HeldUntil]]:

@@ -196,7 +196,7 @@ def report_quote(
         saved = SavedRange(spared.money_low_micros, spared.money_high_micros, spared.time_low_s, spared.time_high_s)
         return replace(found, reuse=plan, saved=saved)
     rehearsal = shell.rehearse(run, document, library)
-    return rehearsal_price(run, rehearsal, earlier=_earlier_counts(project, text), warnings=warnings, rules=rules)
+    return rehearsal_price(run, rehearsal, earlier=earlier_counts(project, text), warnings=warnings, rules=rules)
 
 
 def rehearsal_price(
@@ -295,7 +295,7 @@ def _choice(
     )
 
 
-def _earlier_counts(project: Project, text: str) -> dict[str, int]:
+def earlier_counts(project: Project, text: str) -> dict[str, int]:
     """Steps by template of the newest succeeded run of the same manifest in this project."""
     last = (
         RunManifest.objects.filter(run__project=project, run__state="succeeded", text=text)

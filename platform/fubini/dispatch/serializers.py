@@ -328,8 +328,27 @@ class StatesOut(ReplySerializer):
     error = serializers.IntegerField()
 
 
+class SpentOut(ReplySerializer):
+    """Wall time by what the furthest step was doing."""
+
+    waiting_ms = serializers.IntegerField(help_text="No step ran or was being brought to its place.")
+    staging_ms = serializers.IntegerField(help_text="None ran; some were being brought to their place, or queued there.")
+    running_ms = serializers.IntegerField()
+
+
+class LateOut(ReplySerializer):
+    """A run against its own quote."""
+
+    already = serializers.BooleanField(help_text="It is past its quote; otherwise it is expected to be at its end.")
+    by_ms = serializers.IntegerField()
+    quoted_ms = serializers.IntegerField(help_text="The quote's high end.")
+    took_ms = serializers.IntegerField(help_text="So far.")
+    spent = SpentOut(allow_null=True)
+
+
 class AttentionOut(ReplySerializer):
     run = RunOut()
+    late = LateOut(allow_null=True)
     code = serializers.CharField(help_text="What holds its longest waiting step back; empty when not planned yet.")
     waiting = serializers.IntegerField(help_text="Its waiting steps.")
     since_ms = serializers.IntegerField(allow_null=True)
@@ -356,7 +375,7 @@ class OverviewOut(ReplySerializer):
     paused = serializers.CharField(help_text="Why new work is paused; empty when it is not.")
     states = StatesOut()
     days = DayOut(many=True, help_text="Runs by the day they were submitted, and what was spent; oldest first.")
-    attention = AttentionOut(many=True, help_text="Runs that wait, the longest waiting first.")
+    attention = AttentionOut(many=True, help_text="Late runs, runs about to be late, and runs that wait, in this order.")
     recent = RunOut(many=True)
     pools = PoolGlanceOut(many=True)
     spent_week_micros = serializers.IntegerField(help_text="In the last seven days.")

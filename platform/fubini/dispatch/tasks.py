@@ -23,6 +23,7 @@ from fubini.datasets.models import Artifact
 from fubini.datasets.services import artifacts_delete, blobs_collect_garbage
 from fubini.datasets.uploads import uploads_expire
 from fubini.dispatch.money import crons_quote
+from fubini.dispatch.outlooks import outlooks_keep
 from fubini.events.models import Event
 from fubini.ledger.months import months_close_due
 from fubini.notices.services import notices_forget
@@ -207,6 +208,12 @@ _RETENTION: dict[str, Callable[[datetime], int | None]] = {
 def money() -> dict[str, int]:
     """Close months whose time has come, and quote schedules that have not run yet."""
     return {"months": months_close_due(), "quotes": crons_quote()}
+
+
+@shared_task(name="fubini.outlook", ignore_result=True)  # type: ignore[untyped-decorator]
+def outlook() -> dict[str, int]:
+    """Quote runs that live on, and look at when they are expected to end."""
+    return outlooks_keep()
 
 
 def _delete(rows: QuerySet[Any]) -> int:

@@ -3,10 +3,11 @@
 import { Group, Slider, Text } from "@mantine/core";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { bonds, colourOf, radiusOf, type Frame } from "./structure";
+import { bonds, colourOf, radiusOf, type Frame, type StructureFile } from "./structure";
 
-export function Structure({ frames }: { frames: Frame[] }) {
-  const { t } = useTranslation();
+export function Structure({ found }: { found: StructureFile }) {
+  const { t } = useTranslation(["preview", "base"]);
+  const { frames } = found;
   const [index, setIndex] = useState(0);
   const [turn, setTurn] = useState({ yaw: 0.6, pitch: 0.4, zoom: 1 });
   const frame = frames[Math.min(index, frames.length - 1)] ?? [];
@@ -31,7 +32,7 @@ export function Structure({ frames }: { frames: Frame[] }) {
     event.preventDefault();
     move();
   };
-  const words = t("artifacts.structure", { atoms: frame.length, frame: index + 1, frames: frames.length });
+  const words = t("base:artifacts.structure", { atoms: frame.length, frame: index + 1, frames: frames.length });
   return (
     <div>
       <canvas
@@ -40,7 +41,7 @@ export function Structure({ frames }: { frames: Frame[] }) {
         height={440}
         tabIndex={0}
         role="img"
-        aria-label={`${words}. ${t("artifacts.rotate")}`}
+        aria-label={`${words}. ${t("base:artifacts.rotate")}`}
         data-atoms={frame.length}
         style={{ width: "100%", maxWidth: 720, background: "#f6f7f9", borderRadius: 8, touchAction: "none", cursor: "grab" }}
         onKeyDown={onKey}
@@ -57,6 +58,8 @@ export function Structure({ frames }: { frames: Frame[] }) {
       />
       <Group gap="md" mt={4}>
         <Text size="xs" c="dimmed">{words}</Text>
+        {found.symmetry !== "none" && <Text size="xs" c="dimmed">{t(`symmetry.${found.symmetry}`)}</Text>}
+        {found.more && <Text size="xs" role="note">{t("moreFrames")}</Text>}
         {frames.length > 1 && <Slider w={240} size="sm" min={0} max={frames.length - 1} value={index} onChange={setIndex} label={(v) => v + 1} thumbLabel={words} />}
       </Group>
     </div>

@@ -1,14 +1,43 @@
 // CSV and TSV text as rows, and which columns are numbers. Pure; quotes as in RFC 4180.
 
+import { isMissing, numberOf } from "./numbers";
+
 export const ROWS_MAX = 5_000;
+const SNIFFED_LINES = 20;
 
 export interface Sheet {
   head: string[];
   rows: string[][];
   total: number;
+  /** `1,5` is a number: such files separate by something else. */
+  decimalComma: boolean;
 }
 
-export function parseCsv(text: string, separator = ","): Sheet {
+/** The separator that splits the first lines into equally many columns, most of them; a tab before a semicolon before a comma. */
+export function separatorOf(text: string): string {
+  const lines = text.slice(0, 64 * 1024).split(/\r\n|\n|\r/).filter((line) => line !== "" && !line.startsWith("#")).slice(0, SNIFFED_LINES);
+  let best = ",";
+  let most = 0;
+  for (const separator of ["\t", ";", ",", "|"]) {
+    const counts = lines.map((line) => columnsOf(line, separator));
+    const same = counts.filter((n) => n === counts[0]).length;
+    if (counts[0]! > 1 && same >= 0.9 * counts.length && same > most) [best, most] = [separator, same];
+  }
+  return best;
+}
+
+function columnsOf(line: string, separator: string): number {
+  let count = 1;
+  let quoted = false;
+  for (const c of line) {
+    if (c === '"') quoted = !quoted;
+    else if (c === separator && !quoted) count += 1;
+  }
+  return count;
+}
+
+export function parseCsv(text: string, separator = separatorOf(text)): Sheet {
+  const [comments, body] = withoutComments(text);
   const rows: string[][] = [];
   let row: string[] = [];
   let field = "";
@@ -23,11 +52,11 @@ export function parseCsv(text: string, separator = ","): Sheet {
     }
     row = [];
   };
-  for (let i = 0; i < text.length; i += 1) {
-    const c = text[i]!;
+  for (let i = 0; i < body.length; i += 1) {
+    const c = body[i]!;
     if (quoted) {
       if (c !== '"') field += c;
-      else if (text[i + 1] === '"') {
+      else if (body[i + 1] === '"') {
         field += '"';
         i += 1;
       } else quoted = false;
@@ -36,18 +65,42 @@ export function parseCsv(text: string, separator = ","): Sheet {
       row.push(field);
       field = "";
     } else if (c === "\n") end();
-    else if (c !== "\r") field += c;
+    else if (c === "\r") {
+      if (body[i + 1] !== "\n") end(); // line ends of old instruments
+    } else field += c;
   }
   if (field !== "" || row.length > 0) end();
-  const [head = [], ...rest] = rows;
-  return { head, rows: rest, total: Math.max(0, total - 1) };
+  const decimalComma = separator !== "," && rows.slice(0, 50).flat().some((cell) => /^\s*[-+]?\d+,\d+([eEdD][-+]?\d+)?\s*$/.test(cell));
+  return { ...headed(rows, total, comments, separator, decimalComma), decimalComma };
+}
+
+/** Lines before the table that begin with #, and the table. */
+function withoutComments(text: string): [string[], string] {
+  const comments: string[] = [];
+  let at = 0;
+  while (text[at] === "#") {
+    const end = /\r\n|\n|\r/.exec(text.slice(at, at + 10_000));
+    if (!end) break;
+    comments.push(text.slice(at + 1, at + end.index).trim());
+    at += end.index + end[0].length;
+  }
+  return [comments, text.slice(at)];
+}
+
+/** The first row names the columns unless it is all numbers; then a comment before it with as many words may, else numbers do. */
+function headed(rows: string[][], total: number, comments: string[], separator: string, decimalComma: boolean): Omit<Sheet, "decimalComma"> {
+  const [first = [], ...rest] = rows;
+  const numbers = first.length > 0 && first.every((cell) => Number.isFinite(numberOf(cell, decimalComma)));
+  if (!numbers) return { head: first, rows: rest, total: Math.max(0, total - 1) };
+  const words = (comments.at(-1) ?? "").split(separator).map((word) => word.trim());
+  return { head: words.length === first.length ? words : first.map((_, i) => String(i + 1)), rows: rows.slice(0, ROWS_MAX), total };
 }
 
 /** Indexes of columns of which at least nine in ten filled cells are numbers. */
 export function numericColumns(sheet: Sheet): number[] {
   return sheet.head.flatMap((_, column) => {
-    const filled = sheet.rows.map((row) => row[column] ?? "").filter((cell) => cell.trim() !== "");
-    const numbers = filled.filter((cell) => Number.isFinite(Number(cell)));
+    const filled = sheet.rows.map((row) => row[column] ?? "").filter((cell) => !isMissing(cell));
+    const numbers = filled.filter((cell) => Number.isFinite(numberOf(cell, sheet.decimalComma)));
     return filled.length > 1 && numbers.length >= 0.9 * filled.length ? [column] : [];
   });
 }

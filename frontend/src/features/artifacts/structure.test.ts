@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bonds, parseStructure } from "./structure";
+import { bonds, FRAMES_MAX, parseStructure, readStructure } from "./structure";
 
 const WATER = "3\ncomment\nO 0 0 0\nH 0.96 0 0\nH -0.24 0.93 0\n";
 
@@ -27,6 +27,33 @@ describe("structures", () => {
     expect(frame!.map((a) => a.element)).toEqual(["Na", "Cl"]);
     expect(frame![1]!.x).toBeCloseTo(2);
     expect(frame![1]!.z).toBeCloseTo(2);
+  });
+  it("fills a cell by the operations in the file, each place once", () => {
+    const rows = ["'x, y, z'", "'-x,-y,z'", "'x+1/2, y+1/2, z'", "-x+1/2,-y+1/2,z"];
+    const cif = `data_x\r\n_cell_length_a 4\r\n_cell_length_b 4\r\n_cell_length_c 4\r\n_symmetry_space_group_name_H-M 'C 2'\r\nloop_\r\n_symmetry_equiv_pos_as_xyz\r\n${rows.join("\r\n")}\r\nloop_\r\n_atom_site_label\r\n_atom_site_fract_x\r\n_atom_site_fract_y\r\n_atom_site_fract_z\r\nNa1 0 0 0\r\nCl1 0.25(1) 0.1 .5\r\nO1 ? ? ?\r\n`;
+    const found = readStructure("a.cif", cif);
+    expect(found.symmetry).toBe("applied");
+    expect(found.frames[0]!.map((a) => a.element)).toEqual(["Na", "Na", "Cl", "Cl", "Cl", "Cl"]);
+    expect(found.frames[0]![1]).toMatchObject({ x: 2, y: 2, z: 0 });
+    expect(readStructure("a.cif", cif.replace(/loop_\r\n_symm[^]*?(?=loop_)/, "")).symmetry).toBe("missing");
+  });
+  it("reads mmCIF with models", () => {
+    const heads = ["group_PDB", "type_symbol", "Cartn_x", "Cartn_y", "Cartn_z", "pdbx_PDB_model_num"].map((h) => `_atom_site.${h}`).join("\n");
+    const frames = parseStructure("a.cif", `data_1\nloop_\n${heads}\nATOM C 1 2 3 1\nATOM O 1 2 4 1\nATOM C 2 2 3 2\n#\n`);
+    expect(frames.map((f) => f.length)).toEqual([2, 1]);
+    expect(frames[0]![1]).toEqual({ element: "O", x: 1, y: 2, z: 4 });
+  });
+  it("reads models, and frames that END alone parts", () => {
+    const atom = "ATOM      1  CA  ALA A   1      11.104   6.134  -6.504  1.00  0.00\r\n";
+    expect(parseStructure("a.pdb", `MODEL        1\r\n${atom}ENDMDL\r\nMODEL        2\r\n${atom}ENDMDL\r\nEND\r\n`)).toHaveLength(2);
+    const frames = parseStructure("a.pdb", `${atom}END\n${atom}${atom}END\n`);
+    expect(frames.map((f) => f.map((a) => a.element))).toEqual([["C"], ["C", "C"]]);
+    expect(parseStructure("a.pdb", "HETATM    1 CA    CA A   1      11.104   6.134  -6.504\n")[0]![0]!.element).toBe("Ca");
+  });
+  it("takes atomic numbers and Fortran's exponents, and says when there is more", () => {
+    expect(parseStructure("a.xyz", "1\r\n\r\n6 1.0D+00 -2d-1 .5\r\n")).toEqual([[{ element: "C", x: 1, y: -0.2, z: 0.5 }]]);
+    const found = readStructure("a.xyz", "1\n\nH 0 0 0\n".repeat(FRAMES_MAX + 1));
+    expect([found.frames.length, found.more]).toEqual([FRAMES_MAX, true]);
   });
   it("bonds what is near", () => {
     expect(bonds(parseStructure("a.xyz", WATER)[0]!).sort()).toEqual([[0, 1], [0, 2]]);

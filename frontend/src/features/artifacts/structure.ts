@@ -1,5 +1,8 @@
 // Atoms out of XYZ (also extended, many frames), PDB and CIF text. Pure; lengths in ångström. Bad input gives no frame.
 
+import { parseCif } from "./cif";
+import { numberOf } from "./numbers";
+
 export interface Atom {
   element: string;
   x: number;
@@ -9,51 +12,68 @@ export interface Atom {
 
 export type Frame = Atom[];
 
-export const ATOMS_MAX = 20_000;
-const FRAMES_MAX = 500;
-
-export function parseStructure(name: string, text: string): Frame[] {
-  const kind = name.toLowerCase().split(".").pop();
-  if (kind === "pdb") return parsePdb(text);
-  if (kind === "cif") return parseCif(text);
-  return parseXyz(text);
+export interface StructureFile {
+  frames: Frame[];
+  /** There are more frames, or atoms in them, than were read. */
+  more: boolean;
+  symmetry: "none" | "applied" | "missing";
 }
 
-const element = (word: string) => {
+export const ATOMS_MAX = 20_000;
+export const FRAMES_MAX = 500;
+const ALL_MAX = 2_000_000; // atoms of all frames together
+
+export function readStructure(name: string, text: string): StructureFile {
+  const kind = name.toLowerCase().split(".").pop();
+  if (kind === "cif" || kind === "mmcif") {
+    const found = parseCif(text);
+    return { ...found, more: found.frames.some((frame) => frame.length >= ATOMS_MAX) };
+  }
+  return { ...(kind === "pdb" || kind === "ent" ? parsePdb(text) : parseXyz(text)), symmetry: "none" };
+}
+
+export const parseStructure = (name: string, text: string): Frame[] => readStructure(name, text).frames;
+
+/** An element's symbol out of a label, a lower-case symbol or an atomic number. */
+export const element = (word: string): string => {
+  const number = /^\d{1,3}$/.test(word) ? SYMBOLS[Number(word) - 1] : undefined;
+  if (number) return number;
   const letters = word.replace(/[^A-Za-z]/g, "").slice(0, 2);
   return letters === "" ? "X" : letters[0]!.toUpperCase() + letters.slice(1).toLowerCase();
 };
 
-const finite = (...values: number[]) => values.every(Number.isFinite);
+export const finite = (...values: number[]): boolean => values.every(Number.isFinite);
 
-function parseXyz(text: string): Frame[] {
-  const lines = text.split(/\r?\n/);
+function parseXyz(text: string): { frames: Frame[]; more: boolean } {
+  const lines = text.replace(/^\ufeff/, "").split(/\r\n|\n|\r/);
   const frames: Frame[] = [];
-  let at = 0;
-  while (at < lines.length && frames.length < FRAMES_MAX) {
+  let [at, all] = [0, 0];
+  while (at < lines.length) {
     if (lines[at]!.trim() === "") {
       at += 1;
       continue;
     }
     const count = Number(lines[at]);
-    if (!Number.isInteger(count) || count < 1 || count > ATOMS_MAX || at + 2 + count > lines.length) break;
+    if (!Number.isInteger(count) || count < 1 || at + 2 + count > lines.length) break;
+    if (count > ATOMS_MAX || frames.length >= FRAMES_MAX || all + count > ALL_MAX) return { frames, more: true };
     const [species, position] = columns(lines[at + 1] ?? "");
     const frame: Frame = [];
     for (const line of lines.slice(at + 2, at + 2 + count)) {
       const words = line.trim().split(/\s+/);
-      const [x, y, z] = [Number(words[position]), Number(words[position + 1]), Number(words[position + 2])];
-      if (words.length < 4 || !finite(x, y, z)) return frames;
+      const [x, y, z] = [0, 1, 2].map((i) => numberOf(words[position + i] ?? "")) as [number, number, number];
+      if (words.length < 4 || !finite(x, y, z)) return { frames, more: false };
       frame.push({ element: element(words[species] ?? ""), x, y, z });
     }
     frames.push(frame);
+    all += count;
     at += 2 + count;
   }
-  return frames;
+  return { frames, more: false };
 }
 
 /** Where the species and the position stand in an extended XYZ line, by its `Properties=`; plain files: 0 and 1. */
 function columns(comment: string): [number, number] {
-  const found = /Properties=(\S+)/.exec(comment)?.[1]?.split(":");
+  const found = /Properties=(\S+)/i.exec(comment)?.[1]?.split(":");
   if (!found) return [0, 1];
   let [column, species, position] = [0, 0, 1];
   for (let i = 0; i + 2 < found.length; i += 3) {
@@ -64,48 +84,39 @@ function columns(comment: string): [number, number] {
   return [species, position];
 }
 
-function parsePdb(text: string): Frame[] {
+/** Frames begin at MODEL, and after END and ENDMDL, as trajectories without MODEL have them. */
+function parsePdb(text: string): { frames: Frame[]; more: boolean } {
   const frames: Frame[] = [[]];
-  for (const line of text.split(/\r?\n/)) {
-    if (line.startsWith("MODEL") && frames.at(-1)!.length > 0 && frames.length < FRAMES_MAX) frames.push([]);
+  let more = false;
+  let all = 0;
+  for (const line of text.split(/\r\n|\n|\r/)) {
+    if (/^(MODEL|ENDMDL|END)\b/.test(line)) {
+      if (frames.at(-1)!.length === 0) continue;
+      if (frames.length >= FRAMES_MAX) return { frames, more: true };
+      frames.push([]);
+    }
     if (!line.startsWith("ATOM") && !line.startsWith("HETATM")) continue;
-    const [x, y, z] = [Number(line.slice(30, 38)), Number(line.slice(38, 46)), Number(line.slice(46, 54))];
-    const word = line.slice(76, 78).trim() || line.slice(12, 14).trim();
-    if (finite(x, y, z) && frames.at(-1)!.length < ATOMS_MAX) frames.at(-1)!.push({ element: element(word), x, y, z });
+    const [x, y, z] = [numberOf(line.slice(30, 38)), numberOf(line.slice(38, 46)), numberOf(line.slice(46, 54))];
+    if (!finite(x, y, z)) continue;
+    all += 1;
+    if (frames.at(-1)!.length >= ATOMS_MAX || all > ALL_MAX) more = true;
+    else frames.at(-1)!.push({ element: elementOfPdb(line), x, y, z });
   }
-  return frames.filter((frame) => frame.length > 0);
+  return { frames: frames.filter((frame) => frame.length > 0), more };
 }
 
-function parseCif(text: string): Frame[] {
-  const value = (key: string) => Number(/^(-?[\d.]+)/.exec(new RegExp(`^${key}\\s+(\\S+)`, "m").exec(text)?.[1] ?? "")?.[1]);
-  const [a, b, c] = [value("_cell_length_a"), value("_cell_length_b"), value("_cell_length_c")];
-  const [al, be, ga] = (["alpha", "beta", "gamma"] as const).map((k) => ((value(`_cell_angle_${k}`) || 90) * Math.PI) / 180) as [number, number, number];
-  const lines = text.split(/\r?\n/);
-  const start = lines.findIndex((line, i) => line.trim() === "loop_" && lines.slice(i + 1, i + 40).some((l) => /^\s*_atom_site_(fract|Cartn|cartn)_x/.test(l)));
-  if (start < 0) return [];
-  const heads: string[] = [];
-  let at = start + 1;
-  while (at < lines.length && lines[at]!.trim().startsWith("_")) heads.push(lines[at++]!.trim().toLowerCase());
-  const column = (...names: string[]) => heads.findIndex((head) => names.includes(head));
-  const symbol = column("_atom_site_type_symbol") >= 0 ? column("_atom_site_type_symbol") : column("_atom_site_label");
-  const fractional = column("_atom_site_fract_x") >= 0;
-  const [ix, iy, iz] = ["x", "y", "z"].map((axis) => column(`_atom_site_${fractional ? "fract" : "cartn"}_${axis}`)) as [number, number, number];
-  const frame: Frame = [];
-  const vz = [Math.cos(be), (Math.cos(al) - Math.cos(be) * Math.cos(ga)) / Math.sin(ga)] as const;
-  const tall = Math.sqrt(Math.max(0, 1 - vz[0] ** 2 - vz[1] ** 2));
-  for (; at < lines.length && frame.length < ATOMS_MAX; at += 1) {
-    const words = lines[at]!.trim().split(/\s+/);
-    if (words.length < heads.length || /^(loop_|_|#|data_)/.test(words[0] ?? "")) break;
-    const [u, v, w] = [ix, iy, iz].map((i) => Number.parseFloat(words[i] ?? "")) as [number, number, number];
-    if (!finite(u, v, w)) break;
-    const place = fractional
-      ? { x: a * u + b * Math.cos(ga) * v + c * vz[0] * w, y: b * Math.sin(ga) * v + c * vz[1] * w, z: c * tall * w }
-      : { x: u, y: v, z: w };
-    if (!finite(place.x, place.y, place.z)) break;
-    frame.push({ element: element(words[symbol] ?? ""), ...place });
-  }
-  return frame.length > 0 ? [frame] : [];
+/** By its own columns, else by the atom's name, whose first column is empty for one-letter elements: ` CA ` is carbon, `CA  ` calcium. */
+function elementOfPdb(line: string): string {
+  const own = line.slice(76, 78).trim();
+  if (/^[A-Za-z]{1,2}$/.test(own)) return element(own);
+  const name = line.slice(12, 16);
+  return element(/^[A-Za-z]/.test(name) && line.startsWith("HETATM") ? name.slice(0, 2) : name.slice(0, 2).replace(/[\d ]/g, "")[0] ?? name.trim());
 }
+
+const SYMBOLS = (
+  "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe " +
+  "Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt Au Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am Cm Bk Cf Es Fm Md No Lr"
+).split(" ");
 
 /** Covalent radii in ångström (rounded) and usual colours; what is not listed is drawn grey. */
 const KNOWN: Record<string, [number, string]> = {

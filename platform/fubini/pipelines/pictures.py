@@ -11,6 +11,7 @@ import re
 from typing import Final
 
 from fubini.common.errors import Invalid
+from fubini.common.saying import say
 
 PICTURE_MAX_BYTES: Final = 512 * 1024
 SIDE_MAX: Final = 8192
@@ -25,7 +26,7 @@ def picture_type(content: bytes) -> str:
         Invalid: it is none that is shown, or too large.
     """
     if len(content) > PICTURE_MAX_BYTES:
-        raise _refused(f"The picture has more than {PICTURE_MAX_BYTES} bytes.")
+        raise _refused(say("The picture has more than {most} bytes.", most=PICTURE_MAX_BYTES))
     size: tuple[int, int] | None = None
     kind = ""
     if content[:8] == b"\x89PNG\r\n\x1a\n" and content[12:16] == b"IHDR":
@@ -35,9 +36,9 @@ def picture_type(content: bytes) -> str:
     elif _is_svg(content):
         return "image/svg+xml"
     if size is None:
-        raise _refused("The bytes are no picture that is shown here.")
+        raise _refused(say("The bytes are no picture that is shown here."))
     if not (0 < size[0] <= SIDE_MAX and 0 < size[1] <= SIDE_MAX):
-        raise _refused(f"The picture has {size[0]} x {size[1]} pixels.")
+        raise _refused(say("The picture has {width} x {height} pixels.", width=size[0], height=size[1]))
     return kind
 
 
@@ -62,4 +63,9 @@ def _is_svg(content: bytes) -> bool:
 
 
 def _refused(why: str) -> Invalid:
-    return Invalid(why, allowed=ALLOWED, next_step=f"Send a {ALLOWED}.")
+    step = say(
+        "Send a PNG, WebP or SVG of at most {kib} KiB and {side} pixels a side.",
+        kib=PICTURE_MAX_BYTES // 1024,
+        side=SIDE_MAX,
+    )
+    return Invalid(why, allowed=ALLOWED, next_step=step)

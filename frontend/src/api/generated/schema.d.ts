@@ -1448,6 +1448,34 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/pipelines/{id}/picture": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A pipeline's picture
+         * @description Under a policy by which nothing in it can run or load anything, wherever it is opened.
+         */
+        get: operations["pipelines_picture_retrieve"];
+        /**
+         * Give a pipeline a picture
+         * @description The body is a PNG, WebP or SVG of at most 512 KiB; a gallery shows it in place of the drawing of its steps.
+         */
+        put: operations["pipelines_picture_put"];
+        post?: never;
+        /**
+         * Take a pipeline's picture away
+         * @description Take a pipeline's picture away.
+         */
+        delete: operations["pipelines_picture_destroy"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/pipelines/{id}/versions": {
         parameters: {
             query?: never;
@@ -4085,6 +4113,16 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description What the newest version's annotations say; texts by language, under "" where none is said. */
+        AboutOut: {
+            title: {
+                [key: string]: string;
+            };
+            summary: {
+                [key: string]: string;
+            };
+            tags: string[];
+        };
         /** @description What the account page shows beside `/me`. */
         AccountOut: {
             /** @description Null for a project's machine token, which nobody is. */
@@ -4210,6 +4248,7 @@ export interface components {
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         AttentionOut: {
             run: components["schemas"]["RunOut"];
+            late: components["schemas"]["LateOut"] | null;
             /** @description What holds its longest waiting step back; empty when not planned yet. */
             code: string;
             /** @description Its waiting steps. */
@@ -5042,8 +5081,10 @@ export interface components {
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         GalleryOut: {
-            /** @description By name, at most 60; `/pipelines` pages through all. */
+            /** @description By name. */
             pipelines: components["schemas"]["ShowcaseOut"][];
+            /** @description Go on with this as `after`; empty at the end. */
+            next_after: string;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         GapOut: {
@@ -5195,6 +5236,17 @@ export interface components {
             used_at: string | null;
             /** @description The agent's name. */
             readonly used_by?: string | null;
+        };
+        /** @description A run against its own quote. */
+        LateOut: {
+            /** @description It is past its quote; otherwise it is expected to be at its end. */
+            already: boolean;
+            by_ms: number;
+            /** @description The quote's high end. */
+            quoted_ms: number;
+            /** @description So far. */
+            took_ms: number;
+            spent: components["schemas"]["SpentOut"] | null;
         };
         /** @description What a run was launched with. */
         LaunchAgainOut: {
@@ -5883,7 +5935,7 @@ export interface components {
             states: components["schemas"]["StatesOut"];
             /** @description Runs by the day they were submitted, and what was spent; oldest first. */
             days: components["schemas"]["DayOut"][];
-            /** @description Runs that wait, the longest waiting first. */
+            /** @description Late runs, runs about to be late, and runs that wait, in this order. */
             attention: components["schemas"]["AttentionOut"][];
             recent: components["schemas"]["RunOut"][];
             pools: components["schemas"]["PoolGlanceOut"][];
@@ -6400,6 +6452,9 @@ export interface components {
             name: string;
             title: string;
             description: string;
+            about: components["schemas"]["AboutOut"];
+            /** @description Its address, which changes with it; empty: none was given. */
+            readonly picture?: string;
             /** @description The newest version's number. */
             version: number;
             kind: string;
@@ -6445,6 +6500,9 @@ export interface components {
             name: string;
             title: string;
             description: string;
+            about: components["schemas"]["AboutOut"];
+            /** @description Its address, which changes with it; empty: none was given. */
+            readonly picture?: string;
             /** @description The newest version's number. */
             version: number;
             kind: string;
@@ -7543,6 +7601,10 @@ export interface components {
             seen: number;
             time_ms: components["schemas"]["SpanOut"] | null;
             cost_micros: components["schemas"]["SpanOut"] | null;
+            /** @description When a run of it was last submitted. */
+            used_at_ms: number | null;
+            /** @description By whom. */
+            used_by: string;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         SideOut: {
@@ -7631,6 +7693,14 @@ export interface components {
             lost_micros: number;
             absorbed_micros: number;
             attempts: number;
+        };
+        /** @description Wall time by what the furthest step was doing. */
+        SpentOut: {
+            /** @description No step ran or was being brought to its place. */
+            waiting_ms: number;
+            /** @description None ran; some were being brought to their place, or queued there. */
+            staging_ms: number;
+            running_ms: number;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         StartedOut: {
@@ -10498,8 +10568,9 @@ export interface operations {
                 page_size?: number;
                 /** @description Slug or id; default: all you can see. */
                 project?: string;
-                /** @description Part of a name, title or description. */
+                /** @description Part of a name, title, description, summary or tag. */
                 search?: string;
+                tag?: string;
             };
             header?: never;
             path?: never;
@@ -10652,6 +10723,84 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["PipelinePageOut"];
                 };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    pipelines_picture_retrieve: {
+        parameters: {
+            query?: {
+                /** @description Of the address only: it changes with the picture. */
+                v?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/*": string;
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    pipelines_picture_put: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "image/*": string;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PipelineOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    pipelines_picture_destroy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             "4XX": components["responses"]["Problem"];
             "5XX": components["responses"]["Problem"];
@@ -11704,8 +11853,16 @@ export interface operations {
     projects_gallery_retrieve: {
         parameters: {
             query?: {
+                /** @description Behind this name. */
+                after?: string;
                 /** @description Only these fields of the reply, by commas. */
                 fields?: string;
+                most?: number;
+                /** @description Only the one of that name. */
+                name?: string;
+                /** @description Part of a name, title, description, summary or tag. */
+                search?: string;
+                tag?: string;
             };
             header?: never;
             path: {

@@ -44,7 +44,7 @@ class Eyes:
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[Stack]:
-    with stack() as running:
+    with stack(FUBINI_LOGINS_PER_MINUTE="600") as running:  # all these browsers have one address
         yield running
 
 

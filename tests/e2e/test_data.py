@@ -92,6 +92,7 @@ def test_a_large_file_arrives_over_a_line_that_breaks(
     page.get_by_role("dialog").get_by_role("button", name=words["delete"], exact=True).click()
     page.wait_for_url("**/data")
     assert live.client.get(f"/api/v1/datasets/{row['id']}").status_code == 404
+    seen.errors[:] = [e for e in seen.errors if "404" not in e]  # its page, told of the change before it was left
 
 
 def test_a_folder_is_paused_reloaded_and_goes_on_without_sending_twice(

@@ -244,7 +244,7 @@ def test_the_way_from_a_pipeline_to_a_runs_log_needs_no_mouse(
 
     tab_to(r"^Pipelines$")
     page.keyboard.press("Enter")
-    page.locator("#content").get_by_role("link", name="Launch", exact=True).first.wait_for()
+    page.locator("#content").get_by_role("link", name="Launch seen", exact=True).wait_for()
     tab_to(r"^Launch / Launch$|^Launch$|Launch seen")
     page.keyboard.press("Enter")
     page.get_by_label("Name of the run").wait_for()

@@ -76,7 +76,7 @@ def test_from_the_kit_to_the_plot_and_the_cost(live: Stack, eyes: Callable[..., 
     page = seen.page
 
     page.get_by_role("link", name=words["nav"]["pipelines"], exact=True).click()
-    page.locator("#content").get_by_role("link", name=words["pipelines"]["launch"], exact=True).first.click()
+    page.locator("#content").get_by_role("link", name=f"{words['pipelines']['launch']} walk", exact=True).click()
     field = page.locator("[data-parameter=steps]")
     field.fill("31")
     page.get_by_text(words["launch"]["basis"]).wait_for()

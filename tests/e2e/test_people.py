@@ -72,6 +72,7 @@ def test_a_passkey_is_added_and_signs_in_alone_and_behind_the_password(live: Sta
 
     seen.go("/account")
     password()
+    page.locator("nav a").first.wait_for()
     other = httpx.Client(base_url=live.url, trust_env=False, headers={"User-Agent": "curl/8"})
     token = other.get("/api/v1/login").json()["csrf_token"]
     body = {"username": "pat", "password": PASSWORD}
@@ -162,7 +163,7 @@ def test_a_view_is_shared_with_a_member_and_a_stranger_is_told_whom_to_ask(
     stranger.page.locator("input[autocomplete=username]").fill("eve")
     stranger.page.locator("input[autocomplete=current-password]").fill(PASSWORD)
     stranger.page.keyboard.press("Enter")
-    stranger.page.get_by_text("Ask who sent it to you").wait_for()
+    stranger.page.get_by_text("请询问发给您链接的人").wait_for()
     stranger.look("8-stranger")
     [said] = stranger.errors  # the browser's own word for the answer that was meant
     assert "404" in said

@@ -220,7 +220,7 @@ FUBINI: dict[str, Any] = {
     # A principal's requests: a burst, then a steady rate; beyond it 429 with Retry-After.
     "REQUESTS_PER_S": 300,
     "REQUESTS_BURST": 3000,
-    "LOGINS_PER_MINUTE": 10,
+    "LOGINS_PER_MINUTE": ENV.logins_per_minute,
     "STREAMS_MAX": 500,
     "STREAMS_MAX_A_PRINCIPAL": 20,
     "STREAM_RECHECK_S": 30.0,

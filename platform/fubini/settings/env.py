@@ -71,6 +71,7 @@ class Env:
     archive_max_bytes: int
     log_level: str
     burst_wait_s: int
+    logins_per_minute: int
     remote_allow: tuple[str, ...]
     remote_schemes: tuple[str, ...]
     remote_max_bytes: int
@@ -205,6 +206,7 @@ def read_env() -> Env:
         archive_max_bytes=env.int("FUBINI_ARCHIVE_MAX_BYTES", default=64 * 1024**3),
         log_level=env.str("FUBINI_LOG_LEVEL", default="INFO"),
         burst_wait_s=env.int("FUBINI_BURST_WAIT_S", default=10),
+        logins_per_minute=env.int("FUBINI_LOGINS_PER_MINUTE", default=10),
         remote_allow=tuple(env.list("FUBINI_REMOTE_ALLOW", default=[])),
         remote_schemes=tuple(env.list("FUBINI_REMOTE_SCHEMES", default=["https", "http"])),
         remote_max_bytes=env.int("FUBINI_REMOTE_MAX_BYTES", default=10 * 1024**3),

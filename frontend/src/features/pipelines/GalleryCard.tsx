@@ -24,8 +24,8 @@ export function GalleryCard({ shown, onTag }: { shown: Showcase; onTag: (tag: st
   return (
     <Card title={title} aside={<Button size="compact-sm" component={Link} to={`/launch?pipeline=${p.name}`} aria-label={t("launchIt", { name: title })}>{t("base:pipelines.launch")}</Button>}>
       <Stack gap="xs">
-        <Link to={`/pipelines/${p.id}`} aria-label={title} tabIndex={-1} style={{ color: "inherit" }}>
-          <Picture shown={shown} title={title} />
+        <Link to={`/pipelines/${p.id}`} aria-hidden tabIndex={-1} style={{ color: "inherit" }}>
+          <Picture shown={shown} />
         </Link>
         {what !== "" && <Text size="sm">{plain(what)}</Text>}
         {p.about.tags.length > 0 && (
@@ -49,7 +49,7 @@ export function GalleryCard({ shown, onTag }: { shown: Showcase; onTag: (tag: st
         )}
         {p.parameters.length > 0 && <Inputs parameters={p.parameters} language={language} />}
         <Text size="xs" c="dimmed">
-          <Anchor component={Link} to={`/pipelines/${p.id}`} inherit>{plain(p.name)}</Anchor> · {t("base:pipelines.version", { n: p.version })} · <When ms={Date.parse(p.changed_at)} />
+          <Anchor component={Link} to={`/pipelines/${p.id}`} inherit underline="always">{plain(p.name)}</Anchor> · {t("base:pipelines.version", { n: p.version })} · <When ms={Date.parse(p.changed_at)} />
         </Text>
         {shown.used_at_ms !== null && (
           <Text size="xs" c="dimmed">{t("lastUsed", { who: plain(shown.used_by.replace(/^user:/, "")) })} · <When ms={shown.used_at_ms} /></Text>
@@ -59,13 +59,12 @@ export function GalleryCard({ shown, onTag }: { shown: Showcase; onTag: (tag: st
   );
 }
 
-/** The picture that was given, as an image in which nothing runs; else, and when it does not load, a drawing of the steps. */
-function Picture({ shown, title }: { shown: Showcase; title: string }) {
-  const { t } = useTranslation("gallery");
+/** For the eye alone (the card says the rest): the picture that was given, as an image in which nothing runs; else, and when it does not load, a drawing of the steps. */
+function Picture({ shown }: { shown: Showcase }) {
   const [broken, setBroken] = useState(false);
   const { picture } = shown.pipeline;
   if (picture === "" || broken) return <Sketch nodes={shown.sketch.nodes} height={HEIGHT} />;
-  return <img src={picture} alt={t("picture", { name: title })} loading="lazy" onError={() => setBroken(true)} style={{ width: "100%", height: HEIGHT, objectFit: "contain", background: "#fff", borderRadius: 6, display: "block" }} />;
+  return <img src={picture} alt="" loading="lazy" onError={() => setBroken(true)} style={{ width: "100%", height: HEIGHT, objectFit: "contain", background: "#fff", borderRadius: 6, display: "block" }} />;
 }
 
 function Inputs({ parameters, language }: { parameters: Showcase["pipeline"]["parameters"]; language: string }) {

@@ -94,7 +94,7 @@ def test_why_and_lock_show_name_the_holder_and_a_larger_size_lets_the_next_in(
     first, second = running.submit(long_), running.submit(long_)
     try:
         sentence = wait_for(lambda: (running.get(f"runs/{second}/why")["groups"] or [{}])[0].get("sentence"))
-        assert "waits for semaphore bench/seats, held by step use(0:1) of run shared-" in sentence
+        assert "waits for semaphore bench/seats. It is held by step use(0:1) of run shared-" in sentence
         assert sentence in fubini.ok("why", second).out
         assert "Waiting for demo/ConfigMap/bench/seats lock" in fubini.ok("why", second, "use(0:1)").out
         shown = fubini.ok("lock", "show", "bench/seats").out

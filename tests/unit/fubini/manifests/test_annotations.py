@@ -25,6 +25,10 @@ GOOD = {
     "checkpoint": ["/data/state"],
     "objective": ["fastest", "cheapest", "balanced"],
     "deadline": ["2027-01-31T18:00:00Z", "2027-01-31", "24h"],
+    "title": ["Ising model", "{en: Ising model, zh: 伊辛模型}"],
+    "summary": ["A sweep over temperatures", "{en: A sweep, zh: 扫描}"],
+    "tags": ["chemistry, sweep", "molecular dynamics"],
+    "picture": ["picture.png", "docs/plot.svg"],
     "speedup": ["12", "gpu:12, cpu:1.5"],
 }
 BAD = {
@@ -36,6 +40,10 @@ BAD = {
     "checkpoint": ["state", "/a/../b"],
     "objective": ["cheap"],
     "deadline": ["tomorrow"],
+    "title": ["", "x" * 121],
+    "summary": ["", "{en: [not, text]}"],
+    "tags": ["a tag of many more words", ",".join("abcdefghijklm")],
+    "picture": ["picture.exe", "/etc/plot.png", "../plot.png"],
     "speedup": ["fast", "gpu:0"],
 }
 

@@ -8688,7 +8688,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/ld+json": {
+                    "application/json": {
                         [key: string]: unknown;
                     };
                 };
@@ -9571,7 +9571,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/ld+json": {
+                    "application/json": {
                         [key: string]: unknown;
                     };
                 };

@@ -19,7 +19,7 @@ from fubini.runs.origin.crate import FILE_NAME, crate_of
 from fubini.runs.origin.selectors import Origin, artifact_origin, run_origin, version_origin
 from fubini.runs.origin.serializers import OriginFilter, OriginOut
 
-_CRATE: Any = {(200, "application/ld+json"): OpenApiTypes.OBJECT}
+_CRATE: Any = {(200, "application/json"): OpenApiTypes.OBJECT}
 
 
 class ArtifactOriginViews(ApiViews):

@@ -38,15 +38,20 @@ class QuoteAsk(BodySerializer):
         return attrs
 
 
-class PoolRangeOut(ReplySerializer):
-    pool = serializers.CharField()
-    site = serializers.CharField()
-    feasible = serializers.BooleanField()
-    reason = SaidField(help_text="Why it cannot run here; empty when it can.")
+class RangeOut(ReplySerializer):
+    """What steps would cost and take, from the low end to the high."""
+
     money_low_micros = serializers.IntegerField()
     money_high_micros = serializers.IntegerField()
     time_low_s = serializers.IntegerField()
     time_high_s = serializers.IntegerField()
+
+
+class PoolRangeOut(RangeOut):
+    pool = serializers.CharField()
+    site = serializers.CharField()
+    feasible = serializers.BooleanField()
+    reason = SaidField(help_text="Why it cannot run here; empty when it can.")
     wait_s = serializers.IntegerField()
     bytes_to_move = serializers.IntegerField()
 
@@ -59,34 +64,21 @@ class StepRangeOut(ReplySerializer):
     pools = PoolRangeOut(many=True)
 
 
-class ChoiceRangeOut(ReplySerializer):
+class ChoiceRangeOut(RangeOut):
     """What an objective would make of it: every step in the pool it takes."""
 
     objective = serializers.ChoiceField(choices=OBJECTIVES)
     pools = serializers.ListField(child=serializers.CharField(), help_text="SITE/POOL, in the order of the steps.")
-    money_low_micros = serializers.IntegerField()
-    money_high_micros = serializers.IntegerField()
-    time_low_s = serializers.IntegerField()
-    time_high_s = serializers.IntegerField()
 
 
-class SavedRangeOut(ReplySerializer):
+class SavedRangeOut(RangeOut):
     """What running the steps that are taken over would cost and take now."""
 
-    money_low_micros = serializers.IntegerField()
-    money_high_micros = serializers.IntegerField()
-    time_low_s = serializers.IntegerField()
-    time_high_s = serializers.IntegerField()
 
-
-class QuoteOut(ReplySerializer):
+class QuoteOut(RangeOut):
     feasible = serializers.BooleanField(help_text="False: some step fits no pool; see `rows`.")
     bounded = serializers.BooleanField(help_text="False: how many steps there are depends on results; no upper bound.")
     steps = serializers.IntegerField()
-    money_low_micros = serializers.IntegerField()
-    money_high_micros = serializers.IntegerField()
-    time_low_s = serializers.IntegerField()
-    time_high_s = serializers.IntegerField()
     basis = SaidField(help_text="What the figures stand on, as a sentence.")
     available_micros = serializers.IntegerField(allow_null=True, help_text="What the project can still set aside.")
     rows = StepRangeOut(many=True)

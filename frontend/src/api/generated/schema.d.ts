@@ -4416,14 +4416,14 @@ export interface components {
         };
         /** @description What an objective would make of it: every step in the pool it takes. */
         ChoiceRangeOut: {
-            /** @enum {string} */
-            objective: "fastest" | "cheapest" | "balanced";
-            /** @description SITE/POOL, in the order of the steps. */
-            pools: string[];
             money_low_micros: number;
             money_high_micros: number;
             time_low_s: number;
             time_high_s: number;
+            /** @enum {string} */
+            objective: "fastest" | "cheapest" | "balanced";
+            /** @description SITE/POOL, in the order of the steps. */
+            pools: string[];
         };
         /** @description A request body. `read` is how views use it. */
         CloseBodyRequest: {
@@ -6710,17 +6710,17 @@ export interface components {
             /** @description The rates that apply now; null: free. */
             readonly price?: components["schemas"]["PriceOut"] | null;
         };
-        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        /** @description What steps would cost and take, from the low end to the high. */
         PoolRangeOut: {
+            money_low_micros: number;
+            money_high_micros: number;
+            time_low_s: number;
+            time_high_s: number;
             pool: string;
             site: string;
             feasible: boolean;
             /** @description Why it cannot run here; empty when it can. */
             reason: string;
-            money_low_micros: number;
-            money_high_micros: number;
-            time_low_s: number;
-            time_high_s: number;
             wait_s: number;
             bytes_to_move: number;
         };
@@ -7004,17 +7004,17 @@ export interface components {
              */
             reuse: string;
         };
-        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        /** @description What steps would cost and take, from the low end to the high. */
         QuoteOut: {
+            money_low_micros: number;
+            money_high_micros: number;
+            time_low_s: number;
+            time_high_s: number;
             /** @description False: some step fits no pool; see `rows`. */
             feasible: boolean;
             /** @description False: how many steps there are depends on results; no upper bound. */
             bounded: boolean;
             steps: number;
-            money_low_micros: number;
-            money_high_micros: number;
-            time_low_s: number;
-            time_high_s: number;
             /** @description What the figures stand on, as a sentence. */
             basis: string;
             /** @description What the project can still set aside. */

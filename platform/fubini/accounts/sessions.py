@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.signals import user_logged_in
-from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
@@ -95,7 +94,7 @@ def sessions_end(*, user: User, actor: str, keep: str = "") -> int:
 
 
 def _drop(rows: list[UserSession]) -> None:
-    SessionStore.get_model_class().objects.filter(session_key__in=[row.session_key for row in rows]).delete()
+    Session.objects.filter(session_key__in=[row.session_key for row in rows]).delete()
     UserSession.objects.filter(pk__in=[row.pk for row in rows]).delete()
 
 

@@ -12,11 +12,11 @@ from importlib import import_module
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from rest_framework import serializers
 
 from fubini.accounts.authentication import principal_of_request
+from fubini.accounts.session_engine import session_person
 from fubini.common.errors import FubiniError, Invalid, NotFound, Unauthenticated
 from fubini.common.principal import Principal
 from fubini.common.saying import say
@@ -51,7 +51,7 @@ def _reader(request: HttpRequest) -> Principal:
     if "Authorization" not in request.headers and request.session.session_key:
         store = import_module(settings.SESSION_ENGINE).SessionStore
         request.session = store(request.session.session_key)
-        request.user = get_user(request)
+        request.user = session_person(request)
     principal = principal_of_request(request)
     if principal is None:
         raise Unauthenticated()

@@ -7,6 +7,8 @@ from datetime import timedelta
 import pytest
 from django.conf import settings
 from django.contrib.sessions.models import Session
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from fubini.accounts import apis
 from fubini.accounts.devices import Device, device_of
@@ -127,3 +129,40 @@ def test_a_session_whose_time_is_over_is_not_listed_and_is_forgotten() -> None:
     assert [row.session_key for row in sessions_expired()] == [old.session_key]
     signed_in(user, EDGE)
     assert not UserSession.objects.filter(pk=old.pk).exists()
+
+
+def test_a_session_and_its_person_are_read_in_one_query() -> None:
+    here = signed_in(make_user())
+    assert here.api.get("me").status_code == 200
+    with CaptureQueriesContext(connection) as queries:
+        assert here.api.get("me").status_code == 200
+    assert len(queries.captured_queries) == 1
+
+
+def test_who_is_deactivated_or_gone_is_out_at_once() -> None:
+    idle, gone = signed_in(make_user()), signed_in(make_user())
+    assert idle.api.get("me").status_code == gone.api.get("me").status_code == 200
+    User.objects.filter(pk=idle.user.pk).update(is_active=False)
+    User.objects.filter(pk=gone.user.pk).delete()
+    problem_of(idle.api.get("me"), 401)
+    problem_of(gone.api.get("me"), 401)
+    User.objects.filter(pk=idle.user.pk).update(is_active=True)
+    assert idle.api.get("me").json()["user"]["username"] == idle.user.username
+
+
+@pytest.mark.parametrize("row", ["of another", "missing"])
+def test_who_a_session_is_of_is_what_was_signed_in_it_whatever_its_row_says(row: str) -> None:
+    here, other = signed_in(make_user()), make_user(is_staff=True)
+    rows = UserSession.objects.filter(session_key=here.api.client.session.session_key)
+    rows.update(user=other) if row == "of another" else rows.delete()
+    assert here.api.get("me").json()["user"]["username"] == here.user.username
+    Session.objects.all().delete()
+    problem_of(here.api.get("me"), 401)
+
+
+def test_a_password_that_changed_unseen_ends_the_session_though_its_row_stands() -> None:
+    here = signed_in(make_user())
+    user = User.objects.get(pk=here.user.pk)
+    user.set_password("an entirely new one")
+    user.save()
+    problem_of(here.api.get("me"), 401)

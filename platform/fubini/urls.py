@@ -25,6 +25,7 @@ API = (
     "notices",
     "crons",
     "dispatch",
+    "pages",
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [

@@ -15,7 +15,6 @@ from fubini.dispatch import retries
 from fubini.dispatch import serializers as shape
 from fubini.dispatch.applying import Wanted, changes_apply, changes_ask
 from fubini.dispatch.explain import task_start
-from fubini.dispatch.overview import overview_of, standing
 from fubini.dispatch.selectors import platform_status, quote, task_why
 from fubini.dispatch.why import NEXT_STEPS, Around, Why
 from fubini.pipelines.selectors import library_of
@@ -78,14 +77,6 @@ class RetryViews(ApiViews):
 def given(body: dict[str, Any]) -> dict[str, Any]:
     """What a body really says."""
     return {name: value for name, value in body.items() if value not in (None, "", False, {})}
-
-
-class OverviewViews(ApiViews):
-    """``/projects/{ref}/overview``."""
-
-    @operation("A project at a glance: what its home page shows.", reply=shape.OverviewOut)
-    def retrieve(self, request: Request, ref: str) -> Response:
-        return self.reply(overview_of(project_get(self.principal, ref, also=standing())))
 
 
 class StatusViews(ApiViews):

@@ -22,8 +22,8 @@ from fubini.crons.selectors import ticks_past
 from fubini.datasets.models import Artifact
 from fubini.datasets.services import artifacts_delete, blobs_collect_garbage
 from fubini.datasets.uploads import uploads_expire
-from fubini.dispatch.money import crons_quote
 from fubini.dispatch.outlooks import outlooks_keep
+from fubini.dispatch.schedule_quotes import crons_quote
 from fubini.events.models import Event
 from fubini.ledger.months import months_close_due
 from fubini.notices.services import notices_forget

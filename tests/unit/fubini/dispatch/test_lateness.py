@@ -14,7 +14,7 @@ from fubini.dispatch.outlooks import outlooks_keep
 from fubini.runs.models import Run, RunManifest
 from tests.support.rest import make_house
 from tests.support.rows import make_attempt, make_place, make_run, make_task
-from tests.unit.fubini.dispatch.test_gallery import MANIFEST
+from tests.unit.fubini.pages.test_gallery import MANIFEST
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from fubini.common.errors import Invalid
 from fubini.pipelines.pictures import PICTURE_MAX_BYTES, picture_type
 from tests.support.rest import make_house, problem_of
-from tests.unit.fubini.dispatch.test_gallery import MANIFEST
+from tests.unit.fubini.pages.test_gallery import MANIFEST
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from fubini.datasets.apis import dataset_visible
 from fubini.datasets.selectors import datasets_found, datasets_of
 from fubini.datasets.serializers import DatasetOut, DatasetsPage, UploadOut, VersionOut
-from fubini.dispatch.datapage import dataset_page, project_data
+from fubini.pages.data import dataset_page, project_data
 from fubini.projects.authorize import project_get
 from fubini.rest.serializers import QuerySerializer, ReplySerializer
 from fubini.rest.views import ApiViews, operation

@@ -11,12 +11,12 @@ from rest_framework.response import Response
 
 from fubini.common.errors import NotFound
 from fubini.common.ids import new_id
-from fubini.dispatch import money_serializers as shape
-from fubini.dispatch.money import closed_month, forecast_of, money_of
 from fubini.ledger.accounting import day_of_date, month_from
 from fubini.ledger.months import month_statement, months_close, statement_csv
 from fubini.ledger.selectors import budget_of, months_closed
 from fubini.ledger.services import correction_book
+from fubini.pages import money_serializers as shape
+from fubini.pages.money import closed_month, forecast_of, money_of
 from fubini.projects.authorize import authorize_admin, project_get
 from fubini.rest.streaming import streamed
 from fubini.rest.views import ApiViews, operation

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fubini.dispatch.gallery import Span, span_of
+from fubini.pages.gallery import Span, span_of
 from fubini.pipelines.models import PipelineVersion
 from tests.support.rest import make_house, problem_of
 from tests.support.rows import make_run

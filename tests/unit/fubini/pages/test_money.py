@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from fubini.common import clock
 from fubini.crons.models import Cron, CronTick
 from fubini.crons.services import cron_save
-from fubini.dispatch.money import crons_quote
+from fubini.dispatch.schedule_quotes import crons_quote
 from fubini.ledger.models import Spend
 from fubini.ledger.services import Settlement, holds_settle
 from fubini.manifests.crons import CRON_LABEL

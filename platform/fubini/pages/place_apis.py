@@ -5,9 +5,9 @@ from __future__ import annotations
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from fubini.dispatch.place_serializers import PlacesOut, RunPlacementOut
 from fubini.dispatch.placements import run_placement
-from fubini.dispatch.places import places_of
+from fubini.pages.place_serializers import PlacesOut, RunPlacementOut
+from fubini.pages.places import places_of
 from fubini.projects.authorize import project_get
 from fubini.rest.views import ApiViews, operation
 from fubini.runs.apis import run_visible

@@ -6,8 +6,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from fubini.dispatch import estate
-from fubini.dispatch.place_serializers import PlaceAgentOut
+from fubini.pages import estate
+from fubini.pages.place_serializers import PlaceAgentOut
 from fubini.projects.authorize import authorize_admin
 from fubini.rest.pagination import CursorPages
 from fubini.rest.serializers import QuerySerializer, ReplySerializer

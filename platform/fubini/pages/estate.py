@@ -20,7 +20,7 @@ from fubini.common.errors import Conflict
 from fubini.common.options import option
 from fubini.common.saying import say, together
 from fubini.datasets.models import Replica
-from fubini.dispatch.places import AgentView, agent_view, agents_with_leases
+from fubini.pages.places import AgentView, agent_view, agents_with_leases
 from fubini.runs.models import Attempt, RunPlace
 from fubini.runs.transitions import ATTEMPT_LIVE
 from fubini.sites.models import JoinToken, NodeGroup, Pool, Site

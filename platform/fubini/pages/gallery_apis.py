@@ -6,7 +6,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from fubini.dispatch.gallery import SHOWN, gallery_of
+from fubini.pages.gallery import SHOWN, gallery_of
 from fubini.pipelines.serializers import PipelineOut, SketchOut
 from fubini.projects.authorize import project_get
 from fubini.rest.serializers import QuerySerializer, ReplySerializer

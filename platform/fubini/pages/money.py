@@ -7,7 +7,6 @@ summaries and live rows, whatever the ledger's length.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -29,13 +28,11 @@ from django.db.models import (
 from django.db.models.functions import Cast, Greatest, Least
 
 from fubini.common import clock
-from fubini.common.errors import FubiniError, Invalid
+from fubini.common.errors import Invalid
 from fubini.common.saying import say
 from fubini.crons.due import coming, plan_of
 from fubini.crons.models import Cron
 from fubini.crons.selectors import facts_of
-from fubini.dispatch.prices import PriceView, price_book
-from fubini.dispatch.quotes import quote
 from fubini.language.errors import LanguageError
 from fubini.ledger.accounting import Books, books, date_of, month_after, month_days, month_of_day, month_text
 from fubini.ledger.forecast import DAY_MS, Committed, Facts, Range, RunsOut, Scheduled, Window, runs_out, window
@@ -50,8 +47,7 @@ from fubini.ledger.selectors import (
     spent_by,
     spent_by_day,
 )
-from fubini.manifests.crons import workflow_of
-from fubini.pipelines.selectors import library_of
+from fubini.pages.prices import PriceView, price_book
 from fubini.projects.models import Project
 from fubini.runs.models import Attempt, RunLabel
 from fubini.runs.transitions import ATTEMPT_LIVE
@@ -345,25 +341,3 @@ def label_keys(project: Project, limit: int = 50) -> list[str]:
     """The keys runs of the project are labelled with."""
     rows = RunLabel.objects.filter(run__project=project).order_by("key").values_list("key", flat=True)
     return list(rows.distinct()[:limit])
-
-
-def crons_quote(limit: int = 20) -> int:
-    """Quote schedules no run of which has ended, so that a forecast has a figure for them; how many were."""
-    never = Cron.objects.filter(suspended=False, stopped=False).exclude(ticks__state__in=["succeeded", "failed"])
-    done = 0
-    for row in never.select_related("project").order_by("id")[:500]:
-        if (row.quote or {}).get("version") == row.version:
-            continue
-        if done >= limit:
-            break
-        done += 1
-        kept: dict[str, Any] = {"version": row.version, "low": None, "high": None}
-        try:
-            text = json.dumps(workflow_of(row.document, name=f"{row.name}-0", scheduled_at="1970-01-01T00:00:00Z"))
-            found = quote(project=row.project, text=text, library=library_of(row.project_id))
-            if found.feasible:
-                kept |= {"low": found.money_low_micros, "high": found.money_high_micros}
-        except FubiniError:
-            pass  # its ticks will say what is wrong
-        Cron.objects.filter(pk=row.pk, version=row.version).update(quote=kept)
-    return done

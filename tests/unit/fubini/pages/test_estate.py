@@ -7,7 +7,7 @@ import pytest
 from fubini.audit.models import AuditEntry
 from fubini.common import clock
 from fubini.datasets.models import Replica
-from fubini.dispatch.estate import site_state
+from fubini.pages.estate import site_state
 from fubini.runs.models import Attempt
 from fubini.sites.models import Agent, Price, Site
 from tests.support.rest import Api, api_of, make_admin, make_house, problem_of

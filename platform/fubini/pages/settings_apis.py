@@ -7,13 +7,13 @@ from rest_framework.response import Response
 
 from fubini.accounts.selectors import tokens_of_project
 from fubini.common import clock
-from fubini.dispatch.overview import first_day, runs_by_day
-from fubini.dispatch.serializers import BudgetGlanceOut, DayOut
 from fubini.flags.apis import FlagOut
 from fubini.flags.selectors import flags_of
 from fubini.ledger.selectors import budget_of, spent_by_day
 from fubini.links.apis import LinkOut
 from fubini.links.services import links_of
+from fubini.pages.overview import first_day, runs_by_day
+from fubini.pages.overview_serializers import BudgetGlanceOut, DayOut
 from fubini.projects.authorize import permits, project_get
 from fubini.projects.selectors import members_of
 from fubini.projects.serializers import MembersPage, ProjectOut, ProjectTokenOut

@@ -9,10 +9,10 @@ import pytest
 
 from fubini.audit.models import AuditEntry
 from fubini.common import clock
-from fubini.dispatch import prices
 from fubini.dispatch.loop import Loop
 from fubini.ledger.accounting import books
 from fubini.ledger.months import month_statement, months_close, statement_csv
+from fubini.pages import prices
 from fubini.runs.models import Attempt
 from fubini.sites.models import Price
 from tests.support.rest import Api, House, api_of, make_admin, make_house, problem_of

@@ -13,10 +13,10 @@ from django.db.models.functions import Coalesce
 
 from fubini.common import clock
 from fubini.dispatch.models import RunOutlook
-from fubini.dispatch.money import ForecastView, HeldUntil, forecast_of, history_from, with_holds
 from fubini.dispatch.outlooks import late_first, verdict_of
 from fubini.ledger.accounting import books, date_of
 from fubini.ledger.selectors import BudgetView, DaySpend, balances_of, budget_view, spent_by_day
+from fubini.pages.money import ForecastView, HeldUntil, forecast_of, history_from, with_holds
 from fubini.projects.models import Project
 from fubini.runs.models import Attempt, Run, Task
 from fubini.runs.selectors import runs_listed, runs_of

@@ -8,7 +8,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from fubini.dispatch import prices
+from fubini.pages import prices
 from fubini.projects.authorize import authorize_admin
 from fubini.rest.pagination import CursorPages
 from fubini.rest.serializers import BodySerializer, QuerySerializer, ReplySerializer

@@ -8,10 +8,10 @@ from rest_framework.response import Response
 
 from fubini.datasets.selectors import datasets_of
 from fubini.datasets.serializers import DatasetsPage
-from fubini.dispatch.launch import launch_check, pipeline_asked, run_asked
 from fubini.dispatch.serializers import QuoteOut
 from fubini.flags.registry import REUSE
 from fubini.flags.selectors import flag_is_on
+from fubini.pages.launch import launch_check, pipeline_asked, run_asked
 from fubini.pipelines.selectors import pipelines_of
 from fubini.pipelines.serializers import FindingOut, ManifestText, ParameterOut, ParameterValues, PipelineOut, SketchOut
 from fubini.projects.authorize import permits, project_get

@@ -24,7 +24,8 @@ from fubini.runs.apis import run_source, run_visible, task_visible
 from fubini.runs.documents import WHY
 from fubini.runs.lockviews import Wait, waits_of
 from fubini.runs.models import Run, Task
-from fubini.runs.serializers import RetryAsk, RunDetail
+from fubini.runs.serializers.asks import RetryAsk
+from fubini.runs.serializers.runs import RunDetail
 
 ENDED = {
     "succeeded": "The run succeeded.",

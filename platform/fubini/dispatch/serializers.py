@@ -10,7 +10,7 @@ from fubini.common.saying import say, told
 from fubini.dispatch.explain import RETRY
 from fubini.pipelines.serializers import FindingOut, ManifestText, ParameterValues
 from fubini.rest.serializers import BodySerializer, QuerySerializer, ReplySerializer, SaidField, SaidJSONField
-from fubini.runs.serializers import ReusePlanOut
+from fubini.runs.serializers.reuse import ReusePlanOut
 from fubini.runs.services import OBJECTIVES, PRIORITIES
 from fubini_scheduler.quota import LIMITS
 from fubini_scheduler.trial import ChangeKind

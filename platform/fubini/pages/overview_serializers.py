@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from fubini.pages.money_serializers import ForecastOut
 from fubini.rest.serializers import ReplySerializer
-from fubini.runs.serializers import RunOut
+from fubini.runs.serializers.runs import RunOut
 
 
 class BudgetGlanceOut(ReplySerializer):

@@ -25,7 +25,9 @@ from fubini.runs.apis import run_visible
 from fubini.runs.models import Run, RunNode
 from fubini.runs.page_apis import ARTIFACTS, BY_AGE
 from fubini.runs.page_serializers import ArtifactsPage
-from fubini.runs.serializers import NodeOut, SignalOut, TaskDetail
+from fubini.runs.serializers.asks import SignalOut
+from fubini.runs.serializers.nodes import NodeOut
+from fubini.runs.serializers.tasks import TaskDetail
 
 ANSWERS_MAX: Final = 100
 

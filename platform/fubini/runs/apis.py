@@ -23,11 +23,34 @@ from fubini.projects.models import Project
 from fubini.rest.pagination import CursorPages
 from fubini.rest.views import ApiViews, etag_of, operation
 from fubini.runs import selectors, services, signals
-from fubini.runs import serializers as shape
 from fubini.runs.graph import graph_of
 from fubini.runs.logs import LogPart, log_lines_from, log_read, log_streams, text_cut
 from fubini.runs.models import Attempt, Run, RunManifest, Task
 from fubini.runs.reuse.plan import reuse_listing, reuse_plan
+from fubini.runs.serializers.asks import (
+    ResubmitAsk,
+    ResumeAsk,
+    RunChange,
+    RunSubmit,
+    SetAsk,
+    SignalAsk,
+    SignalOut,
+    StopAsk,
+)
+from fubini.runs.serializers.logs import LogFilter, LogOut
+from fubini.runs.serializers.nodes import GraphOut, NodeCountOut, NodeFilter, NodeOut
+from fubini.runs.serializers.results import (
+    ArtifactFilter,
+    CostsOut,
+    EventFilter,
+    EventOut,
+    OutputsFilter,
+    OutputsOut,
+    TransferOut,
+)
+from fubini.runs.serializers.reuse import RunReuseOut
+from fubini.runs.serializers.runs import ManifestOut, RunDetail, RunFilter, RunOut
+from fubini.runs.serializers.tasks import AttemptFilter, AttemptOut, TaskDetail, TaskFilter, TaskOut
 from fubini.runs.transitions import ATTEMPT_ENDED
 
 POLL_S: Final = 0.25
@@ -36,7 +59,7 @@ POLL_S: Final = 0.25
 class RunViews(ApiViews):
     """``/runs``."""
 
-    @operation("List runs.", query=shape.RunFilter, reply=shape.RunOut, many=True)
+    @operation("List runs.", query=RunFilter, reply=RunOut, many=True)
     def list(self, request: Request) -> Response:
         wanted = self.params
         projects: Any = project_ids_visible(self.principal)
@@ -56,7 +79,7 @@ class RunViews(ApiViews):
         )
         return self.page(selectors.runs_listed(rows), (wanted["ordering"], "-id"))
 
-    @operation("Submit a run.", body=shape.RunSubmit, reply=shape.RunDetail, status=201)
+    @operation("Submit a run.", body=RunSubmit, reply=RunDetail, status=201)
     def create(self, request: Request) -> Response:
         """Accepted once this answers 201: nothing that happens later loses it. A manifest with errors answers 422 with
         all of them, each with its path, line and column."""
@@ -90,12 +113,12 @@ class RunViews(ApiViews):
         )
         return self._detail(run.pk, headers={"Location": f"/api/v1/runs/{run.pk}"})
 
-    @operation("One run.", reply=shape.RunDetail)
+    @operation("One run.", reply=RunDetail)
     def retrieve(self, request: Request, id: str) -> Response:
         """The id may also be the run's job number."""
         return self._detail(id)
 
-    @operation("Change a run's name, labels or cost limit.", body=shape.RunChange, reply=shape.RunDetail, if_match=True)
+    @operation("Change a run's name, labels or cost limit.", body=RunChange, reply=RunDetail, if_match=True)
     def update(self, request: Request, id: str) -> Response:
         """Raising the limit lets a run that waits for it go on. `If-Match` is optional here."""
         run = run_visible(self.principal, id, "run.update")
@@ -117,7 +140,7 @@ class RunViews(ApiViews):
         services.run_delete(run=run_visible(self.principal, id, "run.delete"), actor=self.principal.actor)
         return self.reply()
 
-    @operation("The manifest a run was submitted with.", reply=shape.ManifestOut)
+    @operation("The manifest a run was submitted with.", reply=ManifestOut)
     def manifest(self, request: Request, id: str) -> Response:
         run = run_visible(self.principal, id)
         kept = RunManifest.objects.get(run=run)
@@ -133,28 +156,28 @@ class RunViews(ApiViews):
             }
         )
 
-    @operation("What a run reuses of earlier ones.", reply=shape.RunReuseOut)
+    @operation("What a run reuses of earlier ones.", reply=RunReuseOut)
     def reuse(self, request: Request, id: str) -> Response:
         """What it was told at its submit, and what it took over and ran so far, each with why."""
         run = run_visible(self.principal, id)
         return self.reply({"planned": (run.reuse or {}).get("plan"), "now": reuse_listing(run)})
 
-    @operation("How many nodes of each template are in which phase.", reply=shape.NodeCountOut, many=True, paged=False)
+    @operation("How many nodes of each template are in which phase.", reply=NodeCountOut, many=True, paged=False)
     def summary(self, request: Request, id: str) -> Response:
         return self.reply(selectors.nodes_summary(run_visible(self.principal, id)))
 
-    @operation("A run's tree, lean enough to draw it whole.", reply=shape.GraphOut)
+    @operation("A run's tree, lean enough to draw it whole.", reply=GraphOut)
     def graph(self, request: Request, id: str) -> Response:
         """Where each leaf ran, when, and what it cost; at most 5,000 nodes, `counts` are of all."""
         return self.reply(graph_of(run_visible(self.principal, id)))
 
-    @operation("A run's events, oldest first.", query=shape.EventFilter, reply=shape.EventOut, many=True)
+    @operation("A run's events, oldest first.", query=EventFilter, reply=EventOut, many=True)
     def events(self, request: Request, id: str) -> Response:
         """For following live, use `/events?run=`."""
         rows = selectors.events_of(run_visible(self.principal, id), topics=self.params.get("topic", ()))
         return self.page(rows, ("id",))
 
-    @operation("What the steps of a run left.", query=shape.ArtifactFilter, reply=ArtifactOut, many=True)
+    @operation("What the steps of a run left.", query=ArtifactFilter, reply=ArtifactOut, many=True)
     def artifacts(self, request: Request, id: str) -> Response:
         rows = artifacts_of_run(run_visible(self.principal, id).pk).defer("entries")
         if node := self.params.get("node"):
@@ -163,7 +186,7 @@ class RunViews(ApiViews):
             rows = rows.filter(name=name)
         return self.page(rows, ("created_at_ms", "key"))
 
-    @operation("A run's final outputs.", query=shape.OutputsFilter, reply=shape.OutputsOut)
+    @operation("A run's final outputs.", query=OutputsFilter, reply=OutputsOut)
     def outputs(self, request: Request, id: str) -> Response:
         """The global outputs, then the entry point's; a run that declares none has the artifacts no step of it read.
 
@@ -171,7 +194,7 @@ class RunViews(ApiViews):
         """
         return self.reply(selectors.outputs_of(run_visible(self.principal, id), limit=self.params["limit"]))
 
-    @operation("What a run cost, by step and place.", reply=shape.CostsOut)
+    @operation("What a run cost, by step and place.", reply=CostsOut)
     def costs(self, request: Request, id: str) -> Response:
         run = run_visible(self.principal, id)
         return self.reply(
@@ -183,7 +206,7 @@ class RunViews(ApiViews):
             }
         )
 
-    @operation("Bytes that moved for a run.", reply=shape.TransferOut, many=True)
+    @operation("Bytes that moved for a run.", reply=TransferOut, many=True)
     def transfers(self, request: Request, id: str) -> Response:
         return self.page(transfers_of_run(run_visible(self.principal, id).pk), ("id",))
 
@@ -196,7 +219,7 @@ class RunViews(ApiViews):
 class SignalViews(ApiViews):
     """``/runs/{id}/<signal>``: accepted at once, done when the engine has taken it up."""
 
-    @operation("Cancel a run now.", body=shape.SignalAsk, reply=shape.RunDetail, status=202)
+    @operation("Cancel a run now.", body=SignalAsk, reply=RunDetail, status=202)
     def cancel(self, request: Request, id: str) -> Response:
         """Running steps are killed and exit handlers do not run; the same as terminate."""
         run = run_visible(self.principal, id, "run.cancel")
@@ -206,37 +229,37 @@ class SignalViews(ApiViews):
 
     @operation(
         "Stop a run: running steps end, exit handlers still run.",
-        body=shape.StopAsk,
-        reply=shape.RunDetail,
+        body=StopAsk,
+        reply=RunDetail,
         status=202,
     )
     def stop(self, request: Request, id: str) -> Response:
         """With a selector only the suspended nodes it picks end, as Failed, and the run goes on from there."""
         return self._signal(id, "stop", "run.cancel", None)
 
-    @operation("Terminate a run: everything ends.", body=shape.SignalAsk, reply=shape.RunDetail, status=202)
+    @operation("Terminate a run: everything ends.", body=SignalAsk, reply=RunDetail, status=202)
     def terminate(self, request: Request, id: str) -> Response:
         return self._signal(id, "terminate", "run.cancel", {})
 
-    @operation("Suspend a run: no new step starts.", body=shape.SignalAsk, reply=shape.RunDetail, status=202)
+    @operation("Suspend a run: no new step starts.", body=SignalAsk, reply=RunDetail, status=202)
     def suspend(self, request: Request, id: str) -> Response:
         return self._signal(id, "suspend", "run.signal", {})
 
-    @operation("Resume a run, or some of its suspended nodes.", body=shape.ResumeAsk, reply=shape.RunDetail, status=202)
+    @operation("Resume a run, or some of its suspended nodes.", body=ResumeAsk, reply=RunDetail, status=202)
     def resume(self, request: Request, id: str) -> Response:
         return self._signal(id, "resume", "run.signal", None)
 
-    @operation("Fill in suspended nodes of a run.", body=shape.SetAsk, reply=shape.RunDetail, status=202)
+    @operation("Fill in suspended nodes of a run.", body=SetAsk, reply=RunDetail, status=202)
     def set(self, request: Request, id: str) -> Response:
         """Outputs, a message or a phase for the nodes the selector picks; without a phase they go on waiting."""
         return self._signal(id, "set", "run.signal", None)
 
-    @operation("What people asked of a run, newest first.", reply=shape.SignalOut, many=True)
+    @operation("What people asked of a run, newest first.", reply=SignalOut, many=True)
     def signals(self, request: Request, id: str) -> Response:
         """With who asked, and why the engine refused, where it did."""
         return self.page(selectors.signals_of(run_visible(self.principal, id)), ("-id",))
 
-    @operation("Submit a run's manifest again.", body=shape.ResubmitAsk, reply=shape.RunDetail, status=201)
+    @operation("Submit a run's manifest again.", body=ResubmitAsk, reply=RunDetail, status=201)
     def resubmit(self, request: Request, id: str) -> Response:
         run = run_visible(self.principal, id, "run.resubmit")
         made = services.run_resubmit(
@@ -265,7 +288,7 @@ class SignalViews(ApiViews):
 class NodeViews(ApiViews):
     """``/runs/{id}/nodes``."""
 
-    @operation("A run's nodes, in the order they were made.", query=shape.NodeFilter, reply=shape.NodeOut, many=True)
+    @operation("A run's nodes, in the order they were made.", query=NodeFilter, reply=NodeOut, many=True)
     def list(self, request: Request, id: str) -> Response:
         wanted = self.params
         run = run_visible(self.principal, id)
@@ -280,15 +303,15 @@ class NodeViews(ApiViews):
         pages = CursorPages()
         found = pages.paginate(rows, request, ("id",))
         context = self._context(run, [n.node_id for n in found])
-        return pages.reply(shape.NodeOut(found, many=True, context=context).data)
+        return pages.reply(NodeOut(found, many=True, context=context).data)
 
-    @operation("One node.", reply=shape.NodeOut)
+    @operation("One node.", reply=NodeOut)
     def retrieve(self, request: Request, id: str, node: str) -> Response:
         run = run_visible(self.principal, id)
         row = selectors.nodes_of(run).filter(node_id=node).first()
         if row is None:
             raise NotFound("The run has no such node.")
-        return Response(shape.NodeOut(row, context=self._context(run, [node])).data)
+        return Response(NodeOut(row, context=self._context(run, [node])).data)
 
     def _context(self, run: Run, node_ids: Sequence[str]) -> dict[str, Any]:
         """What nodes show that their rows do not have."""
@@ -301,7 +324,7 @@ class NodeViews(ApiViews):
 class TaskViews(ApiViews):
     """``/runs/{id}/tasks`` and ``/tasks/{id}``."""
 
-    @operation("A run's tasks.", query=shape.TaskFilter, reply=shape.TaskOut, many=True)
+    @operation("A run's tasks.", query=TaskFilter, reply=TaskOut, many=True)
     def list(self, request: Request, id: str) -> Response:
         run, wanted = run_visible(self.principal, id), self.params
         rows = selectors.tasks_of(
@@ -315,17 +338,17 @@ class TaskViews(ApiViews):
         found = pages.paginate(rows.defer("spec", "outcome"), request, ("id",))
         context = self.get_serializer_context()
         context["names"] = selectors.node_names(run.pk, [t.node_id for t in found])
-        return pages.reply(shape.TaskOut(found, many=True, context=context).data)
+        return pages.reply(TaskOut(found, many=True, context=context).data)
 
-    @operation("One task with its attempts.", reply=shape.TaskDetail)
+    @operation("One task with its attempts.", reply=TaskDetail)
     def retrieve(self, request: Request, id: str) -> Response:
         task: Any = task_visible(self.principal, id)
         selectors.costs_by_attempt(task.attempt_rows, holds_of([a.pk for a in task.attempt_rows]))
         context = self.get_serializer_context()
         context["names"] = selectors.node_names(task.run_id, [task.node_id])
-        return Response(shape.TaskDetail(task, context=context).data)
+        return Response(TaskDetail(task, context=context).data)
 
-    @operation("What a task printed.", query=shape.LogFilter, reply=shape.LogOut)
+    @operation("What a task printed.", query=LogFilter, reply=LogOut)
     def logs(self, request: Request, id: str) -> Response:
         """Read on from `next_offset` until `eof`; with `follow`, an empty answer comes only after that many seconds."""
         wanted = self.params
@@ -345,8 +368,8 @@ class AttemptViews(ApiViews):
 
     @operation(
         "A run's attempts: where, for how long, at what cost.",
-        query=shape.AttemptFilter,
-        reply=shape.AttemptOut,
+        query=AttemptFilter,
+        reply=AttemptOut,
         many=True,
     )
     def list(self, request: Request, id: str) -> Response:
@@ -360,7 +383,7 @@ class AttemptViews(ApiViews):
         pages = CursorPages()
         found: list[Attempt] = pages.paginate(rows, request, ("id",))
         selectors.costs_by_attempt(found, holds_of([a.pk for a in found]))
-        return pages.reply(shape.AttemptOut(found, many=True, context=self.get_serializer_context()).data)
+        return pages.reply(AttemptOut(found, many=True, context=self.get_serializer_context()).data)
 
 
 def run_visible(principal: Any, ref: str, action: str = "run.read", *, detailed: bool = False) -> Run:

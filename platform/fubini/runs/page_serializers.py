@@ -6,7 +6,9 @@ from rest_framework import serializers
 
 from fubini.datasets.serializers import ArtifactOut
 from fubini.rest.serializers import FirstPageOut, ReplySerializer
-from fubini.runs.serializers import FinalArtifactOut, FinalParameterOut, GraphOut, RunDetail
+from fubini.runs.serializers.nodes import GraphOut
+from fubini.runs.serializers.results import FinalArtifactOut, FinalParameterOut
+from fubini.runs.serializers.runs import RunDetail
 
 
 class RunOverviewOut(ReplySerializer):

@@ -8,7 +8,8 @@ from rest_framework import serializers
 
 from fubini.rest.serializers import BodySerializer, QuerySerializer, ReplySerializer
 from fubini.runs.many.bulk import DEEDS, RUNS_MAX
-from fubini.runs.serializers import PHASES, Labels, RunFilter, RunOut
+from fubini.runs.serializers.runs import RunFilter, RunOut
+from fubini.runs.serializers.words import PHASES, Labels
 
 
 class BulkAsk(BodySerializer):

@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from fubini.rest.serializers import QuerySerializer, ReplySerializer
 from fubini.runs.origin.selectors import DEPTH, DEPTH_MAX, PLACES, PLACES_MAX
-from fubini.runs.serializers import RUN_STATES
+from fubini.runs.serializers.words import RUN_STATES
 
 
 class OriginFilter(QuerySerializer):

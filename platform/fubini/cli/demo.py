@@ -27,7 +27,7 @@ from fubini.cli import output, progress, watch
 from fubini.cli.client import Client, new_key, segment
 from fubini.cli.commands.data import import_path
 from fubini.cli.commands.operate import supervisor_call
-from fubini.cli.commands.run import quote_show
+from fubini.cli.commands.run.quote import quote_show
 from fubini.cli.config import OPTIONS, Target, local_server
 from fubini.cli.errors import CliError, Exit
 from fubini.cli.outputs import artifacts_of, fetch
@@ -198,7 +198,7 @@ def kit_run(client: Client, kit: Path, methanol: Path, seed: int | None, results
         client.post(f"/runs/{run['id']}/cancel", {})
         raise
     if ended["state"] != "succeeded":
-        from fubini.cli.commands.run import failures
+        from fubini.cli.commands.run.follow import failures
 
         raise CliError(
             f"the run ended as {ended['phase']}",

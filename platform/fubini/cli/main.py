@@ -32,7 +32,6 @@ from fubini.cli.commands import (
     run,
     secrets,
     shared,
-    signals,
 )
 from fubini.cli.config import OPTIONS
 from fubini.cli.errors import CliError, Exit
@@ -66,7 +65,6 @@ def common(
 
 
 access.add_to(app)
-signals.add_to(run.run_app)
 run.add_to(app)
 pipelines.add_to(app)
 lint.add_to(app)

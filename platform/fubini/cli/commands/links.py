@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from fubini.cli import output
 from fubini.cli.client import Client, connect, segment
-from fubini.cli.commands.run import find
+from fubini.cli.commands.run.given import find
 from fubini.cli.errors import CliError, Exit
 
 TABS = ("graph", "timeline", "steps", "placement", "artifacts", "cost", "events", "manifest")

@@ -10,7 +10,7 @@ import typer
 
 from fubini.cli import output
 from fubini.cli.client import Client, connect, segment
-from fubini.cli.commands.run import find as find_run
+from fubini.cli.commands.run.given import find as find_run
 from fubini.cli.config import OPTIONS
 from fubini.cli.errors import CliError, Exit
 

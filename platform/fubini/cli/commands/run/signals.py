@@ -12,7 +12,8 @@ import typer
 from fubini.cli import output
 from fubini.cli.client import connect, segment
 from fubini.cli.commands.pipelines import parameters_of
-from fubini.cli.commands.run import Parameters, Ref, find, quote_line
+from fubini.cli.commands.run.given import Parameters, Ref, find
+from fubini.cli.commands.run.quote import quote_line
 from fubini.cli.config import OPTIONS
 from fubini.cli.errors import CliError, Exit
 from fubini.language import durations, quantities

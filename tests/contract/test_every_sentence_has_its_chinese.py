@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2] / "platform" / "fubini"
 # and the languages inside a manifest, whose errors are quoted in findings.
 OTHERS = ("engines", "supervisor", "cli", "language", "migrations", "settings")
 TOLD_BY_CLI = "cli/lint/"
+OF_SCHEDULES = "language/schedules.py"  # whose faults stand under the line that somebody writes
 TABLES = frozenset({"_NEXT_STEP", "NEXT_STEPS", "_WHO", "_DECIDED", "_CAUSES", "ENDED", "ASK", "_REFUSED"})
 FINDS = frozenset({"error", "warn", "add", "_add", "_finding", "Finding"})
 SENTENCE_OF_A_FINDING = frozenset({"message", "help", "help_text", "allowed"})
@@ -31,15 +32,19 @@ SENTENCE_OF_AN_ENTRY = frozenset({"detail", "next_step", "allowed"})
 # Facts that are words of their own: roles, states, objectives, causes, what is short, who may.
 WORDS = """viewer member maintainer owner pending running succeeded failed error queued blocked placed cancelled leased
     staging submitted finishing preempted lost fastest cheapest balanced interactive normal opportunistic cpu memory disk
-    user oom walltime node site data image platform none free"""
-PHRASES = ("running tasks", "the project", "an administrator", "an owner of the project", "an owner of the site or an administrator")
+    user oom walltime node site data image platform none free Pending Running Succeeded Skipped Failed Error Omitted
+    command script variables outputs"""
+PHRASES = (
+    "running tasks", "working directory", "use of secrets",
+    "the project", "an administrator", "an owner of the project", "an owner of the site or an administrator",
+)  # fmt: skip
 
 
 @cache
 def sources() -> dict[str, ast.Module]:
     found = {p.relative_to(ROOT).as_posix(): p for p in sorted(ROOT.rglob("*.py"))}
     ours = {
-        name: p for name, p in found.items() if not set(name.split("/")) & set(OTHERS) or name.startswith(TOLD_BY_CLI)
+        name: p for name, p in found.items() if not set(name.split("/")) & set(OTHERS) or name.startswith(TOLD_BY_CLI) or name == OF_SCHEDULES
     }
     return {name: ast.parse(p.read_text()) for name, p in ours.items()}
 
@@ -96,8 +101,8 @@ def given(tree: ast.Module, findings: bool) -> Iterator[ast.expr]:
                         for key, value in zip(entry.keys, entry.values, strict=True):
                             if isinstance(key, ast.Constant) and key.value in SENTENCE_OF_AN_ENTRY:
                                 yield value
-            elif name in ("say", "ours", "together"):
-                yield from node.args if name == "together" else node.args[:1]
+            elif name in ("say", "ours", "together", "Known"):
+                yield from node.args if name in ("together", "Known") else node.args[:1]
             elif name == "ValidationError":
                 yield from node.args
             elif findings and name in FINDS:

@@ -50,7 +50,7 @@ export function ErrorNote({ error, again }: { error: unknown; again?: () => void
 
 export function Entry({ entry }: { entry: ProblemEntry }) {
   const { t } = useTranslation();
-  const show = (value: unknown) => plain(typeof value === "string" ? value : JSON.stringify(value)).slice(0, 300);
+  const show = (value: unknown) => plain(typeof value === "string" ? value : Array.isArray(value) && value.every((one) => typeof one === "string") ? value.join(", ") : JSON.stringify(value)).slice(0, 300);
   const place = entry.path || entry.pointer || "";
   return (
     <>

@@ -1,9 +1,10 @@
 // Myself: what others see of me, how and where I sign in, my tokens.
 
-import { Button, Group, PasswordInput, SimpleGrid, Stack, Text, TextInput } from "@mantine/core";
+import { Button, Group, SimpleGrid, Stack, Text, TextInput } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Schemas } from "@/api/client";
+import { Password } from "@/components/Password";
 import { ErrorNote } from "@/components/ErrorNote";
 import { Card, Loaded, More, Page } from "@/components/parts";
 import { Passkeys } from "@/features/people/Passkeys";
@@ -28,7 +29,7 @@ export function Account() {
           ) : (
             <SimpleGrid cols={{ base: 1, lg: 2 }}>
               <Card title={data.user.username}><Names user={data.user} /></Card>
-              <Card title={t("base:login.password")}><Password /></Card>
+              <Card title={t("base:login.password")}><PasswordChange /></Card>
               <Card title={t("factor.title")}><Loaded query={account}>{({ second_factor: factor }) => factor && <SecondFactor factor={factor} />}</Loaded></Card>
               <Card title={t("passkeys:title")}><Loaded query={account}>{({ passkeys, passkey_origins }) => <Passkeys passkeys={passkeys} origins={passkey_origins} />}</Loaded></Card>
               <Card title={t("passkeys:sessions.title")}><Loaded query={account}>{({ sessions }) => <Sessions sessions={sessions} />}</Loaded></Card>
@@ -66,7 +67,7 @@ function Names({ user }: { user: { email: string; first_name: string; last_name:
   );
 }
 
-function Password() {
+function PasswordChange() {
   const { t } = useTranslation(["people", "base"]);
   const change = usePasswordChange();
   const [current, setCurrent] = useState("");
@@ -79,8 +80,8 @@ function Password() {
       }}
     >
       <Stack gap="xs">
-        <PasswordInput label={t("current")} autoComplete="current-password" required value={current} onChange={(e) => setCurrent(e.target.value)} />
-        <PasswordInput label={t("next")} description={t("nextHint")} autoComplete="new-password" required value={password} onChange={(e) => setPassword(e.target.value)} />
+        <Password label={t("current")} autoComplete="current-password" required value={current} onChange={(e) => setCurrent(e.target.value)} />
+        <Password label={t("next")} description={t("nextHint")} autoComplete="new-password" required value={password} onChange={(e) => setPassword(e.target.value)} />
         {change.isError && <ErrorNote error={change.error} />}
         <Group><Button size="xs" type="submit" loading={change.isPending} disabled={current === "" || password === ""}>{t("passwordChange")}</Button>{change.isSuccess && <Text size="sm" role="status">{t("passwordChanged")}</Text>}</Group>
       </Stack>

@@ -1,10 +1,11 @@
 // The installation, for administrators: its users, the audit trail, how the platform stands. The tab is in the address.
 
-import { Alert, Button, Code, Group, List, Modal, PasswordInput, Stack, Switch, Table, Tabs, Text, TextInput } from "@mantine/core";
+import { Alert, Button, Code, Group, List, Modal, Stack, Switch, Table, Tabs, Text, TextInput } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { lazy, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useNavigate, useParams, useSearchParams } from "react-router";
+import { Password } from "@/components/Password";
 import { ErrorNote } from "@/components/ErrorNote";
 import { Empty, Figure, Loaded, More, Page, When } from "@/components/parts";
 import { InstallationFlags } from "@/features/flags/Flags";
@@ -98,7 +99,7 @@ function UserForm() {
       <Group align="flex-end" gap="sm">
         <TextInput size="xs" label={t("base:login.username")} required autoComplete="off" value={username} maxLength={64} onChange={(e) => setUsername(e.target.value)} />
         <TextInput size="xs" label={t("email")} type="email" autoComplete="off" value={email} maxLength={254} onChange={(e) => setEmail(e.target.value)} />
-        <PasswordInput size="xs" w={180} label={t("base:login.password")} autoComplete="new-password" value={password} onChange={(e) => setPassword(e.target.value)} />
+        <Password size="xs" w={180} label={t("base:login.password")} autoComplete="new-password" value={password} onChange={(e) => setPassword(e.target.value)} />
         <Button size="xs" type="submit" loading={make.isPending} disabled={username === ""}>{t("userMake")}</Button>
       </Group>
       {make.isError && <ErrorNote error={make.error} />}
@@ -123,7 +124,7 @@ function UserDeed({ what, username, onClose }: { what: "password" | "factor"; us
         }}
       >
         <Stack>
-          {what === "password" ? <PasswordInput label={t("next")} description={t("nextHint")} autoComplete="new-password" required value={password} onChange={(e) => setPassword(e.target.value)} /> : <Text size="sm">{t("factorResetAsk", { name: plain(username) })}</Text>}
+          {what === "password" ? <Password label={t("next")} description={t("nextHint")} autoComplete="new-password" required value={password} onChange={(e) => setPassword(e.target.value)} /> : <Text size="sm">{t("factorResetAsk", { name: plain(username) })}</Text>}
           {deed.isError && <ErrorNote error={deed.error} />}
           <Group justify="flex-end">
             <Button variant="default" onClick={onClose}>{t("base:app.close")}</Button>
@@ -136,7 +137,12 @@ function UserDeed({ what, username, onClose }: { what: "password" | "factor"; us
 }
 
 function Trail() {
-  const { t } = useTranslation(["people", "base"]);
+  const { t } = useTranslation(["people", "trail", "base"]);
+  const topicOf = (action: string) => t(`trail:topic.${action.split(".")[0]}`, { defaultValue: plain(action) });
+  const deedOf = (action: string) => {
+    const deed = action.includes(".") ? action.slice(action.indexOf(".") + 1) : action;
+    return t(`trail:deed.${deed}`, { defaultValue: plain(deed) });
+  };
   const [given] = useSearchParams(); // a link from elsewhere may name what to look for
   const [fields, setFields] = useState({ actor: given.get("actor") ?? "", action: given.get("action") ?? "", target: given.get("target") ?? "" });
   const [asked] = useDebouncedValue(fields, 300);
@@ -164,7 +170,10 @@ function Trail() {
                 <Table.Tr key={row.id}>
                   <Table.Td style={{ whiteSpace: "nowrap" }}><When ms={Date.parse(row.at)} /></Table.Td>
                   <Table.Td>{plain(row.actor)}</Table.Td>
-                  <Table.Td>{plain(row.action)}</Table.Td>
+                  <Table.Td>
+                    {t("trail:of", { topic: topicOf(row.action), deed: deedOf(row.action) })}
+                    <Text fz="xs" c="dimmed" ff="monospace">{plain(row.action)}</Text>
+                  </Table.Td>
                   <Table.Td style={{ overflowWrap: "anywhere" }}>{plain(row.target)}</Table.Td>
                   <Table.Td style={{ overflowWrap: "anywhere" }}><Code>{plain(JSON.stringify(row.data)).slice(0, 300)}</Code></Table.Td>
                 </Table.Tr>

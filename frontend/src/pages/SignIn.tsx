@@ -1,7 +1,8 @@
-import { Alert, Button, Center, Modal, Paper, PasswordInput, Stack, Text, TextInput, Title } from "@mantine/core";
+import { Alert, Button, Center, Modal, Paper, Stack, Text, TextInput, Title } from "@mantine/core";
 import { IconFingerprint } from "@tabler/icons-react";
 import { useState, type FormEvent } from "react";
 import { useTranslation } from "react-i18next";
+import { Password } from "@/components/Password";
 import { ErrorNote } from "@/components/ErrorNote";
 import { plain } from "@/lib/format";
 import { csrfToken } from "@/api/client";
@@ -33,7 +34,7 @@ export function SignIn({ again = false }: { again?: boolean }) {
         </Title>
         {again && <Text size="sm">{t("login.again")}</Text>}
         <TextInput label={t("login.username")} autoComplete="username" required value={username} onChange={(e) => setUsername(e.target.value)} autoFocus />
-        <PasswordInput label={t("login.password")} autoComplete="current-password" required value={password} onChange={(e) => setPassword(e.target.value)} />
+        <Password label={t("login.password")} autoComplete="current-password" required value={password} onChange={(e) => setPassword(e.target.value)} />
         {asked && <TextInput label={t("login.code")} inputMode="numeric" autoComplete="one-time-code" required autoFocus value={code} maxLength={40} onChange={(e) => setCode(e.target.value)} />}
         {back && <Alert color="yellow">{t(`login.back.${back}`, { defaultValue: t("login.back.refused") })}</Alert>}
         {signIn.isError && !(wantsCode && code === "") && <ErrorNote error={signIn.error} />}

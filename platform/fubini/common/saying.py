@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+import string
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from functools import cache
 from importlib import resources
@@ -80,6 +81,68 @@ def told(text: str) -> str:
     if text.facts is None:
         return template
     return template.format_map({k: told(v) if isinstance(v, Said) else v for k, v in text.facts.items()})
+
+
+def kept(text: str) -> Any:
+    """A sentence as JSON that `heard` reads, so that it can be told in another language later; a plain text as it is."""
+    if not isinstance(text, Said) or text.facts is None:
+        return str(text)  # its template is its text
+    return {"said": text.template, "facts": {n: _kept_fact(v) for n, v in text.facts.items()}}
+
+
+def _kept_fact(value: Any) -> Any:
+    """A word of our own is marked, for as a plain text it would be somebody's name."""
+    if not isinstance(value, Said):
+        return value
+    return kept(value) if value.facts is not None else {"said": value.template}
+
+
+def heard(value: Any) -> str:
+    """What `kept` wrote; a text of earlier times, which remembers no template, as it is."""
+    if not isinstance(value, Mapping):
+        return str(value)
+    facts = value.get("facts")
+    known = None if facts is None else {n: heard(v) if isinstance(v, Mapping) else v for n, v in facts.items()}
+    return Said(str(value["said"]), known)
+
+
+class Known:
+    """Sentences that are kept as English text, by others or of old, and told in the asker's language when read again.
+
+    A text is taken for a template whose words it has in their order, each fact as short as can be; a fact that is one
+    of the sentences itself (a lock, a state) is told, too. What is none of them stays as it is. Linear in the text.
+    """
+
+    def __init__(self, *templates: str) -> None:
+        self.templates = templates
+        self._parts = [(t, list(string.Formatter().parse(t))) for t in templates]
+
+    def said(self, text: str) -> str:
+        """The text as a sentence; English stays what it is to the letter."""
+        for template, parts in self._parts:
+            facts = _matched(text, parts)
+            if facts is not None:
+                return Said(template, {name: self.said(fact) for name, fact in facts.items()} if facts else None)
+        return text
+
+
+def _matched(text: str, parts: Sequence[tuple[str, str | None, str | None, str | None]]) -> dict[str, str] | None:
+    """The facts of a text that follows a template; None: it does not."""
+    facts: dict[str, str] = {}
+    name, at = "", 0
+    for number, (words, following, _, _) in enumerate(parts):
+        last = number == len(parts) - 1 and following is None
+        found = len(text) - len(words) if last and text.endswith(words) else text.find(words, at)
+        if found < at or (not name and found != at) or (last and found + len(words) != len(text)):
+            return None
+        if name:
+            if found == at:
+                return None
+            facts[name] = text[at:found]
+        name, at = following or "", found + len(words)
+    if not name:
+        return facts if at == len(text) else None
+    return {**facts, name: text[at:]} if at < len(text) else None
 
 
 def told_all(value: Any) -> Any:

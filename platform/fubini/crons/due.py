@@ -13,10 +13,19 @@ from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from typing import Any, Final
 
+from fubini.common.saying import Known
 from fubini.language import expr, gojson, govaluate, schedules, tags
 from fubini.language.errors import LanguageError
 from fubini.language.expr.builtins import ARGO
 
+OF_TICKS: Final = Known(
+    "{late} s late; at most {allowed} s are allowed",
+    "the stop strategy has come true",
+    "`when` is false",
+    "{count} earlier run(s) still go on",
+    "started by {actor}",
+)
+"""What a tick keeps as its message, in English: its row is older than whoever reads it."""
 GRACE_MS: Final = 60_000
 JITTER_MS: Final = 10_000  # a tick is never late by less, whatever its deadline: the loop looks once a second
 

@@ -7,11 +7,19 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from fubini.crons.due import OF_TICKS
 from fubini.crons.models import Cron
 from fubini.crons.preview import words_of
 from fubini.crons.selectors import last_ticks, next_ticks
 from fubini.pipelines.serializers import ManifestText
-from fubini.rest.serializers import BodySerializer, FirstPageOut, QuerySerializer, ReplySerializer
+from fubini.rest.serializers import (
+    BodySerializer,
+    FirstPageOut,
+    KnownField,
+    QuerySerializer,
+    ReplySerializer,
+    SaidField,
+)
 
 NEXT_SHOWN = 5
 TICKS_SHOWN = 25
@@ -75,7 +83,7 @@ class TickOut(ReplySerializer):
     reason = serializers.CharField(
         help_text="Of a skipped one: late, forbidden, condition or error; by_hand: a person started it between the ticks."
     )
-    message = serializers.CharField()
+    message = KnownField(OF_TICKS)
     run_id = serializers.SerializerMethodField()
     run_name = serializers.SerializerMethodField()
 
@@ -107,7 +115,7 @@ class CronOut(ReplySerializer):
     active = serializers.IntegerField(help_text="Runs of it that go on.")
     succeeded = serializers.IntegerField()
     failed = serializers.IntegerField()
-    condition = serializers.CharField(help_text="Why the last tick made no run, if that is a fault.")
+    condition = KnownField(OF_TICKS, help_text="Why the last tick made no run, if that is a fault.")
     last_at_ms = serializers.IntegerField(allow_null=True)
     next_ms = serializers.SerializerMethodField(help_text="The next ticks, soonest first.")
     words = serializers.SerializerMethodField(help_text="Each of the schedules as a sentence.")
@@ -175,13 +183,13 @@ class PreviewBody(BodySerializer):
 
 class LineOut(ReplySerializer):
     text = serializers.CharField()
-    error = serializers.CharField(help_text="Why it is no schedule; empty: it is one.")
+    error = SaidField(help_text="Why it is no schedule; empty: it is one.")
     words = WordsOut(allow_null=True)
 
 
 class PreviewOut(ReplySerializer):
     lines = LineOut(many=True)
-    zone_error = serializers.CharField()
+    zone_error = SaidField()
     next_ms = serializers.ListField(
         child=serializers.IntegerField(), help_text="The next ticks; empty while there is an error."
     )

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
+from fubini.common.saying import Said, ours, say
 from fubini.language import durations
 from fubini.language.errors import LanguageError
 
@@ -34,18 +35,18 @@ _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    name: str
+    name: Said
     least: int
     most: int
     words: tuple[str, ...] = ()
 
 
 _PARTS = (
-    _Part("minute", 0, 59),
-    _Part("hour", 0, 23),
-    _Part("day of month", 1, 31),
-    _Part("month", 1, 12, _MONTHS),
-    _Part("day of week", 0, 6, _DAYS),
+    _Part(ours("minute"), 0, 59),
+    _Part(ours("hour"), 0, 23),
+    _Part(ours("day of month"), 1, 31),
+    _Part(ours("month"), 1, 12, _MONTHS),
+    _Part(ours("day of week"), 0, 6, _DAYS),
 )
 
 
@@ -67,23 +68,30 @@ def parse(text: str) -> Schedule:
     """
     words = text.split()
     if not words or len(text) > MAX_CHARS:
-        raise LanguageError(f"a schedule has five fields and at most {MAX_CHARS} characters", 0)
+        raise LanguageError(say("a schedule has five fields and at most {most} characters", most=MAX_CHARS), 0)
     if words[0] == "@every" and len(words) == 2:
-        every_ms = durations.parse_go(words[1])
+        try:
+            every_ms = durations.parse_go(words[1])
+        except LanguageError:
+            raise LanguageError(say("{text!r} is no duration; write 90m, 1h30m or 45s", text=words[1]), 0) from None
         # Shorter distances than a second are a second, fractions are cut, as in Argo's library.
         return Schedule(text, every_ms=max(1000, every_ms // 1000 * 1000))
     if len(words) == 1 and words[0] in _NAMED:
         return Schedule(text, fields=_NAMED[words[0]])
     if words[0].startswith("@"):
-        raise LanguageError(f"{text!r} is not one of {', '.join(_NAMED)} or '@every' with a duration", 0)
+        raise LanguageError(
+            say("{text!r} is not one of {names} or '@every' with a duration", text=text, names=", ".join(_NAMED)), 0
+        )
     if len(words) != len(_PARTS):
-        raise LanguageError(f"{len(words)} fields found, five wanted: minute hour day-of-month month day-of-week", 0)
+        raise LanguageError(
+            say("{count} fields found, five wanted: minute hour day-of-month month day-of-week", count=len(words)), 0
+        )
     fields = " ".join(_field(word, part) for word, part in zip(words, _PARTS, strict=True))
     try:
         # Whether any day is ever meant shows only by looking for one.
         next(CronSim(fields, datetime(2000, 1, 1, tzinfo=UTC)))
     except (CronSimError, StopIteration):
-        raise LanguageError(f"{text!r} never comes: no month has such a day", 0) from None
+        raise LanguageError(say("{text!r} never comes: no month has such a day", text=text), 0) from None
     return Schedule(text, fields=fields)
 
 
@@ -98,7 +106,7 @@ def _term(term: str, part: _Part) -> str:
     step = 1
     if slash:
         if not re.fullmatch(r"[0-9]{1,4}", step_text) or int(step_text) == 0:
-            raise _bad(term, part, "a step is a number from 1 on")
+            raise _bad(term, part, ours("a step is a number from 1 on"))
         step = int(step_text)
     if span in ("*", "?"):
         # A star with a step is no star when the two day fields are joined, so it must not look like one.
@@ -107,7 +115,7 @@ def _term(term: str, part: _Part) -> str:
     low = _number(low_text, term, part)
     high = _number(high_text, term, part) if dash else (part.most if slash else low)
     if high < low:
-        raise _bad(term, part, "a range goes upwards")
+        raise _bad(term, part, ours("a range goes upwards"))
     return f"{low}-{high}/{step}" if high > low or slash else str(low)
 
 
@@ -116,12 +124,16 @@ def _number(word: str, term: str, part: _Part) -> int:
         return part.words.index(word.lower()) + part.least
     if re.fullmatch(r"[0-9]{1,4}", word) and part.least <= int(word) <= part.most:
         return int(word)
-    names = f" or {part.words[0]}-{part.words[-1]}" if part.words else ""
-    raise _bad(term, part, f"allowed is {part.least}-{part.most}{names}")
+    if part.words:
+        first, last = part.words[0], part.words[-1]
+        allowed = say("allowed is {least}-{most} or {first}-{last}", least=part.least, most=part.most, first=first, last=last)
+    else:
+        allowed = say("allowed is {least}-{most}", least=part.least, most=part.most)
+    raise _bad(term, part, allowed)
 
 
-def _bad(term: str, part: _Part, why: str) -> LanguageError:
-    return LanguageError(f"{term[:40]!r} is not a {part.name}: {why}")
+def _bad(term: str, part: _Part, why: Said) -> LanguageError:
+    return LanguageError(say("{term!r} is not a {part}: {why}", term=term[:40], part=part.name, why=why))
 
 
 @lru_cache(maxsize=512)
@@ -136,7 +148,7 @@ def zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise LanguageError(f"there is no time zone {name[:60]!r}") from None
+        raise LanguageError(say("there is no time zone {name!r}", name=name[:60])) from None
 
 
 def next_after(schedules: Sequence[Schedule], zone_: tzinfo, after_ms: int, *, anchor_ms: int) -> int | None:

@@ -1,7 +1,7 @@
 """The kinds of notices: whether they are on by default, and their words for an e-mail. Pure.
 
 Words hold names and figures only: no parameter, log line or value of a run gets into a message, for what those hold nobody
-knows. The page has words of its own for the same kinds and data (`frontend/src/i18n`).
+knows. A page shows the same sentence, in its reader's language; an e-mail is in its receiver's.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+
+from fubini.common.saying import ASKED, CHINESE, ENGLISH, Known, heard, ours, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,54 @@ KINDS: Final[Mapping[str, Kind]] = {
 WEBHOOK_KINDS: Final = tuple(name for name, kind in KINDS.items() if kind.webhook and name != "test")
 
 
+OFF_REASONS: Final = Known("it answered 410 (gone)", "{count} messages in a row were not accepted")
+"""Why a webhook was switched off, as its row keeps it."""
+WAITS: Final[Mapping[str, str]] = {
+    "quota": ours("over a quota"),
+    "budget": ours("budget"),
+    "run_budget": ours("the run's cost limit"),
+    "paused": ours("paused"),
+    "project_paused": ours("project paused"),
+    "pool_paused": ours("pool paused"),
+    "pool_slots": ours("pool's slots taken"),
+    "nodes_busy": ours("machines busy"),
+    "machine_busy": ours("machine busy"),
+    "waits_for_pool": ours("waits for a better pool"),
+    "local_first": ours("local pools first"),
+    "agent_away": ours("agent away"),
+    "image_unknown": ours("image unknown"),
+    "selector": ours("no place fits its selector"),
+    "walltime": ours("walltime too long"),
+    "cpu_too_large": ours("too many cores"),
+    "memory_too_large": ours("too much memory"),
+    "devices": ours("devices missing"),
+    "private_root": ours("needs namespaces"),
+    "suspended": ours("suspended by a person"),
+    "quota_running": ours("quota of running steps"),
+    "quota_cpu": ours("quota of cores"),
+    "cycle_limit": ours("next cycle"),
+    "daemons_busy": ours("daemons hold the cores"),
+    "reserved": ours("room set aside for another step"),
+    "burst_price": ours("too dear for overflow"),
+    "scored_worse": ours("another pool serves it better"),
+    "nodes_cordoned": ours("machines cordoned"),
+    "avoided": ours("failed there before"),
+    "pool_not_allowed": ours("pool not open to the project"),
+    "no_room_beside": ours("daemon too large"),
+    "disk_too_large": ours("too much disk"),
+    "gang_too_large": ours("too many machines at once"),
+    "machine_too_small": ours("machine too small"),
+    "container_groups": ours("several containers"),
+    "run_disks": ours("disk of its run"),
+    "run_elsewhere": ours("bound to another place"),
+    "no_nodes": ours("no machines up"),
+    "no_pools": ours("no pool"),
+    "fetch": ours("fetching an input"),
+    "lock": ours("waits for a lock"),
+}
+"""What a step waits for, in a few words, by the code of its reason."""
+
+
 class _Words(dict[str, Any]):
     def __missing__(self, key: str) -> str:
         return "?"
@@ -71,8 +121,28 @@ class _Words(dict[str, Any]):
 def sentence(kind: str, data: Mapping[str, Any], language: str) -> str:
     """One notice as a sentence, on one line."""
     known = KINDS[kind]
-    said = (known.zh if language.startswith("zh") else known.en).format_map(_Words(data))
+    chinese = language.startswith("zh")
+    asked = ASKED.set(CHINESE if chinese else ENGLISH)
+    try:
+        facts = _Words((name, _fact(kind, name, value)) for name, value in data.items())
+    finally:
+        ASKED.reset(asked)
+    said = (known.zh if chinese else known.en).format_map(facts)
     return "".join(c if c.isprintable() else " " for c in said)[:500]
+
+
+def _fact(kind: str, name: str, value: Any) -> Any:
+    """A fact as its sentence shows it: what is a word or a sentence of ours, told; names as they are."""
+    match kind, name:
+        case "step_waiting", "code":
+            return told(WAITS.get(str(value), ours(str(value))))
+        case "run_failed", "state":
+            return told(ours(str(value)))
+        case "webhook_off", "reason":
+            return told(OFF_REASONS.said(str(value)))
+        case "change_asked", "what":
+            return told(heard(value))
+    return value
 
 
 def wanted(channels: Mapping[str, Any], kind: str, channel: str) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from fubini.notices.kinds import KINDS, sentence
+from fubini.common.saying import ASKED
+from fubini.notices.kinds import KINDS, OFF_REASONS, sentence
 from fubini.notices.models import Notice
-from fubini.rest.serializers import BodySerializer, FirstPageOut, QuerySerializer, ReplySerializer
+from fubini.rest.serializers import BodySerializer, FirstPageOut, KnownField, QuerySerializer, ReplySerializer
 
 KIND_NAMES = list(KINDS)
 
@@ -21,13 +22,13 @@ class NoticeOut(ReplySerializer):
     project = serializers.CharField(source="project.slug", allow_null=True)
     count = serializers.IntegerField(help_text="How many of the kind this line stands for.")
     data = serializers.DictField(help_text="Of the latest: names and figures, as the kind has them.")  # type: ignore[assignment]
-    text = serializers.SerializerMethodField(help_text="The latest as a sentence, in the person's language.")
+    text = serializers.SerializerMethodField(help_text="The latest as a sentence, in the asker's language.")
     created_at_ms = serializers.IntegerField()
     updated_at_ms = serializers.IntegerField()
     read_at_ms = serializers.IntegerField(allow_null=True)
 
     def get_text(self, row: Notice) -> str:
-        return sentence(row.kind, row.data, row.user.language)
+        return sentence(row.kind, row.data, ASKED.get())
 
 
 class BellOut(ReplySerializer):
@@ -76,7 +77,7 @@ class WebhookOut(ReplySerializer):
     url = serializers.CharField()
     kinds = serializers.ListField(child=serializers.CharField())
     active = serializers.BooleanField()
-    why_inactive = serializers.CharField(allow_blank=True)
+    why_inactive = KnownField(OFF_REASONS, allow_blank=True)
     failed_in_a_row = serializers.IntegerField()
     created_by = serializers.CharField()
     created_at_ms = serializers.IntegerField()

@@ -14,7 +14,7 @@ from rest_framework import serializers
 from rest_framework.fields import Field, empty
 
 from fubini.common.errors import Invalid
-from fubini.common.saying import ours, say, told, told_all
+from fubini.common.saying import ASKED, ENGLISH, Known, heard, ours, say, told, told_all
 from fubini.rest.errors import as_fubini
 from fubini.rest.nearest import nearest, shown
 
@@ -72,14 +72,14 @@ class QuerySerializer(serializers.Serializer[Any]):
             if field is None:
                 allowed = sorted([*serializer.fields, *extra])
                 errors.append(
-                    {"path": name[:80], "code": "unknown", "detail": "There is no such parameter here.",
+                    {"path": name[:80], "code": "unknown", "detail": ours("There is no such parameter here."),
                      "found": shown(name), "allowed": allowed, "nearest": nearest(name, allowed)}
                 )  # fmt: skip
             elif isinstance(field, serializers.ListField):
                 data[name] = values
             elif len(values) > 1:
                 errors.append(
-                    {"path": name, "code": "repeated", "detail": "Give this parameter once.", "found": len(values)}
+                    {"path": name, "code": "repeated", "detail": ours("Give this parameter once."), "found": len(values)}
                 )
             else:
                 data[name] = values[0]
@@ -171,6 +171,24 @@ class SaidField(serializers.CharField):
 
     def to_representation(self, value: Any) -> str:
         return told(value)
+
+
+class HeardField(SaidField):
+    """A sentence that lies in a JSON column as `saying.kept` wrote it, in the asker's language."""
+
+    def to_representation(self, value: Any) -> str:
+        return told(heard(value))
+
+
+class KnownField(SaidField):
+    """A text that others wrote in English, in the asker's language where it is one of the sentences known here."""
+
+    def __init__(self, known: Known, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.known = known
+
+    def to_representation(self, value: Any) -> str:
+        return value if ASKED.get() == ENGLISH else told(self.known.said(value))
 
 
 class SaidJSONField(serializers.JSONField):

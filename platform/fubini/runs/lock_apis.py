@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from fubini.common import clock
 from fubini.common.errors import NotFound
+from fubini.common.saying import told
 from fubini.projects.authorize import allows, project_get
 from fubini.rest.serializers import BodySerializer, QuerySerializer, ReplySerializer
 from fubini.rest.views import ApiViews, operation
@@ -39,7 +40,7 @@ class LockOut(ReplySerializer):
     waiting = serializers.IntegerField()
 
     def get_name(self, row: Any) -> str:
-        return lock_words(row)
+        return told(lock_words(row))
 
     def get_size(self, row: Any) -> int | None:
         return row.size if row.semaphore else 1

@@ -9,7 +9,7 @@ from typing import Any, Final
 from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, Subquery, When, Window
 from django.db.models.functions import RowNumber
 
-from fubini.common.saying import say, together
+from fubini.common.saying import Said, say, together
 from fubini.runs.engine import LockKind
 from fubini.runs.models import Lock, LockClaim, Run, RunNode
 
@@ -30,8 +30,10 @@ class Party:
     held_at_ms: int | None
 
     @property
-    def text(self) -> str:
-        return f"step {self.node_name} of run {self.run_name}" if self.node_id else f"run {self.run_name}"
+    def text(self) -> Said:
+        if self.node_id:
+            return say("step {step} of run {run}", step=self.node_name, run=self.run_name)
+        return say("run {run}", run=self.run_name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class LockView:
 class Wait:
     """A lock that something of a run waits for."""
 
-    lock: str
+    lock: Said
     since_ms: int
     waiting: list[str]  # what of the run waits, by display name; "" the run itself
     holders: list[Party] = field(default_factory=list)
@@ -64,7 +66,7 @@ class Wait:
             text = say("Step {step} and {more} more wait for {lock}.", step=self.waiting[0], more=more, lock=self.lock)
         held = ""
         if self.holders:
-            names = ", ".join(party.text for party in self.holders[:NAMED])
+            names = together(*(party.text for party in self.holders[:NAMED]), between=", ")
             more = len(self.holders) - NAMED
             held = say(
                 "It is held by {names} and {more} more." if more > 0 else "It is held by {names}.",
@@ -74,11 +76,10 @@ class Wait:
         return together(text, held, say("Before it in the queue: {ahead}.", ahead=self.ahead) if self.ahead else "")
 
 
-def lock_words(lock: Lock) -> str:
+def lock_words(lock: Lock) -> Said:
     """A lock as people say it: ``mutex beam``, ``semaphore limits/licences``."""
-    kind = "semaphore" if lock.semaphore else "mutex"
     name = f"{lock.resource}/{lock.key}" if lock.kind == LockKind.CONFIG_MAP else lock.resource
-    return f"{kind} {name}"
+    return say("semaphore {name}", name=name) if lock.semaphore else say("mutex {name}", name=name)
 
 
 def locks_of(project_id: str) -> QuerySet[Lock]:

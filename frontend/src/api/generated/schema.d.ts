@@ -5756,7 +5756,7 @@ export interface components {
             data: {
                 [key: string]: unknown;
             };
-            /** @description The latest as a sentence, in the person's language. */
+            /** @description The latest as a sentence, in the asker's language. */
             readonly text?: string;
             created_at_ms: number;
             updated_at_ms: number;

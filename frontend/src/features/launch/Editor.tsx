@@ -3,16 +3,19 @@
 import { yaml } from "@codemirror/lang-yaml";
 import { linter, lintGutter, type Diagnostic } from "@codemirror/lint";
 import { useComputedColorScheme } from "@mantine/core";
-import CodeMirror, { EditorView } from "@uiw/react-codemirror";
+import CodeMirror, { EditorState, EditorView } from "@uiw/react-codemirror";
 import { useMemo } from "react";
+import { useTranslation } from "react-i18next";
 import type { Schemas } from "@/api/client";
 import { plain } from "@/lib/format";
 
 export function Editor({ value, findings, label, onChange }: { value: string; findings: Schemas["FindingOut"][]; label: string; onChange: (text: string) => void }) {
   const scheme = useComputedColorScheme("light");
+  const { i18n } = useTranslation("editor"); // what the editor itself says: its phrases are the keys
   const extensions = useMemo(
     () => [
       EditorView.contentAttributes.of({ "aria-label": label }),
+      EditorState.phrases.of(i18n.getResourceBundle(i18n.language.slice(0, 2), "editor") as Record<string, string>),
       // The words of the dark theme are too faint on its own ground.
       EditorView.theme(
         scheme === "dark"
@@ -31,7 +34,7 @@ export function Editor({ value, findings, label, onChange }: { value: string; fi
           }),
       ),
     ],
-    [findings, label, scheme],
+    [findings, label, scheme, i18n, i18n.language],
   );
   return (
     <CodeMirror

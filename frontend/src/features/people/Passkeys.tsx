@@ -1,9 +1,10 @@
 // My passkeys: added with my password, named, removed with it. Where they cannot work on this page, the address where they do.
 
-import { Alert, Anchor, Button, Code, Group, Modal, PasswordInput, Stack, Text, TextInput } from "@mantine/core";
+import { Alert, Anchor, Button, Code, Group, Modal, Stack, Text, TextInput } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Schemas } from "@/api/client";
+import { Password } from "@/components/Password";
 import { ErrorNote } from "@/components/ErrorNote";
 import { ago, plain } from "@/lib/format";
 import { passkeysWork } from "@/lib/passkey";
@@ -90,7 +91,7 @@ function Add({ first }: { first: boolean }) {
             {first && <Text size="sm" c="dimmed">{t("firstHint")}</Text>}
             <Group align="flex-end" gap="sm">
               <TextInput size="xs" label={t("name")} placeholder={t("nameHint")} value={name} maxLength={60} autoFocus onChange={(e) => setName(e.target.value)} />
-              <PasswordInput size="xs" w={180} label={t("password")} autoComplete="current-password" value={password} onChange={(e) => setPassword(e.target.value)} />
+              <Password size="xs" w={180} label={t("password")} autoComplete="current-password" value={password} onChange={(e) => setPassword(e.target.value)} />
               <Button size="xs" type="submit" loading={add.isPending}>{t("addNow")}</Button>
               <Button size="xs" variant="default" onClick={() => setOpen(false)}>{t("base:app.close")}</Button>
             </Group>
@@ -117,7 +118,7 @@ function Remove({ row, last, done }: { row: Row; last: boolean; done: () => void
     >
       <Stack>
         <Text size="sm">{t(last ? "removeLast" : "removeHint")}</Text>
-        <PasswordInput label={t("password")} autoComplete="current-password" value={password} data-autofocus onChange={(e) => setPassword(e.target.value)} />
+        <Password label={t("password")} autoComplete="current-password" value={password} data-autofocus onChange={(e) => setPassword(e.target.value)} />
         {remove.isError && <ErrorNote error={remove.error} />}
         <Group justify="flex-end">
           <Button variant="default" onClick={done}>{t("base:app.close")}</Button>

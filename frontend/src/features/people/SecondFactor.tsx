@@ -1,9 +1,10 @@
 // Signing in with a code too: set up by scanning a key and proving it, taken away with the password.
 
-import { Alert, Button, Code, Group, PasswordInput, Stack, Text, TextInput } from "@mantine/core";
+import { Alert, Button, Code, Group, Stack, Text, TextInput } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Schemas } from "@/api/client";
+import { Password } from "@/components/Password";
 import { ErrorNote } from "@/components/ErrorNote";
 import { When } from "@/components/parts";
 import { useFactorBegin, useFactorConfirm, useFactorDrop } from "@/queries/people";
@@ -67,7 +68,7 @@ function Drop() {
       }}
     >
       <Group align="flex-end">
-        <PasswordInput w={220} label={t("current")} description={t("factor.dropHint")} autoComplete="current-password" required value={password} onChange={(e) => setPassword(e.target.value)} />
+        <Password w={220} label={t("current")} description={t("factor.dropHint")} autoComplete="current-password" required value={password} onChange={(e) => setPassword(e.target.value)} />
         <Button type="submit" color="red" variant="light" loading={drop.isPending} disabled={password === ""}>{t("factor.drop")}</Button>
       </Group>
       {drop.isError && <ErrorNote error={drop.error} />}

@@ -1,9 +1,10 @@
 // A value goes in here and nowhere else: it leaves the page with the call, whatever comes of it.
 
-import { Button, FileButton, Group, PasswordInput, Stack, Text, TextInput } from "@mantine/core";
+import { Button, FileButton, Group, Stack, Text, TextInput } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Schemas } from "@/api/client";
+import { Password } from "@/components/Password";
 import { ErrorNote } from "@/components/ErrorNote";
 import { plain } from "@/lib/format";
 import { useSecretSet } from "@/queries/secrets";
@@ -44,7 +45,7 @@ export function SecretForm({ project, known }: { project: string; known: Schemas
         <Group align="flex-start" gap="sm">
           <TextInput label={t("name")} description={t("nameHint")} required value={name} maxLength={253} onChange={(e) => setName(e.target.value)} />
           <TextInput label={t("key")} description={t("keyHint")} required value={key} maxLength={253} onChange={(e) => setKey(e.target.value)} />
-          <PasswordInput w={260} label={t("value")} description={file || t("valueHint")} required={file === ""} autoComplete="new-password" value={value} onChange={(e) => { setValue(e.target.value); setFile(""); }} />
+          <Password w={260} label={t("value")} description={file || t("valueHint")} required={file === ""} autoComplete="new-password" value={value} onChange={(e) => { setValue(e.target.value); setFile(""); }} />
           <FileButton onChange={(chosen) => void read(chosen)}>{(props) => <Button {...props} variant="default" mt={44}>{t("file")}</Button>}</FileButton>
         </Group>
         {replaces && <Text size="sm" c="orange">{t("replaces")}</Text>}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from fubini.common.saying import ours, say
 from fubini.runs.codec import spec_of
 from fubini.runs.models import Run, RunNode, Task
 from fubini.runs.reuse.keys import difference
@@ -57,17 +58,18 @@ class Explainer:
     def _compare(self, now: Keyed, base: tuple[Run, RunNode, Task | None] | None) -> str:
         if base is None:
             if self.one:
-                return f"{self.runs[0].name if self.runs else 'the run'} has no step of that name"
-            return "no earlier run of the project has a step of that name"
+                name = self.runs[0].name if self.runs else ours("the run")
+                return say("{run} has no step of that name", run=name)
+            return ours("no earlier run of the project has a step of that name")
         run, node, task = base
         if node.phase != "Succeeded":
-            return f"it ended {node.phase} in {run.name}"
+            return say("it ended {phase} in {run}", phase=ours(node.phase), run=run.name)
         if task is None:
-            return f"it ran no command in {run.name}: its result came from a cache"
+            return say("it ran no command in {run}: its result came from a cache", run=run.name)
         [before] = keyed_of(self.project_id, [spec_of(task.spec)])
         if before.why:
-            return f"what it read in {run.name} is not there any more"
+            return say("what it read in {run} is not there any more", run=run.name)
         told = difference(before.parts, now.parts)
         if told:
-            return f"{told} (compared with {run.name})"
-        return f"{run.name} kept no key of it"
+            return say("{difference} (compared with {run})", difference=told, run=run.name)
+        return say("{run} kept no key of it", run=run.name)

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from fubini.common.saying import Said, ours, say
 from fubini.runs.codec import to_json
 from fubini.runs.engine import TaskSpec
 
@@ -46,6 +47,7 @@ KEYED: Final = frozenset(
 IGNORED: Final = frozenset(
     {"template", "resources", "required", "preferred", "deadline_s", "grace_s", "walltime_s", "annotations", "mapped"}
 )
+_NAMED_PARTS: Final = (ours("secret {name}"), ours("container {name}"), ours("input artifact {name}"), ours("volume {name}"))
 SHOWN: Final = 60  # characters of a value in a reason
 
 Parts = tuple[tuple[str, Any], ...]
@@ -53,6 +55,10 @@ Parts = tuple[tuple[str, Any], ...]
 
 class NoKey(Exception):
     """Why a step has no key, as a sentence without its subject."""
+
+    def __init__(self, why: Said) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 def secrets_named(spec: TaskSpec) -> set[str]:
@@ -78,15 +84,15 @@ def parts_of(
         NoKey: something it reads is not known by content.
     """
     if spec.http is not None or spec.listing is not None:
-        raise NoKey("the platform performs it itself, anew for each run")
+        raise NoKey(ours("the platform performs it itself, anew for each run"))
     if spec.child is not None:
-        raise NoKey("it is a run of its own")
+        raise NoKey(ours("it is a run of its own"))
     if spec.daemon:
-        raise NoKey("it is a daemon: it runs as long as others need it")
+        raise NoKey(ours("it is a daemon: it runs as long as others need it"))
     if spec.beside_run:
-        raise NoKey("it shares a disk or an address with other steps of its run")
+        raise NoKey(ours("it shares a disk or an address with other steps of its run"))
     if any(c.image != spec.image for c in spec.containers):
-        raise NoKey("its containers use several images, and the environment of only one is recorded")
+        raise NoKey(ours("its containers use several images, and the environment of only one is recorded"))
     parts: list[tuple[str, Any]] = [
         ("image", spec.image),
         ("command", spec.argv),
@@ -105,14 +111,14 @@ def parts_of(
         elif artifact.key is not None:
             content = contents.get((artifact.key, artifact.sub_path))
             if content is None and not artifact.optional:
-                raise NoKey(f"its input artifact {artifact.name} is not there")
+                raise NoKey(say("its input artifact {name} is not there", name=artifact.name))
         parts.append((f"input artifact {artifact.name}", (artifact.path, content, artifact.mode)))
     for volume in spec.volumes:
         content = ""
         if volume.claim:
             found = disks.get(volume.claim)
             if found is None:
-                raise NoKey(f"it reads the shared disk {volume.claim}, whose content is not known")
+                raise NoKey(say("it reads the shared disk {name}, whose content is not known", name=volume.claim))
             content = found
         parts.append((f"volume {volume.name}", (volume.mount_path, volume.sub_path, volume.read_only, content)))
     parts.append(
@@ -139,44 +145,59 @@ def difference(before: Parts, now: Parts) -> str:
     old, new = dict(before), dict(now)
     for name, value in now:
         if name not in old:
-            return f"it has a new {name}"
+            return say("it has a new {part}", part=part_words(name))
         if old[name] != value:
             return _told(name, old[name], value)
     gone = next((name for name in old if name not in new), None)
-    return f"it no longer has the {gone}" if gone else ""
+    return say("it no longer has the {part}", part=part_words(gone)) if gone else ""
 
 
-def _told(name: str, old: Any, new: Any) -> str:
+def part_words(name: str) -> Said:
+    """A part of a key as people say it."""
+    for words in _NAMED_PARTS:
+        if name.startswith(words.format(name="")):
+            return say(words, name=name.removeprefix(words.format(name="")))
+    return ours(name)
+
+
+def _told(name: str, old: Any, new: Any) -> Said:
     if name == "command":
         for n, (was, is_) in enumerate(zip(old, new, strict=False)):
             if was != is_:
-                return f"word {n + 1} of its command was {_short(was)} and is {_short(is_)}"
-        return f"its command had {len(old)} words and has {len(new)}"
+                return say("word {number} of its command was {was} and is {now}", number=n + 1, was=_short(was), now=_short(is_))
+        return say("its command had {was} words and has {now}", was=len(old), now=len(new))
     if name == "variables":
-        was_env, is_env = dict(old), dict(new)
-        for variable, is_ in is_env.items():
-            if was_env.get(variable) != is_:
-                was = was_env.get(variable)
-                return f"its variable {variable} was {'not set' if was is None else _short(was)} and is {_short(is_)}"
-        gone = sorted(was_env.keys() - is_env.keys())
-        return f"its variable {gone[0]} is no longer set" if gone else "its variables come in another order"
+        return _variables(dict(old), dict(new))
     if name == "script":
         was_lines, is_lines = (old or "").splitlines(), (new or "").splitlines()
         for n, (was, is_) in enumerate(zip(was_lines, is_lines, strict=False)):
             if was != is_:
-                return f"line {n + 1} of its script was {_short(was)} and is {_short(is_)}"
-        return f"its script had {len(was_lines)} lines and has {len(is_lines)}"
+                return say("line {number} of its script was {was} and is {now}", number=n + 1, was=_short(was), now=_short(is_))
+        return say("its script had {was} lines and has {now}", was=len(was_lines), now=len(is_lines))
+    part = part_words(name)
     if name.startswith("secret "):
-        return f"the {name} was set anew"
+        return say("the {part} was set anew", part=part)
     if name == "use of secrets":
-        return "it is given its secrets in another way"
+        return ours("it is given its secrets in another way")
     if name.startswith("container "):
-        return f"its {name} is another"
+        return say("its {part} is another", part=part)
     if name.startswith(("input artifact", "volume")):
-        return f"its {name} has other content" if old[0] == new[0] else f"its {name} is at another path"
+        return say("its {part} has other content", part=part) if old[0] == new[0] else say("its {part} is at another path", part=part)
     if name == "outputs":
-        return "it declares other outputs"
-    return f"its {name} was {_short(old)} and is {_short(new)}"
+        return ours("it declares other outputs")
+    if name == "image":
+        return say("its image was {was} and is {now}", was=_short(old), now=_short(new))
+    return say("its working directory was {was} and is {now}", was=_short(old), now=_short(new))
+
+
+def _variables(old: Mapping[str, Any], new: Mapping[str, Any]) -> Said:
+    for name, now in new.items():
+        if name not in old:
+            return say("its variable {name} was not set and is {now}", name=name, now=_short(now))
+        if old[name] != now:
+            return say("its variable {name} was {was} and is {now}", name=name, was=_short(old[name]), now=_short(now))
+    gone = sorted(old.keys() - new.keys())
+    return say("its variable {name} is no longer set", name=gone[0]) if gone else ours("its variables come in another order")
 
 
 def _short(value: Any) -> str:

@@ -13,10 +13,11 @@ import fnmatch
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from django.db.models import F, Max
 
+from fubini.common.saying import kept, ours, say
 from fubini.datasets.models import Artifact
 from fubini.datasets.selectors import blobs_known, claims_known, content_digests
 from fubini.datasets.services import ArtifactDraft, artifacts_record, blobs_renew
@@ -31,7 +32,7 @@ from fubini.secrets.selectors import secret_versions
 from fubini.sites.models import Agent
 
 IN_MAX = 900  # values in one IN (...)
-BYTES_GONE = "the bytes it left were cleared"
+BYTES_GONE: Final = ours("the bytes it left were cleared")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def keyed_of(project_id: str, specs: Sequence[TaskSpec]) -> list[Keyed]:
         try:
             parts = parts_of(spec, contents, disks, secrets)
         except NoKey as reason:
-            found.append(Keyed(why=str(reason)))
+            found.append(Keyed(why=reason.why))
         else:
             found.append(Keyed(key_of(parts), parts))
     return found
@@ -123,9 +124,9 @@ def sources_from(project_id: str, tasks: Sequence[Task]) -> list[Source]:
     for task in tasks:
         outcome = outcomes[task.pk]
         left = {name: artifacts[key] for name, key in outcome.artifacts.items() if key in artifacts}
-        why = ""
+        why: str = ""
         if task.outcome is None:
-            why = "its result was not kept"
+            why = ours("its result was not kept")
         elif len(left) != len(outcome.artifacts) or any(
             blobs.get(e["sha256"]) != e["size"] for a in left.values() for e in a.entries
         ):
@@ -199,8 +200,8 @@ class Environments:
         if not now or fingerprint in now:
             return ""
         if not fingerprint:
-            return f"it is not known in which environment {image} was then"
-        return f"the environment of {image} has changed since"
+            return say("it is not known in which environment {image} was then", image=image)
+        return say("the environment of {image} has changed since", image=image)
 
     def _now(self, image: str) -> frozenset[str]:
         if self._offers is None:
@@ -237,7 +238,7 @@ def tasks_reuse(run: Run, tasks: Sequence[Task], *, at_ms: int) -> None:
         if source is None:
             continue
         if source.unusable:
-            task.reuse = {"why": source.unusable}
+            task.reuse = {"why": kept(source.unusable)}
             refused.append(task)
             continue
         keys = {name: f"{run.pk}/{task.node_id}/{task.generation}/{name}" for name in source.artifacts}
@@ -263,7 +264,7 @@ def tasks_reuse(run: Run, tasks: Sequence[Task], *, at_ms: int) -> None:
     for owner, recorded in zip(owners, artifacts_record(drafts, at_ms=at_ms) if drafts else (), strict=True):
         if recorded.error and owner in taken:
             taken.remove(owner)
-            owner.outcome, owner.reuse = None, {"why": BYTES_GONE}
+            owner.outcome, owner.reuse = None, {"why": kept(BYTES_GONE)}
             refused.append(owner)
     tasks_move(
         taken,

@@ -14,7 +14,7 @@ from typing import Any, Final
 from fubini.common import clock
 from fubini.common.errors import Invalid
 from fubini.common.ids import new_id
-from fubini.common.saying import say
+from fubini.common.saying import heard, kept, ours, say
 from fubini.flags.registry import REUSE
 from fubini.flags.services import flag_require
 from fubini.manifests.import_rules import rules_from
@@ -32,7 +32,7 @@ from fubini.runs.reuse.lookup import Keyed, Source, keyed_of, sources_of
 ANY: Final = "any"
 EXAMPLES: Final = 3  # steps of a template and verdict that are named, each with its own reason
 ROWS_MAX: Final = 200
-LATER: Final = "decided when its inputs are known"
+LATER: Final = ours("decided when its inputs are known")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,11 @@ class ReusePlan:
     rows: list[ReuseRow] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """As it is kept with a run; each why as a sentence that can still be told in another language."""
+        found = asdict(self)
+        for row, told in zip(found["rows"], self.rows, strict=True):
+            row["examples"] = [{**asdict(example), "why": kept(example.why)} for example in told.examples]
+        return found
 
 
 def reuse_target(project: Project, ref: str) -> tuple[str, str]:
@@ -153,7 +157,7 @@ def reuse_listing(run: Run) -> ReusePlan:
         if came:
             board.reused(task.template, name, came)
         else:
-            board.runs(task.template, name, None, (task.reuse or {}).get("why", ""), task)
+            board.runs(task.template, name, None, heard((task.reuse or {}).get("why", "")), task)
     board.explain()
     return plan
 
@@ -186,7 +190,7 @@ class _Board:
         self.plan.saved_micros += cost
         self.plan.saved_ms += wall
         if len(row.examples) < EXAMPLES:
-            why = f"the same step finished in {origin.get('run_name', '')}"
+            why = say("the same step finished in {run}", run=str(origin.get("run_name", "")))
             row.examples.append(
                 Example(
                     self._short(name),

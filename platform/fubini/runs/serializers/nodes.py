@@ -7,8 +7,9 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from fubini.rest.serializers import CommaList, QuerySerializer, ReplySerializer
+from fubini.rest.serializers import CommaList, KnownField, QuerySerializer, ReplySerializer
 from fubini.runs.engine import NodeType
+from fubini.runs.messages import MESSAGES
 from fubini.runs.serializers.reuse import ReusedOut
 from fubini.runs.serializers.words import PHASES, TASK_STATES
 
@@ -30,7 +31,7 @@ class NodeOut(ReplySerializer):
     generation = serializers.IntegerField()
     boundary_id = serializers.CharField()
     template_name = serializers.CharField()
-    message = serializers.CharField()
+    message = KnownField(MESSAGES)
     parents = serializers.ListField(child=serializers.CharField(), help_text="The edges, kept with the child.")
     inputs = serializers.JSONField(allow_null=True)
     outputs = serializers.JSONField(allow_null=True)
@@ -93,7 +94,7 @@ class GraphNodeOut(ReplySerializer):
     template = serializers.CharField()
     boundary = serializers.CharField()
     parents = serializers.ListField(child=serializers.CharField())
-    message = serializers.CharField()
+    message = KnownField(MESSAGES)
     started_at_ms = serializers.IntegerField(allow_null=True)
     finished_at_ms = serializers.IntegerField(allow_null=True)
     task = serializers.CharField(help_text="The task's id; empty where the node is no leaf.")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from fubini.rest.serializers import ReplySerializer
+from fubini.rest.serializers import HeardField, ReplySerializer
 
 
 class ReuseExampleOut(ReplySerializer):
     name = serializers.CharField()
-    why = serializers.CharField()
+    why = HeardField()
     job_number = serializers.IntegerField(allow_null=True, help_text="Of the run the result comes from.")
     node_name = serializers.CharField()
     run = serializers.CharField(default="", help_text="That run's id; empty where nothing is taken over.")

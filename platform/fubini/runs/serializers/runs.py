@@ -8,7 +8,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from fubini.pipelines.serializers import FindingOut, ParameterOut
-from fubini.rest.serializers import CommaList, QuerySerializer, ReplySerializer
+from fubini.rest.serializers import CommaList, KnownField, QuerySerializer, ReplySerializer
+from fubini.runs.messages import MESSAGES
 from fubini.runs.selectors import generations_of, labels_of, retention_times, warnings_of
 from fubini.runs.serializers.words import PHASES, RUN_STATES
 
@@ -53,7 +54,7 @@ class RunOut(ReplySerializer):
     pipeline = PipelineRef(source="pipeline_version", allow_null=True)
     state = serializers.ChoiceField(choices=RUN_STATES)
     phase = serializers.ChoiceField(choices=PHASES)
-    message = serializers.CharField()
+    message = KnownField(MESSAGES)
     shutdown = serializers.CharField(help_text="Stop or Terminate once a person asked for it, else empty.")
     suspended = serializers.BooleanField()
     generation = serializers.IntegerField()

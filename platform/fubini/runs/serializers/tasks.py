@@ -7,8 +7,9 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from fubini.rest.serializers import CommaList, QuerySerializer, ReplySerializer
+from fubini.rest.serializers import CommaList, KnownField, QuerySerializer, ReplySerializer
 from fubini.runs.logs import log_tail
+from fubini.runs.messages import MESSAGES
 from fubini.runs.serializers.words import ATTEMPT_STATES, CAUSES, TASK_STATES
 
 TAIL_LINES = 20
@@ -29,7 +30,7 @@ class AttemptOut(ReplySerializer):
     fence = serializers.IntegerField()
     state = serializers.ChoiceField(choices=ATTEMPT_STATES)
     cause = serializers.CharField(help_text="Whose fault a failure was; empty when it succeeded.")
-    message = serializers.CharField()
+    message = KnownField(MESSAGES)
     site = serializers.CharField(source="site.name")
     pool = serializers.CharField(source="pool.name")
     agent = serializers.CharField(source="agent.name")

@@ -94,7 +94,7 @@ def test_a_leap_day_is_found_across_years_without_one() -> None:
         ("0 0 30 2 *", "never comes"),
         ("0 0 L * *", "not a day of month"),
         ("@dayly", "is not one of"),
-        ("@every soon", "invalid duration"),
+        ("@every soon", "is no duration"),
         ("", "five fields"),
     ],
 )

@@ -67,6 +67,7 @@ def _other(field: models.Field[Any, Any], value: Any, n: int) -> Any:
     if isinstance(value, int):
         return value + 1_000_003 * (n + 1) + int(new_id()[-4:], 16)
     if isinstance(value, str):
-        tail = f"-{new_id()[-10:]}"
-        return value[: (field.max_length or 200) - len(tail)] + tail
+        widest = field.max_length or 200  # PostgreSQL holds texts to it
+        tail = f"-{new_id()[-min(10, widest // 2) :]}"
+        return value[: widest - len(tail)] + tail
     return value

@@ -1,4 +1,4 @@
-"""A private PostgreSQL for tests that need the real one: a cluster in a temporary folder, on a loopback port.
+"""A private PostgreSQL for tests that need the real one: a cluster in a temporary folder, on a loopback port, with a password.
 
 PostgreSQL refuses to run as root; there the programs run as the packaged `postgres` user, else as nobody else than us.
 Tests mark themselves ``@pytest.mark.needs("postgresql")`` and take the fixture `postgres_url`.
@@ -16,10 +16,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 
+import psycopg
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+PASSWORD = "c:o\\l on"  # with all that a password file has a meaning for
 
 
 def _programs() -> Path:
@@ -59,16 +62,28 @@ def cluster() -> Iterator[str]:
         if done.returncode:
             raise RuntimeError(f"{' '.join(argv)}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
 
-    run(str(programs / "initdb"), "-D", str(data), "-A", "trust", "-U", "fubini", "--no-sync", "-E", "UTF8")
+    secret = folder / "password"
+    secret.write_text(PASSWORD)
+    secret.chmod(0o644)  # the folder is the server's user's, this file is ours
+    run(
+        str(programs / "initdb"), "-D", str(data), "-A", "scram-sha-256", f"--pwfile={secret}", "-U", "fubini",
+        "--no-sync", "-E", "UTF8",
+    )  # fmt: skip
     options = f"-p {port} -h 127.0.0.1 -k {folder} -c fsync=off -c max_connections=50 -c shared_buffers=16MB"
     run(str(programs / "pg_ctl"), "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start")
     try:
-        run(str(programs / "createdb"), "-h", "127.0.0.1", "-p", str(port), "-U", "fubini", "fubini")
-        yield f"postgres://fubini@127.0.0.1:{port}/fubini"
+        yield database_create(f"postgres://fubini:{quote(PASSWORD)}@127.0.0.1:{port}/postgres", "fubini")
     finally:
         with contextlib.suppress(RuntimeError):
             run(str(programs / "pg_ctl"), "-D", str(data), "-w", "-m", "immediate", "stop")
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def database_create(url: str, name: str) -> str:
+    """An empty database beside the one of a URL; its URL."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type]
+    return urlsplit(url)._replace(path=f"/{name}").geturl()
 
 
 @pytest.fixture(scope="session")

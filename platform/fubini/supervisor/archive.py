@@ -1,11 +1,12 @@
 """`migrate`, `backup` and `restore`: the state folder as one archive.
 
-A backup is a tar with the database (copied consistently while it is in use), the objects, the keys and the agents'
-credentials: what cannot be made again. Objects are named by their digest and never change, so copying them after the
-database gives everything the database speaks of. The archive holds secrets and is written 0600.
+A backup is a tar with the database (copied consistently while it is in use: an SQLite file, or a server's own dump), the
+objects, the keys and the agents' credentials: what cannot be made again. Objects are named by their digest and never
+change, so copying them after the database gives everything the database speaks of.
+The archive holds secrets and is written 0600.
 
-Restoring is only into an empty folder, member by member under an allow-list: plain files and folders with relative
-names.
+Restoring is only into an empty folder (and an empty database of a server), member by member under an allow-list: plain
+files and folders with relative names.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from typing import Any
 from fubini.common.home import FORMAT, Home, read_json
 from fubini.supervisor.errors import SupervisorError
 from fubini.supervisor.folder import folder_lock, folder_open, folder_stamp, version_text
+from fubini.supervisor.server import Server
 
-MEMBERS = ("db.sqlite3", "secret.key", "secrets.keys", "admin.token", "admin.password", "objects", "agents")
+SQLITE, DUMP = "db.sqlite3", "database.pgdump"
+MEMBERS = (SQLITE, DUMP, "secret.key", "secrets.keys", "admin.token", "admin.password", "objects", "agents")
 # An agent's journal and credential are kept; what its steps left lying about and its cache are made again.
 SKIPPED = frozenset({"cache", "work", "tmp", "spool", "steps", "scratch"})
 MANIFEST = "backup.json"
@@ -54,26 +57,20 @@ def migrate(home: Home) -> dict[str, Any]:
     return {"changed": bool(done), "text": done or "the database is up to date"}
 
 
-def _sqlite_only() -> None:
-    url = os.environ.get("FUBINI_DATABASE_URL", "sqlite:")
-    if not url.startswith("sqlite:"):
-        raise SupervisorError(
-            "this command copies an SQLite database, and FUBINI_DATABASE_URL names a server",
-            why="a database server is backed up by its own tools",
-            try_="pg_dump for the database, and a copy of the objects and of the state folder",
-            exit_code=2,
-        )
+def _server() -> Server | None:
+    """The server that has the database; None where it is the folder's SQLite file."""
+    return Server.of_url(os.environ.get("FUBINI_DATABASE_URL", "sqlite:///"))
 
 
 def backup(home: Home, target: Path) -> dict[str, Any]:
     """Write the archive; safe while Fubini runs."""
     from fubini.supervisor.database import sqlite_copy
 
-    _sqlite_only()
-    if not home.database.exists():
+    server = _server()
+    if not (home.database if server is None else home.path).exists():
         raise SupervisorError(
             f"there is nothing to back up in {home.path}",
-            why="it has no database",
+            why="it has no database" if server is None else "there is no such folder",
             try_="give the folder with --home DIR",
         )
     if target.exists():
@@ -89,13 +86,17 @@ def backup(home: Home, target: Path) -> dict[str, Any]:
             os.fdopen(handle, "wb") as raw,
             tarfile.open(fileobj=raw, mode="w:gz", compresslevel=1) as tar,
         ):
-            copy = Path(scratch) / "db.sqlite3"
-            sqlite_copy(home.database, copy)
+            copy = Path(scratch) / (SQLITE if server is None else DUMP)
+            if server is None:
+                sqlite_copy(home.database, copy)
+            else:
+                server.dump(copy)
             note = {"format": FORMAT, "fubini": version_text(), "at": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
             (Path(scratch) / MANIFEST).write_text(json.dumps(note))
             tar.add(Path(scratch) / MANIFEST, MANIFEST)
-            for name in MEMBERS:
-                source = copy if name == "db.sqlite3" else home.path / name
+            tar.add(copy, copy.name, filter=_keep)
+            for name in MEMBERS[2:]:
+                source = home.path / name
                 if source.exists():
                     tar.add(source, name, filter=_keep)
             raw.flush()
@@ -105,9 +106,8 @@ def backup(home: Home, target: Path) -> dict[str, Any]:
     finally:
         part.unlink(missing_ok=True)
     size = target.stat().st_size
-    text = (
-        f"backed up {home.path} to {target} ({size / 1e6:.1f} MB, {time.monotonic() - began:.1f} s); it holds secrets"
-    )
+    what = str(home.path) if server is None else f"{home.path} and the database {server}"
+    text = f"backed up {what} to {target} ({size / 1e6:.1f} MB, {time.monotonic() - began:.1f} s); it holds secrets"
     return {"file": str(target), "size_bytes": size, "text": text}
 
 
@@ -120,19 +120,21 @@ def _keep(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
 
 
 def restore(home: Home, source: Path) -> dict[str, Any]:
-    """Fill an empty folder from an archive."""
-    _sqlite_only()
+    """Fill an empty folder, and a server's empty database, from an archive."""
+    server = _server()
     if not source.is_file():
         raise SupervisorError(
             f"no file {source}", why="a backup's archive is needed", try_="fubini restore FILE", exit_code=4
         )
-    if home.database.exists():
+    if (home.database if server is None else home.secret_key).exists():
         raise SupervisorError(
             f"the state folder {home.path} is not empty",
-            why="a restore never overwrites a database",
+            why="a restore never overwrites a database" if server is None else "a restore never overwrites keys",
             try_=f"move it away first (mv {home.path} {home.path}.old), or restore elsewhere with --home DIR",
             exit_code=5,
         )
+    if server is not None:
+        server.check_empty()
     folder_open(home)
     with folder_lock(home, "fubini restore"):
         scratch = Path(tempfile.mkdtemp(dir=home.path, prefix=".restore-"))
@@ -145,7 +147,10 @@ def restore(home: Home, source: Path) -> dict[str, Any]:
                     try_="restore it with the newer checkout",
                     exit_code=5,
                 )
-            for name in (*MEMBERS[1:], MEMBERS[0]):  # the database last: its presence says the restore is whole
+            _same_kind(scratch, server)
+            if server is not None:  # whole or not at all; what comes after it are renames
+                server.restore(scratch / DUMP)
+            for name in (*MEMBERS[2:], SQLITE):  # the database last: its presence says the restore is whole
                 found = scratch / name
                 if found.is_dir():
                     shutil.rmtree(home.path / name, ignore_errors=True)
@@ -158,6 +163,21 @@ def restore(home: Home, source: Path) -> dict[str, Any]:
         f"restored {source} (Fubini {note.get('fubini')}, {note.get('at')}) into {home.path}; start it with: fubini up"
     )
     return {"home": str(home.path), "backup": note, "text": text}
+
+
+def _same_kind(found: Path, server: Server | None) -> None:
+    """Raises SupervisorError where the archive's database is of the other kind."""
+    if (found / (SQLITE if server is None else DUMP)).exists():
+        return
+    has, wants = ("an SQLite file", "a server") if server is not None else ("a server's dump", "SQLite")
+    raise SupervisorError(
+        f"the backup has {has}, and FUBINI_DATABASE_URL names {wants}",
+        why="a backup is restored into a database of the kind it was taken from",
+        try_="name an empty PostgreSQL database: FUBINI_DATABASE_URL=postgres://..."
+        if server is None
+        else "unset FUBINI_DATABASE_URL",
+        exit_code=2,
+    )
 
 
 def _extract(source: Path, target: Path) -> dict[str, Any]:
@@ -194,7 +214,7 @@ def _extract(source: Path, target: Path) -> dict[str, Any]:
             try_="use an archive made by: fubini backup FILE, on a disk with room for it",
         ) from error
     note = read_json(target / MANIFEST)
-    if note is None or not (target / "db.sqlite3").exists():
+    if note is None or not any((target / name).exists() for name in (SQLITE, DUMP)):
         raise SupervisorError(
             f"{source} is not a backup of Fubini",
             why="it has no database or no description",

@@ -17,6 +17,7 @@ from typing import Any
 from fubini.common.home import Home
 from fubini.supervisor.errors import SupervisorError
 from fubini.supervisor.folder import version_text
+from fubini.supervisor.server import Server
 
 BACKUPS_KEPT = 5
 
@@ -120,7 +121,7 @@ def database_migrate(home: Home, *, allowed: bool) -> str:
     call_command("migrate", interactive=False, verbosity=0)
     if fresh:
         return "made a new database"
-    return f"upgraded the database by {len(plan)} change(s)" + (f"; a backup is in {saved}" if saved else "")
+    return f"upgraded the database by {len(plan)} change(s); {saved}"
 
 
 def _replaced(loader: Any, app: str, name: str) -> bool:
@@ -129,17 +130,27 @@ def _replaced(loader: Any, app: str, name: str) -> bool:
 
 
 def database_backup(home: Home) -> str:
-    """A consistent copy of the SQLite file beside it; "" for servers, whose own tools do that."""
+    """A consistent copy of the database in the folder's backups, before it is changed; a sentence of where it is.
+
+    A server's database is dumped by `pg_dump`; where that cannot be, the sentence says why there is none: servers have
+    backups of their own, and an upgrade must not wait for a program on this machine.
+    """
     from django.db import connection
 
-    if connection.vendor != "sqlite":
-        return ""
     home.backups.mkdir(mode=0o700, parents=True, exist_ok=True)
-    target = home.backups / f"before-upgrade-{time.strftime('%Y%m%d-%H%M%S')}.sqlite3"
-    sqlite_copy(Path(str(connection.settings_dict["NAME"])), target)
-    for old in sorted(home.backups.glob("before-upgrade-*.sqlite3"))[:-BACKUPS_KEPT]:
+    kind = "sqlite3" if connection.vendor == "sqlite" else "pgdump"
+    target = home.backups / f"before-upgrade-{time.strftime('%Y%m%d-%H%M%S')}.{kind}"
+    if connection.vendor == "sqlite":
+        sqlite_copy(Path(str(connection.settings_dict["NAME"])), target)
+    else:
+        try:
+            Server(connection.settings_dict).dump(target)
+        except SupervisorError as error:
+            target.unlink(missing_ok=True)
+            return f"no backup was taken: {error.what} ({error.why})"
+    for old in sorted(home.backups.glob(f"before-upgrade-*.{kind}"))[:-BACKUPS_KEPT]:
         old.unlink()
-    return str(target)
+    return f"a backup is in {target}"
 
 
 def sqlite_copy(source: Path, target: Path) -> None:

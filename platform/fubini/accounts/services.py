@@ -185,18 +185,3 @@ def own_token_create(
     return tokens.token_create(
         name=name, scopes=scopes, created_by=principal.actor, user=principal.user, expires_at=expires_at
     )
-
-
-def admin_ensure(*, username: str, password: str) -> User:
-    """The bootstrap's administrator: made if missing; an existing user's password is left alone."""
-    user = User.objects.filter(username=username).first()
-    if user is not None:
-        return user
-    return user_create(username=username, password=password, actor="system", is_admin=True)
-
-
-def token_ensure(*, user: User, name: str, scopes: list[str]) -> tuple[Token, str]:
-    """A new token of a user for the bootstrap; older ones of that name are revoked, for their text is lost."""
-    for old in Token.objects.filter(user=user, name=name, revoked_at=None):
-        tokens.token_revoke(token=old, actor="system")
-    return tokens.token_create(name=name, scopes=scopes, created_by="system", user=user)

@@ -68,12 +68,6 @@ def token_is_live(token: Token, at: datetime | None = None) -> bool:
     return token.user is None or token.user.is_active
 
 
-def token_recheck(token_id: str) -> bool:
-    """Is a token found earlier still live? For streams that outlast a request."""
-    token = Token.objects.select_related("user").filter(pk=token_id).first()
-    return token is not None and token_is_live(token)
-
-
 def token_touch(token: Token) -> None:
     """Note the use, at most once a minute: a read must not cost a write."""
     moment = clock.now()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections import OrderedDict, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Final
@@ -363,20 +363,6 @@ def _newest(project_id: str, name: str) -> int | None:
 
 
 # --- where bytes are ---
-
-
-def missing_bytes(digests: Mapping[str, int], site_id: str) -> int:
-    """Bytes of `digests` (digest -> bytes) that the site's cache does not hold."""
-    have = _held(site_id, list(digests))
-    return sum(size for digest, size in digests.items() if digest not in have)
-
-
-def _held(site_id: str, digests: Sequence[str]) -> set[str]:
-    have: set[str] = set()
-    for some in _slices(digests):
-        rows = Replica.objects.filter(site_id=site_id, digest__in=some, state__in=WHOLE)
-        have.update(rows.values_list("digest", flat=True))
-    return have
 
 
 def replica_sites(digests: Iterable[str]) -> dict[str, set[str]]:

@@ -27,7 +27,7 @@ from fubini.dispatch.schedule_quotes import crons_quote
 from fubini.events.models import Event
 from fubini.ledger.months import months_close_due
 from fubini.notices.services import notices_forget
-from fubini.rest.models import IdempotencyKey
+from fubini.rest.idempotency import keys_past
 from fubini.runs.documents import documents_forget
 from fubini.runs.locks import locks_forget
 from fubini.runs.logs import logs_delete, logs_expire
@@ -40,7 +40,6 @@ from fubini.sites.models import JoinToken
 log = logging.getLogger(__name__)
 LOST_AFTER_MS = 2000  # a bell rung this long ago and not answered is taken for lost
 SLICE = 500
-IDEMPOTENCY_HOURS = 24
 FORGOTTEN_TOKEN_DAYS = 30
 
 
@@ -100,7 +99,7 @@ def _before_ms(now: datetime, kind: str) -> int | None:
 
 
 def _idempotency_keys(now: datetime) -> int:
-    return _delete(IdempotencyKey.objects.filter(created_at__lt=now - timedelta(hours=IDEMPOTENCY_HOURS)))
+    return _delete(keys_past(now))
 
 
 def _join_tokens(now: datetime) -> int:

@@ -10,7 +10,6 @@ A name of this table is the name in a project's setting.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fubini.manifests.load import Path
@@ -129,8 +128,3 @@ def cluster_field(path: Path) -> ClusterField | None:
             return found
         text = text[: max(text.rfind("."), text.rfind("[]"), 0)]
     return None
-
-
-def field_names() -> Iterator[str]:
-    """The names a project's setting may hold."""
-    return iter(CLUSTER_FIELDS)

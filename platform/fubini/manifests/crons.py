@@ -20,17 +20,6 @@ MAX_NAME_CHARS = 52  # a run's name is the schedule's with the tick's unix time 
 ARGO_MARKS = "workflows.argoproj.io/"
 CRON_LABEL = "workflows.argoproj.io/cron-workflow"
 SCHEDULED_AT = "workflows.argoproj.io/scheduled-time"
-VARIABLES = (
-    "cronworkflow.name",
-    "cronworkflow.namespace",
-    "cronworkflow.labels",
-    "cronworkflow.labels.json",
-    "cronworkflow.annotations",
-    "cronworkflow.annotations.json",
-    "cronworkflow.lastScheduledTime",
-    "cronworkflow.failed",
-    "cronworkflow.succeeded",
-)
 
 
 def check_cron(source: Source) -> None:

@@ -163,10 +163,6 @@ class Collector:
         """True when no further warning would be kept."""
         return len(self._warnings) >= self._cap
 
-    @property
-    def has_errors(self) -> bool:
-        return bool(self._errors)
-
     def blames(self, path: str) -> bool:
         """Is the field itself already reported, as unknown or of a wrong type, or stands it in one that is?"""
         return path in self._misplaced or any(path.startswith((f"{m}.", f"{m}[")) for m in self._misplaced)

@@ -16,7 +16,6 @@ from fubini.manifests.load import Path
 from fubini.manifests.structure import TEMPLATE_TYPES
 
 LEAF_TYPES = frozenset({"container", "containerSet", "script", "resource", "data", "http", "plugin"})
-POD_TYPES = frozenset({"container", "containerSet", "script", "resource", "data"})
 _PARAMETER_LABEL = ("workflows.argoproj.io/configmap-type", "Parameter")
 
 

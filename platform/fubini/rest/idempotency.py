@@ -12,10 +12,10 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -134,7 +134,6 @@ def _forget(row: IdempotencyKey) -> None:
     IdempotencyKey.objects.filter(pk=row.pk, created_at=row.created_at, status=None).delete()
 
 
-def idempotency_purge(now: Any = None) -> int:
-    """Delete keys past their 24 hours; how many."""
-    deleted, _ = IdempotencyKey.objects.filter(created_at__lt=(now or clock.now()) - KEEP).delete()
-    return deleted
+def keys_past(now: datetime) -> QuerySet[IdempotencyKey]:
+    """The keys past their 24 hours."""
+    return IdempotencyKey.objects.filter(created_at__lt=now - KEEP)

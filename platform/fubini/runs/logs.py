@@ -182,13 +182,6 @@ def log_streams(run_id: str, attempt_id: str, container: str = "") -> list[str]:
     return [s for s in STREAMS if _path(run_id, attempt_id, s, container).is_file()]
 
 
-def log_containers(run_id: str, attempt_id: str) -> list[str]:
-    """The containers, beside the one that stands for the step, that have written anything; sorted."""
-    if not _ID.fullmatch(attempt_id):
-        raise ValueError("a log is named by an attempt's id")
-    return sorted({path.name.split(".")[1] for path in _folder(run_id).glob(f"{attempt_id}.*.*.log")})
-
-
 def container_is_plain(container: str) -> bool:
     """Whether a container's name can name a log."""
     return not container or _CONTAINER.fullmatch(container) is not None

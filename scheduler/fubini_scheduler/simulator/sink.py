@@ -48,16 +48,6 @@ class Report:
         return max(r.finished_ms for r in self.records) - min(r.queued_ms for r in self.records)
 
     @property
-    def mean_wait_ms(self) -> int:
-        """Mean time from queued to running."""
-        return sum(r.wait_ms for r in self.records) // max(1, len(self.records))
-
-    @property
-    def longest_wait_ms(self) -> int:
-        """The longest time from queued to running."""
-        return max((r.wait_ms for r in self.records), default=0)
-
-    @property
     def cost_micros(self) -> int:
         """What all projects paid."""
         return sum(r.cost_micros for r in self.records)

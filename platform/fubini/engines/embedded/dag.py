@@ -61,7 +61,6 @@ class DagFrame(Frame):
         self.hook_runner = HookRunner(self, "tasks", self.references)
         self.plan: DagPlan
         self.tasks: dict[str, TaskState] = {}
-        self.item_holders: dict[str, Mapping[str, Any]] = {}
         self.running_count = 0  # tasks started and not settled
         self.stalled: set[str] = set()  # tasks with items that a handler keeps from starting or from their own handler
         self.over = False

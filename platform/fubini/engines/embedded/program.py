@@ -48,11 +48,6 @@ def any_string(value: Any) -> str | None:
     return gojson.dumps(value)
 
 
-def int_or_string(value: Any) -> str | None:
-    """A count written as a number or a text."""
-    return any_string(value)
-
-
 def merge(base: Any, over: Any, key: str = "") -> Any:
     """Kubernetes' strategic merge for the fields that templates use: maps deeply, named lists by their key."""
     if isinstance(base, Mapping) and isinstance(over, Mapping):

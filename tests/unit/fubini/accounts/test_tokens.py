@@ -8,7 +8,6 @@ import pytest
 
 from fubini.accounts import tokens
 from fubini.accounts.models import Token
-from fubini.accounts.services import admin_ensure, token_ensure
 from fubini.common import clock
 from fubini.common.errors import Invalid, Unauthenticated
 from tests.support.rest import Api, api_of, make_admin, make_house, problem_of
@@ -126,13 +125,3 @@ def test_an_expiry_must_lie_ahead_and_scopes_must_be_known() -> None:
     assert caught.value.errors[0]["nearest"] == "read"
     with pytest.raises(Invalid):
         _make(project_id="x")
-
-
-def test_the_bootstrap_makes_one_administrator_and_renews_its_token() -> None:
-    admin = admin_ensure(username="admin", password="a long password")
-    assert admin_ensure(username="admin", password="another password").pk == admin.pk
-    assert admin.check_password("a long password") and admin.is_staff
-    old = token_ensure(user=admin, name="cli", scopes=["read", "write", "admin"])[1]
-    new = token_ensure(user=admin, name="cli", scopes=["read", "write", "admin"])[1]
-    problem_of(Api(old).get("me"), 401)
-    assert Api(new).get("me").json()["is_admin"] is True

@@ -16,7 +16,6 @@ from fubini.datasets.selectors import (
     artifacts_resolve,
     claim_key,
     claims_known,
-    missing_bytes,
     replica_sites,
 )
 from fubini.datasets.services import (
@@ -164,7 +163,6 @@ def test_a_sites_picture_follows_its_reports(db: None) -> None:
     replicas_apply(site_id="s1", added=[(c, 5)], removed=[a])
     replicas_apply(site_id="s2", added=[(a, 10)], full=True)
     assert replica_sites([a, b, c, "d" * 64]) == {a: {"s2"}, b: {"s1"}, c: {"s1"}}
-    assert missing_bytes({a: 10, b: 20, c: 5}, "s1") == 10
     replicas_apply(site_id="s1", added=[(a, 10)], full=True)
     assert set(Replica.objects.filter(site_id="s1").values_list("digest", flat=True)) == {a}
     replicas_apply(site_id="s1", added=[("../x", 1), (b, -1)], removed=["nonsense"])

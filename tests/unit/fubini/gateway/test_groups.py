@@ -9,7 +9,7 @@ import pytest
 from fubini.common import clock
 from fubini.gateway.spool import logs_take
 from fubini.runs.engine import ContainerKind, ContainerSpec, TaskSpec, VolumeMount
-from fubini.runs.logs import log_containers, log_read
+from fubini.runs.logs import log_read, log_streams
 from fubini.runs.models import Run, RunPlace, Task
 from fubini_protocol.v1 import messages as wire
 from tests.support.rows import Place, make_attempt, make_place, make_project, make_run, make_task
@@ -92,6 +92,6 @@ def test_each_container_has_its_own_log(place: Place) -> None:
         ("fetch", 7, False),
         ("../x", 0, True),
     ]
-    assert log_containers(attempt.run_id, attempt.pk) == ["fetch"]
+    assert [log_streams(attempt.run_id, attempt.pk, name) for name in ("", "fetch")] == [["stdout"], ["stdout"]]
     assert log_read(attempt.run_id, attempt.pk, stream="stdout", container="fetch").data == b"fetched"
     assert log_read(attempt.run_id, attempt.pk, stream="stdout").data == b"main"

@@ -19,7 +19,7 @@ export function onSessionEnded(tell: () => void): () => void {
   return () => window.removeEventListener(SESSION_ENDED, tell);
 }
 
-export function sessionEnded(): void {
+function sessionEnded(): void {
   window.dispatchEvent(new Event(SESSION_ENDED));
 }
 

@@ -9,6 +9,7 @@ import { useProject } from "@/app/project";
 import { Card, Empty, Loaded, Page, PhaseMark, RunMark, Took } from "@/components/parts";
 import { ShareButton } from "@/features/links/ShareButton";
 import { DiffView } from "@/features/pipelines/DiffView";
+import { useAddressSetter } from "@/lib/address";
 import { duration, money, plain } from "@/lib/format";
 import { useRuns } from "@/queries";
 import { useComparison } from "@/queries/many";
@@ -35,7 +36,8 @@ export function Compare() {
 function Which({ side, run }: { side: "a" | "b"; run: Schemas["RunOut"] | undefined }) {
   const { t } = useTranslation(["many", "base"]);
   const project = useProject();
-  const [params, setParams] = useSearchParams();
+  const [params] = useSearchParams();
+  const put = useAddressSetter();
   const id = params.get(side) ?? "";
   const [choosing, setChoosing] = useState(false);
   const recent = useRuns(project, {}, choosing || id === "");
@@ -51,7 +53,7 @@ function Which({ side, run }: { side: "a" | "b"; run: Schemas["RunOut"] | undefi
           searchable
           allowDeselect={false}
           onDropdownOpen={() => setChoosing(true)}
-          onChange={(value) => setParams((old) => { const next = new URLSearchParams(old); next.set(side, value ?? ""); return next; }, { replace: true })}
+          onChange={(value) => put({ [side]: value ?? "" })}
         />
         {run && (
           <Group gap="md">

@@ -12,13 +12,15 @@ import { Files } from "@/features/data/Files";
 import { Uses } from "@/features/data/Uses";
 import { VersionOrigin } from "@/features/origin/Origin";
 import { Uploader } from "@/features/upload/Uploader";
+import { useAddressSetter } from "@/lib/address";
 import { plain, size } from "@/lib/format";
 import { useDatasetPage, usePin } from "@/queries/data";
 
 export function Dataset() {
   const { id = "" } = useParams();
   const { t } = useTranslation(["data", "origin", "base"]);
-  const [params, setParams] = useSearchParams();
+  const [params] = useSearchParams();
+  const put = useAddressSetter();
   const wanted = Number(params.get("version")) || undefined;
   const page = useDatasetPage(id, wanted);
   const pin = usePin(id);
@@ -58,7 +60,7 @@ export function Dataset() {
                       allowDeselect={false}
                       value={String(version.number)}
                       data={versions.map((v) => ({ value: String(v.number), label: t("version", { n: v.number }) + (v.pinned_by ? ` · ${t("pinned")}` : "") }))}
-                      onChange={(v) => setParams((old) => ({ ...Object.fromEntries(old), version: v ?? "" }), { replace: true })}
+                      onChange={(v) => put({ version: v ?? "" })}
                     />
                   }
                 >
@@ -70,7 +72,7 @@ export function Dataset() {
                       id={id}
                       number={version.number}
                       open={params.get("origin") !== null}
-                      onOpen={() => setParams((old) => ({ ...Object.fromEntries(old), origin: "1" }), { replace: true, preventScrollReset: true })}
+                      onOpen={() => put({ origin: "1" })}
                     />
                   </Card>
                 </div>

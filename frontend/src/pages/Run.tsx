@@ -20,6 +20,7 @@ import { StepList } from "@/features/run/StepList";
 import { StepPanel } from "@/features/run/StepPanel";
 import { Timeline } from "@/features/timeline/Timeline";
 import { RunWhy } from "@/features/why/RunWhy";
+import { useAddressSetter } from "@/lib/address";
 import { money, plain } from "@/lib/format";
 import { LIVE } from "@/lib/states";
 import { useRunDeed, useRunManifest } from "@/queries";
@@ -36,20 +37,12 @@ export function Run() {
   const { id = "", tab = "graph" } = useParams();
   const { t } = useTranslation();
   const navigate = useNavigate();
-  const [params, setParams] = useSearchParams();
+  const [params] = useSearchParams();
+  const put = useAddressSetter();
   const page = useRunPage(id);
   const chosen = params.get("step") ?? "";
   const wide = useMediaQuery("(min-width: 75em)");
-  const choose = (node: GraphNode | null) =>
-    setParams(
-      (old) => {
-        const next = new URLSearchParams(old);
-        if (node) next.set("step", node.id);
-        else next.delete("step");
-        return next;
-      },
-      { replace: true, preventScrollReset: true },
-    );
+  const choose = (node: GraphNode | null) => put({ step: node?.id ?? "" });
   if (!page.data) return <Page title={t("runs.title")}><Loaded query={page}>{() => null}</Loaded></Page>;
   const { run: data, graph } = page.data;
   const live = LIVE.has(data.state);

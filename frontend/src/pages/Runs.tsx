@@ -11,6 +11,7 @@ import { Empty, More, Page } from "@/components/parts";
 import { RunTable } from "@/components/RunTable";
 import { BulkBar } from "@/features/many/BulkBar";
 import { SavedFilters } from "@/features/many/SavedFilters";
+import { useAddressSetter } from "@/lib/address";
 import { plain } from "@/lib/format";
 import { RUN_STATES, type RunState } from "@/lib/states";
 import { useMe, useRuns } from "@/queries";
@@ -27,29 +28,12 @@ export function Runs() {
   const [typed, setTyped] = useState(search);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const runs = useRuns(project, { state: states, search, label: labels, submittedBy });
-  const change = (key: string, value: string) =>
-    setParams(
-      (old) => {
-        const next = new URLSearchParams(old);
-        if (value === "") next.delete(key);
-        else next.set(key, value);
-        return next;
-      },
-      { replace: true },
-    );
+  const put = useAddressSetter();
+  const change = (key: string, value: string) => put({ [key]: value });
   const searchLater = useDebouncedCallback((value: string) => change("search", value), 300);
   const rows = runs.data?.pages.flatMap((page) => page.results) ?? [];
   const filtered = params.size > 0;
-  const dropLabel = (label: string) =>
-    setParams(
-      (old) => {
-        const next = new URLSearchParams(old);
-        next.delete("label");
-        for (const kept of labels.filter((l) => l !== label)) next.append("label", kept);
-        return next;
-      },
-      { replace: true },
-    );
+  const dropLabel = (label: string) => put({ label: labels.filter((l) => l !== label) });
   return (
     <Page
       title={t("runs.title")}

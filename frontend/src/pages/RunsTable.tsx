@@ -9,6 +9,7 @@ import { ShareButton } from "@/features/links/ShareButton";
 import { csvOf, saveText } from "@/features/many/csv";
 import { Scatter } from "@/features/many/Scatter";
 import { columnsOf, sorted, type Column, type Row } from "@/features/many/columns";
+import { useAddressSetter } from "@/lib/address";
 import { plain } from "@/lib/format";
 import { useRunTable } from "@/queries/many";
 
@@ -32,17 +33,9 @@ export function RunsTable() {
 
 function Shown({ data }: { data: NonNullable<ReturnType<typeof useRunTable>["data"]> }) {
   const { t } = useTranslation(["many", "base"]);
-  const [params, setParams] = useSearchParams();
-  const set = (key: string, value: string) =>
-    setParams(
-      (old) => {
-        const next = new URLSearchParams(old);
-        if (value === "") next.delete(key);
-        else next.set(key, value);
-        return next;
-      },
-      { replace: true },
-    );
+  const [params] = useSearchParams();
+  const put = useAddressSetter();
+  const set = (key: string, value: string) => put({ [key]: value });
   const everything = columnsOf(data, (key) => t(`base:runs.${key}`));
   const all = params.get("all") === "1";
   const columns = everything.filter((c) => all || c.varies);

@@ -114,10 +114,6 @@ export function cursorOf(next: string | null | undefined): string | undefined {
   return new URL(next, "http://page").searchParams.get("cursor") ?? undefined;
 }
 
-export function useRun(id: string) {
-  return useQuery({ queryKey: keys.run(id), queryFn: () => bodyOf(api.GET("/api/v1/runs/{id}", { params: { path: { id } } })), enabled: id !== "" });
-}
-
 export function useRunWhy(id: string, enabled = true) {
   return useQuery({
     queryKey: keys.part(id, "why"),
@@ -168,13 +164,5 @@ export function useSubmit() {
     mutationFn: ({ body, key }: { body: Schemas["RunSubmitRequest"]; key: string }) =>
       bodyOf(api.POST("/api/v1/runs", { body, headers: { "Idempotency-Key": key } })),
     onSuccess: (run) => client.invalidateQueries({ queryKey: keys.runs(run.project) }),
-  });
-}
-
-export function usePools(project: string) {
-  return useQuery({
-    queryKey: ["pools", project],
-    queryFn: () => bodyOf(api.GET("/api/v1/pools", { params: { query: { project, page_size: 100 } } })),
-    refetchInterval: 10_000,
   });
 }

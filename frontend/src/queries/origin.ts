@@ -7,7 +7,7 @@ import { keys } from ".";
 export type Origin = Schemas["OriginOut"];
 
 /** An artifact's key as the parts of its address. */
-export function partsOf(key: string): { run: string; node: string; generation: number; name: string } {
+function partsOf(key: string): { run: string; node: string; generation: number; name: string } {
   const [run = "", node = "", generation = "", ...rest] = key.split("/");
   return { run, node, generation: Number(generation), name: rest.join("/") };
 }

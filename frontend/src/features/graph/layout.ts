@@ -37,8 +37,8 @@ export const BOX_WIDTH = 168;
 export const BOX_HEIGHT = 40;
 const GAP_X = 18;
 const GAP_Y = 30;
-export const WRAP = 24;
-export const FOLD_FROM = 6;
+const WRAP = 24;
+const FOLD_FROM = 6;
 
 const WORST: Phase[] = ["Error", "Failed", "Running", "Pending", "Succeeded", "Skipped", "Omitted"];
 

@@ -8,7 +8,7 @@ import { useProject } from "@/app/project";
 import { ErrorNote } from "@/components/ErrorNote";
 import { useLinkMake } from "@/queries/links";
 
-export const addressOf = (code: string) => `${window.location.origin}/s/${code}`;
+const addressOf = (code: string) => `${window.location.origin}/s/${code}`;
 const LIVES_DAYS = [1, 7, 30, 365] as const;
 
 export function ShareButton({ of = "" }: { of?: string }) {

@@ -16,7 +16,7 @@ const PARTS = [
 const WINDOWS = ["week", "month_rest", "next_month"] as const;
 
 /** The sentence on when the money is used up. */
-export function useLasts(): (out: Schemas["RunsOutOut"]) => string {
+function useLasts(): (out: Schemas["RunsOutOut"]) => string {
   const { t } = useTranslation("money");
   return (out) => {
     if (out.expected === null && out.earliest === null) return t("lasts.year");

@@ -20,7 +20,7 @@ export function Key({ fill, text }: { fill: string; text: string }) {
   );
 }
 
-export function AsTable({ children }: { children: React.ReactNode }) {
+function AsTable({ children }: { children: React.ReactNode }) {
   const { t } = useTranslation("money");
   return (
     <details>

@@ -21,7 +21,7 @@ const COLOUR: Record<Notice["kind"], string> = {
   test: "gray",
 };
 
-export function useSentence(): (notice: Notice) => string {
+function useSentence(): (notice: Notice) => string {
   const { t } = useTranslation(["notices", "base"]);
   return ({ kind, data }) => {
     const words = Object.fromEntries(Object.entries(data).map(([key, value]) => [key, plain(String(value))]));

@@ -12,7 +12,7 @@ export type Tick = Schemas["TickOut"];
 const TICKS = { active: "blue", succeeded: "green", failed: "red", skipped: "gray", refused: "red" } as const satisfies Record<Tick["state"], string>;
 
 /** A moment as clocks in `zone` show it; a zone the browser does not know falls back to UTC. */
-export function inZone(ms: number, zone: string, language: string): string {
+function inZone(ms: number, zone: string, language: string): string {
   const style = { weekday: "short", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" } as const;
   try {
     return new Intl.DateTimeFormat(language, { ...style, timeZone: zone }).format(ms);

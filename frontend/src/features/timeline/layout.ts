@@ -67,7 +67,7 @@ function segments(node: GraphNode, endMs: number, startMs: number): Bar["segment
 }
 
 /** Ids of the leaves on the chain that decided when the run ended. */
-export function criticalPath(nodes: readonly GraphNode[], end: (n: GraphNode) => number): Set<string> {
+function criticalPath(nodes: readonly GraphNode[], end: (n: GraphNode) => number): Set<string> {
   const leaves = nodes.filter((n) => n.queued_at_ms !== null).sort((a, b) => end(a) - end(b));
   const path = new Set<string>();
   let at = leaves.at(-1);

@@ -16,7 +16,7 @@ export interface Plan {
 
 export type Problem = { kind: "path"; path: string } | { kind: "twice"; path: string } | { kind: "many"; count: number } | { kind: "none" };
 
-export const MOST_FILES = 100_000;
+const MOST_FILES = 100_000;
 const encoder = new TextEncoder();
 
 /** `chosen` in any order; a folder's files have its name in front of their paths (`methanol/a.xyz`). */

@@ -6,26 +6,23 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from fubini.engines.embedded import dagloop, dagphase, expand, frames, process
+from fubini.engines.embedded import dagback, dagloop, dagphase, dagreads, expand, frames
 from fubini.engines.embedded.frames import (
     Call,
     Failed,
     Frame,
-    HookRunner,
     Waiting,
-    exit_hook,
     launch,
-    outbound,
     skipped_node,
 )
+from fubini.engines.embedded.hooks import HookRunner
 from fubini.engines.embedded.outputs import composite_outputs, declared_outputs
 from fubini.engines.embedded.process import EngineError
 from fubini.engines.embedded.program import DagPlan, has_tags
 from fubini.engines.embedded.scope import Group, References
-from fubini.engines.embedded.steps import NO_TEMPLATE, _append, _certainly_off, check_room, expand_holder
+from fubini.engines.embedded.steps import _append
 from fubini.engines.embedded.tree import FAILED, Node
 from fubini.language import govaluate
-from fubini.language.depends import TaskResults
 from fubini.language.errors import LanguageError
 from fubini.runs.engine import TASK_TYPES, CancelTask, NodePhase, NodeType
 
@@ -118,14 +115,14 @@ class DagFrame(Frame):
         depends = self.plan.depends[name]
         if depends is not None:
             try:
-                if not depends.evaluate({other: self.results(other) for other in depends.tasks}):
+                if not depends.evaluate({other: dagreads.results_of(self, other) for other in depends.tasks}):
                     self.leave(name, raw, NodePhase.OMITTED, "omitted: depends condition not met")
                     return
             except LanguageError as error:
                 self.leave(name, raw, NodePhase.ERROR, error.message)
                 return
         try:
-            self.gather(name)
+            dagreads.gather(self, name)
         except LanguageError as error:
             message = error.message
             self.leave(name, raw, NodePhase.ERROR, message)
@@ -135,9 +132,9 @@ class DagFrame(Frame):
                 self.fail_if_open(message)
             return
         try:
-            holder = self.resolve(raw)
+            holder = dagreads.resolve(self, raw)
             loop = expand.is_loop(raw)
-            calls = self.expand(holder) if loop else [holder]
+            calls = dagreads.calls_of(self, holder) if loop else [holder]
         except (EngineError, LanguageError) as error:
             self.leave(name, raw, NodePhase.ERROR, error.message)
             return
@@ -146,7 +143,10 @@ class DagFrame(Frame):
         if loop:
             if not calls:
                 task.node = skipped_node(
-                    self.state, self.call(raw, name, self.edges(name)), NodePhase.SKIPPED, "Skipped, empty params"
+                    self.state,
+                    dagreads.call_of(self, raw, name, dagreads.parents_of(self, name)),
+                    NodePhase.SKIPPED,
+                    "Skipped, empty params",
                 )
                 self.references.nodes[name] = task.node
                 self.settle(name)
@@ -161,7 +161,7 @@ class DagFrame(Frame):
                 template_ref=raw.get("templateRef"),
                 slot=name,
             )
-            self.connect(task.node, self.edges(name))
+            self.connect(task.node, dagreads.parents_of(self, name))
             task.items = len(calls)
             if dagloop.has_handler(raw):
                 task.handlers = dagloop.ItemHandlers()
@@ -173,120 +173,17 @@ class DagFrame(Frame):
             self.over = True
             self.fail(message)
 
-    def aggregate(self, name: str) -> None:
-        """Read the results of a task's items together.
-
-        Raises:
-            LanguageError: one is not JSON.
-        """
-        found = self.references.nodes.get(name)
-        if isinstance(found, Group) and any((m.outputs or {}).get("result") is not None for m in found.members):
-            _ = found.values
-
-    def results(self, name: str) -> TaskResults:
-        node = self.tasks[name].node if name in self.tasks else None
-        if node is None:
-            return TaskResults()
-        any_succeeded, all_failed = False, False
-        if node.type is NodeType.TASK_GROUP:
-            phases = [child.phase for child in node.children]
-            any_succeeded = NodePhase.SUCCEEDED in phases
-            all_failed = bool(phases) and all(phase is NodePhase.FAILED for phase in phases)
-        return TaskResults(
-            Succeeded=node.phase is NodePhase.SUCCEEDED,
-            Failed=node.phase is NodePhase.FAILED,
-            Errored=node.phase is NodePhase.ERROR,
-            Skipped=node.phase is NodePhase.SKIPPED,
-            Omitted=node.phase is NodePhase.OMITTED,
-            Daemoned=node.daemoned and node.phase is not NodePhase.PENDING,
-            AnySucceeded=any_succeeded,
-            AllFailed=all_failed,
-        )
-
-    def edges(self, name: str) -> list[Node]:
-        """What a task's node hangs under: the ends of its dependencies, or the DAG itself."""
-        depends = self.plan.depends[name]
-        if depends is None or not depends.tasks:
-            return [self.node]
-        found: dict[str, Node] = {}
-        for other in depends.tasks:
-            node = self.tasks[other].node
-            for last in outbound(node) if node is not None else ():
-                found[last.id] = last
-        return list(found.values())
-
     def connect(self, node: Node, parents: list[Node]) -> None:
         node.parents = tuple(parents)
         for parent in parents:
             _append(parent, node)
 
-    def call(self, holder: Mapping[str, Any], slot: str, parents: list[Node]) -> Call:
-        return Call(
-            name=f"{self.node.name}.{holder['name']}",
-            holder=holder,
-            arguments=holder.get("arguments") or {},
-            base=self.template.base,
-            owner=self,
-            boundary=self.node,
-            slot=slot,
-            kind="task",
-            on_exit=self.node.on_exit,
-            depth=self.depth + 1,
-            parents=tuple(parents),
-        )
-
-    def resolve(self, raw: Mapping[str, Any]) -> Mapping[str, Any]:
-        task = self.processed.sub(raw)
-        scope = self.scope(self.references)
-        body, no = process.resolve_holder(task, scope, self.references, loop=expand.is_loop(task))
-        if not no and (body.get("arguments") or {}).get("artifacts"):
-            body["arguments"] = process.resolve_artifacts(
-                body["arguments"],
-                scope,
-                skip=lambda error, artifact: "Unable to resolve" in error.message and bool(artifact.get("optional")),
-            )
-        return body
-
-    def gather(self, name: str) -> None:
-        """Make the outputs of the loops that a task depends on.
-
-        Raises:
-            LanguageError: one has none that can be gathered.
-        """
-        depends = self.plan.depends[name]
-        for other in depends.tasks if depends is not None else ():
-            if isinstance(self.references.nodes.get(other), Group) and self.plan.tasks[other].get("inline"):
-                raise LanguageError(NO_TEMPLATE)
-            self.aggregate(other)
-
-    def items(self, holder: Mapping[str, Any]) -> list[Any]:
-        try:
-            return list(expand.items_of(holder, self.state.context.max_items))
-        except LanguageError as error:
-            if not _certainly_off(holder):
-                raise EngineError(error.message) from None
-            return []
-
-    def expand(self, holder: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-        items = self.items(holder)
-        check_room(self.state, len(items))
-        return expand_holder(holder, items, self.scope(self.references))
-
-    def can_be_read(self, name: str) -> bool:
-        """Whether what a task depends on, its fields and its items can be read, as `ready` reads them."""
-        try:
-            self.gather(name)
-            holder = self.resolve(self.plan.tasks[name])
-            if expand.is_loop(self.plan.tasks[name]):
-                expand_holder(holder, self.items(holder), self.scope(self.references))
-        except (EngineError, LanguageError):
-            return False
-        return True
-
     def leave(self, name: str, raw: Mapping[str, Any], phase: NodePhase, message: str) -> None:
         """A task that does not run: its Skipped node settles at once."""
         task = self.tasks[name]
-        task.node = skipped_node(self.state, self.call(raw, name, self.edges(name)), phase, message)
+        task.node = skipped_node(
+            self.state, dagreads.call_of(self, raw, name, dagreads.parents_of(self, name)), phase, message
+        )
         self.references.nodes[name] = task.node
         self.running_count += 1
         if phase is NodePhase.ERROR:
@@ -303,8 +200,8 @@ class DagFrame(Frame):
             if task.handlers is not None and task.handlers.busy:
                 return
             holder = task.pending[0]
-            parents = [group] if group is not None else self.edges(name)
-            call = self.call(holder, name, parents)
+            parents = [group] if group is not None else dagreads.parents_of(self, name)
+            call = dagreads.call_of(self, holder, name, parents)
             before = len(state.work)
             node, failed, told = self.start_one(holder, call)
             if node is None:
@@ -327,7 +224,7 @@ class DagFrame(Frame):
         if group is not None and group.barred:
             task.items -= len(task.pending)
             task.pending.clear()
-            self.group_check(name)
+            dagloop.group_check(self, name)
             return
         node = task.node
         if node is None or group is not None or node.id in state.gates:
@@ -388,7 +285,7 @@ class DagFrame(Frame):
             if task.held:
                 self.ready(name)
             elif task.handlers is not None and task.handlers.next_may_start:
-                self.go_over_items(name)
+                dagloop.go_over_items(self, name)
             elif task.pending:
                 self.proceed(name)
         if self.holds_back():
@@ -466,7 +363,7 @@ class DagFrame(Frame):
         handlers = self.tasks[parent.slot].handlers
         if handlers is not None and self.hooks[parent.id].exit_done:
             handlers.handler_ended(parent)
-            self.go_over_items(parent.slot)
+            dagloop.go_over_items(self, parent.slot)
 
     def passed_over(self, node: Node) -> bool:
         """Whether nobody looks at this node any more: its task is settled, or its loop's group is over."""
@@ -485,7 +382,7 @@ class DagFrame(Frame):
             self.task_ended(name, node, again=True)
         elif task.handlers is not None and self.exit_done(name, self.plan.tasks[name], node):
             task.handlers.handler_ended(node)
-            self.go_over_items(name)
+            dagloop.go_over_items(self, name)
 
     def one_ended(self, name: str, node: Node) -> None:
         """A task's only node, or one item of its loop, has ended."""
@@ -497,42 +394,8 @@ class DagFrame(Frame):
         task.items -= 1
         if task.handlers is not None and node.completed:
             task.handlers.item_ended(node)
-            self.start_handlers(name)
-        self.group_check(name)
-
-    def go_over_items(self, name: str) -> None:
-        """Another pass over a loop's items: what may start of their handlers, and of what is still to come."""
-        self.start_handlers(name)
-        if self.tasks[name].pending:
-            self.proceed(name)
-        self.group_check(name)
-
-    def start_handlers(self, name: str) -> None:
-        """Start the exit handlers of items that have ended, up to the first that does not end at once."""
-        handlers, group = self.tasks[name].handlers, self.tasks[name].node
-        if handlers is None or group is None or group.fulfilled:
-            return
-        while (node := handlers.next_due()) is not None:
-            if self.exit_done(name, self.plan.tasks[name], node):
-                continue
-            if self.hook_runner.held.pop(node.id, None) is not None:  # no room: it is the next to start all the same
-                handlers.item_ended(node)
-                break
-            handlers.handler_runs(node)
-        if handlers.busy:
-            self.stalled.add(name)
-        else:
-            self.stalled.discard(name)
-
-    def group_check(self, name: str) -> None:
-        task = self.tasks[name]
-        group = task.node
-        if group is None or task.items > 0 or task.pending or group.fulfilled:
-            return
-        if task.handlers is not None and task.handlers.busy:
-            return
-        self.state.mark(group, dagloop.group_phase([c for c in group.children if not c.hooked]), tell=False)
-        self.group_ended(name, group)
+            dagloop.start_handlers(self, name)
+        dagloop.group_check(self, name)
 
     def group_ended(self, name: str, group: Node) -> None:
         self.stalled.discard(name)
@@ -545,15 +408,9 @@ class DagFrame(Frame):
             task = self.tasks[name]
             task.pending.clear()
             task.items = 0
-            self.running_count += self.handlers_running(task)
+            self.running_count += dagloop.handlers_running(self, task)
             if task.node is not None:
                 self.group_ended(name, task.node)
-
-    def handlers_running(self, task: TaskState) -> int:
-        """How many items have an exit handler that has started and not ended."""
-        items = task.node.children if task.node is not None else ()
-        states = [self.hooks[child.id] for child in items if child.id in self.hooks]
-        return sum("exit" in state.started and not state.exit_done for state in states)
 
     def task_ended(self, name: str, node: Node, *, again: bool = False) -> None:
         """A task's node has ended: hooks and exit handler, then whoever depends on it.
@@ -723,7 +580,7 @@ class DagFrame(Frame):
             return
         try:
             for name, task in self.tasks.items():
-                self.aggregate(name)
+                dagreads.aggregate(self, name)
                 if task.node is not None:
                     self.state.add_global_output(task.node.outputs)
             outputs = composite_outputs(self.processed, self.state.globals, self.references)
@@ -748,121 +605,8 @@ class DagFrame(Frame):
             closed.targets = list(self.plan.targets)
         return closed
 
-    # --- reading back --------------------------------------------------------------------------------------------
-
     def restore(self) -> None:
-        self.prepare()
-        for name in self.plan.order:
-            node = self.state.find(f"{self.node.name}.{name}")
-            if node is None:
-                continue
-            self.tasks[name].node = node
-            if node.type is not NodeType.TASK_GROUP:
-                self.references.nodes[name] = node
-            elif node.fulfilled:
-                self.references.nodes[name] = Group(node, [c for c in node.children if not c.hooked])
-            declared = declared_outputs(
-                self.state.program, self.plan.tasks[name], self.template.base, node, artifacts=False
-            )
-            if declared:
-                self.references.declared[name] = declared
-        for name in self.plan.order:
-            if self.tasks[name].node is not None:
-                self.restore_task(name)
-        for task in self.tasks.values():
-            if task.node is None and task.waits == 0:
-                task.held = True
-                self.running_count += 1
-                self.state.waiting[id(self)] = self
-
-    def restore_task(self, name: str) -> None:
-        task = self.tasks[name]
-        node = task.node
-        assert node is not None
-        raw = self.plan.tasks[name]
-        if raw.get("hooks") or raw.get("onExit") or (node.type is NodeType.TASK_GROUP and not node.fulfilled):
-            try:
-                task.task = self.resolve(raw)
-            except EngineError:
-                task.task = raw
-            if node.type is NodeType.SKIPPED and node.phase is NodePhase.ERROR and not self.can_be_read(name):
-                task.task = raw
-        frames.restore_hooks(self, node)
-        finished = self.given_up(name, node) or frames.hooks_settled(self, node, raw)
-        if not node.fulfilled:
-            self.hook_runner.hold_again(task.task or raw, node, name)
-        if not finished:
-            self.running_count += 1
-        else:
-            task.settled = True
-            for dependent in self.plan.dependents[name]:
-                if dependent in self.tasks:
-                    self.tasks[dependent].waits -= 1
-        if node.type is NodeType.TASK_GROUP and node.fulfilled:
-            for child in node.children:
-                frames.restore_hooks(self, child)
-            self.running_count += self.handlers_running(task)
-        elif node.type is NodeType.TASK_GROUP:
-            self.restore_items(name, task.task or raw)
-
-    def restore_items(self, name: str, holder: Mapping[str, Any]) -> None:
-        task = self.tasks[name]
-        handlers = task.handlers = dagloop.ItemHandlers() if dagloop.has_handler(holder) else None
-        hook = exit_hook(holder, {})
-        for call in self.expand(holder):
-            child = self.state.find(f"{self.node.name}.{call['name']}")
-            if child is None:
-                if task.node is None or not task.node.barred:
-                    task.pending.append(call)
-                    task.items += 1
-                continue
-            frames.restore_hooks(self, child)
-            if not child.fulfilled:
-                task.items += 1
-            if handlers is not None:
-                handlers.add(child)
-                state = self.hooks.get(child.id)
-                if state is not None and "exit" in state.started:
-                    if not state.exit_done:
-                        handlers.handler_runs(child)
-                elif child.completed and not self.needs_no_handler(hook, child, name):
-                    handlers.item_ended(child)
-        if handlers is not None and handlers.busy:
-            self.stalled.add(name)
-        if self._held_items(task):
-            self.state.waiting[id(self)] = self
-
-    def needs_no_handler(self, hook: Mapping[str, Any] | None, node: Node, name: str) -> bool:
-        """Whether the exit handler of an item that has ended does not start."""
-        if hook is None or self.state.shutdown == "Terminate":
-            return True
-        return bool(hook.get("expression")) and self.hook_runner.is_off(hook, node, name)
-
-    def catch_up_hooks(self, name: str) -> None:
-        """Start what has come due of the hooks of a task under way; a daemon's dependents wait for them."""
-        task = self.tasks[name]
-        node = task.node
-        if node is None or node.over or node.id in self.state.gates or not self.plan.tasks[name].get("hooks"):
-            return
-        self.run_hooks(name, node)
-        if self._hooks_open(node):
-            self.unsettle(name)
+        dagback.restore(self)
 
     def catch_up(self) -> None:
-        if self.over or self.node.fulfilled:
-            return
-        for name in self.plan.order:
-            self.catch_up_hooks(name)
-        for name in self.plan.order:
-            task = self.tasks[name]
-            node = task.node
-            if node is None:
-                if task.waits == 0:
-                    self.ready(name)
-            elif node.type is NodeType.TASK_GROUP and not node.fulfilled:
-                self.go_over_items(name)
-            elif task.pending:
-                self.proceed(name)
-            elif node.fulfilled and not task.settled:
-                self.task_ended(name, node, again=True)
-        self.assess()
+        dagback.catch_up(self)

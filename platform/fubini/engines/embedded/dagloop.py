@@ -16,7 +16,7 @@ from fubini.engines.embedded.tree import Node
 from fubini.runs.engine import NodePhase, NodeType
 
 if TYPE_CHECKING:
-    from fubini.engines.embedded.dag import DagFrame
+    from fubini.engines.embedded.dag import DagFrame, TaskState
 
 
 class ItemHandlers:
@@ -103,3 +103,47 @@ def complete_groups(frame: DagFrame) -> list[str]:
             frame.state.mark(group, group_phase(list(group.children)), tell=False)
             names.append(own[group.id])
     return names
+
+
+def go_over_items(frame: DagFrame, name: str) -> None:
+    """Another pass over a loop's items: what may start of their handlers, and of what is still to come."""
+    start_handlers(frame, name)
+    if frame.tasks[name].pending:
+        frame.proceed(name)
+    group_check(frame, name)
+
+
+def start_handlers(frame: DagFrame, name: str) -> None:
+    """Start the exit handlers of items that have ended, up to the first that does not end at once."""
+    handlers, group = frame.tasks[name].handlers, frame.tasks[name].node
+    if handlers is None or group is None or group.fulfilled:
+        return
+    while (node := handlers.next_due()) is not None:
+        if frame.exit_done(name, frame.plan.tasks[name], node):
+            continue
+        if frame.hook_runner.held.pop(node.id, None) is not None:  # no room: it is the next to start all the same
+            handlers.item_ended(node)
+            break
+        handlers.handler_runs(node)
+    if handlers.busy:
+        frame.stalled.add(name)
+    else:
+        frame.stalled.discard(name)
+
+
+def group_check(frame: DagFrame, name: str) -> None:
+    task = frame.tasks[name]
+    group = task.node
+    if group is None or task.items > 0 or task.pending or group.fulfilled:
+        return
+    if task.handlers is not None and task.handlers.busy:
+        return
+    frame.state.mark(group, group_phase([c for c in group.children if not c.hooked]), tell=False)
+    frame.group_ended(name, group)
+
+
+def handlers_running(frame: DagFrame, task: TaskState) -> int:
+    """How many items have an exit handler that has started and not ended."""
+    items = task.node.children if task.node is not None else ()
+    states = [frame.hooks[child.id] for child in items if child.id in frame.hooks]
+    return sum("exit" in state.started and not state.exit_done for state in states)

@@ -6,8 +6,9 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from fubini.engines.embedded import containers, frames, gates, leaf, suspend
-from fubini.engines.embedded.frames import Call, Failed, Waiting, exit_hook, launch
+from fubini.engines.embedded.frames import Call, Failed, Waiting, launch
 from fubini.engines.embedded.globals import set_globals
+from fubini.engines.embedded.hooks import exit_hook
 from fubini.engines.embedded.process import EngineError
 from fubini.engines.embedded.scope import VariableScope, evaluate_bool
 from fubini.engines.embedded.state import LimitReached, SignalRefused, State

@@ -8,7 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fubini.engines.embedded import expand, frames, gates, process
-from fubini.engines.embedded.frames import Call, Failed, Frame, HookRunner, Waiting, launch, outbound, skipped_node
+from fubini.engines.embedded.frames import Call, Failed, Frame, Waiting, launch, outbound, skipped_node
+from fubini.engines.embedded.hooks import HookRunner, hooks_settled, restore_hooks
 from fubini.engines.embedded.outputs import composite_outputs, declared_outputs
 from fubini.engines.embedded.process import EngineError
 from fubini.engines.embedded.program import has_tags
@@ -456,9 +457,9 @@ class StepsFrame(Frame):
                 continue
             hooked = child.type is not NodeType.SKIPPED and bool(step.get("hooks") or step.get("onExit"))
             if hooked:
-                frames.restore_hooks(self, child)
+                restore_hooks(self, child)
                 self.unseen.append((child, step))
-            if not child.fulfilled or (hooked and not frames.hooks_settled(self, child, step)):
+            if not child.fulfilled or (hooked and not hooks_settled(self, child, step)):
                 self.open += 1
                 if hooked:
                     self.hook_holders[child.id] = step

@@ -12,7 +12,7 @@ export OMP_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup setup-dev setup-science web check-codegen e2e bench-web bench-events up down demo test lint format contracts fuzz fuzz-long soak-engine bench-engine bench-run bench-steps \
-	argo-conformance argo-run-sample faults check-openapi lock clean
+	argo-conformance argo-run-sample faults check-openapi commands-page lock clean
 
 help: ## what there is to do
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -97,6 +97,9 @@ check-openapi: setup-dev ## the OpenAPI schema generated from the code is whole 
 	@mkdir -p build
 	@DJANGO_SETTINGS_MODULE=fubini.settings.test $(RUN) manage.py spectacular --file build/openapi.yaml --validate --fail-on-warn
 	@echo "build/openapi.yaml: $$(grep -c operationId build/openapi.yaml) operations, no warnings"
+
+commands-page: setup-dev ## write docs/commands.md from the command line itself
+	@$(RUN) tools/commands_page.py
 
 lock: setup-dev ## resolve requirements anew; the only target that changes the locks
 	@$(PYTHON) tools/lock.py

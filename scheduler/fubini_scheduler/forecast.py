@@ -53,7 +53,7 @@ def forecast(
         max_plans: the bound; then the last plan's own estimate is taken.
     """
     at_ms, back = now_ms, dict[str, tuple[str, str, int]]()
-    known = tuple(replace(a, expected_finish_ms=_expected_ms(a, now_ms)) for a in snapshot.allocations)
+    known = tuple(replace(a, expected_finish_ms=expected_ms(a, now_ms)) for a in snapshot.allocations)
     snapshot = replace(ahead_of(snapshot, task_id), allocations=known)
     guess: int | None = None
     for number in range(1, max_plans + 1):
@@ -66,12 +66,11 @@ def forecast(
             return Forecast(None, None, number, whole=True)
         guess = unplaced.expected_start_ms
         snapshot = with_placements(snapshot, result.placements, at_ms)
-        back |= {f"placed-{p.task_id}": _comes_back(p) for p in result.placements}
+        back |= {f"placed-{p.task_id}": comes_back(p) for p in result.placements}
         if not snapshot.allocations:
             return Forecast(None, None, number, whole=True)
-        ends = sorted(held.expected_finish_ms for held in snapshot.allocations)
-        at_ms = max(at_ms + 1, ends[(len(ends) - 1) // _ENDS_A_STEP])
-        snapshot = _ended(snapshot, at_ms, back)
+        at_ms = next_end_ms(snapshot, at_ms)
+        snapshot = ended(snapshot, at_ms, back)
     return Forecast(guess, None, max_plans, whole=False)
 
 
@@ -80,18 +79,24 @@ def needs_a_hand(reasons: tuple[Reason, ...]) -> bool:
     return all(r.code in PERMANENT or r.code in _BY_HAND for r in reasons)
 
 
-def _comes_back(placement: Placement) -> tuple[str, str, int]:
+def next_end_ms(snapshot: Snapshot, at_ms: int) -> int:
+    """When to plan again: the next moment after `at_ms` at which something has ended; of much that runs, a part of it."""
+    ends = sorted(held.expected_finish_ms for held in snapshot.allocations)
+    return max(at_ms + 1, ends[(len(ends) - 1) // _ENDS_A_STEP])
+
+
+def comes_back(placement: Placement) -> tuple[str, str, int]:
     """Project, run and what its hold is expected to leave over."""
     return placement.project_id, placement.run_id, max(0, placement.hold_micros - placement.price_micros)
 
 
-def _expected_ms(held: Allocation, at_ms: int) -> int:
+def expected_ms(held: Allocation, at_ms: int) -> int:
     """Overdue work is expected to go on the longer, the longer it overran: as `plan()` takes it to."""
     over = at_ms - held.expected_finish_ms
     return held.expected_finish_ms if over < 0 else at_ms + max(1000, over // 2)
 
 
-def _ended(snapshot: Snapshot, at_ms: int, back: dict[str, tuple[str, str, int]]) -> Snapshot:
+def ended(snapshot: Snapshot, at_ms: int, back: dict[str, tuple[str, str, int]]) -> Snapshot:
     """The snapshot without what has ended by `at_ms`, and with what their holds left over."""
     kept = tuple(a for a in snapshot.allocations if a.expected_finish_ms > at_ms)
     gone = {a.id for a in snapshot.allocations} - {a.id for a in kept}

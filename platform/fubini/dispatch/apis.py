@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework.request import Request
@@ -15,10 +16,12 @@ from fubini.dispatch import retries
 from fubini.dispatch import serializers as shape
 from fubini.dispatch.applying import Wanted, changes_apply, changes_ask
 from fubini.dispatch.explain import task_start
+from fubini.dispatch.quotes import Submission
 from fubini.dispatch.selectors import platform_status, quote, task_why
 from fubini.dispatch.why import NEXT_STEPS, Around, Why
 from fubini.pipelines.selectors import library_of
 from fubini.projects.authorize import project_get
+from fubini.projects.models import Project
 from fubini.rest.views import ApiViews, etag_of, operation
 from fubini.runs.apis import run_source, run_visible, task_visible
 from fubini.runs.documents import WHY
@@ -34,6 +37,12 @@ ENDED = {
 }
 
 
+def submission_of(project: Project, text: str, body: Mapping[str, Any], actor: str) -> Submission:
+    """What a body of a quote, or of the launch form, would submit."""
+    named = {name: body[name] for name in ("parameters", "objective", "priority", "name", "reuse")}
+    return Submission(project, text, library=library_of(project.pk), actor=actor, **named)
+
+
 class QuoteViews(ApiViews):
     """``/quotes``."""
 
@@ -43,16 +52,7 @@ class QuoteViews(ApiViews):
         body = self.body
         project = project_get(self.principal, body["project"], "quote.read")
         _, text = run_source(project, body)
-        found = quote(
-            project=project,
-            text=text,
-            parameters=body["parameters"],
-            objective=body["objective"],
-            priority=body["priority"],
-            library=library_of(project.pk),
-            reuse=body["reuse"],
-            name=body["name"],
-        )
+        found = quote(submission_of(project, text, body, self.principal.actor))
         return self.reply(found)
 
 

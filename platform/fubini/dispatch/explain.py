@@ -8,7 +8,6 @@ cause with the evidence, and what its measurements advise. Who asks learns which
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -21,7 +20,7 @@ from fubini.dispatch.appeals import asked_ms
 from fubini.dispatch.policy import policy_now
 from fubini.dispatch.predictions import ENOUGH, error_bar, start_forecast
 from fubini.dispatch.retries import advice_of
-from fubini.dispatch.snapshot import RequestCache, World, world_of
+from fubini.dispatch.snapshot import World, world_now
 from fubini.dispatch.why import attempts_at_hand
 from fubini.notices.tell import who_may as role_holders
 from fubini.projects.authorize import ACTIONS, ROLES, allows, role_in
@@ -41,8 +40,6 @@ LOG_LINES: Final = 20
 PEOPLE: Final = 5  # named of those who may
 RETRY: Final = "retry"
 MEMBER: Final = "user:"  # before a username, where a quota's member is told as tasks' `submitted_by`
-
-_cache, _lock = RequestCache(), threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +131,6 @@ def task_start(task: Task, principal: Principal) -> TaskStart:
     return TaskStart(task.pk, task.state, starts_now=False, expected=None)
 
 
-def world_with(task: Task) -> World:
-    """The world as the scheduler sees it, this task in it; requests are kept between answers."""
-    with _lock:
-        return world_of(_cache, also=task.pk)
-
-
 def _waiting(task: Task, principal: Principal) -> TaskStart:
     if task.not_before_ms is not None and task.not_before_ms > clock.now_ms():
         again = ExpectedStart(
@@ -156,7 +147,7 @@ def _waiting(task: Task, principal: Principal) -> TaskStart:
             whole=True,
         )
         return TaskStart(task.pk, task.state, starts_now=False, expected=again)
-    world = world_with(task)
+    world = world_now(also=task.pk)
     if all(t.id != task.pk for t in world.snapshot.tasks):
         return TaskStart(task.pk, task.state, starts_now=False, expected=None)
     task_id, policy = core.TaskId(task.pk), policy_now()

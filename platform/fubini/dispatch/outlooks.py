@@ -1,7 +1,9 @@
 """What live runs were quoted at, and when they are expected to end: kept beside them, for pages to read.
 
-A run is quoted once it has lived `AFTER_MS` (most end before that, and nobody asks), from the same rehearsal and history a
-submit is quoted from. A run whose length nothing bounds, and that never ran before, has no quoted end and is never late.
+A run, or a retry of it, is measured against the quote it keeps from before it was submitted. One without is quoted once it
+has lived `AFTER_MS` (most end before that, and nobody asks), as it would have been at its submit: what it itself runs and has
+waiting is left out of the world. A run whose length nothing bounds, and that never ran before, has no quoted end and is never
+late.
 Each pass is bounded in time and rows; rows of ended runs go. All of it can be lost and is made again.
 """
 
@@ -10,7 +12,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 from django.db.models import Count, F, Q, QuerySet
@@ -19,10 +21,13 @@ from fubini.common import clock
 from fubini.dispatch.lateness import Expected, Verdict, expected_end, spent_of, verdict
 from fubini.dispatch.models import RunOutlook
 from fubini.dispatch.quotes import earlier_counts, rehearsal_price
+from fubini.dispatch.snapshot import World, world_now
 from fubini.manifests.import_rules import rules_from
 from fubini.runs.models import Attempt, Run, RunManifest, Task
+from fubini.runs.quoted import KeptQuote, kept_of
 from fubini.runs.registry import engine_of
-from fubini.runs.transitions import RUN_ENDED, TASK_ENDED
+from fubini.runs.selectors import generation_quote
+from fubini.runs.transitions import ATTEMPT_LIVE, RUN_ENDED, TASK_ENDED
 
 AFTER_MS: Final = 10_000
 QUOTE_S: Final = 2.0  # a pass
@@ -45,15 +50,19 @@ def _quote_new() -> int:
         state__in=["pending", "running"], deleted_at_ms=None, outlook=None, created_at_ms__lte=now_ms - AFTER_MS
     ).select_related("project")
     until, done = time.monotonic() + QUOTE_S, 0
-    for run in fresh.order_by("created_at_ms", "pk")[:100]:
+    rows = list(fresh.order_by("created_at_ms", "pk")[:100])
+    world = world_now() if rows else None
+    for run in rows:
+        assert world is not None
         if time.monotonic() > until:
             break
-        quoted_ms: int | None = None
-        quote: dict[str, dict[str, int]] = {}
+        kept: KeptQuote | None = None
+        expected: dict[str, Expected] = {}
         try:
-            quoted_ms, quote = _quoted(run)
+            kept, expected = _quoted(run, world)
         except Exception:  # a quote is for looking at: no run's may keep the others from theirs
             log.warning("run %s could not be quoted", run.pk, exc_info=True)
+        quoted_ms = kept.time_high_s * 1000 if kept is not None and kept.ends and kept.time_high_s is not None else None
         begun_ms = now_ms if run.generation else run.started_at_ms or run.created_at_ms
         RunOutlook.objects.get_or_create(
             run=run,
@@ -61,27 +70,43 @@ def _quote_new() -> int:
                 "begun_ms": begun_ms,
                 "quoted_ms": quoted_ms,
                 "quoted_end_ms": None if quoted_ms is None else begun_ms + quoted_ms,
-                "quote": quote,
+                "quote": {template: asdict(one) for template, one in expected.items()},
             },
         )
         done += 1
     return done
 
 
-def _quoted(run: Run) -> tuple[int | None, dict[str, dict[str, int]]]:
-    """The quote's high end, None where there is none; and by template what is expected."""
+def _quoted(run: Run, world: World) -> tuple[KeptQuote, dict[str, Expected]]:
+    """The quote it keeps, made now where it has none; and by template what is expected."""
     manifest = RunManifest.objects.get(run=run)
-    earlier = earlier_counts(run.project, manifest.text)
     rehearsal = engine_of(run.engine).rehearse(run, manifest.document, manifest.library)
-    found = rehearsal_price(run, rehearsal, earlier=earlier, rules=rules_from(manifest.import_rules))
-    quote: dict[str, dict[str, int]] = {}
-    for row in found.rows:
-        times = [pool.time_low_s * 1000 for pool in row.pools if pool.feasible]
-        known = quote.setdefault(row.template, {"count": 0, "time_ms": 0})
-        known["count"] += row.count
-        known["time_ms"] += min(times, default=0)
-    bounded = found.steps > 0 and found.feasible and (found.bounded or bool(earlier))
-    return (found.time_high_s * 1000 if bounded else None), quote
+    found = rehearsal_price(
+        run,
+        rehearsal,
+        earlier=earlier_counts(run.project, manifest.text),
+        rules=rules_from(manifest.import_rules),
+        world=_without(run, world),
+    )
+    if run.generation:
+        kept = kept_of(generation_quote(run))
+        return (kept if kept is not None and kept.time_high_s is not None else found.kept()), found.expected
+    kept = kept_of(run.quote)
+    if kept is None:
+        kept = found.kept()
+        Run.objects.filter(pk=run.pk, quote__isnull=True).update(quote=kept.to_json())
+    return kept, found.expected
+
+
+def _without(run: Run, world: World) -> World:
+    """The world as if the run were not there."""
+    mine = set(Attempt.objects.filter(run_id=run.pk, state__in=ATTEMPT_LIVE).values_list("pk", flat=True))
+    snapshot = replace(
+        world.snapshot,
+        tasks=tuple(t for t in world.snapshot.tasks if t.run_id != run.pk),
+        allocations=tuple(a for a in world.snapshot.allocations if a.id not in mine),
+    )
+    return replace(world, snapshot=snapshot)
 
 
 def _look() -> int:

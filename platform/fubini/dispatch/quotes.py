@@ -1,15 +1,17 @@
-"""Quotes: what a submit would cost and take, as ranges, per step template and pool, before anything is spent.
+"""Quotes: what a submit would cost and take, as ranges, for each objective, pool and kind of step, before anything is spent.
 
 The steps come from a rehearsal of the manifest (the engine runs it with every step succeeding at once) and, where an
-earlier run of the same pipeline or manifest exists, from how many steps that one really had. A loop or condition that
-depends on a result has no upper bound: then `bounded` is False and the high end is that of what is known.
+earlier run of the same pipeline or manifest exists, from how many steps that one really had. What an objective comes to is
+what the scheduler would do with them under it, from how the places stand now (`fubini_scheduler.course`); the figures of the
+whole run are those of the objective asked for. A loop or condition that depends on a result has no upper bound: then
+`bounded` is False and the high end is that of what is known.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from django.db.models import Count
 
@@ -18,8 +20,9 @@ from fubini.common.ids import new_id
 from fubini.common.saying import Said, ours, say, together
 from fubini.dispatch.history import history_of
 from fubini.dispatch.inputs import inputs_of
+from fubini.dispatch.lateness import Expected
 from fubini.dispatch.policy import policy_now
-from fubini.dispatch.snapshot import RequestCache, World, request_of, world_of
+from fubini.dispatch.snapshot import World, request_of, world_now
 from fubini.ledger.services import available_by_project
 from fubini.manifests.findings import Report, finding_told
 from fubini.manifests.import_rules import NO_RULES, ImportRules, rules_from
@@ -29,18 +32,41 @@ from fubini.runs.codec import to_json
 from fubini.runs.engine import Rehearsal
 from fubini.runs.importing import spec_mapped
 from fubini.runs.models import Run, RunManifest, Task
+from fubini.runs.quoted import DEFAULT, KeptQuote, quote_sign
 from fubini.runs.registry import engine_of
 from fubini.runs.reuse.plan import ReusePlan, reuse_plan
 from fubini.runs.services import OBJECTIVES
-from fubini.sites.models import Pool
-from fubini_scheduler.model import Objective
+from fubini_scheduler import course
+from fubini_scheduler.course import Course, Steps, for_quotes, in_pool
+from fubini_scheduler.model import Objective, PoolId, ProjectId
 from fubini_scheduler.quote import PoolQuote, Quote
 from fubini_scheduler.quote import quote as core_quote
+
+POOLS_MAX: Final = 5  # pools whose figures for the whole run are worked out
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What would be submitted, by whom (`actor`); as `run_submit` takes it."""
+
+    project: Project
+    text: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    objective: str = ""
+    priority: str = "normal"
+    library: Sequence[Mapping[str, Any]] = ()
+    engine: str = "embedded"
+    reuse: str = ""
+    name: str = ""
+    actor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class PoolRange:
-    """One pool's answer for all steps of a template."""
+    """One pool's answer for all steps of a template; `steps`: how many the objective asked for would place there.
+
+    The low end is all of them as expected and started at once, the high end all their walltime after the wait.
+    """
 
     pool: str
     site: str
@@ -52,6 +78,7 @@ class PoolRange:
     time_high_s: int = 0
     wait_s: int = 0
     bytes_to_move: int = 0
+    steps: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +94,26 @@ class StepRange:
 
 @dataclass(frozen=True, slots=True)
 class ChoiceRange:
-    """What an objective would make of it: every step in the pool it takes, as far as one has room for it at all."""
+    """What an objective would make of it: low as expected, high with every step at the end of its walltime.
+
+    `left`: steps that would not start by themselves, and are not in the figures.
+    """
 
     objective: str
     pools: list[str]  # site/pool, in the order of the steps
+    money_low_micros: int
+    money_high_micros: int
+    time_low_s: int
+    time_high_s: int
+    left: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WholeRange:
+    """What it would come to with every step in this one pool, from low to high as an objective's."""
+
+    pool: str
+    site: str
     money_low_micros: int
     money_high_micros: int
     time_low_s: int
@@ -89,114 +132,123 @@ class SavedRange:
 
 @dataclass(frozen=True, slots=True)
 class QuoteView:
-    """The whole answer; money in micros, times in seconds. `feasible` is False when some step fits no pool."""
+    """The whole answer; money in micros, times in seconds. `feasible` is False when some step fits no pool.
+
+    The ranges are those of `objective`, which is one of `choices`. `ends`: how long it takes is bounded, if only because an
+    earlier run shows how many steps there are. `token` names the quote in a submit of the same.
+    """
 
     feasible: bool
     bounded: bool
     steps: int
+    objective: str
     money_low_micros: int
     money_high_micros: int
     time_low_s: int
     time_high_s: int
     basis: str
     available_micros: int | None
+    ends: bool
+    at_ms: int
     rows: list[StepRange] = field(default_factory=list)
     choices: list[ChoiceRange] = field(default_factory=list)
+    pools: list[WholeRange] = field(default_factory=list)
     warnings: list[dict[str, Any]] = field(default_factory=list)
     reuse: ReusePlan | None = None
     saved: SavedRange | None = None
+    token: str = ""
+
+    def kept(self, objective: str = "") -> KeptQuote:
+        """What a run of this objective (of the quote's own, where none is named) keeps of it."""
+        of = next((c for c in self.choices if c.objective == objective), self)
+        return KeptQuote(
+            money_low_micros=of.money_low_micros,
+            money_high_micros=of.money_high_micros,
+            steps=self.steps,
+            feasible=self.feasible,
+            bounded=self.bounded,
+            time_low_s=of.time_low_s,
+            time_high_s=of.time_high_s,
+            objective=of.objective,
+            ends=self.ends,
+            at_ms=self.at_ms,
+        )
+
+    @property
+    def expected(self) -> dict[str, Expected]:
+        """By template how many steps, and their part of the time the whole run is expected to take."""
+        times = [min((p.time_low_s for p in row.pools if p.feasible), default=0) * 1000 for row in self.rows]
+        total = sum(times)
+        found: dict[str, Expected] = {}
+        for row, time_ms in zip(self.rows, times, strict=True):
+            known = found.get(row.template, Expected(0, 0))
+            part_ms = self.time_low_s * 1000 * time_ms // total if total else 0
+            found[row.template] = Expected(known.count + row.count, known.time_ms + part_ms)
+        return found
 
 
-def quote(
-    *,
-    project: Project,
-    text: str,
-    parameters: Mapping[str, str] | None = None,
-    objective: str = "",
-    priority: str = "normal",
-    library: Sequence[Mapping[str, Any]] = (),
-    engine: str = "embedded",
-    reuse: str = "",
-    name: str = "",
-) -> QuoteView:
-    """What submitting `text` would cost and take; with `reuse`, of what would then still run.
+def quote(asked: Submission) -> QuoteView:
+    """What submitting it would cost and take; with `reuse`, of what would then still run.
 
     Raises:
         ManifestInvalid: it could not be submitted; the same findings as a submit.
     """
-    given = {str(k): str(v) for k, v in (parameters or {}).items()}
-    report = submit_report(project=project, text=text, parameters=given, library=library, engine=engine)
-    return report_quote(
-        report, project=project, text=text, parameters=given, objective=objective, priority=priority,
-        library=library, engine=engine, reuse=reuse, name=name,
-    )  # fmt: skip
+    return report_quote(submit_report(asked), asked)
 
 
-def submit_report(
-    *,
-    project: Project,
-    text: str,
-    parameters: Mapping[str, str] | None,
-    library: Sequence[Mapping[str, Any]] = (),
-    engine: str = "embedded",
-) -> Report:
-    """The check a submit would make; without `parameters`, values may still come."""
+def submit_report(asked: Submission, *, values_later: bool = False) -> Report:
+    """The check a submit would make; with `values_later`, whatever values it then gets."""
     return manifest_report(
-        text,
-        library=library,
-        parameters=parameters,
-        engine=engine,
-        import_rules=project.import_rules,
-        max_items=project.max_items,
-        project_id=project.pk,
+        asked.text,
+        library=asked.library,
+        parameters=None if values_later else dict(asked.parameters),
+        engine=asked.engine,
+        import_rules=asked.project.import_rules,
+        max_items=asked.project.max_items,
+        project_id=asked.project.pk,
     )
 
 
-def report_quote(
-    report: Report,
-    *,
-    project: Project,
-    text: str,
-    parameters: Mapping[str, str] | None = None,
-    objective: str = "",
-    priority: str = "normal",
-    library: Sequence[Mapping[str, Any]] = (),
-    engine: str = "embedded",
-    reuse: str = "",
-    name: str = "",
-) -> QuoteView:
+def report_quote(report: Report, asked: Submission) -> QuoteView:
     """The quote of what was checked already (`submit_report`).
 
     Raises:
         ManifestInvalid: the report has errors.
     """
-    shell = engine_of(engine)
     document = report_require(report)
-    given = dict(parameters or {})
+    project, given = asked.project, {str(k): str(v) for k, v in asked.parameters.items()}
     run = Run(
         id=new_id(),
         project=project,
         name="quote",
-        submitted_by="",
+        submitted_by=asked.actor,
         parameters=given,
-        objective=objective,
-        priority=priority,
+        objective=asked.objective,
+        priority=asked.priority,
         created_at_ms=clock.now_ms(),
         job_number=0,
     )
     warnings = [finding_told(f) for f in report.findings if f.severity != "error"]
     rules = rules_from(project.import_rules)
-    if reuse:
+    if asked.reuse:
         plan, rehearsal, taken = reuse_plan(
-            project=project, text=text, reuse=reuse, name=name, parameters=given, library=library, engine=engine
-        )
-        world = world_of(RequestCache())
+            project=project, text=asked.text, reuse=asked.reuse, name=asked.name, parameters=given,
+            library=asked.library, engine=asked.engine,
+        )  # fmt: skip
+        world = world_now()
         found = rehearsal_price(run, rehearsal, warnings=warnings, rules=rules, world=world)
         spared = rehearsal_price(run, taken, rules=rules, world=world)
         saved = SavedRange(spared.money_low_micros, spared.money_high_micros, spared.time_low_s, spared.time_high_s)
-        return replace(found, reuse=plan, saved=saved)
-    rehearsal = shell.rehearse(run, document, library)
-    return rehearsal_price(run, rehearsal, earlier=earlier_counts(project, text), warnings=warnings, rules=rules)
+        found = replace(found, reuse=plan, saved=saved)
+    else:
+        rehearsal = engine_of(asked.engine).rehearse(run, document, asked.library)
+        earlier = earlier_counts(project, asked.text)
+        found = rehearsal_price(run, rehearsal, earlier=earlier, warnings=warnings, rules=rules)
+    token = quote_sign(
+        {objective: found.kept(objective) for objective in OBJECTIVES},
+        project_id=project.pk, text=asked.text, parameters=given, priority=asked.priority, reuse=asked.reuse,
+    )  # fmt: skip
+    return replace(found, token=token)
 
 
 def rehearsal_price(
@@ -218,10 +270,11 @@ def rehearsal_price(
     project, seen = run.project, bool(earlier)
     earlier = earlier or {}
     leaves = [(spec_mapped(spec, rules), low) for spec, low in rehearsal.leaves]
-    world = world or world_of(RequestCache())
+    world = world or world_now()
+    policy = policy_now()
     times = history_of({(project.pk, spec.template) for spec, _ in leaves})
-    wanted, counts = [], []
-    for spec, low in leaves:
+    steps, samples = [], []
+    for number, (spec, low) in enumerate(leaves):
         task = Task(
             id=new_id(),
             run=run,
@@ -230,44 +283,76 @@ def rehearsal_price(
             template=spec.template,
             spec=to_json(spec),
             priority=run.priority,
-            submitted_by="",
+            submitted_by=run.submitted_by,
             queued_at_ms=world.now_ms,
         )
-        count = max(low, earlier.get(spec.template, 0))
         known = times.get((project.pk, spec.template), {})
-        wanted.append((request_of(task, run, known, inputs_of(project.pk, spec)), count))
-        counts.append((spec.template, count, sum(r.samples for r in known.values())))
-    answers = core_quote(wanted, world.snapshot, policy_now(), world.now_ms)
-    names = {p.pk: (p.name, p.site.name) for p in Pool.objects.select_related("site")}
+        at = {n: level[spec.template] for n, level in enumerate(rehearsal.levels) if spec.template in level}
+        at = at or {number: low}
+        last = max(at)
+        at[last] += max(0, earlier.get(spec.template, 0) - sum(at.values()))
+        steps.append(Steps(request_of(task, run, known, inputs_of(project.pk, spec)), at))
+        samples.append(sum(r.samples for r in known.values()))
+    counts = [sum(s.at.values()) for s in steps]
+    answers = core_quote(
+        [(s.request, count) for s, count in zip(steps, counts, strict=True)], world.snapshot, policy, world.now_ms
+    )
+    own = [dict(spec.annotations).get("objective") for spec, _ in leaves]
+    base = for_quotes(world.snapshot, ProjectId(project.pk))
+    courses = {
+        objective: course(
+            [
+                Steps(replace(s.request, objective=Objective(mine or objective)), s.at)
+                for s, mine in zip(steps, own, strict=True)
+            ],
+            base,
+            policy,
+            world.now_ms,
+        )
+        for objective in OBJECTIVES
+    }
+    objective = run.objective or DEFAULT
     bounded = not rehearsal.open_ended
     rows = [
-        StepRange(template, count, bounded, samples, [_range(p, names) for p in answer.pools])
-        for (template, count, samples), answer in zip(counts, answers, strict=True)
-    ]
-    feasible = [[p for p in row.pools if p.feasible] for row in rows]
-    own = [dict(spec.annotations).get("objective") for spec, _ in leaves]
-    available = available_by_project([project.pk]).get(project.pk, 0)
+        StepRange(
+            spec.template, count, bounded, known,
+            [_range(p, world, taken.get(p.pool_id, 0)) for p in answer.pools],
+        )
+        for (spec, _), count, known, answer, taken in zip(
+            leaves, counts, samples, answers, courses[objective].taken, strict=True
+        )
+    ]  # fmt: skip
+    choices = [_choice(name, found, world) for name, found in courses.items()]
+    chosen = next(c for c in choices if c.objective == objective)
+    feasible = all(any(p.feasible for p in row.pools) for row in rows)
     return QuoteView(
-        feasible=all(feasible),
+        feasible=feasible,
         bounded=bounded,
-        steps=sum(row.count for row in rows),
-        money_low_micros=sum(min((p.money_low_micros for p in pools), default=0) for pools in feasible),
-        money_high_micros=sum(max((p.money_high_micros for p in pools), default=0) for pools in feasible),
-        time_low_s=sum(min((p.time_low_s for p in pools), default=0) for pools in feasible),
-        time_high_s=sum(max((p.time_high_s for p in pools), default=0) for pools in feasible),
-        basis=_basis(rows, bounded, seen),
-        available_micros=available,
+        steps=sum(counts),
+        objective=objective,
+        money_low_micros=chosen.money_low_micros,
+        money_high_micros=chosen.money_high_micros,
+        time_low_s=chosen.time_low_s,
+        time_high_s=chosen.time_high_s,
+        basis=_basis(rows, bounded, seen, world),
+        available_micros=available_by_project([project.pk]).get(project.pk, 0),
+        ends=feasible and bool(rows) and (bounded or seen),
+        at_ms=world.now_ms,
         rows=rows,
-        choices=[_choice(objective, own, answers, names) for objective in OBJECTIVES],
+        choices=choices,
+        pools=[
+            _whole(pool_id, course(in_pool(steps, pool_id), base, policy, world.now_ms), world)
+            for pool_id in _for_all(answers)
+        ],
         warnings=list(warnings),
     )
 
 
-def _range(answer: PoolQuote, names: Mapping[str, tuple[str, str]]) -> PoolRange:
-    pool, site = names[answer.pool_id]
+def _range(answer: PoolQuote, world: World, steps: int) -> PoolRange:
+    pool = world.pools[answer.pool_id]
     return PoolRange(
-        pool=pool,
-        site=site,
+        pool=pool.name,
+        site=pool.site.name,
         feasible=answer.feasible,
         reason=Said(answer.reason.template, answer.reason.shown) if answer.reason else "",
         money_low_micros=answer.money_low_micros,
@@ -276,23 +361,41 @@ def _range(answer: PoolQuote, names: Mapping[str, tuple[str, str]]) -> PoolRange
         time_high_s=answer.time_high_s,
         wait_s=answer.wait_s,
         bytes_to_move=answer.bytes_to_move,
+        steps=steps,
     )
 
 
-def _choice(
-    objective: str, own: Sequence[str | None], answers: Sequence[Quote], names: Mapping[str, tuple[str, str]]
-) -> ChoiceRange:
-    """A step with an objective of its own keeps it, as it would in the run."""
-    taken = [dict(answer.choices).get(Objective(mine or objective)) for mine, answer in zip(own, answers, strict=True)]
-    found = [pool for pool in taken if pool is not None]
+def _choice(objective: str, found: Course, world: World) -> ChoiceRange:
+    taken = dict.fromkeys(pool_id for some in found.taken for pool_id in some)
     return ChoiceRange(
         objective=objective,
-        pools=list(dict.fromkeys("{1}/{0}".format(*names[pool.pool_id]) for pool in found)),
-        money_low_micros=sum(pool.money_low_micros for pool in found),
-        money_high_micros=sum(pool.money_high_micros for pool in found),
-        time_low_s=sum(pool.time_low_s for pool in found),
-        time_high_s=sum(pool.time_high_s for pool in found),
+        pools=[f"{world.pools[p].site.name}/{world.pools[p].name}" for p in taken],
+        money_low_micros=found.money_low_micros,
+        money_high_micros=found.money_high_micros,
+        time_low_s=found.time_low_s,
+        time_high_s=found.time_high_s,
+        left=found.left,
     )
+
+
+def _whole(pool_id: PoolId, found: Course, world: World) -> WholeRange:
+    pool = world.pools[pool_id]
+    return WholeRange(
+        pool.name, pool.site.name, found.money_low_micros, found.money_high_micros, found.time_low_s, found.time_high_s
+    )
+
+
+def _for_all(answers: Sequence[Quote]) -> list[PoolId]:
+    """The pools that can run every step, the cheapest first, `POOLS_MAX` at most."""
+    money: dict[PoolId, int] = {}
+    able: dict[PoolId, int] = {}
+    for answer in answers:
+        for pool in answer.pools:
+            if pool.feasible:
+                able[pool.pool_id] = able.get(pool.pool_id, 0) + 1
+                money[pool.pool_id] = money.get(pool.pool_id, 0) + pool.money_low_micros
+    whole = [pool_id for pool_id, count in able.items() if count == len(answers)]
+    return sorted(whole, key=lambda pool_id: (money[pool_id], pool_id))[:POOLS_MAX]
 
 
 def earlier_counts(project: Project, text: str) -> dict[str, int]:
@@ -308,7 +411,7 @@ def earlier_counts(project: Project, text: str) -> dict[str, int]:
     return dict(Task.objects.filter(run_id=last).values_list("template").annotate(n=Count("pk")))
 
 
-def _basis(rows: Sequence[StepRange], bounded: bool, seen: bool) -> str:
+def _basis(rows: Sequence[StepRange], bounded: bool, seen: bool, world: World) -> str:
     known = [row for row in rows if row.samples]
     samples = sum(r.samples for r in known)
     parts: list[str] = [
@@ -326,6 +429,14 @@ def _basis(rows: Sequence[StepRange], bounded: bool, seen: bool) -> str:
         if seen
         else ours("the number of steps from the manifest")
     )
+    parts.append(
+        say(
+            "each objective as the scheduler would place the steps from how the places stand now ({waiting} waiting, {running} running)",
+            waiting=len(world.snapshot.tasks),
+            running=len(world.snapshot.allocations),
+        )
+    )
+    parts.append(ours("from what is expected to all walltimes used up"))
     if not bounded:
         parts.append(ours("a loop or condition depends on results, so there is no upper bound: set a cost limit"))
     return together(*parts, between="; ")

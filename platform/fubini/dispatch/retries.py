@@ -102,13 +102,7 @@ def run_retry(*, run: Run, actor: str, payload: Mapping[str, Any]) -> RunSignal:
                 " displayName=NAME, templateName=NAME or phase=Failed.",
             )
         if proposal.quote is not None:
-            quote = {
-                "steps": proposal.quote.steps,
-                "money_low_micros": proposal.quote.money_low_micros,
-                "money_high_micros": proposal.quote.money_high_micros,
-                "feasible": proposal.quote.feasible,
-                "bounded": proposal.quote.bounded,
-            }
+            quote = proposal.quote.kept().to_json()
     return run_signal(run=run, kind="retry", actor=actor, payload=payload, quote=quote)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from fubini.common.errors import FubiniError
 from fubini.crons.models import Cron
-from fubini.dispatch.quotes import quote
+from fubini.dispatch.quotes import Submission, quote
 from fubini.manifests.crons import workflow_of
 from fubini.pipelines.selectors import library_of
 
@@ -25,7 +25,7 @@ def crons_quote(limit: int = 20) -> int:
         kept: dict[str, Any] = {"version": row.version, "low": None, "high": None}
         try:
             text = json.dumps(workflow_of(row.document, name=f"{row.name}-0", scheduled_at="1970-01-01T00:00:00Z"))
-            found = quote(project=row.project, text=text, library=library_of(row.project_id))
+            found = quote(Submission(row.project, text, library=library_of(row.project_id)))
             if found.feasible:
                 kept |= {"low": found.money_low_micros, "high": found.money_high_micros}
         except FubiniError:

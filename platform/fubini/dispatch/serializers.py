@@ -53,6 +53,7 @@ class PoolRangeOut(RangeOut):
     reason = SaidField(help_text="Why it cannot run here; empty when it can.")
     wait_s = serializers.IntegerField()
     bytes_to_move = serializers.IntegerField()
+    steps = serializers.IntegerField(help_text="How many of the steps the quote's objective would place here.")
 
 
 class StepRangeOut(ReplySerializer):
@@ -64,10 +65,18 @@ class StepRangeOut(ReplySerializer):
 
 
 class ChoiceRangeOut(RangeOut):
-    """What an objective would make of it: every step in the pool it takes."""
+    """What an objective would make of it: low as expected, high with every step at the end of its walltime."""
 
     objective = serializers.ChoiceField(choices=OBJECTIVES)
     pools = serializers.ListField(child=serializers.CharField(), help_text="SITE/POOL, in the order of the steps.")
+    left = serializers.IntegerField(help_text="Steps that would not start by themselves; they are not in the figures.")
+
+
+class WholeRangeOut(RangeOut):
+    """What it would come to with every step in this one pool."""
+
+    pool = serializers.CharField()
+    site = serializers.CharField()
 
 
 class SavedRangeOut(RangeOut):
@@ -75,16 +84,23 @@ class SavedRangeOut(RangeOut):
 
 
 class QuoteOut(RangeOut):
+    """Its ranges are those of `objective`."""
+
+    objective = serializers.ChoiceField(choices=OBJECTIVES, help_text="The one asked for; balanced where none was.")
     feasible = serializers.BooleanField(help_text="False: some step fits no pool; see `rows`.")
     bounded = serializers.BooleanField(help_text="False: how many steps there are depends on results; no upper bound.")
     steps = serializers.IntegerField()
     basis = SaidField(help_text="What the figures stand on, as a sentence.")
     available_micros = serializers.IntegerField(allow_null=True, help_text="What the project can still set aside.")
     rows = StepRangeOut(many=True)
-    choices = ChoiceRangeOut(many=True, help_text="Each objective's; the ranges above are over all pools.")
+    choices = ChoiceRangeOut(many=True, help_text="What each objective would come to.")
+    pools = WholeRangeOut(many=True, help_text="Of the pools that can run every step, the cheapest five.")
     warnings = FindingOut(many=True)
     reuse = ReusePlanOut(allow_null=True, help_text="What would be reused; null when that was not asked for.")
     saved = SavedRangeOut(allow_null=True, help_text="With `reuse`: the range of what need not be paid again.")
+    token = serializers.CharField(
+        help_text="Names this quote in a submit of the same, which keeps it with the run; of a retry's quote empty."
+    )
 
 
 class AdviceOut(ReplySerializer):

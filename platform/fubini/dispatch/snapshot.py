@@ -6,6 +6,7 @@ Reads only. Requests are cached by task version, because a queue of thousands is
 from __future__ import annotations
 
 import fnmatch
+import threading
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -164,6 +165,15 @@ def world_of(cache: RequestCache, *, also: str = "") -> World:
         daemons=frozenset(t.id for t in tasks if t.room_beside_cpu_millis),
         machines=machines,
     )
+
+
+_kept, _lock = RequestCache(), threading.Lock()
+
+
+def world_now(*, also: str = "") -> World:
+    """`world_of` for who looks and does not plan; requests are kept between such looks."""
+    with _lock:
+        return world_of(_kept, also=also)
 
 
 def request_of(task: Task, run: Run, times: dict[str, RunTime], inputs: Inputs) -> core.TaskRequest:

@@ -6,16 +6,15 @@ every objective's choice. Faults of the values alone are kept apart from those o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fubini.dispatch.quotes import QuoteView, report_quote, submit_report
+from fubini.dispatch.quotes import QuoteView, Submission, report_quote, submit_report
 from fubini.manifests.findings import entry_told, finding_json, finding_told
 from fubini.manifests.sketch import Sketch, sketch_of
 from fubini.pipelines.checking import ManifestInvalid, parameter_json, report_require
 from fubini.pipelines.models import Pipeline
-from fubini.pipelines.selectors import library_of, pipelines_of
+from fubini.pipelines.selectors import pipelines_of
 from fubini.projects.models import Project
 from fubini.runs.models import Run, RunManifest
 from fubini.runs.selectors import run_get
@@ -44,29 +43,23 @@ class Again:
     pipeline: str | None
 
 
-def launch_check(
-    *, project: Project, text: str, parameters: Mapping[str, str], priority: str, name: str = "", reuse: str = ""
-) -> LaunchCheck:
+def launch_check(asked: Submission) -> LaunchCheck:
     """A form's manifest and values, checked and quoted as a submit of them would be; nothing is kept.
 
     Raises:
         Invalid: `reuse` names no run of the project.
     """
-    library = library_of(project.pk)
-    report = whole = submit_report(project=project, text=text, parameters=parameters, library=library)
+    report = whole = submit_report(asked)
     quote: QuoteView | None = None
     value_errors: list[dict[str, Any]] = []
     try:
         report_require(whole)
     except ManifestInvalid as error:
-        report = submit_report(project=project, text=text, parameters=None, library=library)
+        report = submit_report(asked, values_later=True)
         of_the_text = [finding_json(f) for f in report.findings]
         value_errors = [entry_told(entry) for entry in error.errors if entry not in of_the_text]
     else:
-        quote = report_quote(
-            whole, project=project, text=text, parameters=parameters, priority=priority, library=library,
-            reuse=reuse, name=name,
-        )  # fmt: skip
+        quote = report_quote(whole, asked)
     document = report.document if isinstance(report.document, dict) else {}
     metadata = document.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}

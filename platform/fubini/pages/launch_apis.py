@@ -8,6 +8,7 @@ from rest_framework.response import Response
 
 from fubini.datasets.selectors import datasets_of
 from fubini.datasets.serializers import DatasetsPage
+from fubini.dispatch.apis import submission_of
 from fubini.dispatch.serializers import QuoteOut
 from fubini.flags.registry import REUSE
 from fubini.flags.selectors import flag_is_on
@@ -18,7 +19,7 @@ from fubini.projects.authorize import permits, project_get
 from fubini.rest.serializers import BodySerializer, FirstPageOut, QuerySerializer, ReplySerializer
 from fubini.rest.views import ApiViews, operation
 from fubini.runs.apis import run_source
-from fubini.runs.services import PRIORITIES
+from fubini.runs.services import OBJECTIVES, PRIORITIES
 
 LISTED = 100
 
@@ -67,6 +68,7 @@ class LaunchCheckBody(BodySerializer):
     pipeline = serializers.CharField(max_length=63, required=False, help_text="A pipeline's name or id.")
     version = serializers.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
     parameters = ParameterValues(default=dict)
+    objective = serializers.ChoiceField(choices=OBJECTIVES, allow_blank=True, default="")
     priority = serializers.ChoiceField(choices=PRIORITIES, default="normal")
     name = serializers.CharField(max_length=120, allow_blank=True, default="")
     reuse = serializers.CharField(
@@ -117,5 +119,4 @@ class LaunchViews(ApiViews):
         """What `/lint` and `/quotes` say, in one answer: always 200, what is wrong is the reply."""
         project = project_get(self.principal, ref, "quote.read")
         _, text = run_source(project, self.body)
-        fields = {name: self.body[name] for name in ("parameters", "priority", "name", "reuse")}
-        return self.reply(launch_check(project=project, text=text, **fields))
+        return self.reply(launch_check(submission_of(project, text, self.body, self.principal.actor)))

@@ -26,6 +26,7 @@ from fubini.runs import selectors, services, signals
 from fubini.runs.graph import graph_of
 from fubini.runs.logs import LogPart, log_lines_from, log_read, log_streams, text_cut
 from fubini.runs.models import Attempt, Run, RunManifest, Task
+from fubini.runs.quoted import quote_named
 from fubini.runs.reuse.plan import reuse_listing, reuse_plan
 from fubini.runs.serializers.asks import (
     ResubmitAsk,
@@ -110,6 +111,15 @@ class RunViews(ApiViews):
             pipeline_version=version,
             library=library,
             reuse=plan,
+            quote=quote_named(
+                body["quote"],
+                project_id=project.pk,
+                text=text,
+                parameters=body["parameters"],
+                objective=body["objective"],
+                priority=body["priority"],
+                reuse=body["reuse"],
+            ),
         )
         return self._detail(run.pk, headers={"Location": f"/api/v1/runs/{run.pk}"})
 

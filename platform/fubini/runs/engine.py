@@ -718,9 +718,11 @@ Foresight = Callable[[Sequence[tuple[str, TaskSpec]]], Sequence[LeafOutcome | No
 class Rehearsal:
     """Leaves by template that have no answer, each with how many there were; `open_ended` when results could make more.
 
-    `refused` says why a rehearsed signal does not fit the run; then there are no leaves.
+    `refused` says why a rehearsed signal does not fit the run; then there are no leaves. `levels`: template -> how many of
+    its leaves open together, once those of the level before have ended; empty: nothing is known of their order.
     """
 
     leaves: tuple[tuple[TaskSpec, int], ...]
     open_ended: bool
     refused: str = ""
+    levels: tuple[Mapping[str, int], ...] = ()

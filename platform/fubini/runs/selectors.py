@@ -149,6 +149,12 @@ def generations_of(run: Run) -> list[RunSignal]:
     return list(RunSignal.objects.filter(run=run, kind="retry", generation__isnull=False).order_by("generation", "id"))
 
 
+def generation_quote(run: Run) -> Any:
+    """What the retry that led to the run's generation was quoted at, as its row has it; None: not, or it is no retry."""
+    rows = RunSignal.objects.filter(run=run, kind="retry", generation=run.generation).order_by("-id")
+    return rows.values_list("quote", flat=True).first()
+
+
 # --- nodes ---
 
 

@@ -27,6 +27,7 @@ from fubini.projects.models import Project
 from fubini.runs.memoized import run_carry_over
 from fubini.runs.models import JobCounter, Run, RunLabel, RunManifest
 from fubini.runs.pins import claims_of, pinned
+from fubini.runs.quoted import KeptQuote
 from fubini.runs.reuse.plan import ReusePlan
 from fubini.runs.signals import run_cancel
 from fubini.runs.transitions import RUN, RUN_ENDED
@@ -54,10 +55,12 @@ def run_submit(
     resubmit_of: str = "",
     engine: str = "embedded",
     reuse: ReusePlan | None = None,
+    quote: KeptQuote | None = None,
 ) -> Run:
     """Accept a run. Once this commits it is never lost.
 
-    With `reuse`, steps take the results of finished ones over (`runs.reuse`); the plan is kept as it was told.
+    With `reuse`, steps take the results of finished ones over (`runs.reuse`); the plan is kept as it was told, and so is
+    `quote`, what it was shown to cost and take.
 
     Raises:
         ManifestInvalid: with every finding, each with path and line.
@@ -100,6 +103,7 @@ def run_submit(
         created_at_ms=at_ms,
         resubmit_of=resubmit_of,
         reuse={"mode": reuse.mode, "run": reuse.run_id, "plan": reuse.to_json()} if reuse is not None else None,
+        quote=quote.to_json() if quote is not None else None,
     )
     rows_create(RUN, [run], at_ms=at_ms, actor=actor, data=lambda r: {"name": r.name})
     RunManifest.objects.create(

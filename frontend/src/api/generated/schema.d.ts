@@ -4414,7 +4414,7 @@ export interface components {
             page: boolean;
             email: boolean;
         };
-        /** @description What an objective would make of it: every step in the pool it takes. */
+        /** @description What an objective would make of it: low as expected, high with every step at the end of its walltime. */
         ChoiceRangeOut: {
             money_low_micros: number;
             money_high_micros: number;
@@ -4424,6 +4424,8 @@ export interface components {
             objective: "fastest" | "cheapest" | "balanced";
             /** @description SITE/POOL, in the order of the steps. */
             pools: string[];
+            /** @description Steps that would not start by themselves; they are not in the figures. */
+            left: number;
         };
         /** @description A request body. `read` is how views use it. */
         CloseBodyRequest: {
@@ -5098,7 +5100,7 @@ export interface components {
             actor: string;
             /** @description selector, restart_successful, parameters, memory_bytes, walltime_s, image as given. */
             changes: unknown;
-            /** @description Steps and money it was quoted at. */
+            /** @description Steps, money and time it was quoted at. */
             quote: unknown;
         };
         /** @description A request body. `read` is how views use it. */
@@ -5237,6 +5239,21 @@ export interface components {
             /** @description The agent's name. */
             readonly used_by?: string | null;
         };
+        /** @description What a run was quoted at before it was submitted, under its objective. */
+        KeptQuoteOut: {
+            /** @enum {string} */
+            objective: "fastest" | "cheapest" | "balanced";
+            money_low_micros: number;
+            money_high_micros: number;
+            time_low_s: number | null;
+            time_high_s: number | null;
+            steps: number;
+            feasible: boolean;
+            /** @description False: how many steps there are depends on results; no upper bound. */
+            bounded: boolean;
+            /** @description When. */
+            at_ms: number | null;
+        };
         /** @description A run against its own quote. */
         LateOut: {
             /** @description It is past its quote; otherwise it is expected to be at its end. */
@@ -5271,6 +5288,11 @@ export interface components {
             parameters?: {
                 [key: string]: string;
             };
+            /**
+             * @default
+             * @enum {string}
+             */
+            objective: "fastest" | "cheapest" | "balanced" | "";
             /**
              * @default normal
              * @enum {string}
@@ -6723,6 +6745,8 @@ export interface components {
             reason: string;
             wait_s: number;
             bytes_to_move: number;
+            /** @description How many of the steps the quote's objective would place here. */
+            steps: number;
         };
         /** @description A request body. `read` is how views use it. */
         PreviewBodyRequest: {
@@ -7004,12 +7028,17 @@ export interface components {
              */
             reuse: string;
         };
-        /** @description What steps would cost and take, from the low end to the high. */
+        /** @description Its ranges are those of `objective`. */
         QuoteOut: {
             money_low_micros: number;
             money_high_micros: number;
             time_low_s: number;
             time_high_s: number;
+            /**
+             * @description The one asked for; balanced where none was.
+             * @enum {string}
+             */
+            objective: "fastest" | "cheapest" | "balanced";
             /** @description False: some step fits no pool; see `rows`. */
             feasible: boolean;
             /** @description False: how many steps there are depends on results; no upper bound. */
@@ -7020,13 +7049,17 @@ export interface components {
             /** @description What the project can still set aside. */
             available_micros: number | null;
             rows: components["schemas"]["StepRangeOut"][];
-            /** @description Each objective's; the ranges above are over all pools. */
+            /** @description What each objective would come to. */
             choices: components["schemas"]["ChoiceRangeOut"][];
+            /** @description Of the pools that can run every step, the cheapest five. */
+            pools: components["schemas"]["WholeRangeOut"][];
             warnings: components["schemas"]["FindingOut"][];
             /** @description What would be reused; null when that was not asked for. */
             reuse: components["schemas"]["ReusePlanOut"] | null;
             /** @description With `reuse`: the range of what need not be paid again. */
             saved: components["schemas"]["SavedRangeOut"] | null;
+            /** @description Names this quote in a submit of the same, which keeps it with the run; of a retry's quote empty. */
+            token: string;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         RangeOut: {
@@ -7286,7 +7319,8 @@ export interface components {
             };
             /** @description The global outputs, in Argo's shape. */
             outputs: unknown;
-            quote: unknown;
+            /** @description What it was quoted at; null: it was not, or not yet. */
+            readonly quote?: components["schemas"]["KeptQuoteOut"] | null;
             /** @description What the check of its manifest found and let pass. */
             readonly warnings?: components["schemas"]["FindingOut"][];
             /** @description When its ttlStrategy deletes it; null: never. */
@@ -7423,6 +7457,11 @@ export interface components {
              * @default
              */
             reuse: string;
+            /**
+             * @description The `token` of a quote of the same, to be kept with the run. Of something else, or a day old, it counts for nothing: the run is then quoted anew.
+             * @default
+             */
+            quote: string;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         RunTableOut: {
@@ -8125,6 +8164,15 @@ export interface components {
             /** @description Where the list's own route goes on; null: that was all. */
             next: string | null;
             results: components["schemas"]["WebhookOut"][];
+        };
+        /** @description What it would come to with every step in this one pool. */
+        WholeRangeOut: {
+            money_low_micros: number;
+            money_high_micros: number;
+            time_low_s: number;
+            time_high_s: number;
+            pool: string;
+            site: string;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         WhyOut: {

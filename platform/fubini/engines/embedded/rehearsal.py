@@ -54,6 +54,7 @@ def rehearse_on(
     queue: list[Event] = [first]
     wave: list[OpenTask] = []
     counts: dict[str, tuple[TaskSpec, int]] = {}
+    levels: list[dict[str, int]] = []
     opened = 0
     while queue and opened < MAX_LEAVES:
         step: Step = embedded.advance(state, queue.pop())
@@ -68,13 +69,21 @@ def rehearse_on(
             elif isinstance(command, MemoLookup):
                 queue.append(MemoAnswer(at_ms, command.node_id, command.generation, None))
         if not queue and wave:
+            here = {command.spec.template for command in wave}
+            before = {name: counts[name][1] for name in here & counts.keys()}
             queue = _ends(state, wave, answer, counts, at_ms)[::-1]
+            level = {name: more for name in here & counts.keys() if (more := counts[name][1] - before.get(name, 0))}
+            levels += [level] if level else []
             wave = []
         for timer in step.timers:
             if timer.at_ms is not None and not queue:
                 at_ms = max(at_ms, timer.at_ms)
                 queue.append(Tick(at_ms, timer.key))
-    return Rehearsal(tuple(counts.values()), open_ended=_depends_on_results(document) or opened >= MAX_LEAVES)
+    return Rehearsal(
+        tuple(counts.values()),
+        open_ended=_depends_on_results(document) or opened >= MAX_LEAVES,
+        levels=tuple(levels),
+    )
 
 
 def _ends(

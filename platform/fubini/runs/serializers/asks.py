@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from fubini.pipelines.serializers import ManifestText, ParameterValues
 from fubini.rest.serializers import BodySerializer, ReplySerializer, big
+from fubini.runs.quoted import LENGTH_MAX
 from fubini.runs.serializers.words import COST_MAX, Labels
 from fubini.runs.services import OBJECTIVES, PRIORITIES
 
@@ -28,6 +29,13 @@ class RunSubmit(BodySerializer):
         allow_blank=True,
         default="",
         help_text="Take over the results of finished steps with the same inputs: `any` of the project, or a run's id.",
+    )
+    quote = serializers.CharField(
+        max_length=LENGTH_MAX,
+        allow_blank=True,
+        default="",
+        help_text="The `token` of a quote of the same, to be kept with the run. Of something else, or a day old, it counts"
+        " for nothing: the run is then quoted anew.",
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -10,8 +10,10 @@ from rest_framework import serializers
 from fubini.pipelines.serializers import FindingOut, ParameterOut
 from fubini.rest.serializers import CommaList, KnownField, QuerySerializer, ReplySerializer
 from fubini.runs.messages import MESSAGES
+from fubini.runs.quoted import kept_of
 from fubini.runs.selectors import generations_of, labels_of, retention_times, warnings_of
 from fubini.runs.serializers.words import PHASES, RUN_STATES
+from fubini.runs.services import OBJECTIVES
 
 ORDERINGS = [
     "-created_at_ms", "created_at_ms", "name", "-name", "job_number", "-job_number", "settled_micros", "-settled_micros",
@@ -82,6 +84,20 @@ class RunOut(ReplySerializer):
         return labels_of(row)
 
 
+class KeptQuoteOut(ReplySerializer):
+    """What a run was quoted at before it was submitted, under its objective."""
+
+    objective = serializers.ChoiceField(choices=OBJECTIVES)
+    money_low_micros = serializers.IntegerField()
+    money_high_micros = serializers.IntegerField()
+    time_low_s = serializers.IntegerField(allow_null=True)
+    time_high_s = serializers.IntegerField(allow_null=True)
+    steps = serializers.IntegerField()
+    feasible = serializers.BooleanField()
+    bounded = serializers.BooleanField(help_text="False: how many steps there are depends on results; no upper bound.")
+    at_ms = serializers.IntegerField(allow_null=True, help_text="When.")
+
+
 class GenerationOut(ReplySerializer):
     """A retry: the generation it led to, and what it changed."""
 
@@ -92,7 +108,7 @@ class GenerationOut(ReplySerializer):
         source="payload",
         help_text="selector, restart_successful, parameters, memory_bytes, walltime_s, image as given.",
     )
-    quote = serializers.JSONField(allow_null=True, help_text="Steps and money it was quoted at.")
+    quote = serializers.JSONField(allow_null=True, help_text="Steps, money and time it was quoted at.")
 
 
 class RunDetail(RunOut):
@@ -104,7 +120,7 @@ class RunDetail(RunOut):
         help_text="Volume claim -> the dataset version it means in this run, retries included.",
     )
     outputs = serializers.JSONField(allow_null=True, help_text="The global outputs, in Argo's shape.")
-    quote = serializers.JSONField(allow_null=True)
+    quote = serializers.SerializerMethodField(help_text="What it was quoted at; null: it was not, or not yet.")
     warnings = serializers.SerializerMethodField(help_text="What the check of its manifest found and let pass.")
     delete_at_ms = serializers.SerializerMethodField(help_text="When its ttlStrategy deletes it; null: never.")
     logs_delete_at_ms = serializers.SerializerMethodField(
@@ -117,6 +133,11 @@ class RunDetail(RunOut):
     @extend_schema_field(FindingOut(many=True))
     def get_warnings(self, row: Any) -> list[dict[str, Any]]:
         return warnings_of(row)
+
+    @extend_schema_field(KeptQuoteOut(allow_null=True))
+    def get_quote(self, row: Any) -> dict[str, Any] | None:
+        kept = kept_of(row.quote)
+        return None if kept is None else dict(KeptQuoteOut(kept).data)
 
     def get_delete_at_ms(self, row: Any) -> int | None:
         return retention_times(row).get("run")

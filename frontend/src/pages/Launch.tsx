@@ -75,8 +75,8 @@ export function Launch() {
   const filled = useMemo<LaunchAsk | null>(() => {
     if (ownManifest ? draft.manifest.trim() === "" : pipeline === null) return null;
     const values = Object.fromEntries(Object.entries(draft.parameters).filter(([, value]) => value !== ""));
-    return { ...(ownManifest ? { manifest: draft.manifest } : { pipeline: pipeline!.name }), parameters: values, priority: draft.priority as never, ...(reuse !== "" ? { reuse, name: draft.name } : {}) };
-  }, [ownManifest, draft.manifest, draft.parameters, draft.priority, draft.name, reuse, pipeline]);
+    return { ...(ownManifest ? { manifest: draft.manifest } : { pipeline: pipeline!.name }), parameters: values, objective: draft.objective as never, priority: draft.priority as never, ...(reuse !== "" ? { reuse, name: draft.name } : {}) };
+  }, [ownManifest, draft.manifest, draft.parameters, draft.objective, draft.priority, draft.name, reuse, pipeline]);
   const [ask] = useDebouncedValue(filled, 500);
   const check = useLaunchCheck(project, ask);
   const told = ask === null ? undefined : check.data;
@@ -101,6 +101,7 @@ export function Launch() {
       objective: draft.objective,
       priority: draft.priority,
       reuse,
+      quote: told?.quote?.token ?? "", // kept with the run if it is of exactly this
       ...(maxCost !== null ? { max_cost_micros: maxCost } : {}),
     } as unknown as Schemas["RunSubmitRequest"];
     submit.mutate(

@@ -28,6 +28,7 @@ import { useRunPage } from "@/queries/run";
 
 const RetryForm = lazy(async () => ({ default: (await import("@/features/again/RetryForm")).RetryForm }));
 const RunOrigin = lazy(async () => ({ default: (await import("@/features/origin/Origin")).RunOrigin }));
+const Quoted = lazy(async () => ({ default: (await import("@/features/late/Quoted")).Quoted }));
 const Reused = lazy(async () => ({ default: (await import("@/features/reuse/Reused")).Reused }));
 const RunReuse = lazy(async () => ({ default: (await import("@/features/reuse/RunReuse")).RunReuse }));
 
@@ -69,6 +70,7 @@ export function Run() {
         <Figure label={t("runs.took")} value={<Took from={data.started_at_ms} to={data.finished_at_ms} />} />
         <Figure label={t("runs.submitted")} value={<When ms={data.created_at_ms} />} hint={plain(data.submitted_by.replace(/^user:/, ""))} />
       </Group>
+      {data.quote && data.generation === 0 && <Suspense><Quoted run={data} /></Suspense>}
       {data.message !== "" && <Alert color={data.state === "succeeded" ? "gray" : "red"}>{plain(data.message)}</Alert>}
       {live && <RunWhy run={id} />}
       <Tabs value={current} onChange={(value) => void navigate({ pathname: `/runs/${id}/${value}`, search: params.toString() }, { replace: true })} keepMounted={false}>

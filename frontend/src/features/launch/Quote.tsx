@@ -6,24 +6,27 @@ import type { Schemas } from "@/api/client";
 import { Figure } from "@/components/parts";
 import { duration, money, moneyRange, plain, size } from "@/lib/format";
 
+type Quote = Schemas["QuoteOut"];
 type Choice = Schemas["ChoiceRangeOut"];
+type Range = Pick<Choice, "money_low_micros" | "money_high_micros" | "time_low_s" | "time_high_s">;
 
-/** Without an objective the range over all pools is told, with one what it would take. */
-export function QuoteView({ quote, objective, onObjective }: { quote: Schemas["QuoteOut"]; objective: string; onObjective: (value: Choice["objective"]) => void }) {
+/** The figures are those of the objective chosen, or of the one the quote was made for. */
+export function QuoteView({ quote, objective, onObjective }: { quote: Quote; objective: string; onObjective: (value: Choice["objective"]) => void }) {
   const { t } = useTranslation(["base", "launch"]);
-  const choices = quote.choices;
-  const chosen = choices.find((choice) => choice.objective === objective);
+  const chosen = quote.choices.find((choice) => choice.objective === (objective || quote.objective));
   const told = chosen ?? quote;
   const short = quote.available_micros !== null && told.money_high_micros > quote.available_micros;
+  const same = quote.choices.every((choice) => sameAs(choice, told));
   return (
     <Stack gap="sm">
       <Group gap="xl">
         <Figure label={t("launch.money")} value={moneyRange(told.money_low_micros, quote.bounded ? told.money_high_micros : null)} />
-        <Figure label={t("launch.time")} value={`${duration(told.time_low_s * 1000)} – ${quote.bounded ? duration(told.time_high_s * 1000) : "…"}`} />
+        <Figure label={t("launch.time")} value={timeRange(told, quote.bounded)} />
         <Figure label={t("runs.steps")} value={quote.bounded ? quote.steps : `${t("launch.atLeast")} ${quote.steps}`} />
       </Group>
       {chosen && chosen.pools.length > 0 && <Text size="sm">{t("launch:goes", { pools: chosen.pools.map(plain).join(", ") })}</Text>}
-      {choices.length > 1 && <Picture choices={choices} objective={objective} onObjective={onObjective} />}
+      {same ? <Text size="sm">{t("launch:allSame")}</Text> : <Picture quote={quote} chosen={told} onObjective={onObjective} />}
+      {chosen && chosen.left > 0 && quote.feasible && <Alert color="yellow" p="xs">{t("launch:left", { n: chosen.left })}</Alert>}
       {!quote.feasible && <Alert color="red" p="xs">{t("launch.infeasible")}</Alert>}
       {!quote.bounded && <Alert color="yellow" p="xs">{t("launch.unbounded")}</Alert>}
       {quote.available_micros !== null && (
@@ -51,7 +54,7 @@ export function QuoteView({ quote, objective, onObjective }: { quote: Schemas["Q
               </Table.Tr>,
               ...row.pools.map((pool) => (
                 <Table.Tr key={`${row.template} ${pool.site} ${pool.pool}`} c={pool.feasible ? undefined : "dimmed"}>
-                  <Table.Td pl="md">{plain(pool.pool)}</Table.Td>
+                  <Table.Td pl="md">{plain(pool.pool)}{pool.steps > 0 && <Text span inherit fw={600}> ✓ {t("launch:takes", { n: pool.steps })}</Text>}</Table.Td>
                   {pool.feasible ? (
                     <>
                       <Table.Td>{moneyRange(pool.money_low_micros, pool.money_high_micros)}</Table.Td>
@@ -71,46 +74,90 @@ export function QuoteView({ quote, objective, onObjective }: { quote: Schemas["Q
   );
 }
 
-/** Money against time: each objective is a bar from its low to its high end; choosing one is choosing the objective. */
-function Picture({ choices, objective, onObjective }: { choices: Choice[]; objective: string; onObjective: (value: Choice["objective"]) => void }) {
-  const { t } = useTranslation();
-  const [width, height, left, bottom] = [420, 170, 52, 24];
-  const mostMoney = Math.max(1, ...choices.map((c) => c.money_high_micros)) * 1.1;
-  const mostTime = Math.max(1, ...choices.map((c) => c.time_high_s)) * 1.1;
-  const x = (s: number) => left + (s / mostTime) * (width - left - 70);
-  const y = (micros: number) => height - bottom - (micros / mostMoney) * (height - bottom - 12);
-  // Objectives that come to the same stand on one point: their words go above one another.
-  const same = (a: Choice, b: Choice) => a.time_high_s === b.time_high_s && a.money_high_micros === b.money_high_micros;
-  const above = (index: number) => choices.slice(0, index).filter((c) => same(c, choices[index]!)).length;
+function sameAs(a: Range, b: Range): boolean {
+  return a.time_low_s === b.time_low_s && a.time_high_s === b.time_high_s && a.money_low_micros === b.money_low_micros && a.money_high_micros === b.money_high_micros;
+}
+
+function timeRange(range: Range, bounded: boolean): string {
+  const [low, high] = [duration(range.time_low_s * 1000), duration(range.time_high_s * 1000)];
+  return !bounded ? `${low} – …` : low === high ? low : `${low} – ${high}`;
+}
+
+const [WIDTH, HEIGHT, LEFT, BOTTOM, LINE] = [440, 190, 8, 24, 13];
+
+/** Money against time. A point is what is expected, its bars reach to the high end; choosing an objective's point is choosing it. */
+function Picture({ quote, chosen, onObjective }: { quote: Quote; chosen: Range; onObjective: (value: Choice["objective"]) => void }) {
+  const { t } = useTranslation(["base", "launch"]);
+  const { choices } = quote;
+  const pools = quote.pools.filter((pool) => !choices.some((choice) => sameAs(choice, pool)));
+  const all = [...choices, ...pools];
+  const mostMoney = Math.max(1, ...all.map((c) => c.money_high_micros));
+  const mostTime = Math.max(1, ...all.map((c) => c.time_high_s));
+  const x = (s: number) => LEFT + (s / mostTime) * (WIDTH - LEFT - 8);
+  const y = (micros: number) => HEIGHT - BOTTOM - (micros / mostMoney) * (HEIGHT - BOTTOM - 2 * LINE);
+  const inPool = (range: Range) => quote.pools.filter((pool) => sameAs(range, pool)).map((pool) => plain(pool.pool));
+  const labels = placed([
+    ...choices.map((c) => ({ x: x(c.time_low_s), y: y(c.money_low_micros), text: [t(`launch.${c.objective}`), ...inPool(c)].join(" · ") })),
+    ...pools.map((p) => ({ x: x(p.time_low_s), y: y(p.money_low_micros), text: t("launch:inPool", { pool: plain(p.pool) }) })),
+  ]);
+  const words = (name: string, range: Range) => `${name}: ${moneyRange(range.money_low_micros, quote.bounded ? range.money_high_micros : null)}, ${timeRange(range, quote.bounded)}`;
+  const bars = (range: Range) => `M${x(range.time_low_s)} ${y(range.money_low_micros)}H${x(range.time_high_s)}M${x(range.time_low_s)} ${y(range.money_low_micros)}V${y(range.money_high_micros)}`;
   return (
-    <svg viewBox={`0 0 ${width} ${height}`} style={{ maxWidth: width, width: "100%" }} role="radiogroup" aria-label={t("launch.picture")}>
-      <path d={`M${left} 6V${height - bottom}H${width}`} fill="none" stroke="currentColor" opacity={0.4} />
-      <text x={2} y={14} fontSize={10} fill="currentColor">{money(Math.round(mostMoney))}</text>
-      <text x={2} y={height - bottom} fontSize={10} fill="currentColor">0</text>
-      <text x={width} y={height - 8} fontSize={10} textAnchor="end" fill="currentColor">{duration(mostTime * 1000)}</text>
-      {choices.map((choice, index) => {
-        const name = choice.objective;
-        const chosen = name === objective;
-        const [cx, cy] = [(x(choice.time_low_s) + x(choice.time_high_s)) / 2, (y(choice.money_low_micros) + y(choice.money_high_micros)) / 2];
-        const words = `${t(`launch.${name}`)}: ${moneyRange(choice.money_low_micros, choice.money_high_micros)}, ${duration(choice.time_low_s * 1000)} – ${duration(choice.time_high_s * 1000)}`;
-        return (
-          <g
-            key={name}
-            role="radio"
-            aria-checked={chosen}
-            aria-label={words}
-            tabIndex={0}
-            style={{ cursor: "pointer" }}
-            onClick={() => onObjective(name)}
-            onKeyDown={(e) => (e.key === "Enter" || e.key === " ") && (e.preventDefault(), onObjective(name))}
-          >
-            <title>{words}</title>
-            <path d={`M${x(choice.time_low_s)} ${cy}H${x(choice.time_high_s)}M${cx} ${y(choice.money_low_micros)}V${y(choice.money_high_micros)}`} stroke={chosen ? "#1c7ed6" : "#8793a3"} strokeWidth={chosen ? 3 : 1.5} />
-            <circle cx={cx} cy={cy} r={chosen ? 7 : 5} fill={chosen ? "#1c7ed6" : "#8793a3"} />
-            <text x={cx + 10} y={cy - 6 - 13 * above(index)} fontSize={11} fill="currentColor">{t(`launch.${name}`)}</text>
+    <div>
+      <Text size="xs" c="dimmed">{t("launch:axes", { money: money(mostMoney), time: duration(mostTime * 1000) })}</Text>
+      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} style={{ maxWidth: WIDTH, width: "100%" }} role="radiogroup" aria-label={t("launch.picture")}>
+        <path d={`M${LEFT} 6V${HEIGHT - BOTTOM}H${WIDTH}`} fill="none" stroke="currentColor" opacity={0.5} />
+        <text x={LEFT + 4} y={12} fontSize={11} fill="currentColor">{t("launch.money")} ↑</text>
+        <text x={WIDTH} y={HEIGHT - 8} fontSize={11} textAnchor="end" fill="currentColor">{t("launch.time")} →</text>
+        {pools.map((pool, n) => (
+          <g key={`${pool.site}/${pool.pool}`} role="img" aria-label={words(t("launch:inPool", { pool: plain(pool.pool) }), pool)}>
+            <title>{words(`${plain(pool.site)}/${plain(pool.pool)}`, pool)}</title>
+            <path d={bars(pool)} stroke="#8793a3" strokeDasharray="2 3" />
+            <rect x={x(pool.time_low_s) - 4} y={y(pool.money_low_micros) - 4} width={8} height={8} fill="#8793a3" />
+            <Label at={labels[choices.length + n]!} />
           </g>
-        );
-      })}
-    </svg>
+        ))}
+        {choices.map((choice, n) => {
+          const mine = sameAs(choice, chosen);
+          const name = words(t(`launch.${choice.objective}`), choice);
+          return (
+            <g
+              key={choice.objective}
+              role="radio"
+              aria-checked={mine}
+              aria-label={name}
+              tabIndex={0}
+              style={{ cursor: "pointer" }}
+              onClick={() => onObjective(choice.objective)}
+              onKeyDown={(e) => (e.key === "Enter" || e.key === " ") && (e.preventDefault(), onObjective(choice.objective))}
+            >
+              <title>{name}</title>
+              <path d={bars(choice)} stroke={mine ? "#1c7ed6" : "#8793a3"} strokeWidth={mine ? 3 : 1.5} />
+              <circle cx={x(choice.time_low_s)} cy={y(choice.money_low_micros)} r={mine ? 7 : 5} fill={mine ? "#1c7ed6" : "#8793a3"} />
+              <Label at={labels[n]!} />
+            </g>
+          );
+        })}
+      </svg>
+    </div>
   );
+}
+
+type Placed = { x: number; y: number; text: string };
+
+function Label({ at }: { at: Placed }) {
+  return <text x={at.x} y={at.y} fontSize={11} fill="currentColor">{at.text}</text>;
+}
+
+/** Words beside their points, inside the picture and not on one another. */
+function placed(points: Placed[]): Placed[] {
+  const taken: { x: number; y: number; width: number }[] = [];
+  return points.map((point) => {
+    const width = [...point.text].reduce((sum, c) => sum + (c.charCodeAt(0) > 0x2e80 ? 11 : 6.2), 0);
+    const at = Math.max(LEFT + 4, Math.min(point.x + 10, WIDTH - width));
+    const free = (y: number) => y > LINE && y < HEIGHT - BOTTOM - 2 && taken.every((o) => Math.abs(o.y - y) >= LINE || o.x + o.width < at || o.x > at + width);
+    const found = [-6, 16, -20, 30, -34, 44, -48, 58].map((by) => point.y + by).find(free) ?? point.y - 6;
+    taken.push({ x: at, y: found, width });
+    return { x: at, y: found, text: point.text };
+  });
 }

@@ -14,10 +14,10 @@ const LEFT = 92;
 const TOP = 22;
 
 export function Timeline({ nodes, live, chosen, onChoose }: { nodes: GraphNode[]; live: boolean; chosen: string; onChoose: (node: GraphNode) => void }) {
-  const { t } = useTranslation();
+  const { t } = useTranslation(["timeline", "base"]);
   const now = useNow(live);
   const found = useMemo(() => timeline(nodes, now), [nodes, now]);
-  const row = found.rows > 120 ? 5 : found.rows > 40 ? 10 : 18;
+  const row = found.rows > 240 ? 5 : found.rows > 80 ? 10 : 18;
   const height = Math.min(4000, TOP + found.rows * row + 12);
   const canvas = useRef<HTMLCanvasElement>(null);
   const { ref: frame, width: measured } = useElementSize();
@@ -27,7 +27,7 @@ export function Timeline({ nodes, live, chosen, onChoose }: { nodes: GraphNode[]
     const next = requestAnimationFrame(() => canvas.current && paint(canvas.current, found, { width, height, row, dark, chosen }));
     return () => cancelAnimationFrame(next);
   });
-  if (found.bars.length === 0) return <Text size="sm">{t("run.noSteps")}</Text>;
+  if (found.bars.length === 0) return <Text size="sm">{t("base:run.noSteps")}</Text>;
   const at = (event: React.PointerEvent<HTMLCanvasElement>): Bar | undefined => {
     const rect = event.currentTarget.getBoundingClientRect();
     const ms = found.fromMs + ((event.clientX - rect.left - LEFT) / (width - LEFT - 8)) * (found.toMs - found.fromMs);
@@ -35,15 +35,26 @@ export function Timeline({ nodes, live, chosen, onChoose }: { nodes: GraphNode[]
     const slack = ((found.toMs - found.fromMs) / width) * 3;
     return found.bars.find((bar) => bar.row === hitRow && ms >= bar.segments[0]!.fromMs - slack && ms <= bar.segments.at(-1)!.toMs + slack);
   };
+  const told = (bar: Bar) => [plain(bar.node.name), ...bar.segments.map((s) => `${t(`base:state.${s.kind === "waiting" ? "queued" : s.kind}`)} ${duration(s.toMs - s.fromMs)}`)].join(" · ");
   return (
     <Frame ref={frame}>
       <Group gap="md" mb={6}>
         {(["waiting", "staging", "running"] as const).map((kind) => (
           <Group key={kind} gap={4}>
             <span aria-hidden style={{ width: 12, height: 8, background: COLOURS[kind] }} />
-            <Text size="xs">{t(`state.${kind === "waiting" ? "queued" : kind}`)}</Text>
+            <Text size="xs">{t(`base:state.${kind === "waiting" ? "queued" : kind}`)}</Text>
           </Group>
         ))}
+        {found.bars.some((bar) => failed(bar.node)) && (
+          <Group gap={4}>
+            <span aria-hidden style={{ width: 12, height: 8, background: PHASES.Failed.fill }} />
+            <Text size="xs">{t("base:state.failed")}</Text>
+          </Group>
+        )}
+        <Group gap={4}>
+          <span aria-hidden style={{ width: 12, height: 8, border: `2px solid ${CRITICAL}` }} />
+          <Text size="xs" title={t("criticalHelp")}>{t("critical")}</Text>
+        </Group>
         <Text size="xs" c="dimmed">
           {duration(found.toMs - found.fromMs)}
         </Text>
@@ -51,8 +62,13 @@ export function Timeline({ nodes, live, chosen, onChoose }: { nodes: GraphNode[]
       <canvas
         ref={canvas}
         role="img"
-        aria-label={`${t("run.timeline")}: ${found.lanes.map((lane) => lane.site || "–").join(", ")}`}
+        aria-label={`${t("base:run.timeline")}: ${found.lanes.map((lane) => lane.site || "–").join(", ")}`}
         style={{ width: "100%", height, display: "block" }}
+        onPointerMove={(event) => {
+          const hit = at(event);
+          event.currentTarget.title = hit ? told(hit) : "";
+          event.currentTarget.style.cursor = hit ? "pointer" : "";
+        }}
         onPointerUp={(event) => {
           const hit = at(event);
           if (hit) onChoose(hit.node);
@@ -61,6 +77,9 @@ export function Timeline({ nodes, live, chosen, onChoose }: { nodes: GraphNode[]
     </Frame>
   );
 }
+
+const CRITICAL = "#e8590c";
+const failed = (node: GraphNode) => node.phase === "Failed" || node.phase === "Error";
 
 const COLOURS = { waiting: "#d8a23a", staging: "#3bc9db", running: "#1c7ed6" } as const;
 
@@ -100,18 +119,19 @@ function paint(element: HTMLCanvasElement, found: Found, { width, height, row, d
     const y = TOP + bar.row * row + 1;
     const tall = Math.max(2, row - 3);
     for (const { kind, fromMs, toMs } of bar.segments) {
-      const failed = bar.node.phase === "Failed" || bar.node.phase === "Error";
-      c.fillStyle = kind === "running" && failed ? PHASES.Failed.fill : COLOURS[kind];
-      c.fillRect(x(fromMs), y, Math.max(1.5, x(toMs) - x(fromMs)), tall);
+      c.fillStyle = kind === "running" && failed(bar.node) ? PHASES.Failed.fill : COLOURS[kind];
+      const thin = kind === "waiting" ? Math.ceil(tall / 3) : 0; // a wait is a line that leads to the step
+      c.fillRect(x(fromMs), y + thin, Math.max(1.5, x(toMs) - x(fromMs)), tall - 2 * thin);
     }
-    const [from, to] = [x(bar.segments[0]!.fromMs), x(bar.segments.at(-1)!.toMs)];
+    const worked = bar.segments.find((s) => s.kind !== "waiting") ?? bar.segments[0]!;
+    const [from, to] = [x(worked.fromMs), x(bar.segments.at(-1)!.toMs)];
     if (bar.critical || bar.node.id === chosen) {
-      c.strokeStyle = bar.node.id === chosen ? (dark ? "#fff" : "#000") : "#e8590c";
+      c.strokeStyle = bar.node.id === chosen ? (dark ? "#fff" : "#000") : CRITICAL;
       c.lineWidth = 1.5;
       c.strokeRect(from - 0.5, y - 0.5, Math.max(3, to - from + 1), tall + 1);
     }
     if (row >= 18 && to - from > 50) {
-      c.fillStyle = "#fff";
+      c.fillStyle = worked.kind === "waiting" ? ink : "#fff";
       c.fillText(plain(bar.node.name).slice(0, Math.floor((to - from) / 7)), from + 4, y + 11);
     }
   }

@@ -1,5 +1,6 @@
 // Bars of a timeline from a run's leaves. Pure: `nowMs` is passed in. One lane a site, rows packed so that steps that
 // did not overlap share one; the critical path is the chain of leaves that ended last, traced back by edges and time.
+// A bar has at least one segment, and none ends before it begins: clocks of sites and of this browser differ.
 
 import type { GraphNode } from "@/features/graph/layout";
 
@@ -26,7 +27,11 @@ export interface Timeline {
   rows: number;
 }
 
-export function timeline(nodes: readonly GraphNode[], nowMs: number): Timeline {
+/** Up to so many steps each has its whole wait drawn; above, rows would be as many as steps that waited together. */
+export const WHOLE_STEPS = 200;
+
+/** `whole`: steps that waited at the same time stand on rows of their own. Otherwise only as much of a wait is drawn as its row was free. */
+export function timeline(nodes: readonly GraphNode[], nowMs: number, whole?: boolean): Timeline {
   const leaves = nodes.filter((n) => n.queued_at_ms !== null);
   if (leaves.length === 0) return { fromMs: nowMs, toMs: nowMs, lanes: [], bars: [], rows: 0 };
   const end = (n: GraphNode) => n.ended_at_ms ?? n.finished_at_ms ?? nowMs;
@@ -44,13 +49,13 @@ export function timeline(nodes: readonly GraphNode[], nowMs: number): Timeline {
   let firstRow = 0;
   for (const [site, found] of [...bySite].sort(([a], [b]) => (a === "" ? 1 : b === "" ? -1 : a.localeCompare(b)))) {
     const free: number[] = []; // by row: when it is free again
-    const start = (n: GraphNode) => n.leased_at_ms ?? n.queued_at_ms!;
-    for (const node of [...found].sort((a, b) => start(a) - start(b) || a.id.localeCompare(b.id))) {
-      // Waiting is drawn only where it does not push steps that ran onto rows of their own.
-      let row = free.findIndex((until) => until <= start(node));
-      if (row < 0) row = free.push(0) - 1;
-      free[row] = end(node);
-      bars.push({ node, row: firstRow + row, segments: segments(node, end(node), start(node)), critical: critical.has(node.id) });
+    const begin = (n: GraphNode) => ((whole ?? leaves.length <= WHOLE_STEPS) ? n.queued_at_ms! : (n.leased_at_ms ?? n.queued_at_ms!));
+    for (const node of [...found].sort((a, b) => begin(a) - begin(b) || a.id.localeCompare(b.id))) {
+      let row = free.findIndex((until) => until <= begin(node));
+      if (row < 0) row = free.push(-Infinity) - 1;
+      const parts = segments(node, end(node), Math.max(node.queued_at_ms!, free[row]!));
+      free[row] = parts.at(-1)!.toMs;
+      bars.push({ node, row: firstRow + row, segments: parts, critical: critical.has(node.id) });
     }
     lanes.push({ site, firstRow, rows: free.length });
     firstRow += free.length;
@@ -58,12 +63,19 @@ export function timeline(nodes: readonly GraphNode[], nowMs: number): Timeline {
   return { fromMs, toMs: Math.max(toMs, fromMs + 1), lanes, bars, rows: firstRow };
 }
 
-function segments(node: GraphNode, endMs: number, startMs: number): Bar["segments"] {
-  if (node.leased_at_ms === null) return [{ kind: "waiting", fromMs: startMs, toMs: endMs }];
-  const ran = node.running_at_ms;
-  const found: Bar["segments"] = [{ kind: "staging", fromMs: node.leased_at_ms, toMs: ran ?? endMs }];
-  if (ran !== null) found.push({ kind: "running", fromMs: ran, toMs: endMs });
-  return found.filter((s) => s.toMs >= s.fromMs);
+function segments(node: GraphNode, endMs: number, waitsFromMs: number): Bar["segments"] {
+  const found: Bar["segments"] = [];
+  let at = waitsFromMs;
+  const until = (kind: Segment, toMs: number) => {
+    if (toMs > at) found.push({ kind, fromMs: at, toMs });
+    at = Math.max(at, toMs);
+  };
+  const { leased_at_ms: leased, running_at_ms: ran } = node;
+  until("waiting", leased ?? endMs);
+  if (leased !== null) until("staging", ran ?? endMs);
+  if (ran !== null) until("running", endMs);
+  // What took no time at all is still there to be seen and chosen.
+  return found.length > 0 ? found : [{ kind: ran !== null ? "running" : leased !== null ? "staging" : "waiting", fromMs: at, toMs: at }];
 }
 
 /** Ids of the leaves on the chain that decided when the run ended. */

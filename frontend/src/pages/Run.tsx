@@ -72,7 +72,7 @@ export function Run() {
       </Group>
       {data.quote && data.generation === 0 && <Suspense><Quoted run={data} /></Suspense>}
       {data.message !== "" && <Alert color={data.state === "succeeded" ? "gray" : "red"}>{plain(data.message)}</Alert>}
-      {live && <RunWhy run={id} />}
+      {live && <RunWhy run={id} held={data.suspended ? [] : nodes.filter((n) => n.type === "Suspend" && n.phase === "Running")} />}
       <Tabs value={current} onChange={(value) => void navigate({ pathname: `/runs/${id}/${value}`, search: params.toString() }, { replace: true })} keepMounted={false}>
         <Tabs.List>
           {TABS.map((name) => (

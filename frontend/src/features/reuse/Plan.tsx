@@ -45,7 +45,7 @@ export function ReusePlan({ plan, saved }: { plan: Plan; saved?: Schemas["SavedR
                 <Table.Tr key={`${row.template} ${row.verdict}`}>
                   <Table.Td style={{ overflowWrap: "anywhere" }}>{plain(row.template)} × {row.count}</Table.Td>
                   <Table.Td>
-                    <Badge size="sm" variant="light" tt="none" color={COLOUR[row.verdict]} c={`var(--mantine-color-${COLOUR[row.verdict]}-light-color)`}>{t(`verdict.${row.verdict}`)}</Badge>
+                    <Badge size="sm" variant="light" tt="none" miw="max-content" color={COLOUR[row.verdict]} c={`var(--mantine-color-${COLOUR[row.verdict]}-light-color)`}>{t(`verdict.${row.verdict}`)}</Badge>
                   </Table.Td>
                   <Table.Td>
                     {row.examples.map((example) => (

@@ -6,6 +6,7 @@ import { useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { PhaseMark, Took } from "@/components/parts";
 import type { GraphNode } from "@/features/graph/layout";
+import { whereabouts } from "@/features/run/whereabouts";
 import { money, plain } from "@/lib/format";
 
 const ROW_PX = 34;
@@ -17,12 +18,13 @@ export function StepList({ nodes, chosen, onChoose }: { nodes: GraphNode[]; chos
   const [onlyOpen, setOnlyOpen] = useState(false);
   const [leaves, setLeaves] = useState(true);
   const scroll = useRef<HTMLDivElement>(null);
+  const within = useMemo(() => whereabouts(nodes), [nodes]);
   const shown = useMemo(() => {
     const needle = search.toLowerCase();
     return nodes.filter(
-      (n) => (!onlyOpen || !DONE.has(n.phase)) && (!leaves || n.task !== "" || n.type === "Suspend") && (needle === "" || `${n.name} ${n.template} ${n.site} ${n.phase}`.toLowerCase().includes(needle)),
+      (n) => (!onlyOpen || !DONE.has(n.phase)) && (!leaves || n.task !== "" || n.type === "Suspend") && (needle === "" || `${within(n)} ${n.name} ${n.template} ${n.site} ${n.phase}`.toLowerCase().includes(needle)),
     );
-  }, [nodes, search, onlyOpen, leaves]);
+  }, [nodes, search, onlyOpen, leaves, within]);
   const rows = useVirtualizer({ count: shown.length, getScrollElement: () => scroll.current, estimateSize: () => ROW_PX, overscan: 15 });
   return (
     <div>
@@ -44,7 +46,7 @@ export function StepList({ nodes, chosen, onChoose }: { nodes: GraphNode[]; chos
                   style={{ display: "grid", gridTemplateColumns: "96px minmax(120px, 2fr) minmax(80px, 1fr) 110px 90px 90px", gap: 8, alignItems: "center", width: "100%", height: ROW_PX, padding: "0 6px", borderRadius: 6, background: node.id === chosen ? "var(--mantine-primary-color-light)" : undefined }}
                 >
                   <PhaseMark phase={node.phase} />
-                  <Text size="sm" truncate>{plain(node.name)}</Text>
+                  <Text size="sm" truncate>{within(node) !== "" && <Text span size="xs" c="dimmed">{plain(within(node))} / </Text>}{plain(node.name)}</Text>
                   <Text size="sm" c="dimmed" truncate>{plain(node.template)}</Text>
                   <Text size="sm" truncate>{node.site || (node.waits_for ? t(`reason.${node.waits_for}`, { defaultValue: node.waits_for }) : "")}</Text>
                   <Text size="sm"><Took from={node.running_at_ms ?? (node.task ? null : node.started_at_ms)} to={node.finished_at_ms} /></Text>

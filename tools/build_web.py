@@ -31,13 +31,14 @@ def sources() -> list[Path]:
     """All the pages are made from, in order."""
     files = [p for folder in ("src", "public") for p in (WEB / folder).rglob("*") if p.is_file()]
     made = ("index.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts")
-    return sorted([*files, *(WEB / name for name in made)])
+    patterns = (ROOT / "kits" / "patterns").glob("*.yaml")  # offered by the pipelines' page
+    return sorted([*files, *(WEB / name for name in made), *patterns])
 
 
 def digest() -> str:
     total = hashlib.sha256()
     for path in sources():
-        total.update(str(path.relative_to(WEB)).encode() + b"\0" + path.read_bytes() + b"\0")
+        total.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
     return total.hexdigest()
 
 

@@ -10,8 +10,9 @@ import { useProject } from "@/app/project";
 import { Entry, ErrorNote } from "@/components/ErrorNote";
 import { Card, More, Page } from "@/components/parts";
 import { Sketch } from "@/features/graph/Sketch";
-import { dropDraft, EMPTY, loadDraft, saveDraft, type Draft } from "@/features/launch/draft";
+import { dropDraft, EMPTY, loadDraft, OWN, saveDraft, type Draft } from "@/features/launch/draft";
 import { grouped, isData, ParameterField, type Parameter } from "@/features/launch/ParameterField";
+import { SavePipeline } from "@/features/pipelines/SavePipeline";
 import { QuoteView } from "@/features/launch/Quote";
 import { ReuseChoice } from "@/features/reuse/Choice";
 import { ReusePlan } from "@/features/reuse/Plan";
@@ -22,7 +23,6 @@ import { datasetsAfter, launchKey, pipelinesAfter, useLaunch, useLaunchCheck, ty
 import { useRest } from "@/queries/rest";
 
 const Editor = lazy(async () => ({ default: (await import("@/features/launch/Editor")).Editor }));
-const OWN = "";
 const OWN_OPTION = ":own"; // no pipeline can be called so
 const NOTHING = { results: [], next: null };
 const OBJECTIVES = ["fastest", "balanced", "cheapest"] as const;
@@ -130,7 +130,7 @@ export function Launch() {
                 searchable
                 onChange={(value) => {
                   const ownText = value === OWN_OPTION || value === null;
-                  change({ pipeline: ownText ? OWN : value, parameters: {} });
+                  change({ pipeline: ownText ? OWN : value, parameters: {}, edits: "" });
                   setParams(ownText ? { project, source: "own" } : { project, pipeline: value }, { replace: true });
                 }}
               />
@@ -138,6 +138,9 @@ export function Launch() {
                 <Suspense fallback={<Loader size="sm" aria-label={t("app.loading")} />}>
                   <Editor value={draft.manifest} findings={findings} label={t("launch.manifest")} onChange={(text) => change({ manifest: text })} />
                 </Suspense>
+              )}
+              {ownManifest && page.data?.may_launch === true && draft.manifest.trim() !== "" && (
+                <SavePipeline project={project} manifest={draft.manifest} name={draft.edits || told?.name.replace(/[-.]+$/, "") || ""} wrong={told === undefined || wrong.length > 0} onSaved={(edits) => change({ edits })} />
               )}
               <More query={pipelines} />
               {page.isError && <ErrorNote error={page.error} again={() => void page.refetch()} />}
@@ -237,11 +240,12 @@ export function Launch() {
               />
               {submit.isError && <ErrorNote error={submit.error} />}
               <Group>
-                <Button onClick={launch} loading={submit.isPending} disabled={!ready || badCost || missing.length > 0}>
+                <Button onClick={launch} loading={submit.isPending} disabled={!ready || badCost || missing.length > 0 || refused.length > 0}>
                   {t("launch.submit")}
                 </Button>
                 {page.data?.may_launch === false && <Text size="xs">{t("launch:viewer")}</Text>}
                 {missing.length > 0 && <Text size="xs" c="red">{t("launch.required")}: {missing.map((p) => plain(p.name)).join(", ")}</Text>}
+                {refused.length > 0 && <Text size="xs" c="red">{t("launch:values")}</Text>}
               </Group>
             </Stack>
           </Card>

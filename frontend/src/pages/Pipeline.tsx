@@ -2,10 +2,11 @@
 
 import { Alert, Button, Group, Select, Stack, Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
-import { Link, useParams } from "react-router";
+import { Link, useNavigate, useParams } from "react-router";
 import type { Schemas } from "@/api/client";
 import { Entry } from "@/components/ErrorNote";
 import { Loaded, More, Page, When } from "@/components/parts";
+import { EMPTY, OWN, saveDraft } from "@/features/launch/draft";
 import { DiffView } from "@/features/pipelines/DiffView";
 import { ScheduleLink } from "@/features/schedules/ScheduleLink";
 import { useAddress } from "@/lib/address";
@@ -18,7 +19,8 @@ const versionOf = (text: string) => (/^[1-9]\d{0,8}$/.test(text) ? Number(text) 
 
 export function Pipeline() {
   const { id = "" } = useParams();
-  const { t } = useTranslation();
+  const { t } = useTranslation(["base", "save"]);
+  const navigate = useNavigate();
   const [chosen, choose] = useAddress({ version: "", against: "" });
   const number = versionOf(chosen.version);
   const against = versionOf(chosen.against);
@@ -26,7 +28,7 @@ export function Pipeline() {
   return (
     <Loaded query={page}>
       {({ pipeline, versions, version, against: other }) => (
-        <Page title={pipeline.title || pipeline.name} actions={<><ScheduleLink pipeline={pipeline.id} name={pipeline.name} project={pipeline.project} /><Button size="xs" component={Link} to={`/launch?pipeline=${pipeline.name}`}>{t("pipelines.launch")}</Button></>}>
+        <Page title={pipeline.title || pipeline.name} actions={<><ScheduleLink pipeline={pipeline.id} name={pipeline.name} project={pipeline.project} /><Button size="xs" variant="default" onClick={() => { saveDraft(pipeline.project, { ...EMPTY, pipeline: OWN, manifest: version.text, edits: pipeline.name }); void navigate("/launch?source=own"); }}>{t("save:edit")}</Button><Button size="xs" component={Link} to={`/launch?pipeline=${pipeline.name}`}>{t("pipelines.launch")}</Button></>}>
           <Text size="sm">{plain(pipeline.description)}</Text>
           <Pick id={id} first={versions} shown={number ?? pipeline.version} against={against} onShown={(n) => choose({ version: String(n) })} onAgainst={(n) => choose({ against: n === null ? "" : String(n) })} />
           <VersionText version={version} other={other} />

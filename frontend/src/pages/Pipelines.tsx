@@ -1,12 +1,13 @@
 // The project's pipelines: what each looks like, what it takes, and what it has taken and cost so far.
 
-import { Button, Code, Group, SimpleGrid, Stack, TextInput } from "@mantine/core";
+import { Button, Code, Group, SimpleGrid, Stack, Text, TextInput } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import { useProject } from "@/app/project";
 import { Empty, Loaded, Page } from "@/components/parts";
+import { Examples } from "@/features/pipelines/Examples";
 import { GalleryCard } from "@/features/pipelines/GalleryCard";
 import { plain } from "@/lib/format";
 import { useGalleryPages } from "@/queries/gallery";
@@ -19,7 +20,7 @@ export function Pipelines() {
   const gallery = useGalleryPages(useProject(), search, tag);
   const looked = search !== "" || tag !== "";
   return (
-    <Page title={t("base:pipelines.title")}>
+    <Page title={t("base:pipelines.title")} actions={<Button component={Link} to="/launch?source=own" size="xs" variant="default">{t("write")}</Button>}>
       <Loaded query={gallery}>
         {({ pages }) => {
           const shown = pages.flatMap((page) => page.pipelines);
@@ -51,14 +52,17 @@ export function Pipelines() {
 
 function FirstUse() {
   const { t } = useTranslation(["gallery", "base"]);
+  const project = useProject();
   return (
     <Empty
       title={t("base:pipelines.empty")}
       hint={t("emptyHint")}
       action={
-        <Stack gap="xs" align="flex-start">
+        <Stack gap="sm" align="flex-start">
+          <Examples project={project} />
+          <Button component={Link} to="/launch?source=own" size="xs" variant="default">{t("write")}</Button>
+          <Text size="sm">{t("cli")}</Text>
           <Code block>fubini pipeline save kits/patterns/01-fan-out-reduce.yaml</Code>
-          <Button component={Link} to="/launch" size="xs">{t("base:nav.launch")}</Button>
         </Stack>
       }
     />

@@ -8,10 +8,15 @@ export interface Draft {
   objective: string;
   priority: string;
   maxCost: string;
+  /** The pipeline whose text is being edited: the name a save suggests. */
+  edits: string;
   reuse: string; // "" nothing, "any", or the id of the run that is launched again
 }
 
-export const EMPTY: Draft = { pipeline: "", manifest: "", parameters: {}, name: "", objective: "", priority: "normal", maxCost: "", reuse: "" };
+/** As `pipeline`: a manifest of one's own, which is in `manifest`. */
+export const OWN = "";
+
+export const EMPTY: Draft = { pipeline: "", manifest: "", parameters: {}, name: "", objective: "", priority: "normal", maxCost: "", edits: "", reuse: "" };
 
 const key = (project: string) => `fubini.draft.${project}`;
 

@@ -103,6 +103,7 @@ class Found:
     options: tuple[Option, ...]
     plans: int
     complete: bool
+    starts_now: bool = False
 
 
 def trial(snapshot: Snapshot, task_id: TaskId, changes: Sequence[Change]) -> Snapshot:
@@ -334,7 +335,7 @@ class _Search:
             placement = placed_in(result, self._task_id)
             if placement is not None:
                 if not state.changes:
-                    return Found((), self._plans, complete=True)
+                    return Found((), self._plans, complete=True, starts_now=True)
                 option = self._confirmed(self._tightened(state, placement))
                 if option is not None:
                     found.append(option)

@@ -153,13 +153,12 @@ def _waiting(task: Task, principal: Principal) -> TaskStart:
     task_id, policy = core.TaskId(task.pk), policy_now()
     plans = max(6, min(60, WORK // max(1, len(world.snapshot.tasks))))
     found = smallest(world.snapshot, policy, world.now_ms, task_id, max_plans=plans)
-    starts_now = found.complete and not found.options and found.plans == 1
     rights = Rights(principal, task)
     options = [_option(o, world, rights, task_id) for o in found.options]
     return TaskStart(
         task.pk,
         task.state,
-        starts_now=starts_now,
+        starts_now=found.starts_now,
         expected=_expected(world, policy, task_id),
         options=options,
         complete=found.complete,

@@ -69,7 +69,7 @@ def test_a_change_leaves_the_snapshot_it_was_tried_on_as_it_was() -> None:
 
 def test_a_task_that_would_start_as_it_is_needs_no_change() -> None:
     found = smallest(make_snapshot(tasks=(make_task(),)), Policy(), NOW_MS, TASK)
-    assert (found.options, found.plans, found.complete) == ((), 1, True)
+    assert (found.options, found.plans, found.complete, found.starts_now) == ((), 1, True, True)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_what_nothing_can_start_gets_no_proposal() -> None:
         tasks=(make_task(image="none"),), pools=(make_pool("pool", "group", images=frozenset({"a"})),)
     )
     found = smallest(snapshot, Policy(), NOW_MS, TASK)
-    assert (found.options, found.complete) == ((), True)
+    assert (found.options, found.complete, found.starts_now) == ((), True, False)
 
 
 def test_the_search_is_bounded() -> None:

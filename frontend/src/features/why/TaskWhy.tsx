@@ -28,7 +28,7 @@ export function TaskWhy({ run, why: data }: { run: string; why: Schemas["WhyOut"
           <Text size="sm" fw={600}>{plain(data.sentence)}</Text>
           {data.since_ms !== null && <Text size="xs" c="dimmed">{t("since", { when: ago(data.since_ms, now, i18n.language) })}</Text>}
         </div>
-        <Loaded query={start}>{(found) => <Start run={run} start={found} now={now} />}</Loaded>
+        <Loaded query={start}>{(found) => <Start run={run} start={found} now={now} next={data.next_step} />}</Loaded>
         {perPool.length > 0 && (
           <Table.ScrollContainer minWidth={300}>
             <Table fz="xs" captionSide="top">
@@ -50,7 +50,7 @@ export function TaskWhy({ run, why: data }: { run: string; why: Schemas["WhyOut"
   );
 }
 
-function Start({ run, start, now }: { run: string; start: TaskStart; now: number }) {
+function Start({ run, start, now, next }: { run: string; start: TaskStart; now: number; next: string }) {
   const { t, i18n } = useTranslation(["why", "base"]);
   const { expected } = start;
   const until = (ms: number) => duration(Math.max(0, ms - now));
@@ -76,7 +76,7 @@ function Start({ run, start, now }: { run: string; start: TaskStart; now: number
       {!start.starts_now && (
         <div>
           <Title order={5} size="sm" mb={4}>{t("next")}</Title>
-          {start.options.length === 0 ? <Text size="sm">{t("nothing")}</Text> : <Options run={run} start={start} />}
+          {start.options.length === 0 ? <Text size="sm">{t("nothing")} {plain(next)}</Text> : <Options run={run} start={start} />}
         </div>
       )}
     </>

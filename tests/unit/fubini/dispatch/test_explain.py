@@ -89,6 +89,12 @@ def test_a_step_that_fits_nowhere_starts_when_it_asks_for_less(
     assert like.spec == task.spec != other.spec
 
 
+def test_a_step_that_no_change_starts_is_not_said_to_start_now(house: House, place: Place) -> None:
+    task = make_task(make_run(house.project), spec=spec(resources=Resources(devices=(("nvidia.com/gpu", 8),))))
+    found = asked(house, task)
+    assert (found["options"], found["starts_now"], found["expected"]["at_ms"]) == ([], False, None)
+
+
 def test_a_missing_budget_is_given_once_a_key_and_by_administrators_alone(house: House, place: Place) -> None:
     task = make_task(make_run(house.project), spec=spec(walltime_s=1250))
     (option,) = asked(house, task)["options"]

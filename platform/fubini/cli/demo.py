@@ -184,8 +184,9 @@ def kit_run(client: Client, kit: Path, methanol: Path, seed: int | None, results
     say(
         f"budget of project {client.project}: {output.money(left)}, at most {output.money(MAX_COST_MICROS)} for this run\n"
     )
+    pipeline_keep(client, kit, text)
     parameters = {"seed": str(seed)} if seed is not None else {}
-    body = {"project": client.project, "manifest": text, "parameters": parameters}
+    body = {"project": client.project, "pipeline": KIT, "parameters": parameters}
     if not OPTIONS.json:
         say("the quote, before anything is spent:\n")
         quote_show(client.send("POST", "/quotes", body=body))
@@ -207,6 +208,13 @@ def kit_run(client: Client, kit: Path, methanol: Path, seed: int | None, results
             try_="read the lines above; the state folder keeps the logs",
         )
     return report_of(client, ended, results)
+
+
+def pipeline_keep(client: Client, kit: Path, text: str) -> None:
+    """Save the kit as a pipeline with its picture: the pages show it, and its form launches it again."""
+    saved = client.post("/pipelines", {"project": client.project, "manifest": text, "name": KIT})
+    picture = (kit / "picture.png").read_bytes()
+    client.send("PUT", f"/pipelines/{segment(saved['id'])}/picture", content=picture)
 
 
 def follow(client: Client, run_id: str) -> dict[str, Any]:

@@ -89,6 +89,7 @@ function criticalPath(nodes: readonly GraphNode[], end: (n: GraphNode) => number
     // What ended last before this became ready is what it waited for: a step becomes ready the moment its last
     // dependency ends, so times tell the edge even through groups that run nothing.
     const ready = at.queued_at_ms!;
+    index -= 1; // one that seems to end before it was queued, by clocks that differ, is not its own cause
     while (index >= 0 && end(leaves[index]!) > ready) index -= 1;
     at = index >= 0 ? leaves[index] : undefined;
   }

@@ -17,6 +17,8 @@ ENDED = frozenset({"succeeded", "failed", "error"})
 LEAF_TYPES = frozenset({"Pod", "Container", "Suspend", "HTTP", "Plugin", ""})
 POLL_FIRST_S, POLL_MAX_S = 0.15, 1.0
 FOLLOW_S = 10
+LATE_S = 5
+TASK_ENDED = frozenset({"succeeded", "failed", "cancelled"})
 
 
 @dataclass(slots=True)
@@ -268,6 +270,7 @@ def _one_log(
     container: str,
 ) -> None:
     offset, chosen, pending = 0, stream, ""
+    over = task["state"] in TASK_ENDED  # its last lines may still be on the way; the server says when there are no more
     write = _writer(prefix)
     while True:
         part = client.get(
@@ -277,7 +280,7 @@ def _one_log(
             container=container or None,
             attempt=attempt,
             tail_lines=tail if not offset else None,
-            follow=FOLLOW_S if follow else None,
+            follow=FOLLOW_S if follow else LATE_S if over else None,
         )
         for gap in part["gaps"]:
             if gap["offset"] >= offset:
@@ -287,9 +290,19 @@ def _one_log(
         offset, chosen = part["next_offset"], part["stream"] if part["streams"] else chosen
         if OPTIONS.json and not part["text"]:
             return
-        if part["eof"] or (not follow and not moved):
+        if part["eof"] or (not follow and not moved and not over):
             write(pending, True)
             return
+
+
+def log_awaited(client: Client, task_id: str) -> None:
+    """Wait, some seconds at most, until all has come that a step printed before it ended."""
+    offset, until = 0, time.monotonic() + LATE_S
+    while time.monotonic() < until:
+        part = client.get(f"/tasks/{segment(task_id)}/logs", offset=offset or None, follow=1)
+        if part["eof"]:
+            return
+        offset = part["next_offset"]
 
 
 def _writer(prefix: str) -> Callable[[str, bool], str]:

@@ -24,7 +24,7 @@ from fubini.rest.pagination import CursorPages
 from fubini.rest.views import ApiViews, etag_of, operation
 from fubini.runs import selectors, services, signals
 from fubini.runs.graph import graph_of
-from fubini.runs.logs import LogPart, log_lines_from, log_read, log_streams, text_cut
+from fubini.runs.logs import LogPart, log_is_late, log_lines_from, log_read, log_streams, text_cut
 from fubini.runs.models import Attempt, Run, RunManifest, Task
 from fubini.runs.quoted import quote_named
 from fubini.runs.reuse.plan import reuse_listing, reuse_plan
@@ -52,7 +52,6 @@ from fubini.runs.serializers.results import (
 from fubini.runs.serializers.reuse import RunReuseOut
 from fubini.runs.serializers.runs import ManifestOut, RunDetail, RunFilter, RunOut
 from fubini.runs.serializers.tasks import AttemptFilter, AttemptOut, TaskDetail, TaskFilter, TaskOut
-from fubini.runs.transitions import ATTEMPT_ENDED
 
 POLL_S: Final = 0.25
 
@@ -482,7 +481,7 @@ def _log(task: Task, attempt: Attempt | None, wanted: dict[str, Any]) -> dict[st
         part = log_read(
             task.run_id, attempt.pk, stream=stream, container=container, offset=offset, limit=wanted["limit"]
         )
-        ended = attempt.state in ATTEMPT_ENDED
+        ended = log_is_late(attempt)
     at_end = part.next_offset >= part.size_bytes
     eof = part.eof or (ended and at_end)
     data = text_cut(part.data, whole=eof or len(part.data) < 4)

@@ -22,13 +22,16 @@ from typing import Any, Final
 
 from django.conf import settings
 
+from fubini.common import clock
 from fubini.common.options import option
 from fubini.runs.models import Attempt
+from fubini.runs.transitions import ATTEMPT_ENDED
 
 STREAMS: Final = ("main", "stdout", "stderr")
 READ_MAX_BYTES: Final = 1024 * 1024
 TAIL_BYTES: Final = 16 * 1024
 LINES_MAX_BYTES: Final = 64 * 1024 * 1024
+LATE_MS: Final = 3_000
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 _CONTAINER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 
@@ -185,6 +188,15 @@ def log_streams(run_id: str, attempt_id: str, container: str = "") -> list[str]:
 def container_is_plain(container: str) -> bool:
     """Whether a container's name can name a log."""
     return not container or _CONTAINER.fullmatch(container) is not None
+
+
+def log_is_late(attempt: Attempt) -> bool:
+    """Has the attempt been over for so long that no more of its log is waited for?
+
+    An attempt may end before its last lines have come. Its agent says of each stream when it was the last; this is for
+    streams that were never written to and for agents that cannot say it any more.
+    """
+    return attempt.state in ATTEMPT_ENDED and clock.now_ms() - (attempt.ended_at_ms or 0) > LATE_MS
 
 
 def log_tail(run_id: str, attempt_id: str, *, lines: int = 20) -> list[str]:

@@ -22,7 +22,6 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 
 from fubini.accounts.authentication import principal_of_request
-from fubini.common import clock
 from fubini.common.errors import FubiniError, Invalid, Unauthenticated
 from fubini.common.principal import Principal
 from fubini.common.saying import say
@@ -40,7 +39,7 @@ from fubini.language.errors import LanguageError
 from fubini.projects.authorize import project_get, projects_visible
 from fubini.rest.errors import as_fubini
 from fubini.rest.problems import MethodNotAllowed
-from fubini.runs.logs import READ_MAX_BYTES, log_read, log_streams
+from fubini.runs.logs import READ_MAX_BYTES, log_is_late, log_read, log_streams
 from fubini.runs.models import Run, RunNode, Task
 from fubini.runs.selectors import containers_of, tasks_of
 from fubini.runs.transitions import ATTEMPT_ENDED, RUN_ENDED, TASK_ENDED
@@ -49,7 +48,6 @@ PACE_S: Final = 0.4
 BEAT_S: Final = 10.0
 WATCHED_MAX: Final = 500
 LOG_TASKS_MAX: Final = 5_000
-LATE_MS: Final = 3_000
 TURNS_MAX: Final = 1_000  # of a stream that does not follow but reads what is printed while it reads
 LINE_MAX_BYTES: Final = 64 * 1024
 MAIN: Final = "main"
@@ -307,7 +305,7 @@ def _lines(log: _Log) -> tuple[bool, list[dict[str, Any]]]:
     """What has been printed since the last look, by leaf in the order they were made; is that all there will be?
 
     An attempt may end before its last lines have come: its log is at an end when the agent has said so of each stream,
-    or `LATE_MS` after its end, for an agent that cannot any more.
+    or some seconds after its end, for an agent that cannot any more.
     """
     run = Run.objects.get(pk=log.run_id)  # before its logs: what is printed until it has ended is there then
     ended = run.state in RUN_ENDED
@@ -329,7 +327,7 @@ def _lines(log: _Log) -> tuple[bool, list[dict[str, Any]]]:
             continue
         attempt = attempts[-1]
         over = attempt.state in ATTEMPT_ENDED
-        late = over and clock.now_ms() - (attempt.ended_at_ms or 0) > LATE_MS
+        late = log_is_late(attempt)
         streams = log_streams(run.pk, attempt.pk, container)
         closed = [_new(log, run.pk, attempt.pk, container, stream, late or not log.follow) for stream in streams]
         found += [{"result": {"content": line, "podName": pod}} for lines, _ in closed for line in lines]

@@ -10,7 +10,7 @@ from fubini.common import clock
 from fubini.common.ids import new_id
 from fubini.datasets.services import ArtifactDraft, artifacts_record, blob_record
 from fubini.runs.engine import ArtifactInput, ContainerKind, ContainerSpec, LeafOutcome, OutcomeKind, TaskSpec
-from fubini.runs.logs import log_append
+from fubini.runs.logs import LATE_MS, log_append
 from fubini.runs.models import Attempt, Run, RunNode, RunSignal
 from fubini.runs.results import AttemptEnd, attempts_end
 from tests.support.checking import HELLO
@@ -368,6 +368,9 @@ def test_a_log_is_read_on_by_offset_and_ends_with_its_attempt(house: House, plac
     assert rest["text"] == "éllo\x1b[31m</script>\ufffd\n" and rest["eof"]
     assert api.get(f"{url}?tail=2&stream=stdout").json()["text"] == "\ufffd\n"
     end(attempt)
+    Attempt.objects.filter(pk=attempt.pk).update(ended_at_ms=clock.now_ms())
+    assert api.get(f"{url}?stream=stderr").json()["eof"] is False  # last lines may come after the end
+    Attempt.objects.filter(pk=attempt.pk).update(ended_at_ms=clock.now_ms() - LATE_MS - 1)
     assert api.get(f"{url}?stream=stderr").json()["eof"] is True
     assert api.get(f"{url}?attempt=1").json()["attempt_id"] == attempt.pk
     problem_of(api.get(f"{url}?attempt=2"), 404)

@@ -35,8 +35,11 @@ def summary_text(run: dict[str, Any]) -> str:
 
 def failures(client: Client, run: dict[str, Any], most: int = 3) -> list[str]:
     """The first failed steps, each with its cause and the end of what it printed."""
+    from fubini.cli.watch import log_awaited
+
     lines: list[str] = []
     for task in client.pages(f"/runs/{segment(run['id'])}/tasks", state="failed", limit=most):
+        log_awaited(client, task["id"])
         detail = client.get(f"/tasks/{segment(task['id'])}")
         last = detail["attempt_list"][-1] if detail["attempt_list"] else {}
         code = f", exit code {last['exit_code']}" if last.get("exit_code") is not None else ""

@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 
 from fubini.common import clock
-from fubini.compat.argo import streams
 from fubini.compat.argo.streams import _lines, _Log, _matcher
 from fubini.runs.codec import to_json
 from fubini.runs.engine import ContainerKind, ContainerSpec, TaskSpec
-from fubini.runs.logs import log_append
+from fubini.runs.logs import LATE_MS, log_append
 from fubini.runs.models import Attempt, Run, Task
 from fubini.runs.selectors import containers_of
 from tests.support.rows import make_attempt, make_place, make_project, make_run, make_task
@@ -70,7 +69,7 @@ def test_a_follower_waits_for_lines_that_come_after_the_attempt_s_end(attempt: A
 def test_a_log_nobody_ends_is_over_some_seconds_after_its_attempt(attempt: Attempt) -> None:
     log = log_of(attempt)
     log_append(attempt, 0, b"cut off")
-    end(attempt, ago_ms=streams.LATE_MS + 1)
+    end(attempt, ago_ms=LATE_MS + 1)
     assert look(log) == (True, ["cut off"])
 
 

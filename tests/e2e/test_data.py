@@ -14,7 +14,7 @@ import pytest
 from tests.e2e.conftest import Eyes
 from tests.support.stack import ROOT, Stack
 
-pytestmark = [pytest.mark.needs("browser"), pytest.mark.needs("pages"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.needs("browser"), pytest.mark.needs("pages")]
 
 BIG = 40 * 1024 * 1024  # three parts or more, so that a break falls inside
 

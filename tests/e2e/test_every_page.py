@@ -23,7 +23,7 @@ from tests.support.pages import addresses, filled
 from tests.support.stack import ROOT, Stack
 from tests.unit.test_one_request_a_page import PREVIEWS
 
-pytestmark = [pytest.mark.needs("browser"), pytest.mark.needs("pages"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.needs("browser"), pytest.mark.needs("pages")]
 
 AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 REQUESTS = ROOT / "tests" / "golden" / "requests.json"

@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.conftest import SHOTS, Eyes
 from tests.support.stack import ROOT, Stack
 
-pytestmark = [pytest.mark.needs("browser"), pytest.mark.needs("pages"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.needs("browser"), pytest.mark.needs("pages")]
 
 WORDS = {
     language: {

@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.conftest import Eyes
 from tests.support.stack import ROOT, Stack
 
-pytestmark = [pytest.mark.needs("browser"), pytest.mark.needs("pages"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.needs("browser"), pytest.mark.needs("pages")]
 
 WORDS = {
     language[:2]: json.loads(Path(ROOT, "frontend", "src", "i18n", language[:2], "base.json").read_text())

@@ -14,7 +14,7 @@ import pytest
 from tests.e2e.conftest import Eyes
 from tests.support.stack import ROOT, Stack
 
-pytestmark = [pytest.mark.needs("browser"), pytest.mark.needs("pages"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.needs("browser"), pytest.mark.needs("pages")]
 WORDS = {
     language: json.loads(Path(ROOT, "frontend", "src", "i18n", language, "money.json").read_text())
     for language in ("en", "zh")

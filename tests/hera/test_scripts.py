@@ -27,7 +27,6 @@ FOLDER = Path(__file__).parent / "scripts"
 SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py"))
 WITHIN_S = 240
 pytestmark = [
-    pytest.mark.timeout(400),
     pytest.mark.filterwarnings("ignore:The `json` method is deprecated"),  # of Hera's own client
 ]
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.cli import Cli
 
-pytestmark = [pytest.mark.needs("namespaces"), pytest.mark.timeout(240)]
+pytestmark = pytest.mark.needs("namespaces")
 
 CHAIN = """\
 apiVersion: argoproj.io/v1alpha1

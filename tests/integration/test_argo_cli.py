@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.stack import Stack
 
-pytestmark = [pytest.mark.needs("argo-cli"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.needs("argo-cli")
 Argo = Callable[..., str]
 
 HELLO = """\

@@ -9,8 +9,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.support.stack import ROOT, base_env
 
 
@@ -20,7 +18,7 @@ def raced(module: str, home: Path) -> dict[str, Any]:
     env["PYTHONPATH"] += os.pathsep + str(ROOT)
     done = subprocess.run(
         [sys.executable, "-m", f"tests.integration.{module}"],
-        cwd=ROOT, env=env, capture_output=True, text=True, timeout=170,
+        cwd=ROOT, env=env, capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
@@ -42,7 +40,6 @@ def test_of_200_submits_at_once_ten_get_a_hold_and_the_rest_wait_with_the_missin
     assert found["after"] == {"holds": 200, "waiting": 0, "imbalance_micros": 0}
 
 
-@pytest.mark.timeout(180)
 def test_a_run_never_passes_its_own_limit_whoever_plans_ends_or_raises_it_meanwhile(tmp_path: Path) -> None:
     assert raced("run_budget_race", tmp_path) == {
         "errors": [],

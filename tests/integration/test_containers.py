@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.stack import Stack
 
-pytestmark = [pytest.mark.needs("namespaces"), pytest.mark.timeout(180)]
+pytestmark = pytest.mark.needs("namespaces")
 
 SERVE = """
 import socket, sys
@@ -62,7 +62,7 @@ spec:
 def ended(running: Stack, manifest: str, want: str = "succeeded") -> Iterator[tuple[str, dict[str, Any]]]:
     """A run to its end, and its nodes by their names without the run's own."""
     run_id = running.submit(manifest)
-    run = running.wait(run_id, 90)
+    run = running.wait(run_id, 240)
     nodes = {n["display_name"]: n for n in running.get(f"runs/{run_id}/nodes")["results"]}
     assert run["state"] == want, (run, {name: (n["phase"], n["message"]) for name, n in nodes.items()})
     yield run_id, nodes
@@ -111,6 +111,7 @@ def test_a_sidecar_serves_on_loopback_and_is_ended_with_main(running: Stack) -> 
         [node] = nodes.values()
         assert node["outputs"]["exitCode"] == "0"
         [task] = running.get(f"runs/{run_id}/tasks")["results"]
+        running.get(f"tasks/{task['id']}/logs", follow=20)  # a log's last lines may come after the step's end
         log = running.get(f"tasks/{task['id']}/logs")
         assert (log["text"], log["containers"]) == ("hello from sidecar\n", ["main", "server"])
         assert running.get(f"tasks/{task['id']}/logs", container="server")["container"] == "server"
@@ -145,13 +146,13 @@ def test_a_daemon_is_asked_by_a_later_step_on_its_machine_ended_and_paid_for(run
         assert nodes["server"]["phase"] == "Succeeded"
         tasks = {t["template"]: t for t in running.get(f"runs/{run_id}/tasks")["results"]}
         assert tasks["server"]["state"] == "cancelled"
-        server = last_attempt(running, run_id, tasks["server"]["id"], 30)
+        server = last_attempt(running, run_id, tasks["server"]["id"], 120)
         assert (server["state"], server["exit_code"]) == ("cancelled", 143)
         attempts = running.get(f"runs/{run_id}/attempts")["results"]
         assert len(attempts) == 3
         assert {a["agent"] for a in attempts} == {server["agent"]}
         assert running.get(f"runs/{run_id}")["held_micros"] == 0
-        assert not disks_of(running, run_id, 30)
+        assert not disks_of(running, run_id, 120)
 
 
 def last_attempt(running: Stack, run_id: str, task_id: str, within_s: float) -> dict[str, Any]:
@@ -196,10 +197,10 @@ def test_a_claims_disk_is_shared_by_two_steps_and_kept_for_a_retry_of_a_failed_r
     with ended(running, text, "failed") as (run_id, _):
         assert len(disks_of(running, run_id, 0)) == 1
         running.post(f"runs/{run_id}/retry", {})
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while running.get(f"runs/{run_id}")["state"] != "succeeded":
             assert time.monotonic() < deadline, running.get(f"runs/{run_id}")
             time.sleep(0.2)
         nodes = {n["display_name"]: n for n in running.get(f"runs/{run_id}/nodes")["results"]}
         assert nodes["read"]["outputs"]["parameters"] == [{"name": "text", "value": "from write"}]
-        assert not disks_of(running, run_id, 40)
+        assert not disks_of(running, run_id, 120)

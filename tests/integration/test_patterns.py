@@ -14,7 +14,6 @@ from tests.support.stack import ENDED, ROOT, Stack
 
 FOLDER = ROOT / "kits" / "patterns"
 FILES = sorted(path.name for path in FOLDER.glob("*.yaml"))
-pytestmark = pytest.mark.timeout(400)
 
 
 def text(number: str) -> str:
@@ -29,7 +28,7 @@ def runs(running: Stack) -> Iterator[dict[str, str]]:
     found["06-nobody"] = running.submit(text("06"), parameters={"patience": "2"})
     found["07-failed"] = running.submit(text("07"), parameters={"intervals": "63"})
     found["10"] = running.submit((FOLDER / "10-reuse-run.yaml").read_text())
-    until = time.monotonic() + 240
+    until = time.monotonic() + 600
     while time.monotonic() < until:
         waiting = [
             n for n in running.get(f"runs/{found['06']}/nodes", type="Suspend")["results"] if n["phase"] == "Running"

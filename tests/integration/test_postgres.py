@@ -29,13 +29,13 @@ FILES = (
     "tests/unit/fubini/common/test_postgres.py",
     "tests/integration/test_migrations.py",
 )
-pytestmark = [pytest.mark.timeout(300), pytest.mark.needs("postgresql")]
+pytestmark = pytest.mark.needs("postgresql")
 
 
 @pytest.fixture(scope="module")
 def tested(postgres_url: str) -> tuple[subprocess.CompletedProcess[str], str]:
     """The tests' run, and the URL of the database they leave: every table, and a row of ours."""
-    done = run_tests(postgres_url, "--create-db", "--reuse-db", *FILES, timeout_s=250)
+    done = run_tests(postgres_url, "--create-db", "--reuse-db", *FILES, timeout_s=800)
     return done, urlsplit(postgres_url)._replace(path="/test_fubini").geturl()
 
 

@@ -17,7 +17,7 @@ from tests.support.canaries import files_with, holds
 from tests.support.cli import Cli
 from tests.support.stack import Stack
 
-pytestmark = [pytest.mark.needs("namespaces"), pytest.mark.timeout(180)]
+pytestmark = pytest.mark.needs("namespaces")
 
 ENV, WHOLE, FILE = "canary-of-a-variable-77", "canary-of-a-whole-one-88", "canary-of-a-file-99\nsecond line canary 11"
 CANARIES = [ENV, WHOLE, "canary-of-a-file-99", "second line canary 11"]
@@ -69,7 +69,7 @@ def test_no_canary_is_left_anywhere_and_the_step_had_them_all(running: Stack, fu
         fubini.ok("secret", "list", "--json"),
     ]
     run_id = running.submit(MANIFEST)
-    run = running.wait(run_id, 90)
+    run = running.wait(run_id, 240)
     assert run["state"] == "succeeded", run
     nodes = running.get(f"runs/{run_id}/nodes")["results"]
     [used] = [n for n in nodes if n["template_name"] == "use"]
@@ -77,14 +77,14 @@ def test_no_canary_is_left_anywhere_and_the_step_had_them_all(running: Stack, fu
     assert used["outputs"]["parameters"] == [{"name": "leak", "value": "*** ***"}]
     said += [
         fubini.ok("run", "get", run_id, "--json"),
-        fubini.ok("run", "logs", run_id, timeout_s=60),
+        fubini.ok("run", "logs", run_id, timeout_s=240),
         fubini.ok("admin", "audit", "--json"),
     ]
     assert "token " + "*" * len(ENV) in said[-2].out
     answers = [
         running.get(path) for path in (f"runs/{run_id}", f"runs/{run_id}/nodes", f"runs/{run_id}/tasks", "audit")
     ]
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and any(list(p.iterdir()) for p in running.home.glob("agents/*/attempts")):
         time.sleep(0.2)
     for canary in CANARIES:

@@ -30,7 +30,7 @@ class AgentProcess:
     def env(self) -> dict[str, str]:
         return {"PATH": os.environ["PATH"], "PYTHONPATH": str(EDGE_AGENT), "SECRET_OF_THE_AGENT": "canary-agent-env"}
 
-    def cli(self, *args: str, stdin: str = "", timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
+    def cli(self, *args: str, stdin: str = "", timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "fubini_agent", args[0], "--dir", str(self.folder), *args[1:]],
             input=stdin,
@@ -67,9 +67,9 @@ class AgentProcess:
         """kill -9, the keeper stays."""
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(60)
 
-    def terminate(self, timeout_s: float = 15.0) -> int:
+    def terminate(self, timeout_s: float = 60.0) -> int:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout_s)
@@ -81,7 +81,7 @@ class AgentProcess:
         """End agent and keeper, whatever state they are in."""
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(60)
         self.cli("stop")
 
     def log_text(self) -> str:
@@ -108,7 +108,7 @@ def processes_with(text: str) -> list[int]:
     return found
 
 
-def gone(text: str, timeout_s: float = 5.0) -> bool:
+def gone(text: str, timeout_s: float = 60.0) -> bool:
     """Whether no process with `text` in its command line is left within the time."""
     until = time.monotonic() + timeout_s
     while time.monotonic() < until:

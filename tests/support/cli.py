@@ -32,7 +32,7 @@ class Cli:
     home: Path
     env: dict[str, str]
 
-    def __call__(self, *argv: str, stdin: str | None = None, timeout_s: float = 120, **env: str) -> Ran:
+    def __call__(self, *argv: str, stdin: str | None = None, timeout_s: float = 300, **env: str) -> Ran:
         done = subprocess.run(
             [sys.executable, "-m", "fubini.cli", *argv],
             env={**self.env, **env},

@@ -112,7 +112,7 @@ class FakePlatform:
     def start(self) -> FakePlatform:
         self._thread = threading.Thread(target=self._run, name="fake-platform", daemon=True)
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
         return self
 
     def stop(self) -> None:
@@ -200,7 +200,7 @@ class FakePlatform:
             self.leases.pop(attempt_id, None)
         self.ring()
 
-    def wait(self, condition: Callable[[], Any], what: str = "condition", timeout_s: float = 20.0) -> Any:
+    def wait(self, condition: Callable[[], Any], what: str = "condition", timeout_s: float = 60.0) -> Any:
         until = time.monotonic() + timeout_s
         while time.monotonic() < until:
             value = condition()
@@ -209,7 +209,7 @@ class FakePlatform:
             time.sleep(0.01)
         raise AssertionError(f"{what} did not come within {timeout_s} s; leases: {self.summary()}")
 
-    def outcome(self, attempt_id: str, timeout_s: float = 20.0) -> Report:
+    def outcome(self, attempt_id: str, timeout_s: float = 60.0) -> Report:
         """The terminal report of an attempt."""
         report: Report = self.wait(lambda: self.leases[attempt_id].outcome, f"outcome of {attempt_id}", timeout_s)
         return report
@@ -225,7 +225,7 @@ class FakePlatform:
                     return held.state.value
         return ""
 
-    def wait_running(self, attempt_id: str, timeout_s: float = 20.0) -> None:
+    def wait_running(self, attempt_id: str, timeout_s: float = 60.0) -> None:
         def running() -> bool:
             lease = self.leases[attempt_id]
             return (
@@ -233,6 +233,10 @@ class FakePlatform:
             )
 
         self.wait(running, f"{attempt_id} running", timeout_s)
+
+    def wait_log(self, attempt_id: str, content: bytes, stream: str = "stdout") -> None:
+        """Until a stream has this content and no other: its chunks may come after the step's end."""
+        self.wait(lambda: bytes(self.logs[(attempt_id, stream)]) == content, f"{stream} of {attempt_id}")
 
     def summary(self) -> dict[str, str]:
         return {name: self.state(name) for name in list(self.leases)[:20]}

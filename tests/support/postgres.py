@@ -58,7 +58,7 @@ def cluster() -> Iterator[str]:
     data, port = folder / "data", _free_port()
 
     def run(*argv: str) -> None:
-        done = subprocess.run([*before, *argv], capture_output=True, text=True, timeout=60, check=False, cwd=folder)
+        done = subprocess.run([*before, *argv], capture_output=True, text=True, timeout=300, check=False, cwd=folder)
         if done.returncode:
             raise RuntimeError(f"{' '.join(argv)}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
 
@@ -93,7 +93,7 @@ def postgres_url() -> Iterator[str]:
         yield url
 
 
-def run_on(url: str, module: str, *argv: str, timeout_s: float = 100) -> str:
+def run_on(url: str, module: str, *argv: str, timeout_s: float = 600) -> str:
     """Run ``python -m module`` with its database at `url`, migrated first; what it prints."""
     home = tempfile.mkdtemp(prefix="fubini-pg-home-")
     env = {

@@ -56,7 +56,7 @@ class Stack:
             env=self.env,
             capture_output=True,
             text=True,
-            timeout=180,
+            timeout=600,
         )
         if done.returncode != 0:
             raise RuntimeError(f"fubini up failed ({done.returncode}):\n{done.stdout}\n{done.stderr}")
@@ -68,7 +68,7 @@ class Stack:
         self.token = (self.home / "admin.token").read_text().strip()
         self.client.close()
         self.client = httpx.Client(
-            base_url=self.url, headers={"Authorization": f"Bearer {self.token}"}, timeout=30, trust_env=False
+            base_url=self.url, headers={"Authorization": f"Bearer {self.token}"}, timeout=120, trust_env=False
         )
 
     def down(self) -> None:
@@ -77,7 +77,7 @@ class Stack:
             env=self.env,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
 
     def get(self, path: str, **params: Any) -> Any:

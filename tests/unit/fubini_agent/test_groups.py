@@ -42,9 +42,8 @@ def test_containers_have_their_own_variables_and_logs_and_share_files(
     assert report.outcome is not None
     assert (report.state.value, report.outcome.container_codes) == ("succeeded", {"main": 0, "make": 0})
     assert (report.outcome.result, report.outcome.parameters) == ("make\nmain\ninput", {"p": "make"})
-    platform.wait(lambda: platform.logs[("a1", "make/stdout")] and platform.logs[("a1", "stdout")], "the logs")
-    assert bytes(platform.logs[("a1", "make/stdout")]) == b"making\n"
-    assert bytes(platform.logs[("a1", "stdout")]) == b"make\nmain\ninput"
+    platform.wait_log("a1", b"making\n", "make/stdout")
+    platform.wait_log("a1", b"make\nmain\ninput")
 
 
 def test_a_sidecar_that_fails_by_itself_fails_the_step_whose_outputs_are_kept(

@@ -42,7 +42,7 @@ def test_a_step_reads_its_secrets_and_what_it_prints_of_them_is_hidden(
     assert report.outcome.result == "600\n***\n***\nend"
     assert report.outcome.parameters == {"p": "***"}
     want = b"600\n" + b"*" * len(FILE_CANARY) + b"\n" + b"*" * len(CANARY) + b"\nend\n"
-    platform.wait(lambda: bytes(platform.logs[("a1", "stdout")]) == want, "the masked log")
+    platform.wait_log("a1", want)
     platform.wait(lambda: not list((agent.folder / "attempts").iterdir()), "the work directory gone")
     assert files_with(agent.folder, FILE_CANARY) == []
     assert files_with(agent.folder, CANARY) == []
@@ -86,7 +86,7 @@ def test_a_running_step_stays_masked_over_a_restart_of_the_agent(
     assert report.outcome is not None
     assert report.outcome.result == "one\ntwo ***"
     want = b"one\ntwo " + b"*" * len(CANARY) + b"\n"
-    platform.wait(lambda: bytes(platform.logs[("a1", "stdout")]) == want, "the masked log")
+    platform.wait_log("a1", want)
 
 
 def test_a_secret_that_is_not_there_is_the_steps_fault_and_it_never_runs(
@@ -132,6 +132,6 @@ def test_each_container_has_its_own_secrets_and_each_log_is_masked(agent: AgentP
     report = platform.outcome("a1")
     assert report.outcome is not None, report
     assert report.outcome.result == "<***|>"
-    platform.wait(lambda: b"|>" in b"".join(map(bytes, platform.logs.values())), "the main log")
-    platform.wait(lambda: b"<|***" in b"".join(map(bytes, platform.logs.values())), "the other log")
+    platform.wait(lambda: b"|>" in b"".join(map(bytes, list(platform.logs.values()))), "the main log")
+    platform.wait(lambda: b"<|***" in b"".join(map(bytes, list(platform.logs.values()))), "the other log")
     assert b"canary" not in b"".join(map(bytes, platform.logs.values()))

@@ -29,9 +29,8 @@ def test_a_script_step_gives_its_output_parameters_and_result(agent: AgentProces
     assert report.outcome.parameters == {"answer": "42", "d": "dflt"}
     assert report.provenance is not None
     assert report.provenance.environment_fingerprint.startswith("sha256:")
-    platform.wait(lambda: platform.logs[("a1", "stderr")], "the log")
-    assert bytes(platform.logs[("a1", "stdout")]) == b"from the script\n"
-    assert bytes(platform.logs[("a1", "stderr")]) == b"oops\n"
+    platform.wait_log("a1", b"from the script\n")
+    platform.wait_log("a1", b"oops\n", "stderr")
 
 
 def test_absolute_outputs_do_not_touch_the_host(agent: AgentProcess, platform: FakePlatform) -> None:
@@ -115,7 +114,7 @@ def test_a_large_input_and_a_dataset_are_shown_read_only(
     assert report.outcome is not None
     want = hashlib.sha256(big).hexdigest()
     assert report.outcome.result == f"{want}\n{want}\nend", platform.logs
-    assert b"Read-only file system" in platform.wait(lambda: bytes(platform.logs[("a1", "stderr")]))
+    platform.wait(lambda: b"Read-only file system" in bytes(platform.logs[("a1", "stderr")]), "the log")
 
 
 def test_a_dataset_of_one_file_is_that_file_at_its_mount_path(agent: AgentProcess, platform: FakePlatform) -> None:
@@ -248,15 +247,15 @@ def test_a_step_over_its_memory_is_ended_as_oom(agent: AgentProcess, platform: F
 def test_a_cancel_lets_the_step_say_goodbye_and_an_old_fence_does_nothing(
     agent: AgentProcess, platform: FakePlatform
 ) -> None:
-    platform.lease("a1", fence=5, argv=("sh", "-c", "trap 'echo bye; exit 0' TERM; sleep 100 & wait"), grace_s=5.0)
-    platform.wait_running("a1")
+    platform.lease("a1", fence=5, argv=("sh", "-c", "trap 'echo bye; exit 0' TERM; echo up; sleep 100 & wait"), grace_s=60.0)
+    platform.wait_log("a1", b"up\n")
     platform.cancel("a1", fence=4)
     time.sleep(0.5)
     assert platform.leases["a1"].outcome is None
     platform.cancel("a1", "no longer needed")
     report = platform.outcome("a1")
     assert (report.state.value, report.reason) == ("cancelled", "no longer needed")
-    platform.wait(lambda: bytes(platform.logs[("a1", "stdout")]) == b"bye\n", "the last line")
+    platform.wait_log("a1", b"up\nbye\n")
 
 
 def test_a_preempted_step_is_reported_as_such(agent: AgentProcess, platform: FakePlatform) -> None:

@@ -9,6 +9,8 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from fubini_protocol.v1.messages import Cause
 from tests.support.agents import AgentProcess, alive, gone, processes_with
 from tests.support.fake_platform import FakePlatform
@@ -16,6 +18,23 @@ from tests.support.fake_platform import FakePlatform
 
 def _mark() -> str:
     return f"64{uuid.uuid4().int % 10**8}"
+
+
+class Gate:
+    """A step waits behind it until the test lets it through; the step's command line names it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / f"gate-{uuid.uuid4().hex}"
+        self.wait = f"until [ -e {self.file} ]; do sleep 0.02; done"
+        self.lease = {"work_mode": "in_place", "working_dir": str(folder)}
+
+    def open(self) -> None:
+        self.file.touch()
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    return Gate(tmp_path)
 
 
 def test_a_killed_agent_adopts_its_running_step(agent: AgentProcess, platform: FakePlatform, tmp_path: Path) -> None:
@@ -36,18 +55,19 @@ def test_a_killed_agent_adopts_its_running_step(agent: AgentProcess, platform: F
     )
     assert agent.keeper_pid() == keeper
     assert len(platform.sessions) == 2
-    platform.wait(lambda: bytes(platform.logs[("a1", "stdout")]) == b"one\ntwo\n", "the whole log")
+    platform.wait_log("a1", b"one\ntwo\n")
 
 
 def test_a_step_that_ends_while_the_agent_is_dead_is_reported_with_its_exit_code(
-    agent: AgentProcess, platform: FakePlatform
+    agent: AgentProcess, platform: FakePlatform, gate: Gate
 ) -> None:
-    platform.lease(
-        "a1", argv=("sh", "-c", "sleep 0.5; echo v > /tmp/p; exit 7"), parameters_out=({"name": "p", "path": "/tmp/p"},)
-    )
+    script = f"echo v > {gate.file}.p; {gate.wait}; sleep 0.4; exit 7"
+    parameters = ({"name": "p", "path": f"{gate.file}.p"},)
+    platform.lease("a1", argv=("sh", "-c", script), parameters_out=parameters, **gate.lease)
     platform.wait_running("a1")
     agent.kill()
-    time.sleep(1.0)
+    gate.open()
+    assert gone(str(gate.file))
     agent.start()
     report = platform.outcome("a1")
     assert report.outcome is not None
@@ -123,11 +143,15 @@ def test_kills_at_random_times_lose_nothing(agent: AgentProcess, platform: FakeP
         assert len((ledger / str(index)).read_text().split()) == 1, "a step ran twice"
 
 
-def test_results_wait_out_an_outage_and_the_step_goes_on(agent: AgentProcess, platform: FakePlatform) -> None:
-    platform.lease("a1", argv=("sh", "-c", "sleep 0.5; echo kept"), capture_result=True)
+def test_results_wait_out_an_outage_and_the_step_goes_on(
+    agent: AgentProcess, platform: FakePlatform, gate: Gate
+) -> None:
+    platform.lease("a1", argv=("sh", "-c", f"{gate.wait}; echo kept"), capture_result=True, **gate.lease)
     platform.wait_running("a1")
     platform.down = True
-    time.sleep(1.5)
+    gate.open()
+    assert gone(str(gate.file))
+    time.sleep(1.0)  # some tries to report it
     assert platform.leases["a1"].outcome is None
     platform.down = False
     outcome = platform.outcome("a1").outcome
@@ -135,11 +159,15 @@ def test_results_wait_out_an_outage_and_the_step_goes_on(agent: AgentProcess, pl
     assert outcome.result == "kept"
 
 
-def test_a_result_survives_the_kill_of_the_agent_during_an_outage(agent: AgentProcess, platform: FakePlatform) -> None:
-    platform.lease("a1", argv=("sh", "-c", "sleep 0.3; echo kept"), capture_result=True)
+def test_a_result_survives_the_kill_of_the_agent_during_an_outage(
+    agent: AgentProcess, platform: FakePlatform, gate: Gate
+) -> None:
+    platform.lease("a1", argv=("sh", "-c", f"{gate.wait}; echo kept"), capture_result=True, **gate.lease)
     platform.wait_running("a1")
     platform.down = True
-    time.sleep(1.2)
+    gate.open()
+    assert gone(str(gate.file))
+    time.sleep(0.5)  # some tries to report it
     agent.kill()
     agent.start()
     time.sleep(0.5)
@@ -162,17 +190,19 @@ def test_lost_replies_change_nothing(agent: AgentProcess, platform: FakePlatform
 def test_two_agents_on_one_folder_are_refused(agent: AgentProcess, platform: FakePlatform) -> None:
     platform.wait(lambda: platform.syncs, "the first sync")
     second = AgentProcess(platform, agent.folder)
-    done = second.cli("run", timeout_s=20)
+    done = second.cli("run")
     assert done.returncode == 4
     assert "another agent" in done.stderr
 
 
-def test_sigterm_leaves_steps_running_for_the_next_start(agent: AgentProcess, platform: FakePlatform) -> None:
-    mark = _mark()
-    platform.lease("a1", argv=("sh", "-c", f"sleep 1.2; : {mark}; echo fine"), capture_result=True)
+def test_sigterm_leaves_steps_running_for_the_next_start(
+    agent: AgentProcess, platform: FakePlatform, gate: Gate
+) -> None:
+    platform.lease("a1", argv=("sh", "-c", f"{gate.wait}; echo fine"), capture_result=True, **gate.lease)
     platform.wait_running("a1")
     assert agent.terminate() == 0
-    assert processes_with(mark)
+    assert processes_with(str(gate.file))
+    gate.open()
     agent.start()
     outcome = platform.outcome("a1").outcome
     assert outcome is not None
@@ -199,7 +229,7 @@ def test_a_refused_credential_ends_the_agent_and_says_what_to_do(agent: AgentPro
     platform.credential = "revoked"
     platform.ring()
     assert agent.process is not None
-    assert agent.process.wait(30) == 3
+    assert agent.process.wait(60) == 3
     assert "join again" in agent.log_text()
 
 

@@ -13,7 +13,7 @@ from fubini.runs.engine import NodePhase
 from tests.unit.kits.leaves import KIT, SCIENCE_PYTHON
 from tests.unit.kits.run_locally import make_data, run_manifest
 
-pytestmark = [pytest.mark.needs("science"), pytest.mark.timeout(900)]
+pytestmark = pytest.mark.needs("science")
 
 ENV = {
     "PYTHONPATH": str(KIT / "code"),

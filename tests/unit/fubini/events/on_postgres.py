@@ -36,12 +36,12 @@ def reverse_commits() -> dict[str, object]:
         with transaction.atomic():
             append("first inserted")
             inserted.set()
-            committed.wait(20)
+            committed.wait(120)
         connections.close_all()
 
     thread = threading.Thread(target=slow)
     thread.start()
-    inserted.wait(20)
+    inserted.wait(120)
     with transaction.atomic():
         append("first committed")
     before = events_after(ALL, 0)

@@ -12,7 +12,7 @@ from fubini.remote.http import Header, exchange
 from tests.support.web import Asked, Reply, Web, web
 
 
-def fetch(url: str, *served: Web, max_bytes: int = 1000, timeout_s: float = 5.0, **more: Any) -> tuple[int, bytes]:
+def fetch(url: str, *served: Web, max_bytes: int = 1000, timeout_s: float = 60.0, **more: Any) -> tuple[int, bytes]:
     policy = policy_from({"allow": [w.allow for w in served]})
     with exchange(more.pop("method", "GET"), url, policy=policy, timeout_s=timeout_s, **more) as answer:
         return answer.status, answer.read(max_bytes)
@@ -22,7 +22,7 @@ def test_the_connection_goes_to_the_pinned_address_under_the_name_that_was_asked
     with web(lambda asked: Reply(b"hello")) as served:
         policy = Policy(allow=frozenset({("data.example", served.port)}))
         url = f"http://Data.Example:{served.port}/a/b?q=1"
-        with exchange("GET", url, policy=policy, timeout_s=5, resolver=lambda host, port: ["127.0.0.1"]) as answer:
+        with exchange("GET", url, policy=policy, timeout_s=60, resolver=lambda host, port: ["127.0.0.1"]) as answer:
             assert (answer.status, answer.read(100)) == (200, b"hello")
         [asked] = served.asked
         assert (asked.path, asked.headers["host"]) == ("/a/b?q=1", f"data.example:{served.port}")
@@ -37,7 +37,7 @@ def test_a_name_is_asked_for_once_so_a_second_answer_changes_nothing() -> None:
             "GET",
             f"http://rebind.example:{served.port}/",
             policy=policy,
-            timeout_s=5,
+            timeout_s=60,
             resolver=lambda h, p: answers.pop(0),
         ) as answer:
             assert answer.read(10) == b"x"
@@ -103,13 +103,13 @@ def test_a_body_that_is_too_long_is_ended_whether_it_says_so_or_not() -> None:
 
 def test_a_body_that_drips_is_ended_by_the_time_as_a_whole() -> None:
     def drip(write: Any) -> None:
-        for _ in range(100):
+        for _ in range(600):
             write(b"x")
             time.sleep(0.05)
 
     with web(lambda asked: Reply(stream=drip)) as served:
         with pytest.raises(RemoteError, match="not done in time") as raised:
-            fetch(served.url, served, timeout_s=0.4)
+            fetch(served.url, served, timeout_s=2.0)
         assert raised.value.again
 
 

@@ -37,12 +37,14 @@ async def test_an_async_view_behind_them_stays_on_the_event_loops_thread(static_
 
 
 async def test_forty_waiting_requests_wait_together(static_file: str) -> None:
+    together = asyncio.Barrier(40)  # nobody gets past it before all are there
+
     async def view(request: HttpRequest) -> HttpResponse:
-        await asyncio.sleep(0.2)
+        await together.wait()
         return HttpResponse("view")
 
     chain: Any = StaticFilesMiddleware(RequestLimitsMiddleware(view))  # type: ignore[arg-type]
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(60):
         await asyncio.gather(*(chain(AsyncRequestFactory().get("/x")) for _ in range(40)))
 
 

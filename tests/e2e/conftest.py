@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,11 @@ import pytest
 from tests.support.stack import ROOT, Stack, stack
 
 SHOTS = ROOT / "build" / "e2e"
-SETTLE_MS = 20_000
+SETTLE_MS = 60_000
+QUIET_MS = 400
+
+# What spins for as long as something is awaited does not count.
+STILL = """() => document.getAnimations().every(a => a.playState !== 'running' || a.effect?.getComputedTiming().endTime === Infinity)"""
 
 
 @dataclass
@@ -25,6 +30,35 @@ class Eyes:
     base: str
     name: str
     errors: list[str] = field(default_factory=list)
+    under_way: set[Any] = field(default_factory=set)  # requests to the API, but for the live stream
+    moved_s: float = 0.0  # when one began or ended
+
+    def hear(self) -> None:
+        """Note what the page asks the API for, and what goes wrong on it."""
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" and "401" not in m.text else None)
+        self.page.on("request", self._began)
+        self.page.on("requestfinished", self._ended)
+        self.page.on("requestfailed", self._ended)
+
+    def _began(self, request: Any) -> None:
+        if "/api/" in request.url and not request.url.partition("?")[0].endswith("/api/v1/events"):
+            self.under_way.add(request)
+            self.moved_s = time.monotonic()
+
+    def _ended(self, request: Any) -> None:
+        self.under_way.discard(request)
+        self.moved_s = time.monotonic()
+
+    def settle(self) -> None:
+        """Until the page has its heading, has asked for all it needs, and nothing on it moves any more."""
+        self.page.locator("#content").locator("h2, [role=alert]").first.wait_for()
+        self.page.wait_for_load_state("networkidle")  # its scripts too; it comes early where a script takes its time
+        until = time.monotonic() + SETTLE_MS / 1000
+        while self.under_way or time.monotonic() - self.moved_s < QUIET_MS / 1000:
+            assert time.monotonic() < until, [request.url for request in self.under_way]
+            self.page.wait_for_timeout(50)
+        self.page.wait_for_function(STILL)
 
     def go(self, path: str) -> None:
         self.page.goto(self.base + path)
@@ -51,8 +85,9 @@ def live() -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Ended with its module: until then its event loop runs in this thread, where no other test could run one."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=SETTLE_MS)
     with sync_playwright() as play:
         # As root Chromium has no sandbox of its own; it only opens our pages on loopback here.
         flags = ["--no-sandbox"] if os.geteuid() == 0 else []
@@ -72,8 +107,7 @@ def eyes(browser: Any, live: Stack, request: pytest.FixtureRequest) -> Iterator[
         page.set_default_timeout(SETTLE_MS)
         name = request.node.name.replace("[", "-").replace("]", "").removeprefix("test_")
         found = Eyes(page, live.url, name)
-        page.on("pageerror", lambda error: found.errors.append(str(error)))
-        page.on("console", lambda m: found.errors.append(m.text) if m.type == "error" and "401" not in m.text else None)
+        found.hear()
         opened.append((context, found))
         if signed_in:
             found.sign_in(Path(live.home, "admin.password").read_text().strip())

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.e2e.conftest import SHOTS, Eyes
 from tests.support.stack import ROOT, Stack
@@ -48,12 +49,12 @@ def test_applying_the_offered_change_starts_a_step_that_cannot_start(
     page.get_by_text(words["why"]["perPool"]).wait_for()
     option = page.get_by_role("region", name=words["why"]["option"].replace("{{n}}", "1"))
     option.wait_for()
-    assert page.get_by_text(words["why"]["noStart"]).count() == 1
+    expect(page.get_by_text(words["why"]["noStart"])).to_have_count(1)
     seen.look("1-waits")
     option.get_by_role("button", name=words["why"]["apply"]).click()
-    page.get_by_text(words["base"]["state"]["succeeded"], exact=True).first.wait_for(timeout=60_000)  # nobody reloads
+    page.get_by_text(words["base"]["state"]["succeeded"], exact=True).first.wait_for(timeout=240_000)  # nobody reloads
     seen.look("2-started")
-    assert live.wait(run, 10)["state"] == "succeeded"
+    assert live.wait(run, 240)["state"] == "succeeded"
     page.get_by_role("tab", name=words["base"]["run"]["placement"], exact=True).click()
     page.get_by_text(words["placement"]["chosen"], exact=True).wait_for()
     seen.look("3-placement")
@@ -61,7 +62,7 @@ def test_applying_the_offered_change_starts_a_step_that_cannot_start(
 
 def test_a_failed_step_says_why_with_its_last_lines(live: Stack, eyes: Callable[..., Eyes]) -> None:
     run = live.submit(FAILING)
-    live.wait(run, 60)
+    live.wait(run, 240)
     seen = eyes()
     page = seen.page
     seen.go(f"/runs/{run}/steps")
@@ -113,7 +114,7 @@ def test_a_quota_is_raised_from_the_step_that_waits_for_it(live: Stack, eyes: Ca
         option.get_by_text("把项目的配额").wait_for()
         seen.look("1-waits")
         option.get_by_role("button", name=WORDS["zh-CN"]["why"]["apply"]).click()
-        assert live.wait(run, 60)["state"] == "succeeded"
+        assert live.wait(run, 240)["state"] == "succeeded"
         assert live.get(f"projects/{live.project}/quotas")[0]["cpu_millis"] == 1000
     finally:
         live.client.patch(quotas, json={"cpu_millis": None}, headers={"If-Match": "*"})

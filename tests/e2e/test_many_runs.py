@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.e2e.conftest import Eyes
 from tests.support.stack import ROOT, Stack
@@ -73,7 +74,7 @@ def test_chosen_runs_become_a_table_with_a_plot_and_two_are_compared(
     label = {"sweep": language}
     runs = [live.submit(SQUARE, parameters={"x": str(x)}, labels=label) for x in (1, 2, 3)]
     for run in runs:
-        live.wait(run, 60)
+        live.wait(run, 240)
     seen = eyes(language)
     page = seen.page
     seen.go(f"/runs?label=sweep%3D{language}")
@@ -89,7 +90,7 @@ def test_chosen_runs_become_a_table_with_a_plot_and_two_are_compared(
 
     page.get_by_role("region").get_by_role("link", name=many["table"]).click()
     page.get_by_role("cell", name="9", exact=True).wait_for()
-    assert page.get_by_role("link", name=re.compile(r"x 3.*area 9")).count() == 1
+    expect(page.get_by_role("link", name=re.compile(r"x 3.*area 9"))).to_have_count(1)
     with page.expect_download() as saved:
         page.get_by_role("button", name=many["csv"]).click()
     lines = Path(saved.value.path()).read_text().splitlines()
@@ -98,7 +99,7 @@ def test_chosen_runs_become_a_table_with_a_plot_and_two_are_compared(
 
     seen.go(f"/runs/compare?a={runs[0]}&b={runs[2]}")
     page.get_by_text(many["stepsSame"]).wait_for()
-    assert page.get_by_role("row").filter(has_text="area").locator("td").all_inner_texts() == ["1", "9"]
+    expect(page.get_by_role("row").filter(has_text="area").locator("td")).to_have_text(["1", "9"])
     seen.look("3-compare")
 
 
@@ -113,7 +114,7 @@ def test_a_bulk_cancel_answers_for_each(live: Stack, eyes: Callable[..., Eyes]) 
     page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
     page.get_by_role("dialog").wait_for(state="hidden")
     for run in runs:
-        assert live.wait(run, 60)["state"] == "failed"
+        assert live.wait(run, 240)["state"] == "failed"
 
 
 @pytest.mark.parametrize("language", ["en-US", "zh-CN"])
@@ -132,7 +133,7 @@ def test_a_suspended_step_is_a_form_and_records_who_answered(
     page.get_by_role("option", name="yes").click()
     page.get_by_label(again["message"]).fill("looks right")
     page.get_by_role("button", name=again["goOn"], exact=True).click()
-    assert live.wait(run, 60)["state"] == "succeeded"
+    assert live.wait(run, 240)["state"] == "succeeded"
     page.get_by_text(again["deed"]["resume"].replace("{{who}}", "admin")).wait_for()
     page.get_by_text("— looks right").wait_for()
     seen.look("2-answered")
@@ -140,7 +141,7 @@ def test_a_suspended_step_is_a_form_and_records_who_answered(
 
 def test_a_failed_run_is_retried_with_a_change_and_a_quote(live: Stack, eyes: Callable[..., Eyes]) -> None:
     run = live.submit(FAILS, parameters={"code": "3"})
-    live.wait(run, 60)
+    live.wait(run, 240)
     seen = eyes()
     page = seen.page
     seen.go(f"/runs/{run}")
@@ -151,4 +152,4 @@ def test_a_failed_run_is_retried_with_a_change_and_a_quote(live: Stack, eyes: Ca
     dialog.get_by_text("1 steps").wait_for()
     seen.look("retry")
     dialog.get_by_role("button", name="Retry").click()
-    page.get_by_text("Succeeded", exact=True).first.wait_for(timeout=60_000)
+    page.get_by_text("Succeeded", exact=True).first.wait_for(timeout=240_000)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.e2e.conftest import Eyes
 from tests.support.stack import ROOT, Stack
@@ -49,7 +50,7 @@ def test_a_changed_run_takes_over_what_is_there_and_shows_where_it_comes_from(
 ) -> None:
     base, reuse, origin = words("base"), words("reuse"), words("origin")
     old = live.submit(TWO)
-    assert live.wait(old, 60)["state"] == "succeeded"
+    assert live.wait(old, 240)["state"] == "succeeded"
     seen = eyes()
     page = seen.page
     seen.go(f"/launch?from={old}&reuse=run")
@@ -57,18 +58,18 @@ def test_a_changed_run_takes_over_what_is_there_and_shows_where_it_comes_from(
     page.get_by_label("rate").fill("2")
     preview = page.get_by_role("region", name=reuse["title"])
     preview.get_by_text("line 1 of its script").wait_for()
-    assert preview.get_by_text(reuse["verdict"]["reused"], exact=True).count() == 1
+    expect(preview.get_by_text(reuse["verdict"]["reused"], exact=True)).to_have_count(1)
     seen.look("preview")
     page.get_by_label(base["launch"]["name"]).fill("two-again")
     page.get_by_role("button", name=base["launch"]["submit"], exact=True).click()
     page.wait_for_url("**/runs/*")
     new = page.url.rsplit("/", 1)[-1]
-    assert live.wait(new, 60)["steps_reused"] == 1
+    assert live.wait(new, 240)["steps_reused"] == 1
     seen.go(f"/runs/{new}/artifacts")
     page.get_by_role("link", name=base["run"]["origin"], exact=True).first.click()
     behind = page.get_by_role("region", name=origin["behind"])
     behind.get_by_text(origin["how"]["behind"]["taken_over"]).wait_for()
-    assert behind.get_by_role("link", name="prepare").count() == 2
+    expect(behind.get_by_role("link", name="prepare")).to_have_count(2)
     seen.look("origin")
     behind.get_by_role("link", name="prepare").last.click()
     page.wait_for_url(f"**/runs/{old}/graph?step=*")

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
+from playwright.sync_api import expect
 
 from tests.e2e.conftest import Eyes
 from tests.support.stack import Stack
@@ -225,7 +226,7 @@ def test_a_schedule_says_when_it_comes_is_made_and_run_by_hand(live: Stack, eyes
     line = page.get_by_role("textbox", name="When (cron)")
     line.fill("0 25 * * *")
     page.get_by_text("'25' is not a hour: allowed is 0-23").wait_for()
-    assert page.get_by_role("button", name="Make the schedule").is_disabled()
+    expect(page.get_by_role("button", name="Make the schedule")).to_be_disabled()
     line.fill("0 9 * * 1-5")
     page.get_by_text("At 09:00, Monday to Friday").wait_for()
     page.get_by_text("Next, in").wait_for()

@@ -11,7 +11,7 @@ export OMP_NUM_THREADS ?= 1
 # Without byte code every process would compile half a million lines at its start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup setup-dev setup-science web check-codegen e2e bench-web bench-events up down demo test lint format contracts fuzz fuzz-long soak-engine bench-engine bench-run bench-steps \
+.PHONY: help setup setup-dev setup-science web check-codegen e2e bench-web bench-events up down demo test test-postgres lint format contracts fuzz fuzz-long soak-engine bench-engine bench-run bench-steps \
 	argo-conformance argo-run-sample faults check-openapi commands-page lock clean
 
 help: ## what there is to do
@@ -47,6 +47,9 @@ e2e: setup web ## the pages in a real browser, in both languages; screenshots in
 
 test: setup ## the whole test suite
 	@$(RUN) -m pytest $(ARGS)
+
+test-postgres: setup-dev ## what works on rows, on a private PostgreSQL: tests/unit/fubini and a part of tests/integration (ARGS="--only runs")
+	@$(RUN) -m tests.on_postgres $(ARGS)
 
 lint: setup-dev ## style, types, layers
 	@$(BIN)/ruff check .

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import transaction
+
 from fubini.accounts.models import User
 from fubini.common import clock
 from fubini.common.ids import new_id
@@ -93,6 +95,7 @@ def make_task(run: Run, node_id: str = "", *, spec: TaskSpec | None = None, **mo
     return task
 
 
+@transaction.atomic
 def make_attempt(task: Task, place: Place, *, hold_micros: int = 100_000, age_ms: int = 0) -> Attempt:
     """Lease a queued task to the place's agent, as dispatch does; `age_ms` ago."""
     at_ms = clock.now_ms() - age_ms

@@ -205,9 +205,10 @@ def _runs(project: Project, steps: dict[str, _Steps]) -> tuple[list[Attention], 
     late = Q(pk__in=late_first(project.pk, now_ms, ATTENTION_MAX))
     live = runs_of([project.pk], states=["pending", "running"]).filter(Q(pk__in=longest) | Q(suspended=True) | late)
     newest = mine.order_by("-created_at_ms", "-id")[:RECENT_MAX]
-    # By their keys alone: with the project beside them SQLite would look at all its runs.
-    keys = Q(pk__in=newest.values("pk")) | Q(pk__in=live.values("pk"))
-    shown = list(runs_listed(Run.objects.filter(keys)).select_related("outlook"))
+    # By their keys alone: with the project beside them SQLite would look at all its runs. And by one set of keys: asked for this
+    # one or that one, PostgreSQL looks at every run there is.
+    keys = Run.objects.filter(pk__in=newest.values("pk")).values("pk").union(live.values("pk"))
+    shown = list(runs_listed(Run.objects.filter(pk__in=keys)).select_related("outlook"))
     lateness = {run.pk: found for run in shown if (found := _late(run, now_ms)) is not None}
     held = [
         Attention(

@@ -189,6 +189,7 @@ def _operation(url: str) -> Any:
 def asked(clients: list[Api], url: str) -> tuple[int, int, Any]:
     """Queries, status and document of one GET, by the first of the clients that may ask."""
     events_sequence()  # where commit order is no id order, whoever reads first numbers what is new
+    Token.objects.update(last_used_at=clock.now())  # a use is noted once a minute, which a slow machine may take
     for client in clients:
         with CaptureQueriesContext(
             connection,
@@ -251,7 +252,7 @@ def test_every_route_takes_the_queries_it_is_known_to_take_however_much_there_is
         BASELINES.write_text(json.dumps(found, indent=1) + "\n")
     want = json.loads(BASELINES.read_text())
     if not by_id():
-        found["/api/v1/events"] -= 1  # is there anything to number?
+        found["/api/v1/events"] -= 2  # is there anything to number? asked before waiting and before reading
     failures = [f"{path}: a new route without a baseline; it takes {found[path]}" for path in found if path not in want]
     failures += [f"{path}: in the file, but no route any more" for path in want if path not in found]
     for path, count in found.items():

@@ -88,23 +88,25 @@ const [WIDTH, HEIGHT, LEFT, BOTTOM, LINE] = [440, 190, 8, 24, 13];
 /** Money against time. A point is what is expected, its bars reach to the high end; choosing an objective's point is choosing it. */
 function Picture({ quote, chosen, onObjective }: { quote: Quote; chosen: Range; onObjective: (value: Choice["objective"]) => void }) {
   const { t } = useTranslation(["base", "launch"]);
-  const { choices } = quote;
-  const pools = quote.pools.filter((pool) => !choices.some((choice) => sameAs(choice, pool)));
-  const all = [...choices, ...pools];
-  const mostMoney = Math.max(1, ...all.map((c) => c.money_high_micros));
-  const mostTime = Math.max(1, ...all.map((c) => c.time_high_s));
-  const x = (s: number) => LEFT + (s / mostTime) * (WIDTH - LEFT - 8);
-  const y = (micros: number) => HEIGHT - BOTTOM - (micros / mostMoney) * (HEIGHT - BOTTOM - 2 * LINE);
+  // Objectives that come to the same are one point; choosing it chooses the first of them.
+  const groups = quote.choices.filter((c, n) => quote.choices.findIndex((o) => sameAs(o, c)) === n).map((c) => ({ range: c, of: quote.choices.filter((o) => sameAs(o, c)) }));
+  const pools = quote.pools.filter((pool) => !quote.choices.some((choice) => sameAs(choice, pool)));
+  const all = [...quote.choices, ...pools];
+  // Scaled by the points, by square roots so that near ones do not run together; lines that go further end at the edge.
+  const mostMoney = Math.max(1, ...all.map((c) => c.money_low_micros)) * 1.3;
+  const mostTime = Math.max(1, ...all.map((c) => c.time_low_s)) * 1.3;
+  const x = (s: number) => LEFT + Math.sqrt(Math.min(1, s / mostTime)) * (WIDTH - LEFT - 8);
+  const y = (micros: number) => HEIGHT - BOTTOM - Math.sqrt(Math.min(1, micros / mostMoney)) * (HEIGHT - BOTTOM - 2 * LINE);
   const inPool = (range: Range) => quote.pools.filter((pool) => sameAs(range, pool)).map((pool) => plain(pool.pool));
   const labels = placed([
-    ...choices.map((c) => ({ x: x(c.time_low_s), y: y(c.money_low_micros), text: [t(`launch.${c.objective}`), ...inPool(c)].join(" · ") })),
+    ...groups.map(({ range, of }) => ({ x: x(range.time_low_s), y: y(range.money_low_micros), text: [...of.map((c) => t(`launch.${c.objective}`)), ...inPool(range)].join(" · ") })),
     ...pools.map((p) => ({ x: x(p.time_low_s), y: y(p.money_low_micros), text: t("launch:inPool", { pool: plain(p.pool) }) })),
   ]);
   const words = (name: string, range: Range) => `${name}: ${moneyRange(range.money_low_micros, quote.bounded ? range.money_high_micros : null)}, ${timeRange(range, quote.bounded)}`;
   const bars = (range: Range) => `M${x(range.time_low_s)} ${y(range.money_low_micros)}H${x(range.time_high_s)}M${x(range.time_low_s)} ${y(range.money_low_micros)}V${y(range.money_high_micros)}`;
   return (
     <div>
-      <Text size="xs" c="dimmed">{t("launch:axes", { money: money(mostMoney), time: duration(mostTime * 1000) })}</Text>
+      <Text size="xs" c="dimmed">{t("launch:axes", { money: money(Math.round(mostMoney)), time: duration(mostTime * 1000) })}</Text>
       <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} style={{ maxWidth: WIDTH, width: "100%" }} role="radiogroup" aria-label={t("launch.picture")}>
         <path d={`M${LEFT} 6V${HEIGHT - BOTTOM}H${WIDTH}`} fill="none" stroke="currentColor" opacity={0.5} />
         <text x={LEFT + 4} y={12} fontSize={11} fill="currentColor">{t("launch.money")} ↑</text>
@@ -114,26 +116,27 @@ function Picture({ quote, chosen, onObjective }: { quote: Quote; chosen: Range; 
             <title>{words(`${plain(pool.site)}/${plain(pool.pool)}`, pool)}</title>
             <path d={bars(pool)} stroke="#8793a3" strokeDasharray="2 3" />
             <rect x={x(pool.time_low_s) - 4} y={y(pool.money_low_micros) - 4} width={8} height={8} fill="#8793a3" />
-            <Label at={labels[choices.length + n]!} />
+            <Label at={labels[groups.length + n]!} />
           </g>
         ))}
-        {choices.map((choice, n) => {
-          const mine = sameAs(choice, chosen);
-          const name = words(t(`launch.${choice.objective}`), choice);
+        {groups.map(({ range, of }, n) => {
+          const mine = sameAs(range, chosen);
+          const name = words(of.map((c) => t(`launch.${c.objective}`)).join(" · "), range);
+          const choose = () => onObjective(of[0]!.objective);
           return (
             <g
-              key={choice.objective}
+              key={range.objective}
               role="radio"
               aria-checked={mine}
               aria-label={name}
               tabIndex={0}
               style={{ cursor: "pointer" }}
-              onClick={() => onObjective(choice.objective)}
-              onKeyDown={(e) => (e.key === "Enter" || e.key === " ") && (e.preventDefault(), onObjective(choice.objective))}
+              onClick={choose}
+              onKeyDown={(e) => (e.key === "Enter" || e.key === " ") && (e.preventDefault(), choose())}
             >
               <title>{name}</title>
-              <path d={bars(choice)} stroke={mine ? "#1c7ed6" : "#8793a3"} strokeWidth={mine ? 3 : 1.5} />
-              <circle cx={x(choice.time_low_s)} cy={y(choice.money_low_micros)} r={mine ? 7 : 5} fill={mine ? "#1c7ed6" : "#8793a3"} />
+              <path d={bars(range)} stroke={mine ? "#1c7ed6" : "#8793a3"} strokeWidth={mine ? 3 : 1.5} />
+              <circle cx={x(range.time_low_s)} cy={y(range.money_low_micros)} r={mine ? 7 : 5} fill={mine ? "#1c7ed6" : "#8793a3"} />
               <Label at={labels[n]!} />
             </g>
           );

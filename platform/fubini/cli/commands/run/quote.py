@@ -34,7 +34,7 @@ def quote_line(found: dict[str, Any]) -> str:
     """A quote in one line."""
     open_end = "" if found["bounded"] else " or more"
     money, time = _ranges(found)
-    return f"in all, {found['objective']}: {found['steps']} steps{open_end}, money {money}{open_end}, time {time}{open_end}"
+    return f"in all: {found['steps']} steps{open_end}, money {money}{open_end}, time {time}{open_end} ({found['objective']})"
 
 
 def _ranges(found: dict[str, Any]) -> tuple[str, str]:

@@ -82,6 +82,8 @@ def test_a_large_file_arrives_over_a_line_that_breaks(
     page.get_by_text(f"claimName: {name}-v1").wait_for()
     page.get_by_role("button", name=words["pin"], exact=True).click()
     page.get_by_role("button", name=words["unpin"], exact=True).wait_for()
+    page.locator("tbody [aria-expanded=false]").first.click()
+    page.locator("[data-shown]").get_by_text(words_of(language, "preview")["unknown"]).wait_for()
     seen.look("dataset")
     page.get_by_role("button", name=words["delete"], exact=True).click()
     page.get_by_text(words["deleteBlocked"]).wait_for()

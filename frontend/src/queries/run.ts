@@ -1,6 +1,6 @@
 // The run page: one answer for the page, one for each tab and for a step's panel.
 
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { keepPreviousData, useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, bodyOf, type Schemas } from "@/api/client";
 import { keys } from ".";
 import { startKey } from "./explain";
@@ -27,6 +27,24 @@ export function useRunResults(id: string) {
 export function artifactsAfter(run: string, node?: string) {
   return (cursor: string): Promise<ListPage<Schemas["ArtifactOut"]>> =>
     bodyOf(api.GET("/api/v1/runs/{id}/artifacts", { params: { path: { id: run }, query: { page_size: 50, cursor, ...(node ? { node } : {}) } } }));
+}
+
+/** An artifact's files, page by page; those that `search` finds. */
+export function useArtifactFiles(key: string, search: string) {
+  const [run = "", node = "", generation = "", ...rest] = key.split("/");
+  return useInfiniteQuery({
+    queryKey: ["files", key, search],
+    queryFn: ({ pageParam }) =>
+      bodyOf(
+        api.GET("/api/v1/artifacts/{run}/{node}/{generation}/{name}/files", {
+          params: { path: { run, node, generation: Number(generation), name: rest.join("/") }, query: { limit: 100, ...(search ? { search } : {}), ...(pageParam ? { after: pageParam } : {}) } },
+        }),
+      ),
+    initialPageParam: "",
+    getNextPageParam: (page) => page.next_after ?? undefined,
+    placeholderData: keepPreviousData,
+    staleTime: Infinity, // what a step left never changes
+  });
 }
 
 export const stepKey = (run: string, node: string) => keys.part(run, "step", node);

@@ -8,15 +8,16 @@ import { numericColumns, type Sheet } from "./csv";
 import { numberOf } from "./numbers";
 
 const ROWS_SHOWN = 200;
+const CELLS_SHOWN = 4_000; // each is an element of the page
 const CELL_SHOWN = 200;
-const COLUMNS_SHOWN = 60;
+const COLUMNS_SHOWN = 40;
 
 export function SheetView({ sheet, whole }: { sheet: Sheet; whole: boolean }) {
-  const { t } = useTranslation(["preview", "base"]);
+  const { t } = useTranslation("preview");
   const numeric = useMemo(() => numericColumns(sheet), [sheet]);
   const [x, setX] = useState<string | null>(null);
   const xColumn = x !== null ? Number(x) : (numeric[0] ?? -1);
-  const shown = sheet.rows.slice(0, ROWS_SHOWN);
+  const shown = sheet.rows.slice(0, Math.min(ROWS_SHOWN, Math.ceil(CELLS_SHOWN / Math.min(COLUMNS_SHOWN, sheet.head.length))));
   const total = sheet.total.toLocaleString("en-US");
   return (
     <Stack gap="xs">
@@ -39,7 +40,7 @@ export function SheetView({ sheet, whole }: { sheet: Sheet; whole: boolean }) {
         </Table>
       </ScrollArea.Autosize>
       <Text size="xs" c="dimmed">
-        {whole ? t("base:artifacts.rows", { shown: shown.length, total }) : t("rowsOfMore", { shown: shown.length, total })}
+        {whole ? t("rows", { shown: shown.length, total }) : t("rowsOfMore", { shown: shown.length, total })}
         {sheet.head.length > COLUMNS_SHOWN && ` · ${t("columns", { shown: COLUMNS_SHOWN, total: sheet.head.length })}`}
         {sheet.total > sheet.rows.length && numeric.length >= 2 && ` · ${t("plotted", { count: sheet.rows.length })}`}
       </Text>

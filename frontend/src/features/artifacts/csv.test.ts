@@ -33,4 +33,16 @@ describe("CSV", () => {
   it("tells numbers from words", () => {
     expect(numericColumns(parseCsv("name,x,y\na,1,2e-3\nb,2,\nc,3,0.1\n"))).toEqual([1, 2]);
   });
+  it("leaves out the half row of a text that breaks off, and takes the others whole", () => {
+    expect(parseCsv("a,b\n1,2\n3,4", ",", false).rows).toEqual([["1", "2"]]);
+    expect(parseCsv("a,b\n1,2\n3,\"x\ny", ",", false).rows).toEqual([["1", "2"]]);
+    expect(parseCsv("a,b\n1,2\n", ",", false).rows).toEqual([["1", "2"]]);
+    expect(parseCsv("\ufeffa,b\n1,\n", ",").rows).toEqual([["1", ""]]);
+    expect(parseCsv("a,b\n1,").rows).toEqual([["1", ""]]);
+  });
+  it("counts rows that are not kept, with quotes and without", () => {
+    const many = "1,2\r\n".repeat(ROWS_MAX + 100);
+    expect([parseCsv(`a,b\r\n${many}`).total, parseCsv(`a,b\r\n${many}"x\ny",2\r\n3,4`).total]).toEqual([ROWS_MAX + 100, ROWS_MAX + 102]);
+    expect(parseCsv(`a,b\r\n${many}3,4`, ",", false).total).toBe(ROWS_MAX + 100);
+  });
 });

@@ -36,42 +36,71 @@ function columnsOf(line: string, separator: string): number {
   return count;
 }
 
-export function parseCsv(text: string, separator = separatorOf(text)): Sheet {
-  const [comments, body] = withoutComments(text);
+/** `whole`: the text does not break off; else its last row, which may be half a row, is left out. */
+export function parseCsv(text: string, separator = separatorOf(text), whole = true): Sheet {
+  const [comments, body] = withoutComments(text.replace(/^\ufeff/, ""));
+  const plainField = separator === "|" || separator === "\t" || separator === ";" || separator === "," ? new RegExp(`[^${separator}\r\n]*`, "y") : /[^\r\n]*/y;
   const rows: string[][] = [];
   let row: string[] = [];
-  let field = "";
-  let quoted = false;
   let total = 0;
+  let at = 0;
+  const lastQuote = body.lastIndexOf('"');
   const end = () => {
-    row.push(field);
-    field = "";
     if (row.length > 1 || row[0] !== "") {
       total += 1;
       if (rows.length <= ROWS_MAX) rows.push(row);
     }
     row = [];
   };
-  for (let i = 0; i < body.length; i += 1) {
-    const c = body[i]!;
-    if (quoted) {
-      if (c !== '"') field += c;
-      else if (body[i + 1] === '"') {
-        field += '"';
-        i += 1;
-      } else quoted = false;
-    } else if (c === '"' && field === "") quoted = true;
-    else if (c === separator) {
-      row.push(field);
-      field = "";
-    } else if (c === "\n") end();
-    else if (c === "\r") {
-      if (body[i + 1] !== "\n") end(); // line ends of old instruments
-    } else field += c;
+  while (at < body.length) {
+    if (rows.length > ROWS_MAX && row.length === 0 && at > lastQuote) {
+      total += linesFrom(body, at, whole);
+      break;
+    }
+    let field = "";
+    if (body[at] === '"') [field, at] = quotedFrom(body, at);
+    plainField.lastIndex = at;
+    const rest = plainField.exec(body)![0];
+    row.push(field + rest);
+    at += rest.length;
+    if (at >= body.length) {
+      if (whole) end();
+      break;
+    }
+    const c = body[at]!;
+    at += c === "\r" && body[at + 1] === "\n" ? 2 : 1; // a lone \r: line ends of old instruments
+    if (c !== separator) end();
+    else if (at >= body.length && whole) {
+      row.push("");
+      end();
+    }
   }
-  if (field !== "" || row.length > 0) end();
   const decimalComma = separator !== "," && rows.slice(0, 50).flat().some((cell) => /^\s*[-+]?\d+,\d+([eEdD][-+]?\d+)?\s*$/.test(cell));
   return { ...headed(rows, total, comments, separator, decimalComma), decimalComma };
+}
+
+/** A quoted field from its first quote on, and where it ends. */
+function quotedFrom(body: string, start: number): [string, number] {
+  let field = "";
+  for (let at = start + 1; ; ) {
+    const quote = body.indexOf('"', at);
+    if (quote < 0) return [field + body.slice(at), body.length];
+    field += body.slice(at, quote);
+    if (body[quote + 1] !== '"') return [field, quote + 1];
+    field += '"';
+    at = quote + 2;
+  }
+}
+
+/** How many rows follow that need no look inside. */
+function linesFrom(body: string, start: number, whole: boolean): number {
+  let count = 0;
+  let from = start;
+  for (const found of body.slice(start).matchAll(/\r\n|\n|\r/g)) {
+    if (start + found.index > from) count += 1;
+    from = start + found.index + found[0].length;
+  }
+  return count + (whole && from < body.length ? 1 : 0);
 }
 
 /** Lines before the table that begin with #, and the table. */
@@ -96,9 +125,9 @@ function headed(rows: string[][], total: number, comments: string[], separator: 
   return { head: words.length === first.length ? words : first.map((_, i) => String(i + 1)), rows: rows.slice(0, ROWS_MAX), total };
 }
 
-/** Indexes of columns of which at least nine in ten filled cells are numbers. */
-export function numericColumns(sheet: Sheet): number[] {
-  return sheet.head.flatMap((_, column) => {
+/** Indexes of columns, of the first so many, of which at least nine in ten filled cells are numbers. */
+export function numericColumns(sheet: Sheet, columns = 100): number[] {
+  return sheet.head.slice(0, columns).flatMap((_, column) => {
     const filled = sheet.rows.map((row) => row[column] ?? "").filter((cell) => !isMissing(cell));
     const numbers = filled.filter((cell) => Number.isFinite(numberOf(cell, sheet.decimalComma)));
     return filled.length > 1 && numbers.length >= 0.9 * filled.length ? [column] : [];

@@ -1,6 +1,6 @@
-import { describe, expect, it } from "vitest";
-import { kindOf, npyOf } from "./kind";
-import { bounded, encodingOf, textOf } from "./read";
+import { describe, expect, it, vi } from "vitest";
+import { isCut, kindOf, mostOf, npyOf, pixelsOf, READ_MAX_BYTES } from "./kind";
+import { bounded, encodingOf, readHead, textOf } from "./read";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -33,6 +33,7 @@ describe("what a file is", () => {
     }
     expect(textOf(new Uint8Array([0xef, 0xbb, 0xbf, 65]), "utf-8")).toBe("A");
     expect(encodingOf(new Uint8Array([0xb2, 0xe2, 0xca, 0xd4]))).toBe("gb18030");
+    expect(encodingOf(new Uint8Array([...bytes("Gr"), 0xf6, 0xdf, ...bytes("e "), 0xc5, ...bytes("ngstr"), 0xf6, ...bytes("m f"), 0xfc, ...bytes("r")]))).toBe("windows-1252");
     expect(encodingOf(bytes("é").subarray(0, 1))).toBe("utf-8"); // cut in the middle of a character
     expect(encodingOf(new Uint8Array([0, 1, 2, 3, 0, 0]))).toBeNull();
   });
@@ -49,5 +50,37 @@ describe("what a file is", () => {
   });
   it("does not take HTML without a name for a page", () => {
     expect(kindOf("x", bytes("<html><script>1</script>")).kind).toBe("text");
+  });
+  it("says what binary files are", () => {
+    const begun = (hex: string, at = 0) => new Uint8Array([...new Array<number>(at).fill(0), ...hex.match(/../g)!.map((pair) => parseInt(pair, 16)), 0, 0]);
+    expect(kindOf("scan.tiff", begun("49492a00")).type).toBe("tiff");
+    expect(kindOf("a.tar.xz", begun("fd377a585a00")).type).toBe("packed");
+    expect(kindOf("a", begun("7573746172", 257)).type).toBe("tar");
+    expect(kindOf("a", begun("57454250", 8))).toEqual({ kind: "image", type: "image/webp" });
+  });
+  it("finds how large a picture is before it is drawn", () => {
+    const png = new Uint8Array(33);
+    new DataView(png.buffer).setUint32(16, 10_000);
+    new DataView(png.buffer).setUint32(20, 9_000);
+    expect(pixelsOf(png, "image/png")).toEqual([10_000, 9_000]);
+    const jpeg = new Uint8Array([0xff, 0xd8, 0xff, 0xe0, 0, 4, 1, 2, 0xff, 0xc2, 0, 11, 8, 0x04, 0, 0x08, 0, ...new Array<number>(20).fill(0)]);
+    expect(pixelsOf(jpeg, "image/jpeg")).toEqual([2048, 1024]);
+    expect(pixelsOf(new Uint8Array(3), "image/png")).toBeNull();
+    expect([isCut(png, "image/png"), isCut(bytes("..IEND...."), "image/png"), isCut(jpeg, "image/jpeg")]).toEqual([true, false, false]);
+  });
+  it("reads of a file only what is worth it, and gives what cannot be unpacked as it is", async () => {
+    const answer = (body: Uint8Array<ArrayBuffer>) => vi.stubGlobal("fetch", () => Promise.resolve(new Response(body)));
+    const read = (name: string, size: number) => readHead("/x", name, size, READ_MAX_BYTES, mostOf, new AbortController().signal);
+    answer(new Uint8Array(3_000_000));
+    const zeros = await read("sparse.bin", 3_000_000);
+    expect([zeros.bytes.length, zeros.whole]).toEqual([64 * 1024, false]);
+    answer(new TextEncoder().encode("line\n".repeat(400_000)));
+    expect((await read("a.log", 2_000_000)).bytes.length).toBe(1024 * 1024);
+    answer(new Uint8Array([0x1f, 0x8b, 8, 0, 1, 2, 3, 4, 0xff, 0xff, 0xff, 0xff]));
+    const broken = await read("a.csv.gz", 12);
+    expect([broken.packed, kindOf(broken.name, broken.bytes).type]).toEqual([false, "gzip"]);
+    answer(new Uint8Array());
+    expect((await read("empty", 0)).bytes.length).toBe(0);
+    vi.unstubAllGlobals();
   });
 });

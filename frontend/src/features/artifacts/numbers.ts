@@ -4,6 +4,8 @@
 export function numberOf(cell: string, decimalComma = false): number {
   const text = cell.trim();
   if (text === "" || !/^[-+]?[\d.,]/.test(text)) return Number.NaN;
+  const direct = Number(text); // nearly always
+  if (!Number.isNaN(direct)) return direct;
   const plain = decimalComma ? text.replace(",", ".") : text;
   return Number(plain.replace(/^\+/, "").replace(/(\d\.?)[dD]([-+]?\d)/, "$1e$2"));
 }

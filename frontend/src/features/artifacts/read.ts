@@ -12,26 +12,66 @@ export interface Head {
   packed: boolean;
 }
 
-export async function readHead(url: string, name: string, size: number, most: number, signal: AbortSignal): Promise<Head> {
+/**
+ * `mostOf` says by a file's first bytes how many of it are worth reading; of what is packed they are counted unpacked.
+ * What claims to be packed and cannot be unpacked is given as it is.
+ */
+export async function readHead(url: string, name: string, size: number, most: number, mostOf: MostOf, signal: AbortSignal): Promise<Head> {
   const headers: Record<string, string> = size > most ? { Range: `bytes=0-${most - 1}` } : {};
   const response = await fetch(url, { credentials: "same-origin", headers, signal });
   if (!response.ok) throw Problem.from(await response.json().catch(() => null), response);
-  const body = response.body ?? new Blob([]).stream();
-  const [raw, rawWhole] = await bounded(body, most);
-  if (!(raw[0] === 0x1f && raw[1] === 0x8b)) return { bytes: raw, whole: rawWhole && raw.length >= size, name, packed: false };
-  const unpacked = new Blob([raw]).stream().pipeThrough(new DecompressionStream("gzip"));
-  const [bytes, whole] = await bounded(unpacked, most);
-  return { bytes, whole: whole && rawWhole && raw.length >= size, name: name.replace(/\.gz$/i, ""), packed: true };
+  const [raw, first] = await peeked(response.body ?? new Blob([]).stream());
+  if (first[0] === 0x1f && first[1] === 0x8b) {
+    const inner = name.replace(/\.gz$/i, "");
+    try {
+      const unpacked = raw.pipeThrough(new DecompressionStream("gzip"));
+      const [bytes, whole] = await bounded(unpacked, most, (head) => mostOf(inner, head));
+      return { bytes, whole: whole && size <= most, name: inner, packed: true };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof Problem) throw error;
+      return { bytes: first, whole: false, name, packed: false };
+    }
+  }
+  const [bytes, whole] = await bounded(raw, most, (head) => mostOf(name, head));
+  return { bytes, whole: whole && bytes.length >= size, name, packed: false };
 }
 
+type MostOf = (name: string, head: Uint8Array) => number;
+
+/** A stream, and its first bytes, which it still gives. */
+async function peeked(stream: ReadableStream<Uint8Array>): Promise<[ReadableStream<Uint8Array<ArrayBuffer>>, Uint8Array<ArrayBuffer>]> {
+  const reader = stream.getReader();
+  const own = async () => {
+    const { done, value } = await reader.read();
+    return done ? null : new Uint8Array(value);
+  };
+  const first = await own();
+  let given = first === null;
+  const again = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    async pull(to) {
+      const next = given ? await own() : first;
+      given = true;
+      if (next === null) to.close();
+      else to.enqueue(next);
+    },
+    cancel: (reason) => reader.cancel(reason),
+  });
+  return [again, first ?? new Uint8Array()];
+}
+
+const SNIFFED = 4096;
+
 /** What a stream gives up to a bound, and whether that was all; a stream that breaks off gives what came. */
-export async function bounded(stream: ReadableStream<Uint8Array>, most: number): Promise<[Uint8Array<ArrayBuffer>, boolean]> {
+export async function bounded(stream: ReadableStream<Uint8Array>, most: number, mostOf?: (head: Uint8Array) => number): Promise<[Uint8Array<ArrayBuffer>, boolean]> {
   const reader = stream.getReader();
   const pieces: Uint8Array[] = [];
   let size = 0;
+  let bound = most;
+  let asked = mostOf === undefined;
   let whole = false;
   try {
-    while (size < most) {
+    while (size <= bound) {
       const { done, value } = await reader.read();
       if (done) {
         whole = true;
@@ -39,19 +79,27 @@ export async function bounded(stream: ReadableStream<Uint8Array>, most: number):
       }
       pieces.push(value);
       size += value.length;
+      if (!asked && size >= SNIFFED) {
+        asked = true;
+        bound = Math.min(most, mostOf!(joined(pieces, SNIFFED)));
+      }
     }
   } catch (error) {
     if (size === 0) throw error; // a gzipped file that was cut at the bound ends in the middle
   }
   if (!whole) void reader.cancel().catch(() => undefined);
-  const bytes = new Uint8Array(Math.min(size, most));
+  return [joined(pieces, Math.min(size, bound)), whole && size <= bound];
+}
+
+function joined(pieces: Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(length);
   let at = 0;
   for (const piece of pieces) {
-    const part = piece.subarray(0, bytes.length - at);
+    const part = piece.subarray(0, length - at);
     bytes.set(part, at);
     at += part.length;
   }
-  return [bytes, whole && size <= most];
+  return bytes;
 }
 
 /** Which Unicode (or older) coding bytes are in; null: they are no text people read. */
@@ -73,12 +121,24 @@ export function encodingOf(bytes: Uint8Array): string | null {
   for (const name of ["utf-8", "gb18030"]) {
     try {
       new TextDecoder(name, { fatal: true }).decode(bytes, { stream: true });
-      return name;
+      if (name === "utf-8" || inPairs(head)) return name;
     } catch {
       continue;
     }
   }
   return "windows-1252";
+}
+
+/** Do bytes above ASCII mostly come in twos, as Chinese has them? The letters of western languages stand alone. */
+function inPairs(head: Uint8Array): boolean {
+  let [pairs, alone] = [0, 0];
+  for (let i = 0; i < head.length; i += 1) {
+    if (head[i]! < 0x80) continue;
+    if ((head[i + 1] ?? 0x80) >= 0x80) pairs += 1;
+    else alone += 1;
+    i += 1;
+  }
+  return pairs >= alone;
 }
 
 export const textOf = (bytes: Uint8Array, encoding: string): string => new TextDecoder(encoding).decode(bytes, { stream: true });

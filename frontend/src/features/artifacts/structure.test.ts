@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bonds, FRAMES_MAX, parseStructure, readStructure } from "./structure";
+import { ATOMS_MAX, bonds, FRAMES_MAX, parseStructure, readStructure } from "./structure";
 
 const WATER = "3\ncomment\nO 0 0 0\nH 0.96 0 0\nH -0.24 0.93 0\n";
 
@@ -54,6 +54,15 @@ describe("structures", () => {
     expect(parseStructure("a.xyz", "1\r\n\r\n6 1.0D+00 -2d-1 .5\r\n")).toEqual([[{ element: "C", x: 1, y: -0.2, z: 0.5 }]]);
     const found = readStructure("a.xyz", "1\n\nH 0 0 0\n".repeat(FRAMES_MAX + 1));
     expect([found.frames.length, found.more]).toEqual([FRAMES_MAX, true]);
+  });
+  it("shows of a frame too large as much as it may, and of one that breaks off what there is", () => {
+    const count = ATOMS_MAX + 2;
+    const large = `${count}\n\n${"H 0 0 0\n".repeat(count)}`;
+    const found = readStructure("a.xyz", large + WATER);
+    expect([found.frames.map((f) => f.length), found.more]).toEqual([[ATOMS_MAX, 3], true]);
+    const cut = readStructure("a.xyz", "1000\n\nH 0 0 0\nH 0 0 1\nH 0 0 1.", false);
+    expect([cut.frames.map((f) => f.length), cut.more]).toEqual([[2], true]);
+    expect(readStructure("a.xyz", `${WATER}3\n\nO 0 0`, false).frames).toHaveLength(1);
   });
   it("bonds what is near", () => {
     expect(bonds(parseStructure("a.xyz", WATER)[0]!).sort()).toEqual([[0, 1], [0, 2]]);

@@ -20,16 +20,17 @@ export interface StructureFile {
 }
 
 export const ATOMS_MAX = 20_000;
-export const FRAMES_MAX = 500;
+export const FRAMES_MAX = 5_000;
 const ALL_MAX = 2_000_000; // atoms of all frames together
 
-export function readStructure(name: string, text: string): StructureFile {
+/** `whole`: the text does not break off; else its first frame is shown as far as it goes. */
+export function readStructure(name: string, text: string, whole = true): StructureFile {
   const kind = name.toLowerCase().split(".").pop();
   if (kind === "cif" || kind === "mmcif") {
     const found = parseCif(text);
     return { ...found, more: found.frames.some((frame) => frame.length >= ATOMS_MAX) };
   }
-  return { ...(kind === "pdb" || kind === "ent" ? parsePdb(text) : parseXyz(text)), symmetry: "none" };
+  return { ...(kind === "pdb" || kind === "ent" ? parsePdb(text) : parseXyz(text, whole)), symmetry: "none" };
 }
 
 export const parseStructure = (name: string, text: string): Frame[] => readStructure(name, text).frames;
@@ -44,31 +45,36 @@ export const element = (word: string): string => {
 
 export const finite = (...values: number[]): boolean => values.every(Number.isFinite);
 
-function parseXyz(text: string): { frames: Frame[]; more: boolean } {
+function parseXyz(text: string, whole: boolean): { frames: Frame[]; more: boolean } {
   const lines = text.replace(/^\ufeff/, "").split(/\r\n|\n|\r/);
+  if (!whole) lines.pop(); // its last line may be cut
   const frames: Frame[] = [];
-  let [at, all] = [0, 0];
+  let [at, all, more] = [0, 0, false];
   while (at < lines.length) {
     if (lines[at]!.trim() === "") {
       at += 1;
       continue;
     }
     const count = Number(lines[at]);
-    if (!Number.isInteger(count) || count < 1 || at + 2 + count > lines.length) break;
-    if (count > ATOMS_MAX || frames.length >= FRAMES_MAX || all + count > ALL_MAX) return { frames, more: true };
+    if (!Number.isInteger(count) || count < 1) break;
+    const cut = at + 2 + count > lines.length;
+    if (cut && (whole || frames.length > 0)) break;
+    const shown = Math.min(count, ATOMS_MAX, lines.length - at - 2);
+    if (frames.length >= FRAMES_MAX || all + shown > ALL_MAX) return { frames, more: true };
     const [species, position] = columns(lines[at + 1] ?? "");
     const frame: Frame = [];
-    for (const line of lines.slice(at + 2, at + 2 + count)) {
+    for (const line of lines.slice(at + 2, at + 2 + shown)) {
       const words = line.trim().split(/\s+/);
       const [x, y, z] = [0, 1, 2].map((i) => numberOf(words[position + i] ?? "")) as [number, number, number];
-      if (words.length < 4 || !finite(x, y, z)) return { frames, more: false };
+      if (words.length < 4 || !finite(x, y, z)) return { frames, more };
       frame.push({ element: element(words[species] ?? ""), x, y, z });
     }
-    frames.push(frame);
-    all += count;
+    if (shown > 0) frames.push(frame);
+    more ||= shown < count;
+    all += shown;
     at += 2 + count;
   }
-  return { frames, more: false };
+  return { frames, more };
 }
 
 /** Where the species and the position stand in an extended XYZ line, by its `Properties=`; plain files: 0 and 1. */
@@ -132,25 +138,28 @@ export const colourOf = (symbol: string): string => KNOWN[symbol]?.[1] ?? "#9aa0
 /** Pairs of atoms near enough to be bonded: closer than 1.2 times the sum of their radii. Grid cells keep it linear. */
 export function bonds(frame: Frame): [number, number][] {
   const side = 3.2;
-  const cells = new Map<string, number[]>();
-  const key = (x: number, y: number, z: number) => `${x},${y},${z}`;
+  const cells = new Map<number, number[]>();
+  const key = (x: number, y: number, z: number) => ((x + 65_536) * 131_072 + (y + 65_536)) * 131_072 + z + 65_536; // exact within 200,000 Å
   const cell = (atom: Atom) => [Math.floor(atom.x / side), Math.floor(atom.y / side), Math.floor(atom.z / side)] as const;
-  frame.forEach((atom, i) => {
-    const at = key(...cell(atom));
-    (cells.get(at) ?? cells.set(at, []).get(at)!).push(i);
-  });
+  const radius = Float64Array.from(frame, (atom) => radiusOf(atom.element));
   const found: [number, number][] = [];
   frame.forEach((atom, i) => {
     const [cx, cy, cz] = cell(atom);
+    // Those before it only, so that each pair is looked at once.
     for (let dx = -1; dx <= 1; dx += 1)
       for (let dy = -1; dy <= 1; dy += 1)
         for (let dz = -1; dz <= 1; dz += 1)
           for (const j of cells.get(key(cx + dx, cy + dy, cz + dz)) ?? []) {
-            if (j <= i) continue;
             const other = frame[j]!;
-            const far = Math.hypot(atom.x - other.x, atom.y - other.y, atom.z - other.z);
-            if (far > 0.3 && far < 1.2 * (radiusOf(atom.element) + radiusOf(other.element))) found.push([i, j]);
+            const [x, y, z] = [atom.x - other.x, atom.y - other.y, atom.z - other.z];
+            const far = x * x + y * y + z * z;
+            const near = 1.2 * (radius[i]! + radius[j]!);
+            if (far > 0.09 && far < near * near) found.push([j, i]);
           }
+    const own = key(cx, cy, cz);
+    const there = cells.get(own);
+    if (there) there.push(i);
+    else cells.set(own, [i]);
   });
   return found;
 }

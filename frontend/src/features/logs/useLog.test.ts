@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { clean, LINES_MAX, withPart, type LogState } from "./useLog";
+import { clean, cleanText } from "./clean";
+import { LINES_MAX, withPart, type LogState } from "./useLog";
 
 const start = (): LogState => ({ lines: [], cut: 0, open: "", streams: [], stream: "", sizeBytes: 0, gaps: 0, eof: false, problem: null });
 
@@ -19,6 +20,8 @@ describe("a log in parts", () => {
     expect(clean("\u001b[31mred\u001b[0m")).toBe("red");
     expect(clean("\u001b]8;;http://evil\u0007click\u001b]8;;\u0007")).toBe("click");
     expect(clean("10%\r50%\r100%\r")).toBe("100%");
+    expect(cleanText("\u001b[1mred\u001b[0m\n10%\r20%\nend")).toBe("red\n20%\nend");
+    expect(cleanText("old\rinstrument\r\n")).toBe("old\ninstrument\n");
     expect(clean("<script>alert(1)</script>")).toBe("<script>alert(1)</script>");
   });
 });

@@ -3,6 +3,7 @@
 import { useEffect, useReducer, useRef } from "react";
 import { api, bodyOf } from "@/api/client";
 import { asProblem, isTransient, type Problem } from "@/api/problem";
+import { clean } from "./clean";
 
 const PART_BYTES = 256 * 1024;
 const FOLLOW_S = 10;
@@ -38,15 +39,6 @@ export function withPart(state: LogState, text: string): Pick<LogState, "lines" 
     lines.splice(0, lines.length - LINES_MAX);
   }
   return { lines, cut, open };
-}
-
-// CSI and OSC sequences (colours, cursor, links): their text is kept, what they would do is not.
-// eslint-disable-next-line no-control-regex
-const ESCAPES = /\u001b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[@-Z\\-_])/g;
-
-export function clean(line: string): string {
-  const bare = line.replace(ESCAPES, "").replace(/\r+$/, "");
-  return bare.slice(bare.lastIndexOf("\r") + 1);
 }
 
 function reduce(state: LogState, action: Action): LogState {

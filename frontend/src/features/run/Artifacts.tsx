@@ -1,17 +1,19 @@
 // What a run's steps left: final ones first, each with its files, a preview and a download.
 
 import { Anchor, Badge, Button, Group, Loader, Paper, Stack, Text } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
+import { useDebouncedValue } from "@mantine/hooks";
 import { lazy, Suspense, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
-import { api, bodyOf, type Schemas } from "@/api/client";
+import type { Schemas } from "@/api/client";
+import { ErrorNote } from "@/components/ErrorNote";
 import { Card, Loaded, More } from "@/components/parts";
 import type { GraphNode } from "@/features/graph/layout";
 import { plain, size } from "@/lib/format";
 import { useRest } from "@/queries/rest";
-import { artifactsAfter, resultsKey, stepKey, useRunResults } from "@/queries/run";
+import { artifactsAfter, resultsKey, stepKey, useArtifactFiles, useRunResults } from "@/queries/run";
 
+const FileTable = lazy(async () => ({ default: (await import("@/features/artifacts/FileTable")).FileTable }));
 const Preview = lazy(async () => ({ default: (await import("@/features/artifacts/Preview")).Preview }));
 
 type Listing = { path: string; size: number }[];
@@ -87,6 +89,8 @@ function addressOf(key: string): string {
   return `/api/v1/artifacts/${key.split("/").map(encodeURIComponent).join("/")}`;
 }
 
+const contentOf = (key: string, path: string): string => `${addressOf(key)}/content?path=${encodeURIComponent(path)}`;
+
 function One({ storeKey, name, bytes, from, open = false, listing }: { storeKey: string; name: string; bytes: number; from?: string; open?: boolean; listing?: Listing }) {
   const { t } = useTranslation();
   const [shown, setShown] = useState(open);
@@ -102,39 +106,44 @@ function One({ storeKey, name, bytes, from, open = false, listing }: { storeKey:
           <Button size="compact-xs" variant="default" aria-expanded={shown} onClick={() => setShown(!shown)}>{t("artifacts.preview")}</Button>
         </Group>
       </Group>
-      {shown && (listing ? <Chosen storeKey={storeKey} name={name} entries={listing} files={listing.length} /> : <Files storeKey={storeKey} name={name} />)}
+      {shown && (listing ? <Chosen storeKey={storeKey} name={name} entries={listing} /> : <Files storeKey={storeKey} name={name} />)}
     </Paper>
   );
 }
 
+const CHOICES_MAX = 60;
+
 function Files({ storeKey, name }: { storeKey: string; name: string }) {
-  const [run = "", node = "", generation = "", ...rest] = storeKey.split("/");
-  const files = useQuery({
-    queryKey: ["files", storeKey],
-    queryFn: () => bodyOf(api.GET("/api/v1/artifacts/{run}/{node}/{generation}/{name}/files", { params: { path: { run, node, generation: Number(generation), name: rest.join("/") }, query: { limit: 200 } } })),
-    staleTime: Infinity,
-  });
-  return <Loaded query={files}>{(data) => <Chosen storeKey={storeKey} name={name} entries={data.entries} files={data.files} />}</Loaded>;
+  const [text, setText] = useState("");
+  const [search] = useDebouncedValue(text, 250);
+  const files = useArtifactFiles(storeKey, search);
+  const [first] = files.data?.pages ?? [];
+  if (!first) return files.isError ? <ErrorNote error={files.error} again={() => void files.refetch()} /> : <Loader size="sm" />;
+  if (first.files <= CHOICES_MAX) return <Chosen storeKey={storeKey} name={name} entries={first.entries} />;
+  return (
+    <Suspense fallback={<Loader size="sm" />}>
+      <FileTable files={files} search={text} onSearch={setText} address={(path) => contentOf(storeKey, path)} name={name} />
+    </Suspense>
+  );
 }
 
 /** One of an artifact's files, and a way to the others. */
-function Chosen({ storeKey, name, entries, files }: { storeKey: string; name: string; entries: Listing; files: number }) {
+function Chosen({ storeKey, name, entries }: { storeKey: string; name: string; entries: Listing }) {
   const { t } = useTranslation();
   const [chosen, setChosen] = useState("");
   const entry = entries.find((e) => e.path === chosen) ?? entries[0];
   if (!entry) return <Text size="sm">{t("app.none")}</Text>;
   const fileName = entry.path === "" ? name : entry.path.split("/").pop()!;
-  const url = `${addressOf(storeKey)}/content?path=${encodeURIComponent(entry.path)}`;
+  const url = contentOf(storeKey, entry.path);
   return (
     <Stack gap="xs" mt="xs">
       {entries.length > 1 && (
         <Group gap={4}>
-          {entries.slice(0, 60).map((e) => (
+          {entries.map((e) => (
             <Badge key={e.path} component="button" variant={e === entry ? "filled" : "outline"} tt="none" style={{ cursor: "pointer" }} onClick={() => setChosen(e.path)}>
               {plain(e.path)}
             </Badge>
           ))}
-          {files > 60 && <Text size="xs">{t("artifacts.files", { count: files })}</Text>}
         </Group>
       )}
       <Suspense fallback={<Loader size="sm" />}>

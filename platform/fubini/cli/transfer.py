@@ -186,6 +186,7 @@ class Wanted:
     mode: int
     content: str  # an API path that redirects to the bytes
     params: Mapping[str, str]
+    link: str = ""  # the bytes' own short-lived address; with it the server need not look through the whole list a file
 
 
 def listing(client: Client, base: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -193,7 +194,7 @@ def listing(client: Client, base: str) -> tuple[dict[str, Any], list[dict[str, A
     entries: list[dict[str, Any]] = []
     after = None
     while True:
-        page = client.get(f"{base}/files", limit=1000, after=after)
+        page = client.get(f"{base}/files", limit=1000, after=after, links="true")
         entries += page["entries"]
         after = page["next_after"]
         if after is None:
@@ -226,7 +227,7 @@ def wanted_of(client: Client, base: str, target: Path, *, into_folder: bool) -> 
         if into_folder and not entry["path"]:
             place = target / target.name
         found.append(
-            Wanted(place, entry["size"], entry["sha256"], entry["mode"], f"{base}/content", {"path": entry["path"]})
+            Wanted(place, entry["size"], entry["sha256"], entry["mode"], f"{base}/content", {"path": entry["path"]}, entry.get("url") or "")
         )
     return found
 
@@ -292,14 +293,23 @@ def _append(client: Client, file: Wanted, part: Path, progress: Progress) -> Non
     if have == file.size and part.exists():
         return
 
+    link = file.link
+
     def once() -> Any:
-        link = client.http.get(f"/api/v1{file.content}", params=dict(file.params))
-        if link.status_code != 302:
-            return link
+        nonlocal link
+        if link:
+            reply = bytes_at(link)
+            if reply.status_code not in {403, 404}:
+                return reply
+            link = ""  # it is over
+        asked = client.http.get(f"/api/v1{file.content}", params=dict(file.params))
+        return bytes_at(asked.headers["location"]) if asked.status_code == 302 else asked
+
+    def bytes_at(address: str) -> Any:
         # Signed links carry their own right; the token stays with the API.
         start = part.stat().st_size if part.exists() else 0
         headers = {"Range": f"bytes={start}-"} if start else {}
-        request = client.http.build_request("GET", link.headers["location"], headers=headers)
+        request = client.http.build_request("GET", address, headers=headers)
         request.headers.pop("Authorization", None)
         reply = client.http.send(request, stream=True)
         try:

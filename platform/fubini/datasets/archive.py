@@ -59,12 +59,14 @@ def ending_of(name: str) -> str:
 def named(members: Iterable[Member]) -> Iterator[tuple[str, Member]]:
     """Each with its path; of equal ones, and of those that differ in case alone, the later get a number before the ending."""
     seen: set[str] = set()
+    last: dict[str, int] = {}  # where counting goes on: thousands of equal ones are not counted from the start each time
     for member in members:
         path = wanted = safe_path(member.parts)
-        number = 2
+        key = wanted.casefold()
         while path.casefold() in seen:
             ending = ending_of(wanted.rpartition("/")[2])
-            path, number = f"{wanted.removesuffix(ending)}.{number}{ending}", number + 1
+            last[key] = number = last.get(key, 1) + 1
+            path = f"{wanted.removesuffix(ending)}.{number}{ending}"
         seen.add(path.casefold())
         yield path, member
 

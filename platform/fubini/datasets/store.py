@@ -20,7 +20,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -106,6 +106,13 @@ class Store:
             return ""
         asked = f" and {size_bytes} are needed" if size_bytes else ""
         return f"The object store's disk has {free} bytes left; {reserve} are kept free{asked}."
+
+    def lost(self, sizes: Mapping[str, int]) -> set[str]:
+        """Of these objects (digest -> bytes) those a folder lacks or has cut short. Other stores are not asked: a question
+        an object is too slow to ask about thousands."""
+        if self._local is None:
+            return set()
+        return {digest for digest, size in sizes.items() if self.size(digest) != size}
 
     def exists(self, digest: str) -> bool:
         return self.size(digest) is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Final
 
@@ -26,7 +26,7 @@ from fubini.runs.apis import run_visible
 from fubini.runs.models import Run
 from fubini.runs.selectors import declared_paths, node_names, outputs_of
 
-ARTIFACTS_MAX: Final = 1_000
+ARTIFACTS_MAX: Final = 20_000  # each names a value in one statement; SQLite takes 32,766
 
 
 class ArchiveFilter(QuerySerializer):
@@ -74,11 +74,13 @@ class ArchiveViews(ApiViews):
                     run=found.job_number,
                 ),
             )
+        if lost := default_store().lost({e["sha256"]: e["size"] for row in rows for e in row.entries}):
+            raise bytes_lost(rows, names, lost)
         pieces = tar_of(members_of(rows, names, declared_paths(found.pk, single_files(rows))), default_store())
         try:
             first = list(islice(pieces, 2))  # opens a file: a store without the bytes is an answer, not a broken stream
         except BlobNotFound:
-            raise Conflict("The run's artifacts are known, and their bytes are not in the store any more.") from None
+            raise bytes_lost(rows, names, set()) from None
         return StreamingHttpResponse(
             streamed(chain(first, pieces)),
             content_type="application/x-tar",
@@ -88,6 +90,23 @@ class ArchiveViews(ApiViews):
                 "Cache-Control": "private, no-store",
             },
         )
+
+
+def bytes_lost(rows: Sequence[Artifact], names: Mapping[str, str], lost: Collection[str]) -> Conflict:
+    """What is missing, so that the rest can still be fetched. `lost` are digests; none: which ones is not known."""
+    files = [
+        "/".join(part for part in (names.get(row.node_id, row.node_id), row.name, entry["path"]) if part)
+        for row in rows
+        for entry in row.entries
+        if entry["sha256"] in lost
+    ]
+    return Conflict(
+        say("The bytes of {count} of the run's files are not in the store any more; the first is {first!r}.", count=len(files), first=files[0])
+        if files
+        else "The run's artifacts are known, and their bytes are not in the store any more.",
+        errors=[{"path": path, "code": "blob_not_found"} for path in files[:50]],
+        next_step="Fetch the steps that are whole with `fubini run outputs RUN STEP --to DIR`, and run the others again.",
+    )
 
 
 def artifacts_wanted(run: Run, *, every: bool) -> list[Artifact]:

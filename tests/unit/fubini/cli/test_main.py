@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from fubini.cli import config, transfer
+from fubini.cli.client import Client
 from fubini.cli.errors import CliError, Exit, exit_code_of
 from fubini.cli.main import hoist
 from fubini.cli.watch import stages
@@ -131,3 +134,25 @@ def test_nodes_are_counted_by_stage_in_the_order_stages_began() -> None:
     found = stages(summary)
     assert [s.name for s in found] == ["prepare", "label", "train"]
     assert (found[1].done, found[1].failed, found[1].total) == (3, 1, 4)
+
+
+def test_a_download_goes_by_its_link_and_asks_for_a_new_one_when_that_is_over(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        if request.url.path.endswith("/content"):
+            return httpx.Response(302, headers={"Location": "/objects/new/a"})
+        assert "authorization" not in request.headers  # a link has its own right; the token stays with the API
+        return httpx.Response(403) if request.url.path == "/objects/old/a" else httpx.Response(200, content=b"abc")
+
+    client = Client(config.Target("http://127.0.0.1:9", "token", "demo"))
+    client.http = httpx.Client(
+        base_url="http://127.0.0.1:9", transport=httpx.MockTransport(answer), headers={"Authorization": "Bearer token"}
+    )
+    sha = hashlib.sha256(b"abc").hexdigest()
+    for name, link in (("fresh", "/objects/good/a"), ("over", "/objects/old/a")):
+        wanted = transfer.Wanted(tmp_path / name, 3, sha, 0o644, "/datasets/d/versions/1/content", {"path": "a"}, link)
+        assert transfer.download(client, [wanted], tmp_path, lambda _: None) == (1, 0)
+        assert (tmp_path / name).read_bytes() == b"abc"
+    assert asked == ["/objects/good/a", "/objects/old/a", "/api/v1/datasets/d/versions/1/content", "/objects/new/a"]

@@ -8,7 +8,7 @@ from typing import IO
 
 import pytest
 
-from fubini.datasets.archive import Broken, Member, ending_of, safe_path, tar_of
+from fubini.datasets.archive import Broken, Member, ending_of, named, safe_path, tar_of
 from fubini.rest.streaming import streamed
 
 
@@ -45,6 +45,11 @@ async def test_a_stream_unpacks_to_the_same_files_under_names_that_cannot_climb(
         "fit(0)/Plot.2.png": (0o644, b"c"),
         f"_/abs/a_b_c/{long}": (0o644, b"c"),
     }
+
+
+def test_equal_names_are_counted_on_and_stay_apart_from_those_that_have_a_number() -> None:
+    members = [Member((name,), 0, "a") for name in ("a.csv", "a.2.csv", "A.csv", "a.csv", "a.2.csv")]
+    assert [path for path, _ in named(members)] == ["a.csv", "a.2.csv", "A.3.csv", "a.4.csv", "a.2.2.csv"]
 
 
 def test_a_blob_that_is_shorter_than_its_manifest_breaks_the_stream_off() -> None:

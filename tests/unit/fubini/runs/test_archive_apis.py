@@ -38,3 +38,8 @@ def test_one_file_artifacts_end_as_the_step_wrote_them_and_too_many_bytes_are_re
     refused = problem_of(house.api["viewer"].get(path), 422)
     assert (refused["found"], refused["allowed"]) == (12, 11)
     assert f"fubini run outputs {run.job_number} --to DIR" in refused["next_step"]
+    settings.FUBINI = {**settings.FUBINI, "ARCHIVE_MAX_BYTES": 12}
+    default_store().delete(digest)
+    lost = problem_of(house.api["viewer"].get(path), 409)
+    assert "3 of the run's files" in lost["detail"]
+    assert [error["path"] for error in lost["errors"]] == ["step/data.csv", "step/folder/a/b", "step/plot"]

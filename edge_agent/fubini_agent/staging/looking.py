@@ -74,7 +74,7 @@ def _view(layout: Layout, hidden: set[str], live: bool) -> Layout:
 
 
 def _inside(view: Layout, path: str) -> str:
-    path = path.strip() or view.cwd
+    path = path if path.strip() else view.cwd  # a name may begin or end with a space
     if not path.strip("/."):
         return "/" if path.startswith("/") else view.inside(view.cwd) if view.cwd.strip("/") else "/"
     return view.inside(path)

@@ -92,7 +92,10 @@ def look_shown(answer: dict[str, Any], number: int) -> dict[str, Any]:
         kept = "Failed steps are kept at their site for a day or so, by the site's own bounds."
         raise NotFound(say("There is nothing to see: {text}.", text=answer["text"]), next_step=kept)
     if problem or answer["kind"] not in ("file", "directory"):
-        raise Invalid(answer["text"] or "The site's answer is not understood.")
+        raise Invalid(
+            answer["text"] or "The site's answer is not understood.",
+            next_step="Go back to the working directory: its files and directories can be shown, and links that stay in it.",
+        )
     raw = base64.b64decode(answer["content"])
     data = text_cut(raw, whole=not answer["live"] and answer["offset"] + len(raw) >= answer["size"])
     binary = b"\x00" in data

@@ -101,7 +101,9 @@ def test_without_a_root_of_its_own_only_the_steps_own_directory_is_shown(tmp_pat
     (layout.upper / "mine").write_text("mine")
     (layout.upper / "out").symlink_to(tmp_path / "others")
     ask = FilesAsk(ask_id="1", attempt_id="a", fence=1)
-    assert [entry.name for entry in look(layout, ask, live=True).entries] == ["mine", "out"]
+    (layout.upper / " a ").write_text("spaces")
+    assert [entry.name for entry in look(layout, ask, live=True).entries] == [" a ", "mine", "out"]
+    assert text(look(layout, ask.model_copy(update={"path": "/ a "}), live=True).content) == "spaces"
     for path in ("out", str(tmp_path / "others"), "/etc/passwd"):
         asked = ask.model_copy(update={"path": path})
         assert look(layout, asked, live=True).problem is LookProblem.MISSING

@@ -8,7 +8,7 @@ import { numericColumns, type Sheet } from "./csv";
 import { numberOf } from "./numbers";
 
 const ROWS_SHOWN = 200;
-const CELLS_SHOWN = 4_000; // each is an element of the page
+const CELLS_SHOWN = 2_000; // each is an element of the page
 const CELL_SHOWN = 200;
 const COLUMNS_SHOWN = 40;
 

@@ -139,8 +139,10 @@ export const colourOf = (symbol: string): string => KNOWN[symbol]?.[1] ?? "#9aa0
 export function bonds(frame: Frame): [number, number][] {
   const side = 3.2;
   const cells = new Map<number, number[]>();
-  const key = (x: number, y: number, z: number) => ((x + 65_536) * 131_072 + (y + 65_536)) * 131_072 + z + 65_536; // exact within 200,000 Å
-  const cell = (atom: Atom) => [Math.floor(atom.x / side), Math.floor(atom.y / side), Math.floor(atom.z / side)] as const;
+  const least = frame.reduce(([x, y, z], a) => [Math.min(x, a.x), Math.min(y, a.y), Math.min(z, a.z)] as const, [Infinity, Infinity, Infinity] as const);
+  // 1,000 cells a side fit a small integer, which maps find fast; cells further off share keys, which costs looks and no bond.
+  const key = (x: number, y: number, z: number) => (((x + 1) % 1000) * 1000 + ((y + 1) % 1000)) * 1000 + ((z + 1) % 1000);
+  const cell = (atom: Atom) => [Math.floor((atom.x - least[0]) / side), Math.floor((atom.y - least[1]) / side), Math.floor((atom.z - least[2]) / side)] as const;
   const radius = Float64Array.from(frame, (atom) => radiusOf(atom.element));
   const found: [number, number][] = [];
   frame.forEach((atom, i) => {

@@ -1,6 +1,6 @@
 // The working directory of a step that runs, or that failed a while ago: a listing, and text files as they grow.
 
-import { Accordion, Alert, Anchor, Breadcrumbs, Button, Group, ScrollArea, Stack, Switch, Table, Text } from "@mantine/core";
+import { Accordion, Alert, Anchor, Breadcrumbs, Button, Group, ScrollArea, Stack, Switch, Table, Text, TextInput } from "@mantine/core";
 import { IconRefresh } from "@tabler/icons-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -89,8 +89,22 @@ function Listing({ found, onOpen }: { found: Look; onOpen: (path: string) => voi
           })}
         </Table.Tbody>
       </Table>
-      {found.truncated && <Text size="xs" c="dimmed">{t("more")}</Text>}
+      {found.truncated && <ByName listed={found.entries.length} onOpen={(name) => onOpen(`${base}/${name}`)} />}
     </ScrollArea.Autosize>
+  );
+}
+
+/** The way to a name that is not among those listed. */
+function ByName({ listed, onOpen }: { listed: number; onOpen: (name: string) => void }) {
+  const { t } = useTranslation("files");
+  const [name, setName] = useState("");
+  return (
+    <form onSubmit={(event) => (event.preventDefault(), name !== "" && onOpen(name))}>
+      <Group gap="xs" align="end">
+        <TextInput size="xs" label={t("more", { count: listed })} placeholder={t("name")} value={name} maxLength={1000} onChange={(event) => setName(event.currentTarget.value)} />
+        <Button size="xs" type="submit" variant="default" disabled={name === ""}>{t("open")}</Button>
+      </Group>
+    </form>
   );
 }
 

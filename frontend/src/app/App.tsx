@@ -46,6 +46,7 @@ const Notices = page(() => import("@/pages/Notices"), "Notices");
 const Project = page(() => import("@/pages/Project"), "Project");
 const Schedules = page(() => import("@/pages/Schedules"), "Schedules");
 const Schedule = page(() => import("@/pages/Schedule"), "Schedule");
+const ProjectPrices = page(() => import("@/pages/ProjectPrices"), "ProjectPrices");
 const Secrets = page(() => import("@/pages/Secrets"), "Secrets");
 const Locks = page(() => import("@/pages/Locks"), "Locks");
 const Account = page(() => import("@/pages/Account"), "Account");
@@ -87,6 +88,7 @@ const ROUTES: RouteObject[] = [
           { path: "/project", element: <Project /> },
           { path: "/project/schedules", element: <Schedules /> },
           { path: "/project/schedules/:id", element: <Schedule /> },
+          { path: "/project/prices", element: <ProjectPrices /> },
           { path: "/project/secrets", element: <Secrets /> },
           { path: "/project/locks", element: <Locks /> },
           { path: "/account", element: <Account /> },

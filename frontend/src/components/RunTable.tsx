@@ -4,11 +4,14 @@ import { Link } from "react-router";
 import type { Schemas } from "@/api/client";
 import { money, plain } from "@/lib/format";
 import { RunMark, Steps, Took, When } from "./parts";
+import { WideTable } from "./WideTable";
 
 export interface Selection {
   ids: ReadonlySet<string>;
   onChange: (ids: Set<string>) => void;
 }
+
+const FIGURES = new Set(["number", "cost", "took"]);
 
 export function RunTable({ runs, selection }: { runs: Schemas["RunOut"][]; selection?: Selection }) {
   const { t } = useTranslation();
@@ -19,7 +22,7 @@ export function RunTable({ runs, selection }: { runs: Schemas["RunOut"][]; selec
   };
   const every = runs.length > 0 && runs.every((run) => selection?.ids.has(run.id));
   return (
-    <Table.ScrollContainer minWidth={720}>
+    <WideTable minWidth={720}>
       <Table highlightOnHover verticalSpacing={6}>
         <Table.Thead>
           <Table.Tr>
@@ -29,7 +32,7 @@ export function RunTable({ runs, selection }: { runs: Schemas["RunOut"][]; selec
               </Table.Th>
             )}
             {(["number", "name", "state", "steps", "cost", "took", "submitted", "by"] as const).map((key) => (
-              <Table.Th key={key} style={{ whiteSpace: "nowrap" }}>{t(`runs.${key}`)}</Table.Th>
+              <Table.Th key={key} ta={FIGURES.has(key) ? "right" : undefined} style={{ whiteSpace: "nowrap" }}>{t(`runs.${key}`)}</Table.Th>
             ))}
           </Table.Tr>
         </Table.Thead>
@@ -41,7 +44,7 @@ export function RunTable({ runs, selection }: { runs: Schemas["RunOut"][]; selec
                   <Checkbox size="xs" aria-label={t("runs.select", { name: plain(run.name) })} checked={selection.ids.has(run.id)} onChange={(e) => tick([run.id], e.currentTarget.checked)} />
                 </Table.Td>
               )}
-              <Table.Td>{run.job_number}</Table.Td>
+              <Table.Td ta="right">{run.job_number}</Table.Td>
               <Table.Td miw={170} maw={360}>
                 <Anchor component={Link} to={`/runs/${run.id}`} size="sm" style={{ overflowWrap: "anywhere" }}>
                   {plain(run.name)}
@@ -58,8 +61,8 @@ export function RunTable({ runs, selection }: { runs: Schemas["RunOut"][]; selec
                   </Text>
                 </Group>
               </Table.Td>
-              <Table.Td>{money(run.settled_micros)}</Table.Td>
-              <Table.Td style={{ whiteSpace: "nowrap" }}>
+              <Table.Td ta="right">{money(run.settled_micros)}</Table.Td>
+              <Table.Td ta="right" style={{ whiteSpace: "nowrap" }}>
                 <Took from={run.started_at_ms} to={run.finished_at_ms} />
               </Table.Td>
               <Table.Td style={{ whiteSpace: "nowrap" }}>
@@ -70,6 +73,6 @@ export function RunTable({ runs, selection }: { runs: Schemas["RunOut"][]; selec
           ))}
         </Table.Tbody>
       </Table>
-    </Table.ScrollContainer>
+    </WideTable>
   );
 }

@@ -8,6 +8,7 @@ import { useNavigate, useParams, useSearchParams } from "react-router";
 import { Password } from "@/components/Password";
 import { ErrorNote } from "@/components/ErrorNote";
 import { Empty, Figure, Loaded, More, Page, When } from "@/components/parts";
+import { WideTable } from "@/components/WideTable";
 import { InstallationFlags } from "@/features/flags/Flags";
 import { duration, plain } from "@/lib/format";
 import { useMe } from "@/queries";
@@ -53,7 +54,7 @@ function Users() {
       <TextInput size="xs" w={260} aria-label={t("userSearch")} placeholder={t("userSearch")} value={typed} onChange={(e) => setTyped(e.target.value)} />
       {users.isError && <ErrorNote error={users.error} again={() => void users.refetch()} />}
       {change.isError && <ErrorNote error={change.error} />}
-      <Table.ScrollContainer minWidth={760}>
+      <WideTable minWidth={760}>
         <Table fz="sm">
           <Table.Thead>
             <Table.Tr><Table.Th>{t("base:login.username")}</Table.Th><Table.Th>{t("email")}</Table.Th><Table.Th>{t("lastLogin")}</Table.Th><Table.Th>{t("isActive")}</Table.Th><Table.Th>{t("isAdmin")}</Table.Th><Table.Th /></Table.Tr>
@@ -76,7 +77,7 @@ function Users() {
             ))}
           </Table.Tbody>
         </Table>
-      </Table.ScrollContainer>
+      </WideTable>
       <More query={users} />
       {asking && <UserDeed what={asking.what} username={asking.username} onClose={() => setAsking(null)} />}
     </Stack>
@@ -162,7 +163,7 @@ function Trail() {
       {check.isError && <ErrorNote error={check.error} />}
       {trail.isSuccess && rows.length === 0 && <Empty title={t("trail.none")} />}
       {rows.length > 0 && (
-        <Table.ScrollContainer minWidth={760}>
+        <WideTable minWidth={760}>
           <Table fz="xs">
             <Table.Thead><Table.Tr>{(["at", "actor", "action", "target", "data"] as const).map((name) => <Table.Th key={name}>{t(`trail.${name}`)}</Table.Th>)}</Table.Tr></Table.Thead>
             <Table.Tbody>
@@ -180,7 +181,7 @@ function Trail() {
               ))}
             </Table.Tbody>
           </Table>
-        </Table.ScrollContainer>
+        </WideTable>
       )}
       <More query={trail} />
     </Stack>

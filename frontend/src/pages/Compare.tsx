@@ -7,6 +7,7 @@ import { Link, useSearchParams } from "react-router";
 import type { Schemas } from "@/api/client";
 import { useProject } from "@/app/project";
 import { Card, Empty, Loaded, Page, PhaseMark, RunMark, Took } from "@/components/parts";
+import { WideTable } from "@/components/WideTable";
 import { ShareButton } from "@/features/links/ShareButton";
 import { DiffView } from "@/features/pipelines/DiffView";
 import { useAddressSetter } from "@/lib/address";
@@ -110,7 +111,7 @@ function Pairs({ pairs, none }: { pairs: Comparison["parameters"]; none: string 
 function Templates({ rows }: { rows: Comparison["templates"] }) {
   const { t } = useTranslation(["many", "base"]);
   return (
-    <Table.ScrollContainer minWidth={640}>
+    <WideTable minWidth={640}>
       <Table fz="sm">
         <Table.Thead>
           <Table.Tr>
@@ -129,7 +130,7 @@ function Templates({ rows }: { rows: Comparison["templates"] }) {
           ))}
         </Table.Tbody>
       </Table>
-    </Table.ScrollContainer>
+    </WideTable>
   );
 }
 

@@ -6,6 +6,7 @@ import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import { useProject } from "@/app/project";
 import { Card, Empty, Loaded, More, Page, When } from "@/components/parts";
+import { WideTable } from "@/components/WideTable";
 import { Copies } from "@/features/data/Copies";
 import { Moving } from "@/features/data/Moving";
 import { Unfinished } from "@/features/data/Unfinished";
@@ -37,7 +38,7 @@ export function Data() {
             <TextInput aria-label={t("search")} placeholder={t("search")} value={text} onChange={(e) => choose({ search: e.currentTarget.value })} maxLength={80} />
             {whole.isSuccess && rows.length === 0 && (search ? <Text size="sm">{t("nothingFound")}</Text> : <Empty title={t("empty")} hint={t("emptyHint")} />)}
             {rows.length > 0 && (
-              <Table.ScrollContainer minWidth={520}>
+              <WideTable minWidth={520}>
                 <Table highlightOnHover>
                   <Table.Thead>
                     <Table.Tr>
@@ -63,7 +64,7 @@ export function Data() {
                     ))}
                   </Table.Tbody>
                 </Table>
-              </Table.ScrollContainer>
+              </WideTable>
             )}
             <More query={list} />
           </Stack>

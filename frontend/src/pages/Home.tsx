@@ -7,6 +7,7 @@ import { useProject } from "@/app/project";
 import { Card, Empty, Figure, Loaded, Page, RunMark, Simulated } from "@/components/parts";
 import { RunTable } from "@/components/RunTable";
 import { DayBars } from "@/components/DayBars";
+import { WideTable } from "@/components/WideTable";
 import { LateNote } from "@/features/late/LateNote";
 import { about, rangeText } from "@/features/money/amounts";
 import { ago, cores, duration, money, plain } from "@/lib/format";
@@ -81,7 +82,7 @@ export function Home() {
               {data.attention.length === 0 ? (
                 <Text size="sm">{t("home.nothingWaits")}</Text>
               ) : (
-                <Table.ScrollContainer minWidth={420}>
+                <WideTable minWidth={420}>
                   <Table>
                     <Table.Tbody>
                       {data.attention.map(({ run, code, waiting, since_ms, late }) => (
@@ -106,7 +107,7 @@ export function Home() {
                       ))}
                     </Table.Tbody>
                   </Table>
-                </Table.ScrollContainer>
+                </WideTable>
               )}
             </Card>
             <Card title={t("home.recent")} aside={<Anchor component={Link} to="/runs" size="sm">{t("nav.runs")}</Anchor>}>

@@ -1,4 +1,4 @@
-// A project's money: what is left and until when, what comes, where it went, statements, prices; and, in a tab of their own, quotas. One request each.
+// A project's money: what is left and until when, what comes, where it went, statements, prices; in tabs of their own, what one member spent, and quotas. One request each.
 
 import { Group, SegmentedControl, SimpleGrid, Stack, Tabs, Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
@@ -9,6 +9,7 @@ import { daysAgo } from "@/features/money/amounts";
 import { Breakdown } from "@/features/money/Breakdown";
 import { Forecast } from "@/features/money/Forecast";
 import { Months, PriceBook } from "@/features/money/Months";
+import { OfMember } from "@/features/money/OfMember";
 import { Quotas } from "@/features/money/Quotas";
 import { Spending } from "@/features/money/Spending";
 import { useAddress } from "@/lib/address";
@@ -17,7 +18,7 @@ import { BY, useMoney } from "@/queries/money";
 
 const PERIODS = [7, 30, 90, 365] as const;
 
-const TABS = ["spending", "quotas"] as const;
+const TABS = ["spending", "member", "quotas"] as const;
 
 export function Money() {
   const { tab = "spending" } = useParams();
@@ -29,6 +30,7 @@ export function Money() {
       <Tabs value={(TABS as readonly string[]).includes(tab) ? tab : "spending"} onChange={(value) => void navigate(`/money/${value}`, { replace: true })} keepMounted={false}>
         <Tabs.List mb="md">{TABS.map((name) => <Tabs.Tab key={name} value={name}>{t(`${name}.tab`)}</Tabs.Tab>)}</Tabs.List>
         <Tabs.Panel value="spending"><Accounts project={project} /></Tabs.Panel>
+        <Tabs.Panel value="member"><OfMember project={project} /></Tabs.Panel>
         <Tabs.Panel value="quotas"><Card title={t("quotas.title")}><Quotas project={project} /></Card></Tabs.Panel>
       </Tabs>
     </Page>

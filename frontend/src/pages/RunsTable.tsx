@@ -5,6 +5,7 @@ import { useTranslation } from "react-i18next";
 import { Link, useSearchParams } from "react-router";
 import { useProject } from "@/app/project";
 import { Card, Empty, Loaded, Page, RunMark } from "@/components/parts";
+import { WideTable } from "@/components/WideTable";
 import { ShareButton } from "@/features/links/ShareButton";
 import { csvOf, saveText } from "@/features/many/csv";
 import { Scatter } from "@/features/many/Scatter";
@@ -70,7 +71,7 @@ function Shown({ data }: { data: NonNullable<ReturnType<typeof useRunTable>["dat
         <Switch label={t("showAll")} checked={all} onChange={(e) => set("all", e.currentTarget.checked ? "1" : "")} />
         <Button size="xs" variant="default" onClick={save}>{t("csv")}</Button>
       </Group>
-      <Table.ScrollContainer minWidth={600}>
+      <WideTable minWidth={600}>
         <Table highlightOnHover fz="sm" stickyHeader>
           <Table.Thead>
             <Table.Tr>
@@ -97,7 +98,7 @@ function Shown({ data }: { data: NonNullable<ReturnType<typeof useRunTable>["dat
             ))}
           </Table.Tbody>
         </Table>
-      </Table.ScrollContainer>
+      </WideTable>
     </>
   );
 }

@@ -26,6 +26,27 @@ export function useMoney(project: string, ask: MoneyAsk) {
   });
 }
 
+/** What the pools that serve a project ask, now and next. */
+export function useProjectPrices(project: string) {
+  return useQuery({
+    queryKey: ["project-prices", project],
+    queryFn: () => bodyOf(api.GET("/api/v1/projects/{ref}/prices", { params: { path: { ref: project } } })),
+  });
+}
+
+export const BY_OF_MEMBER = ["step", "pool", "pipeline", "run"] as const;
+export type ByOfMember = (typeof BY_OF_MEMBER)[number];
+
+/** What one member's runs cost. */
+export function useSpend(project: string, ask: { by: ByOfMember; since: string; member: string }) {
+  return useQuery({
+    queryKey: ["spend", project, ask],
+    queryFn: () => bodyOf(api.GET("/api/v1/projects/{ref}/money/spend", { params: { path: { ref: project }, query: ask } })),
+    placeholderData: keepPreviousData,
+    enabled: ask.member !== "",
+  });
+}
+
 export function useCloseMonth(project: string) {
   const client = useQueryClient();
   return useMutation({

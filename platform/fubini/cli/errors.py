@@ -21,6 +21,10 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
+READABLE = "the path of a file that is there and yours to read (ls -l PATH)"
+"""What to try when a file cannot be read."""
+
+
 class CliError(Exception):
     """What happened, why, and what to try."""
 

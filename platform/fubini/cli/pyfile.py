@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from fubini.cli.errors import CliError, Exit
+from fubini.cli.errors import READABLE, CliError, Exit
 
 TIMEOUT_S = 60.0
 MAX_OUTPUT_BYTES = 16 * 1024 * 1024
@@ -94,7 +94,7 @@ def manifests_of_program(path: Path, *, python: str = "", timeout_s: float = TIM
         CliError: it cannot be run, fails, takes too long, or makes nothing.
     """
     if not path.is_file():
-        raise CliError(f"cannot read {path}", why="there is no such file", exit_code=Exit.USAGE)
+        raise CliError(f"cannot read {path}", why="there is no such file", try_=READABLE, exit_code=Exit.USAGE)
     chosen = interpreter(python)
     with tempfile.TemporaryDirectory(prefix="fubini-") as folder:
         out = Path(folder) / "manifests.yaml"

@@ -20,7 +20,7 @@ from typing import Any
 
 from fubini.cli import resume
 from fubini.cli.client import Client, segment
-from fubini.cli.errors import CliError, Exit
+from fubini.cli.errors import READABLE, CliError, Exit
 
 CHUNK_BYTES = 1024 * 1024
 ASK_AT_ONCE = 5000
@@ -78,7 +78,7 @@ def _local(path: Path, name: str) -> LocalFile:
             )
         entry = {"path": name, "size": info.st_size, "mode": info.st_mode & 0o777, "sha256": sha256_of(path)}
     except OSError as error:
-        raise CliError(f"cannot read {path}", why=error.strerror or str(error), exit_code=Exit.USAGE) from error
+        raise CliError(f"cannot read {path}", why=error.strerror or str(error), try_=READABLE, exit_code=Exit.USAGE) from error
     return LocalFile(path, entry)
 
 
@@ -140,14 +140,14 @@ def _put(client: Client, project: str, file: LocalFile, grant: _Grant) -> None:
     try:
         client.retrying(once, safe=True)
     except OSError as error:
-        raise CliError(f"cannot read {file.source}", why=error.strerror or str(error)) from error
+        raise CliError(f"cannot read {file.source}", why=error.strerror or str(error), try_=READABLE) from error
 
 
 def _in_parts(client: Client, project: str, file: LocalFile, progress: Progress) -> None:
     try:
         resume.send(client, project, file.source, str(file.entry["sha256"]), int(file.entry["size"]), progress)
     except OSError as error:
-        raise CliError(f"cannot read {file.source}", why=error.strerror or str(error)) from error
+        raise CliError(f"cannot read {file.source}", why=error.strerror or str(error), try_=READABLE) from error
 
 
 def _pieces(path: Path) -> Iterator[bytes]:

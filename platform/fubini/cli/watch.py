@@ -225,7 +225,10 @@ def tasks_named(client: Client, run_id: str, node: str) -> list[dict[str, Any]]:
         names = sorted({t["display_name"] for t in every})
         near = get_close_matches(node, names, n=3) or names[:5]
         raise CliError(
-            f"the run has no step {node!r}", why=f"there are: {', '.join(near) or 'none yet'}", exit_code=Exit.NOT_FOUND
+            f"the run has no step {node!r}",
+            why=f"there are: {', '.join(near) or 'none yet'}",
+            try_=f"fubini run get {run_id}",
+            exit_code=Exit.NOT_FOUND,
         )
     return found
 

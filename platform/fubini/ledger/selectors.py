@@ -180,11 +180,19 @@ class DaySpend:
         return date_of(self.day).isoformat()
 
 
-def spent_by_day(project_id: str, *, from_day: int, to_day: int | None = None) -> dict[int, DaySpend]:
-    """Days with any spending, by their number (see `accounting`); `to_day` is exclusive. One query."""
+def spent_by_day(
+    project_id: str, *, from_day: int, to_day: int | None = None, member: str = ""
+) -> dict[int, DaySpend]:
+    """Days with any spending, by their number (see `accounting`); `to_day` is exclusive. One query.
+
+    Args:
+        member: whose runs alone are counted, as `submitted_by` names them; "": everybody's.
+    """
     rows = Spend.objects.filter(project_id=project_id, day__gte=from_day)
     if to_day is not None:
         rows = rows.filter(day__lt=to_day)
+    if member:
+        rows = rows.filter(run__submitted_by=member)
     micros = Coalesce(Sum("spent_micros"), 0)
     scheduled = Q(run__labels__key=CRON_LABEL)  # at most one label of a key, so it multiplies nothing
     found = (
@@ -228,14 +236,17 @@ class SpendRow:
 
 
 def spent_by(
-    project_id: str, by: str, *, from_day: int, to_day: int, label: str = "", limit: int = 50
+    project_id: str, by: str, *, from_day: int, to_day: int, label: str = "", member: str = "", limit: int = 50
 ) -> tuple[list[SpendRow], bool]:
     """Spending by one of `BY`, the dearest first, and whether there are more than `limit`. One query.
 
     Args:
         label: with `by` "label": whose values; runs without it are left out.
+        member: whose runs alone are counted; "": everybody's.
     """
     rows = Spend.objects.filter(project_id=project_id, day__gte=from_day, day__lt=to_day)
+    if member:
+        rows = rows.filter(run__submitted_by=member)
     if by == "label":
         rows = rows.filter(run__labels__key=label)
     found = list(

@@ -120,18 +120,7 @@ def money_of(
     calendar = books()
     now_ms = clock.now_ms()
     today = calendar.day_of(now_ms)
-    until = to_day if to_day is not None else today + 1
-    since = from_day if from_day is not None else until - 30
-    if not 0 < until - since <= PERIOD_DAYS_MAX:
-        raise Invalid(
-            say("The period has {until} days.", until=until - since),
-            next_step=say(
-                "Ask for 1 to {period_days_max} days; `until` is the first day that is not in it.",
-                period_days_max=PERIOD_DAYS_MAX,
-            ),
-            found=until - since,
-            allowed=[1, PERIOD_DAYS_MAX],
-        )
+    since, until = period_of(from_day, to_day, today)
     past = spent_by_day(project.pk, from_day=min(since, history_from(now_ms)))
     budget = budget_of(project.pk)
     labels = label_keys(project) if by == "label" else []
@@ -157,6 +146,56 @@ def money_of(
         months=_months(project, past, calendar, today),
         prices=[price for price in pools.values() if price.serves],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class SpendView:
+    """What one member's runs cost, by day and by something."""
+
+    currency: str
+    member: str
+    days: list[DaySpend]
+    by: str
+    rows: list[SpendRow]
+    more: bool
+
+
+def spend_of(project: Project, member: str, *, from_day: int | None, to_day: int | None, by: str) -> SpendView:
+    """A member's spending in a project; without a period, the last thirty accounting days.
+
+    Raises:
+        Invalid: see `period_of`.
+    """
+    calendar = books()
+    since, until = period_of(from_day, to_day, calendar.day_of(clock.now_ms()))
+    past = spent_by_day(project.pk, from_day=since, to_day=until, member=member)
+    rows, more = spent_by(project.pk, by, from_day=since, to_day=until, member=member)
+    if by == "pool":
+        pools = price_book(project)
+        rows = [_named(row, pools) for row in rows]
+    days = [past.get(day, DaySpend(day)) for day in range(since, until)]
+    return SpendView(calendar.currency, member, days, by, rows, more)
+
+
+def period_of(from_day: int | None, to_day: int | None, today: int) -> tuple[int, int]:
+    """The first day of a period and the first behind it; what is not given is thirty days up to now.
+
+    Raises:
+        Invalid: the period ends before it begins, or is longer than `PERIOD_DAYS_MAX` days.
+    """
+    until = to_day if to_day is not None else today + 1
+    since = from_day if from_day is not None else until - 30
+    if not 0 < until - since <= PERIOD_DAYS_MAX:
+        raise Invalid(
+            say("The period has {until} days.", until=until - since),
+            next_step=say(
+                "Ask for 1 to {period_days_max} days; `until` is the first day that is not in it.",
+                period_days_max=PERIOD_DAYS_MAX,
+            ),
+            found=until - since,
+            allowed=[1, PERIOD_DAYS_MAX],
+        )
+    return since, until
 
 
 def forecast_of(

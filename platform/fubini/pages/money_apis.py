@@ -11,12 +11,13 @@ from rest_framework.response import Response
 
 from fubini.common.errors import NotFound
 from fubini.common.ids import new_id
-from fubini.ledger.accounting import day_of_date, month_from
+from fubini.ledger.accounting import books, day_of_date, month_from
 from fubini.ledger.months import month_statement, months_close, statement_csv
 from fubini.ledger.selectors import budget_of, months_closed
 from fubini.ledger.services import correction_book
 from fubini.pages import money_serializers as shape
-from fubini.pages.money import closed_month, forecast_of, money_of
+from fubini.pages.money import closed_month, forecast_of, money_of, spend_of
+from fubini.pages.prices import price_book
 from fubini.projects.authorize import authorize_admin, project_get
 from fubini.rest.streaming import streamed
 from fubini.rest.views import ApiViews, operation
@@ -43,6 +44,25 @@ class MoneyViews(ApiViews):
             label=self.params.get("label", ""),
         )
         return self.reply(found)
+
+    @operation("What one member's runs cost, by day and by something.", query=shape.SpendQuery, reply=shape.SpendOut)
+    def spend(self, request: Request, ref: str) -> Response:
+        project = project_get(self.principal, ref, "ledger.read")
+        since, until = self.params.get("since"), self.params.get("until")
+        found = spend_of(
+            project,
+            self.params.get("member", self.principal.actor),
+            from_day=day_of_date(since) if since else None,
+            to_day=day_of_date(until) if until else None,
+            by=self.params["by"],
+        )
+        return self.reply(found)
+
+    @operation("What the pools that serve a project ask, and what they will ask.", reply=shape.PricesOut)
+    def prices(self, request: Request, ref: str) -> Response:
+        project = project_get(self.principal, ref, "ledger.read")
+        serving = [price for price in price_book(project).values() if price.serves]
+        return self.reply({"currency": books().currency, "prices": serving})
 
     @operation("What the time ahead costs, and when the money is used up.", reply=shape.ForecastOut)
     def forecast(self, request: Request, ref: str) -> Response:

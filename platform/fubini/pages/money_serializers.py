@@ -150,6 +150,33 @@ class MoneyQuery(QuerySerializer):
     )
 
 
+class SpendQuery(QuerySerializer):
+    since = serializers.DateField(required=False, help_text="The first accounting day; default: thirty days ago.")
+    until = serializers.DateField(required=False, help_text="The first day behind it; default: tomorrow.")
+    by = serializers.ChoiceField(choices=["pipeline", "pool", "run", "step"], required=False, default="step")
+    member = serializers.CharField(
+        max_length=80, required=False, help_text="Whose runs, as `submitted_by` names them (user:ann); default: your own."
+    )
+
+
+class SpendOut(ReplySerializer):
+    """What one member's runs cost in a project."""
+
+    currency = serializers.CharField()
+    member = serializers.CharField()
+    days = SpendDayOut(many=True)
+    by = serializers.CharField()
+    rows = SpendRowOut(many=True)
+    more = serializers.BooleanField(help_text="There are more rows than these, the dearest.")
+
+
+class PricesOut(ReplySerializer):
+    """What the pools that serve a project ask: now, since when, and what comes next."""
+
+    currency = serializers.CharField()
+    prices = RateOut(many=True)
+
+
 class CorrectionBody(BodySerializer):
     amount_micros = serializers.IntegerField(
         min_value=-AMOUNT_MAX_MICROS, max_value=AMOUNT_MAX_MICROS, help_text="Positive: given back. Negative: charged."

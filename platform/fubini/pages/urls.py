@@ -25,6 +25,8 @@ urlpatterns = [
     path("projects/<str:ref>/places", PlacesViews.as_view({"get": "retrieve"})),
     path("projects/<str:ref>/overview", OverviewViews.as_view({"get": "retrieve"})),
     path("projects/<str:ref>/money", MoneyViews.as_view({"get": "retrieve"})),
+    path("projects/<str:ref>/money/spend", MoneyViews.as_view({"get": "spend"})),
+    path("projects/<str:ref>/prices", MoneyViews.as_view({"get": "prices"})),
     path("projects/<str:ref>/money/forecast", MoneyViews.as_view({"get": "forecast"})),
     path("projects/<str:ref>/money/months", MoneyViews.as_view({"post": "close"})),
     path("projects/<str:ref>/money/corrections", MoneyViews.as_view({"post": "correct"})),

@@ -2330,6 +2330,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{ref}/money/spend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What one member's runs cost, by day and by something
+         * @description What one member's runs cost, by day and by something.
+         */
+        get: operations["projects_money_spend_spend"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{ref}/money/{month}.csv": {
         parameters: {
             query?: never;
@@ -2426,6 +2446,26 @@ export interface paths {
          * @description The places a project can use: sites, links, nodes, agents, use and queue.
          */
         get: operations["projects_places_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{ref}/prices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the pools that serve a project ask, and what they will ask
+         * @description What the pools that serve a project ask, and what they will ask.
+         */
+        get: operations["projects_prices_prices"];
         put?: never;
         post?: never;
         delete?: never;
@@ -6869,6 +6909,11 @@ export interface components {
              */
             state: "now" | "next" | "past" | "replaced";
         };
+        /** @description What the pools that serve a project ask: now, since when, and what comes next. */
+        PricesOut: {
+            currency: string;
+            prices: components["schemas"]["RateOut"][];
+        };
         /** @description A request body. `read` is how views use it. */
         ProjectCreateRequest: {
             slug: string;
@@ -7723,6 +7768,16 @@ export interface components {
             lost_micros: number;
             /** @description What sites bore; in no other figure. */
             absorbed_micros: number;
+        };
+        /** @description What one member's runs cost in a project. */
+        SpendOut: {
+            currency: string;
+            member: string;
+            days: components["schemas"]["SpendDayOut"][];
+            by: string;
+            rows: components["schemas"]["SpendRowOut"][];
+            /** @description There are more rows than these, the dearest. */
+            more: boolean;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         SpendRowOut: {
@@ -12571,6 +12626,39 @@ export interface operations {
             "5XX": components["responses"]["Problem"];
         };
     };
+    projects_money_spend_spend: {
+        parameters: {
+            query?: {
+                by?: "pipeline" | "pool" | "run" | "step";
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+                /** @description Whose runs, as `submitted_by` names them (user:ann); default: your own. */
+                member?: string;
+                /** @description The first accounting day; default: thirty days ago. */
+                since?: string;
+                /** @description The first day behind it; default: tomorrow. */
+                until?: string;
+            };
+            header?: never;
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpendOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
     projects_money_statement: {
         parameters: {
             query?: never;
@@ -12726,6 +12814,32 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PlacesOut"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    projects_prices_prices: {
+        parameters: {
+            query?: {
+                /** @description Only these fields of the reply, by commas. */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                ref: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PricesOut"];
                 };
             };
             "4XX": components["responses"]["Problem"];

@@ -8,6 +8,7 @@ import { useTranslation } from "react-i18next";
 import type { Schemas } from "@/api/client";
 import { ErrorNote } from "@/components/ErrorNote";
 import { More } from "@/components/parts";
+import { WideTable } from "@/components/WideTable";
 import { plain, size } from "@/lib/format";
 
 const Preview = lazy(async () => ({ default: (await import("./Preview")).Preview }));
@@ -32,7 +33,7 @@ export function FileTable({ files, search, onSearch, address, name }: Asked) {
       <TextInput size="xs" aria-label={t("searchFiles")} placeholder={t("searchFiles")} value={search} maxLength={200} onChange={(e) => onSearch(e.currentTarget.value)} />
       {first && <Text size="xs" c="dimmed" role="status">{t("found", { found: first.found, all: first.files })}, {size(first.size_bytes)}</Text>}
       {files.isError && <ErrorNote error={files.error} again={() => void files.refetch()} />}
-      <Table.ScrollContainer minWidth={360}>
+      <WideTable minWidth={360}>
         <Table fz="xs">
           <Table.Thead>
             <Table.Tr>
@@ -72,7 +73,7 @@ export function FileTable({ files, search, onSearch, address, name }: Asked) {
             })}
           </Table.Tbody>
         </Table>
-      </Table.ScrollContainer>
+      </WideTable>
       <More query={files} />
     </Stack>
   );

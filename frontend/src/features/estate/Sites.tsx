@@ -7,6 +7,7 @@ import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import { ErrorNote } from "@/components/ErrorNote";
 import { Card, Empty, Figure, More } from "@/components/parts";
+import { WideTable } from "@/components/WideTable";
 import { Join } from "@/features/pools/Join";
 import { ago, duration, plain } from "@/lib/format";
 import { useNow } from "@/lib/useNow";
@@ -77,14 +78,14 @@ function One({ site, now }: { site: EstateSite; now: number }) {
 function Agents({ agents, now }: { agents: EstateAgent[]; now: number }) {
   const { t } = useTranslation(["estate", "base"]);
   return (
-    <Table.ScrollContainer minWidth={760}>
+    <WideTable minWidth={760}>
       <Table fz="xs" verticalSpacing={4}>
         <Table.Thead>
           <Table.Tr>{(["agent", "state", "version", "heard", "leases", "running", "deeds"] as const).map((key) => <Table.Th key={key}>{t(`col.${key}`)}</Table.Th>)}</Table.Tr>
         </Table.Thead>
         <Table.Tbody>{agents.map((agent) => <AgentRow key={agent.id} agent={agent} now={now} />)}</Table.Tbody>
       </Table>
-    </Table.ScrollContainer>
+    </WideTable>
   );
 }
 
@@ -122,7 +123,7 @@ function AgentRow({ agent, now }: { agent: EstateAgent; now: number }) {
 function Pools({ site, pools, now }: { site: string; pools: EstatePool[]; now: number }) {
   const { t } = useTranslation(["estate", "base"]);
   return (
-    <Table.ScrollContainer minWidth={760}>
+    <WideTable minWidth={760}>
       <Table fz="xs" verticalSpacing={4}>
         <Table.Thead>
           <Table.Tr>{(["pool", "state", "limits", "projects", "nodes", "running", "deeds"] as const).map((key) => <Table.Th key={key}>{t(`col.${key}`)}</Table.Th>)}</Table.Tr>
@@ -155,7 +156,7 @@ function Pools({ site, pools, now }: { site: string; pools: EstatePool[]; now: n
           })}
         </Table.Tbody>
       </Table>
-    </Table.ScrollContainer>
+    </WideTable>
   );
 }
 

@@ -4,6 +4,7 @@ import { Alert, Group, Stack, Table, Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import type { Schemas } from "@/api/client";
 import { Figure } from "@/components/parts";
+import { WideTable } from "@/components/WideTable";
 import { duration, money, moneyRange, plain, size } from "@/lib/format";
 
 type Quote = Schemas["QuoteOut"];
@@ -35,7 +36,7 @@ export function QuoteView({ quote, objective, onObjective }: { quote: Quote; obj
         </Text>
       )}
       <Text size="xs" c="dimmed">{t("launch.basis")}: {plain(quote.basis)}</Text>
-      <Table.ScrollContainer minWidth={460}>
+      <WideTable minWidth={460}>
         <Table fz="xs" withTableBorder>
           <Table.Thead>
             <Table.Tr>
@@ -69,7 +70,7 @@ export function QuoteView({ quote, objective, onObjective }: { quote: Quote; obj
             ])}
           </Table.Tbody>
         </Table>
-      </Table.ScrollContainer>
+      </WideTable>
     </Stack>
   );
 }

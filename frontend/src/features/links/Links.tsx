@@ -6,6 +6,7 @@ import { Link } from "react-router";
 import type { Schemas } from "@/api/client";
 import { ErrorNote } from "@/components/ErrorNote";
 import { More, When } from "@/components/parts";
+import { WideTable } from "@/components/WideTable";
 import { plain } from "@/lib/format";
 import { useNow } from "@/lib/useNow";
 import { useLinkRevoke } from "@/queries/links";
@@ -23,7 +24,7 @@ export function Links({ project, first, mine, may }: { project: string; first: S
       {revoke.isError && <ErrorNote error={revoke.error} />}
       {rows.length === 0 && <Text size="sm" c="dimmed">{t("none")}</Text>}
       {rows.length > 0 && (
-        <Table.ScrollContainer minWidth={520}>
+        <WideTable minWidth={520}>
           <Table fz="sm">
             <Table.Thead><Table.Tr><Table.Th>{t("view")}</Table.Th><Table.Th>{t("by")}</Table.Th><Table.Th>{t("until")}</Table.Th><Table.Th aria-label={t("revoke")} /></Table.Tr></Table.Thead>
             <Table.Tbody>
@@ -44,7 +45,7 @@ export function Links({ project, first, mine, may }: { project: string; first: S
               ))}
             </Table.Tbody>
           </Table>
-        </Table.ScrollContainer>
+        </WideTable>
       )}
       <More query={links} />
     </Stack>

@@ -4,12 +4,12 @@ import { Anchor, Group, NativeSelect, Progress, SegmentedControl, Stack, Table, 
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import type { Schemas } from "@/api/client";
+import { WideTable } from "@/components/WideTable";
 import { money, plain } from "@/lib/format";
 import { BY, type By, type MoneyAsk } from "@/queries/money";
 
 export function Breakdown({ data, ask, onAsk }: { data: Schemas["MoneyOut"]; ask: MoneyAsk; onAsk: (ask: MoneyAsk) => void }) {
   const { t } = useTranslation("money");
-  const most = Math.max(1, ...data.rows.map((row) => row.spent_micros));
   return (
     <Stack gap="sm">
       <Group>
@@ -33,14 +33,25 @@ export function Breakdown({ data, ask, onAsk }: { data: Schemas["MoneyOut"]; ask
           <NativeSelect size="xs" aria-label={t("by.key")} value={data.label} data={data.labels} onChange={(event) => onAsk({ ...ask, label: event.currentTarget.value })} />
         )}
       </Group>
-      {data.rows.length === 0 ? (
-        <Text size="sm">{data.by === "label" && data.labels.length === 0 ? t("noLabels") : t("nothingSpent")}</Text>
+      <Rows by={data.by as By} rows={data.rows} more={data.more} none={data.by === "label" && data.labels.length === 0 ? t("noLabels") : t("nothingSpent")} />
+    </Stack>
+  );
+}
+
+/** What each cost, the dearest first. */
+export function Rows({ by, rows, more, none }: { by: By; rows: Schemas["SpendRowOut"][]; more: boolean; none: string }) {
+  const { t } = useTranslation("money");
+  const most = Math.max(1, ...rows.map((row) => row.spent_micros));
+  return (
+    <Stack gap="sm">
+      {rows.length === 0 ? (
+        <Text size="sm">{none}</Text>
       ) : (
-        <Table.ScrollContainer minWidth={420}>
+        <WideTable minWidth={420}>
           <Table fz="sm">
             <Table.Thead>
               <Table.Tr>
-                <Table.Th>{t(`by.${data.by as By}`)}</Table.Th>
+                <Table.Th>{t(`by.${by}`)}</Table.Th>
                 <Table.Th w="26%"><VisuallyHidden>{t("share")}</VisuallyHidden></Table.Th>
                 <Table.Th ta="right">{t("spent")}</Table.Th>
                 <Table.Th ta="right">{t("lost")}</Table.Th>
@@ -48,15 +59,15 @@ export function Breakdown({ data, ask, onAsk }: { data: Schemas["MoneyOut"]; ask
               </Table.Tr>
             </Table.Thead>
             <Table.Tbody>
-              {data.rows.map((row) => (
+              {rows.map((row) => (
                 <Table.Tr key={row.name}>
                   <Table.Th scope="row" fw={500} style={{ minWidth: 110, overflowWrap: "anywhere" }}>
                     {row.name === "" ? (
                       <Text size="sm" c="dimmed" span>{t("by.none")}</Text>
-                    ) : data.by === "run" ? (
+                    ) : by === "run" ? (
                       <Anchor component={Link} to={`/runs/${row.name}/cost`} size="sm">{row.name.slice(-12)}</Anchor>
                     ) : (
-                      plain(data.by === "member" ? row.name.replace(/^user:/, "") : row.name)
+                      plain(by === "member" ? row.name.replace(/^user:/, "") : row.name)
                     )}
                   </Table.Th>
                   <Table.Td>
@@ -72,9 +83,9 @@ export function Breakdown({ data, ask, onAsk }: { data: Schemas["MoneyOut"]; ask
               ))}
             </Table.Tbody>
           </Table>
-        </Table.ScrollContainer>
+        </WideTable>
       )}
-      {data.more && <Text size="xs" c="dimmed">{t("moreRows", { count: data.rows.length })}</Text>}
+      {more && <Text size="xs" c="dimmed">{t("moreRows", { count: rows.length })}</Text>}
     </Stack>
   );
 }

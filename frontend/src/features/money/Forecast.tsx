@@ -4,6 +4,7 @@ import { Alert, Group, Stack, Table, Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import type { Schemas } from "@/api/client";
 import { Figure } from "@/components/parts";
+import { WideTable } from "@/components/WideTable";
 import { about, rangeText, roundUp } from "./amounts";
 import { Key } from "./Spending";
 
@@ -71,7 +72,7 @@ export function Forecast({ forecast }: { forecast: ForecastOut }) {
           );
         })}
       </Stack>
-      <Table.ScrollContainer minWidth={420}>
+      <WideTable minWidth={420}>
         <Table fz="xs" withTableBorder>
           <Table.Thead>
             <Table.Tr>
@@ -92,7 +93,7 @@ export function Forecast({ forecast }: { forecast: ForecastOut }) {
             ))}
           </Table.Tbody>
         </Table>
-      </Table.ScrollContainer>
+      </WideTable>
       <Text size="xs" c="dimmed">
         {t("basis.held", { count: basis.steps_held, percent: basis.settled_permille / 10 })}{" "}
         {t("basis.schedules", { count: basis.schedules, ticks: forecast.next_month.ticks })}{" "}

@@ -5,6 +5,7 @@ import { useTranslation } from "react-i18next";
 import type { Schemas } from "@/api/client";
 import { ErrorNote } from "@/components/ErrorNote";
 import { When } from "@/components/parts";
+import { WideTable } from "@/components/WideTable";
 import { money, plain } from "@/lib/format";
 import { useMe } from "@/queries";
 import { useCloseMonth } from "@/queries/money";
@@ -19,7 +20,7 @@ export function Months({ project, months }: { project: string; months: Schemas["
     <Stack gap="xs">
       <Text size="sm" c="dimmed">{t("months.hint")}</Text>
       {close.isError && <ErrorNote error={close.error} />}
-      <Table.ScrollContainer minWidth={360}>
+      <WideTable minWidth={360}>
         <Table fz="sm">
           <Table.Thead>
             <Table.Tr>
@@ -55,7 +56,7 @@ export function Months({ project, months }: { project: string; months: Schemas["
             ))}
           </Table.Tbody>
         </Table>
-      </Table.ScrollContainer>
+      </WideTable>
     </Stack>
   );
 }
@@ -64,7 +65,7 @@ export function PriceBook({ prices, currency }: { prices: Schemas["RateOut"][]; 
   const { t } = useTranslation("money");
   if (prices.length === 0) return <Text size="sm">{t("prices.none")}</Text>;
   return (
-    <Table.ScrollContainer minWidth={360}>
+    <WideTable minWidth={360}>
       <Table fz="sm">
         <Table.Thead>
           <Table.Tr>
@@ -95,7 +96,7 @@ export function PriceBook({ prices, currency }: { prices: Schemas["RateOut"][]; 
           ))}
         </Table.Tbody>
       </Table>
-    </Table.ScrollContainer>
+    </WideTable>
   );
 }
 

@@ -6,6 +6,7 @@ import { useTranslation } from "react-i18next";
 import type { Schemas } from "@/api/client";
 import { ErrorNote } from "@/components/ErrorNote";
 import { Loaded, More } from "@/components/parts";
+import { WideTable } from "@/components/WideTable";
 import { cores, money, plain, size } from "@/lib/format";
 import { distinct } from "@/lib/named";
 import { useMe } from "@/queries";
@@ -31,7 +32,7 @@ export function Quotas({ project }: { project: string }) {
     <Loaded query={quotas}>
       {({ quotas: rows, members }) => (
         <Stack gap="sm">
-          <Table.ScrollContainer minWidth={520}>
+          <WideTable minWidth={520}>
             <Table fz="sm">
               <Table.Thead>
                 <Table.Tr>
@@ -54,7 +55,7 @@ export function Quotas({ project }: { project: string }) {
                 ))}
               </Table.Tbody>
             </Table>
-          </Table.ScrollContainer>
+          </WideTable>
           <Text size="xs" c="dimmed">{t("quotas.hint")}</Text>
           {members && <Change project={project} first={members} admin={admin} />}
         </Stack>

@@ -4,6 +4,7 @@ import { Group, Table, Text } from "@mantine/core";
 import { useElementSize } from "@mantine/hooks";
 import { useTranslation } from "react-i18next";
 import type { Schemas } from "@/api/client";
+import { WideTable } from "@/components/WideTable";
 import { money } from "@/lib/format";
 import { about, roundUp } from "./amounts";
 
@@ -25,7 +26,7 @@ function AsTable({ children }: { children: React.ReactNode }) {
   return (
     <details>
       <summary style={{ cursor: "pointer", fontSize: "var(--mantine-font-size-xs)" }}>{t("asTable")}</summary>
-      <Table.ScrollContainer minWidth={320}>{children}</Table.ScrollContainer>
+      <WideTable minWidth={320}>{children}</WideTable>
     </details>
   );
 }

@@ -4,6 +4,7 @@ import { Button, Checkbox, Group, NumberInput, Stack, Table, Text, TextInput } f
 import { useTranslation } from "react-i18next";
 import type { Schemas } from "@/api/client";
 import { ErrorNote } from "@/components/ErrorNote";
+import { WideTable } from "@/components/WideTable";
 import { useSetRules, useTestNotice } from "@/queries/notices";
 
 const clock = (minute: number | null) => (minute === null ? "" : `${String(Math.floor(minute / 60)).padStart(2, "0")}:${String(minute % 60).padStart(2, "0")}`);
@@ -16,7 +17,7 @@ export function Rules({ rules: data }: { rules: Schemas["RulesOut"] }) {
   return (
     <Stack gap="sm">
       {set.isError && <ErrorNote error={set.error} />}
-      <Table.ScrollContainer minWidth={300}>
+      <WideTable minWidth={300}>
         <Table fz="sm">
           <Table.Thead>
             <Table.Tr>
@@ -43,7 +44,7 @@ export function Rules({ rules: data }: { rules: Schemas["RulesOut"] }) {
             ))}
           </Table.Tbody>
         </Table>
-      </Table.ScrollContainer>
+      </WideTable>
       <Text size="xs" c="dimmed">{data.email === "" ? t("rules.noEmail") : t("rules.emailTo", { email: data.email })}</Text>
       <Group align="flex-end">
         <NumberInput

@@ -6,6 +6,7 @@ import { useTranslation } from "react-i18next";
 import type { Schemas } from "@/api/client";
 import { ErrorNote } from "@/components/ErrorNote";
 import { More, When } from "@/components/parts";
+import { WideTable } from "@/components/WideTable";
 import { plain } from "@/lib/format";
 import { noticesKey, useHookDeed, useMessages, webhooksAfter } from "@/queries/notices";
 import { useRest } from "@/queries/rest";
@@ -62,7 +63,7 @@ function Messages({ project, id, resend }: { project: string; id: string; resend
   const found = useMessages(project, id);
   if (found.data?.results.length === 0) return <Text size="xs">{t("hooks.noMessages")}</Text>;
   return (
-    <Table.ScrollContainer minWidth={420}>
+    <WideTable minWidth={420}>
       <Table fz="xs">
         <Table.Tbody>
           {found.data?.results.map((row) => (
@@ -77,7 +78,7 @@ function Messages({ project, id, resend }: { project: string; id: string; resend
           ))}
         </Table.Tbody>
       </Table>
-    </Table.ScrollContainer>
+    </WideTable>
   );
 }
 

@@ -6,6 +6,7 @@ import { useTranslation } from "react-i18next";
 import type { Schemas } from "@/api/client";
 import { ErrorNote } from "@/components/ErrorNote";
 import { When } from "@/components/parts";
+import { WideTable } from "@/components/WideTable";
 import { plain } from "@/lib/format";
 import { ROLES, type Role } from "@/queries/people";
 
@@ -23,7 +24,7 @@ export function TokenTable({ tokens, revoke, revoking }: { tokens: Schemas["Toke
   const { t } = useTranslation(["people", "base"]);
   if (tokens.length === 0) return <Text size="sm" c="dimmed">{t("tokenNone")}</Text>;
   return (
-    <Table.ScrollContainer minWidth={560}>
+    <WideTable minWidth={560}>
       <Table fz="sm">
         <Table.Thead>
           <Table.Tr>{(["name", "may", "used", "until"] as const).map((key) => <Table.Th key={key}>{t(`token.${key}`)}</Table.Th>)}<Table.Th /></Table.Tr>
@@ -44,7 +45,7 @@ export function TokenTable({ tokens, revoke, revoking }: { tokens: Schemas["Toke
           ))}
         </Table.Tbody>
       </Table>
-    </Table.ScrollContainer>
+    </WideTable>
   );
 }
 

@@ -3,6 +3,7 @@
 import { Alert, Badge, Group, Progress, Stack, Table, Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import { Card, Figure, Simulated } from "@/components/parts";
+import { WideTable } from "@/components/WideTable";
 import { ago, cores, duration, money, plain, size } from "@/lib/format";
 import type { PlaceNode, PlacePool } from "@/queries/places";
 import { CordonButton } from "./CordonButton";
@@ -33,7 +34,7 @@ export function PoolCard({ pool, mine, now }: { pool: PlacePool; mine: boolean; 
           <Figure label={t("walltime")} value={pool.max_walltime_s ? duration(pool.max_walltime_s * 1000) : t("unlimited")} />
         </Group>
         <Use use={pool.use} />
-        <Table.ScrollContainer minWidth={320}>
+        <WideTable minWidth={320}>
           <Table fz="xs" verticalSpacing={4}>
             <Table.Tbody>
               {pool.nodes.map((node) => (
@@ -41,7 +42,7 @@ export function PoolCard({ pool, mine, now }: { pool: PlacePool; mine: boolean; 
               ))}
             </Table.Tbody>
           </Table>
-        </Table.ScrollContainer>
+        </WideTable>
         {pool.nodes_hidden > 0 && <Text size="xs" c="dimmed">{t("moreNodes", { count: pool.nodes_hidden })}</Text>}
         {pool.agents.length === 0 && <Text size="sm" c="red">{t("noAgent")}</Text>}
         {pool.agents.map((agent) => {

@@ -4,6 +4,7 @@ import { Badge, Button, Group, Stack, Table, Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import { ErrorNote } from "@/components/ErrorNote";
 import { Card, Empty, More, When } from "@/components/parts";
+import { WideTable } from "@/components/WideTable";
 import { money, plain } from "@/lib/format";
 import { type PriceBook, type PriceVersion, usePriceBooks } from "@/queries/prices";
 import { Load } from "./Load";
@@ -41,7 +42,7 @@ function Book({ book }: { book: PriceBook }) {
       {book.versions.length === 0 ? (
         <Text size="sm" c="dimmed">{t("free")}</Text>
       ) : (
-        <Table.ScrollContainer minWidth={760}>
+        <WideTable minWidth={760}>
           <Table fz="xs" verticalSpacing={4}>
             <Table.Thead>
               <Table.Tr>
@@ -69,7 +70,7 @@ function Book({ book }: { book: PriceBook }) {
               ))}
             </Table.Tbody>
           </Table>
-        </Table.ScrollContainer>
+        </WideTable>
       )}
       {book.more > 0 && <Text size="xs" c="dimmed">{t("older", { count: book.more })}</Text>}
     </Card>

@@ -7,6 +7,7 @@ import { Link, useLocation } from "react-router";
 const SECTIONS = [
   { to: "/project", key: "project" },
   { to: "/project/schedules", key: "schedules" },
+  { to: "/project/prices", key: "prices" },
   { to: "/project/secrets", key: "secrets" },
   { to: "/project/locks", key: "locks" },
 ] as const;

@@ -5,6 +5,7 @@ import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import type { Schemas } from "@/api/client";
 import { Figure } from "@/components/parts";
+import { WideTable } from "@/components/WideTable";
 import { duration, money, moneyRange, plain } from "@/lib/format";
 
 type Plan = Schemas["ReusePlanOut"];
@@ -31,7 +32,7 @@ export function ReusePlan({ plan, saved }: { plan: Plan; saved?: Schemas["SavedR
         )}
       </Group>
       {plan.rows.length > 0 && (
-        <Table.ScrollContainer minWidth={420}>
+        <WideTable minWidth={420}>
           <Table fz="xs" withTableBorder>
             <Table.Thead>
               <Table.Tr>
@@ -62,7 +63,7 @@ export function ReusePlan({ plan, saved }: { plan: Plan; saved?: Schemas["SavedR
               ))}
             </Table.Tbody>
           </Table>
-        </Table.ScrollContainer>
+        </WideTable>
       )}
     </Stack>
   );

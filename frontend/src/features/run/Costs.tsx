@@ -1,6 +1,7 @@
 import { Table } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import { Loaded, Simulated } from "@/components/parts";
+import { WideTable } from "@/components/WideTable";
 import { duration, money, plain } from "@/lib/format";
 import { useRunCosts } from "@/queries";
 
@@ -10,17 +11,17 @@ export function Costs({ run }: { run: string }) {
   return (
     <Loaded query={costs}>
       {(data) => (
-        <Table.ScrollContainer minWidth={560}>
+        <WideTable minWidth={560}>
           <Table>
             <Table.Thead>
               <Table.Tr>
                 <Table.Th>{t("step.template")}</Table.Th>
                 <Table.Th>{t("step.site")}</Table.Th>
-                <Table.Th>{t("step.attempts")}</Table.Th>
-                <Table.Th>{t("step.ran")}</Table.Th>
-                <Table.Th>{t("step.cpu")}</Table.Th>
-                <Table.Th>{t("step.charged")}</Table.Th>
-                <Table.Th>{t("home.held")}</Table.Th>
+                <Table.Th ta="right">{t("step.attempts")}</Table.Th>
+                <Table.Th ta="right">{t("step.ran")}</Table.Th>
+                <Table.Th ta="right">{t("step.cpu")}</Table.Th>
+                <Table.Th ta="right">{t("step.charged")}</Table.Th>
+                <Table.Th ta="right">{t("home.held")}</Table.Th>
               </Table.Tr>
             </Table.Thead>
             <Table.Tbody>
@@ -28,23 +29,23 @@ export function Costs({ run }: { run: string }) {
                 <Table.Tr key={`${row.template} ${row.site} ${row.pool}`}>
                   <Table.Td>{plain(row.template)}</Table.Td>
                   <Table.Td>{plain(row.site)} {row.simulated && <Simulated />}</Table.Td>
-                  <Table.Td>{row.attempts}</Table.Td>
-                  <Table.Td>{duration(row.wall_ms)}</Table.Td>
-                  <Table.Td>{duration(row.cpu_ms)}</Table.Td>
-                  <Table.Td>{money(row.charged_micros)}</Table.Td>
-                  <Table.Td>{row.held_micros ? money(row.held_micros) : ""}</Table.Td>
+                  <Table.Td ta="right">{row.attempts}</Table.Td>
+                  <Table.Td ta="right">{duration(row.wall_ms)}</Table.Td>
+                  <Table.Td ta="right">{duration(row.cpu_ms)}</Table.Td>
+                  <Table.Td ta="right">{money(row.charged_micros)}</Table.Td>
+                  <Table.Td ta="right">{row.held_micros ? money(row.held_micros) : ""}</Table.Td>
                 </Table.Tr>
               ))}
             </Table.Tbody>
             <Table.Tfoot>
               <Table.Tr>
-                <Table.Th colSpan={5} />
-                <Table.Th>{money(data.settled_micros)}</Table.Th>
-                <Table.Th>{data.held_micros ? money(data.held_micros) : ""}</Table.Th>
+                <Table.Th colSpan={5}>{t("run.total")}</Table.Th>
+                <Table.Th ta="right">{money(data.settled_micros)}</Table.Th>
+                <Table.Th ta="right">{data.held_micros ? money(data.held_micros) : ""}</Table.Th>
               </Table.Tr>
             </Table.Tfoot>
           </Table>
-        </Table.ScrollContainer>
+        </WideTable>
       )}
     </Loaded>
   );

@@ -4,6 +4,7 @@ import { Stack, Table, Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import { ErrorNote } from "@/components/ErrorNote";
 import { More, When } from "@/components/parts";
+import { WideTable } from "@/components/WideTable";
 import { plain } from "@/lib/format";
 import { useRunEvents } from "@/queries";
 
@@ -16,7 +17,7 @@ export function Events({ run }: { run: string }) {
   return (
     <Stack>
       {events.isError && <ErrorNote error={events.error} again={() => void events.refetch()} />}
-      <Table.ScrollContainer minWidth={560}>
+      <WideTable minWidth={560}>
         <Table fz="xs">
           <Table.Thead>
             <Table.Tr>{(["at", "topic", "kind", "id", "by"] as const).map((name) => <Table.Th key={name}>{t(`column.${name}`)}</Table.Th>)}</Table.Tr>
@@ -35,7 +36,7 @@ export function Events({ run }: { run: string }) {
             ))}
           </Table.Tbody>
         </Table>
-      </Table.ScrollContainer>
+      </WideTable>
       <More query={events} />
     </Stack>
   );

@@ -4,6 +4,7 @@ import { Alert, Anchor, Badge, Group, Paper, Stack, Table, Text, Title } from "@
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import { Empty, Figure, Loaded } from "@/components/parts";
+import { WideTable } from "@/components/WideTable";
 import { duration, money, plain, size } from "@/lib/format";
 import { useRunPlacement } from "@/queries/places";
 
@@ -36,7 +37,7 @@ export function Placement({ run }: { run: string }) {
                     {row.real_run_ms !== null && <Figure label={t("realRun")} value={duration(row.real_run_ms)} />}
                     {row.bytes_to_move > 0 && <Figure label={t("moved")} value={size(row.bytes_to_move)} />}
                   </Group>
-                  <Table.ScrollContainer minWidth={420}>
+                  <WideTable minWidth={420}>
                     <Table fz="xs">
                       <Table.Thead>
                         <Table.Tr>
@@ -67,7 +68,7 @@ export function Placement({ run }: { run: string }) {
                         ))}
                       </Table.Tbody>
                     </Table>
-                  </Table.ScrollContainer>
+                  </WideTable>
                 </Stack>
               </Paper>
             ))}

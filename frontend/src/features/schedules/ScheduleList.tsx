@@ -6,6 +6,7 @@ import { Link } from "react-router";
 import type { Schemas } from "@/api/client";
 import { ErrorNote } from "@/components/ErrorNote";
 import { More } from "@/components/parts";
+import { WideTable } from "@/components/WideTable";
 import { plain } from "@/lib/format";
 import { useRest } from "@/queries/rest";
 import { schedulesAfter, schedulesKey, useScheduleRun, useScheduleSwitch } from "@/queries/schedules";
@@ -20,7 +21,7 @@ export function ScheduleList({ project, page }: { project: string; page: Schemas
   return (
     <Stack gap="sm">
       {failed && <ErrorNote error={failed.error} />}
-      <Table.ScrollContainer minWidth={760}>
+      <WideTable minWidth={760}>
         <Table fz="sm" verticalSpacing="xs">
           <Table.Thead>
             <Table.Tr>{(["name", "when", "next", "last"] as const).map((key) => <Table.Th key={key}>{t(`column.${key}`)}</Table.Th>)}<Table.Th aria-label={t("column.deeds")} /></Table.Tr>
@@ -50,7 +51,7 @@ export function ScheduleList({ project, page }: { project: string; page: Schemas
             ))}
           </Table.Tbody>
         </Table>
-      </Table.ScrollContainer>
+      </WideTable>
       <More query={list} />
       {run.isSuccess && <Text size="sm" role="status">{t("started")} <Anchor component={Link} size="sm" to={`/runs/${run.data.run_id}`}>{plain(run.data.run_name)}</Anchor></Text>}
     </Stack>

@@ -7,6 +7,7 @@ import { Link } from "react-router";
 import type { Schemas } from "@/api/client";
 import { ErrorNote } from "@/components/ErrorNote";
 import { More, When } from "@/components/parts";
+import { WideTable } from "@/components/WideTable";
 import { plain } from "@/lib/format";
 import { useRest } from "@/queries/rest";
 import { secretsAfter, useSecretDelete, vaultKey } from "@/queries/secrets";
@@ -20,7 +21,7 @@ export function SecretList({ project, vault }: { project: string; vault: Schemas
   const what = leaving ? plain(leaving.key ? `${leaving.name}/${leaving.key}` : leaving.name) : "";
   return (
     <Stack gap="sm">
-      <Table.ScrollContainer minWidth={700}>
+      <WideTable minWidth={700}>
         <Table fz="sm" verticalSpacing="xs">
           <Table.Thead><Table.Tr>{(["name", "keys", "made", "used", "namedBy"] as const).map((key) => <Table.Th key={key}>{t(`column.${key}`)}</Table.Th>)}<Table.Th aria-label={t("delete")} /></Table.Tr></Table.Thead>
           <Table.Tbody>
@@ -51,7 +52,7 @@ export function SecretList({ project, vault }: { project: string; vault: Schemas
             ))}
           </Table.Tbody>
         </Table>
-      </Table.ScrollContainer>
+      </WideTable>
       <More query={list} />
       <Modal opened={leaving !== null} onClose={() => setLeaving(null)} title={t("deleteNamed", { name: what })} centered closeButtonProps={{ "aria-label": t("base:app.close") }}>
         <Stack>

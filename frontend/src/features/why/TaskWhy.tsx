@@ -4,6 +4,7 @@ import { Stack, Table, Text, Title } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import type { Schemas } from "@/api/client";
 import { Loaded } from "@/components/parts";
+import { WideTable } from "@/components/WideTable";
 import { ago, duration, plain, timeOf } from "@/lib/format";
 import { useNow } from "@/lib/useNow";
 import { type TaskStart, useTaskStart } from "@/queries/explain";
@@ -30,7 +31,7 @@ export function TaskWhy({ run, why: data }: { run: string; why: Schemas["WhyOut"
         </div>
         <Loaded query={start}>{(found) => <Start run={run} start={found} now={now} next={data.next_step} />}</Loaded>
         {perPool.length > 0 && (
-          <Table.ScrollContainer minWidth={300}>
+          <WideTable minWidth={300}>
             <Table fz="xs" captionSide="top">
               <Table.Caption>{t("perPool")}</Table.Caption>
               <Table.Tbody>
@@ -43,7 +44,7 @@ export function TaskWhy({ run, why: data }: { run: string; why: Schemas["WhyOut"
                 ))}
               </Table.Tbody>
             </Table>
-          </Table.ScrollContainer>
+          </WideTable>
         )}
       </Stack>
     </Framed>

@@ -13,7 +13,7 @@ import typer
 from fubini.cli import output
 from fubini.cli.client import Client, connect, segment
 from fubini.cli.config import OPTIONS, Target, config_path, config_read, config_write
-from fubini.cli.errors import CliError, Exit
+from fubini.cli.errors import READABLE, CliError, Exit
 
 profile_app = typer.Typer(no_args_is_help=True, help="Servers signed into on this machine.")
 token_app = typer.Typer(no_args_is_help=True, help="Your tokens, for programs.")
@@ -70,7 +70,7 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise CliError(f"cannot read {path}", why=error.strerror or "", exit_code=Exit.USAGE) from error
+        raise CliError(f"cannot read {path}", why=error.strerror or "", try_=READABLE, exit_code=Exit.USAGE) from error
 
 
 def _by_password(url: str, user: str) -> str:

@@ -14,7 +14,7 @@ import typer
 from fubini.cli import output
 from fubini.cli.client import Client, connect, segment
 from fubini.cli.config import OPTIONS
-from fubini.cli.errors import CliError, Exit
+from fubini.cli.errors import READABLE, CliError, Exit
 
 pipeline_app = typer.Typer(no_args_is_help=True, help="Manifests kept under a name, with versions.")
 
@@ -38,7 +38,7 @@ def manifest_text(path: Path) -> str:
             f"{path} is not UTF-8 text", why=f"byte {error.start} cannot be read", exit_code=Exit.USAGE
         ) from error
     except OSError as error:
-        raise CliError(f"cannot read {path}", why=error.strerror or str(error), exit_code=Exit.USAGE) from error
+        raise CliError(f"cannot read {path}", why=error.strerror or str(error), try_=READABLE, exit_code=Exit.USAGE) from error
 
 
 def _manifest_of_program(path: Path) -> str:

@@ -11,7 +11,7 @@ import typer
 
 from fubini.cli import output
 from fubini.cli.client import connect, segment
-from fubini.cli.errors import CliError, Exit
+from fubini.cli.errors import READABLE, CliError, Exit
 
 secret_app = typer.Typer(no_args_is_help=True, help="Secrets of a project: steps get them, nobody reads them back.")
 
@@ -52,7 +52,7 @@ def secret_set(
             value = from_file.read_bytes()
         except OSError as error:
             raise CliError(
-                f"cannot read {from_file}", why=error.strerror or str(error), exit_code=Exit.USAGE
+                f"cannot read {from_file}", why=error.strerror or str(error), try_=READABLE, exit_code=Exit.USAGE
             ) from error
     elif sys.stdin.isatty():
         value = str(typer.prompt("Value", hide_input=True, err=True)).encode()

@@ -12,7 +12,7 @@ from fubini.cli import output
 from fubini.cli.client import Client, connect, segment
 from fubini.cli.commands.run.given import find as find_run
 from fubini.cli.config import OPTIONS
-from fubini.cli.errors import CliError, Exit
+from fubini.cli.errors import READABLE, CliError, Exit
 
 config_app = typer.Typer(no_args_is_help=True, help="ConfigMaps of a project: parameters' values, sizes of semaphores.")
 lock_app = typer.Typer(no_args_is_help=True, help="Mutexes and semaphores: who holds, who waits.")
@@ -93,7 +93,7 @@ def config_set(
         try:
             data[key] = Path(path).read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise CliError(f"cannot read {path}", why=str(error), exit_code=Exit.USAGE) from error
+            raise CliError(f"cannot read {path}", why=str(error), try_=READABLE, exit_code=Exit.USAGE) from error
     body: dict[str, Any] = {"values": data, "remove": remove or [], "replace": replace}
     if label is not None:
         body["labels"] = pairs(label, "--label KEY=VALUE")

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fubini.cli.errors import CliError, Exit
+from fubini.cli.errors import READABLE, CliError, Exit
 from fubini.cli.pyfile import manifests_of_program
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -79,7 +79,7 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as stream:
             return _bounded(str(path), stream.read(MAX_FILE_BYTES + 1))
     except OSError as error:
-        raise CliError(f"cannot read {path}", why=error.strerror or str(error), exit_code=Exit.USAGE) from error
+        raise CliError(f"cannot read {path}", why=error.strerror or str(error), try_=READABLE, exit_code=Exit.USAGE) from error
 
 
 def _bounded(name: str, raw: bytes) -> bytes:

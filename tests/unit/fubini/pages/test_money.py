@@ -85,6 +85,25 @@ def test_spending_is_told_by_step_member_pool_and_label_and_what_was_lost_apart(
     ]  # fmt: skip
 
 
+def test_one_members_spending_is_told_by_day_and_step_and_at_first_the_askers_own() -> None:
+    house, place = make_house(budget_micros=10_000_000), make_place()
+    spend(house, place, 5000, submitted_by="user:ada")
+    spend(house, place, 700, outcome="failed", cause="user", submitted_by="user:ada")
+    spend(house, place, 90, submitted_by=f"user:{house.users['viewer'].username}")
+    hers = page(house, "/spend?member=user:ada&by=pool")
+    assert names(hers) == [("lab/lab", 5700, 700)]
+    assert (hers["days"][-1]["spent_micros"], len(hers["days"])) == (5700, 30)  # type: ignore[index,arg-type]
+    own = page(house, "/spend")
+    assert (own["member"], names(own)) == (f"user:{house.users['viewer'].username}", [("work", 90, 0)])
+    assert page(house, "/spend?member=user:nobody")["rows"] == []
+
+
+def test_the_price_book_of_a_project_is_an_answer_of_its_own() -> None:
+    house, _ = make_house(), make_place()
+    answer = house.api["viewer"].get(f"projects/{house.project.slug}/prices").json()
+    assert answer["prices"] == page(house)["prices"] and answer["prices"][0]["core_hour_micros"] == 3_600_000
+
+
 def test_the_forecast_counts_holds_and_coming_ticks() -> None:
     house, place = make_house(budget_micros=10_000_000), make_place()
     make_attempt(make_task(make_run(house.project)), place, hold_micros=100_000)

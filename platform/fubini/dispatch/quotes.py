@@ -236,14 +236,14 @@ def report_quote(report: Report, asked: Submission) -> QuoteView:
             library=asked.library, engine=asked.engine,
         )  # fmt: skip
         world = world_now()
-        found = rehearsal_price(run, rehearsal, warnings=warnings, rules=rules, world=world)
+        found = rehearsal_price(run, rehearsal, warnings=warnings, rules=rules, world=world, others=True)
         spared = rehearsal_price(run, taken, rules=rules, world=world)
         saved = SavedRange(spared.money_low_micros, spared.money_high_micros, spared.time_low_s, spared.time_high_s)
         found = replace(found, reuse=plan, saved=saved)
     else:
         rehearsal = engine_of(asked.engine).rehearse(run, document, asked.library)
         earlier = earlier_counts(project, asked.text)
-        found = rehearsal_price(run, rehearsal, earlier=earlier, warnings=warnings, rules=rules)
+        found = rehearsal_price(run, rehearsal, earlier=earlier, warnings=warnings, rules=rules, others=True)
     token = quote_sign(
         {objective: found.kept(objective) for objective in OBJECTIVES},
         project_id=project.pk, text=asked.text, parameters=given, priority=asked.priority, reuse=asked.reuse,
@@ -259,6 +259,7 @@ def rehearsal_price(
     warnings: Sequence[dict[str, Any]] = (),
     rules: ImportRules = NO_RULES,
     world: World | None = None,
+    others: bool = False,
 ) -> QuoteView:
     """What the leaves of a rehearsal would cost and take in `run`, which need not be stored.
 
@@ -266,6 +267,7 @@ def rehearsal_price(
         earlier: steps by template an earlier run really had; None when that says nothing about these leaves.
         rules: the import rules the leaves would be read by.
         world: how the places stand, where it was read already.
+        others: also what the objectives not asked for and single pools come to, which is most of the work.
     """
     project, seen = run.project, bool(earlier)
     earlier = earlier or {}
@@ -299,19 +301,19 @@ def rehearsal_price(
     )
     own = [dict(spec.annotations).get("objective") for spec, _ in leaves]
     base = for_quotes(world.snapshot, ProjectId(project.pk))
+    objective = run.objective or DEFAULT
     courses = {
-        objective: course(
+        name: course(
             [
-                Steps(replace(s.request, objective=Objective(mine or objective)), s.at)
+                Steps(replace(s.request, objective=Objective(mine or name)), s.at)
                 for s, mine in zip(steps, own, strict=True)
             ],
             base,
             policy,
             world.now_ms,
         )
-        for objective in OBJECTIVES
+        for name in (OBJECTIVES if others else [objective])
     }
-    objective = run.objective or DEFAULT
     bounded = not rehearsal.open_ended
     rows = [
         StepRange(
@@ -342,7 +344,7 @@ def rehearsal_price(
         choices=choices,
         pools=[
             _whole(pool_id, course(in_pool(steps, pool_id), base, policy, world.now_ms), world)
-            for pool_id in _for_all(answers)
+            for pool_id in (_for_all(answers) if others else [])
         ],
         warnings=list(warnings),
     )

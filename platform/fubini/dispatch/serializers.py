@@ -93,7 +93,7 @@ class QuoteOut(RangeOut):
     basis = SaidField(help_text="What the figures stand on, as a sentence.")
     available_micros = serializers.IntegerField(allow_null=True, help_text="What the project can still set aside.")
     rows = StepRangeOut(many=True)
-    choices = ChoiceRangeOut(many=True, help_text="What each objective would come to.")
+    choices = ChoiceRangeOut(many=True, help_text="What each objective would come to; for a retry, that of its run alone.")
     pools = WholeRangeOut(many=True, help_text="Of the pools that can run every step, the cheapest five.")
     warnings = FindingOut(many=True)
     reuse = ReusePlanOut(allow_null=True, help_text="What would be reused; null when that was not asked for.")

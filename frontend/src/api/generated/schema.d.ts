@@ -7094,7 +7094,7 @@ export interface components {
             /** @description What the project can still set aside. */
             available_micros: number | null;
             rows: components["schemas"]["StepRangeOut"][];
-            /** @description What each objective would come to. */
+            /** @description What each objective would come to; for a retry, that of its run alone. */
             choices: components["schemas"]["ChoiceRangeOut"][];
             /** @description Of the pools that can run every step, the cheapest five. */
             pools: components["schemas"]["WholeRangeOut"][];

@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 
 from fubini.common.saying import CHINESE, catalogue
+from fubini.manifests.field_help import FIELD_HELP
 from fubini_scheduler.reasons import QUOTA_SENTENCES, SENTENCES
 
 ROOT = Path(__file__).resolve().parents[2] / "platform" / "fubini"
@@ -140,6 +141,8 @@ def said() -> dict[str, str]:
                     found.setdefault(text.value, f"{file}:{text.lineno}")
     for sentence in (*SENTENCES.values(), *QUOTA_SENTENCES.values()):
         found.setdefault(sentence, "fubini_scheduler/reasons.py")
+    for sentence in FIELD_HELP.values():
+        found.setdefault(sentence, "manifests/field_help.py")
     for word in (*WORDS.split(), *PHRASES):
         found.setdefault(word, "a fact that is a word of its own")
     return found

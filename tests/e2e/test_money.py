@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fubini.notices.kinds import sentence
 from tests.e2e.conftest import Eyes
 from tests.support.stack import ROOT, Stack
 
@@ -74,7 +75,7 @@ def test_the_bell_tells_of_a_runs_end_by_itself_and_leads_to_it(live: Stack, eye
     bell.wait_for()  # nobody reloads
     bell.click()
     name = live.get(f"runs/{run}")["name"]
-    line = page.get_by_role("dialog").get_by_text(words["kind"]["run_failed"].replace("{{name}}", name))
+    line = page.get_by_role("dialog").get_by_text(sentence("run_failed", {"name": name, "state": "failed"}, "en"))
     seen.look("bell")
     line.click()
     page.wait_for_url(re.compile(rf"/runs/{run}"))
@@ -83,5 +84,5 @@ def test_the_bell_tells_of_a_runs_end_by_itself_and_leads_to_it(live: Stack, eye
     page.get_by_role("button", name=words["bell"]["none"], exact=True).wait_for()
     page.get_by_label(f"{words['name']['run_succeeded']}: {words['rules']['page']}").click()
     page.get_by_role("button", name=words["test"], exact=True).click()
-    page.get_by_text(words["kind"]["test"], exact=True).first.wait_for()
+    page.get_by_text(sentence("test", {}, "en"), exact=True).first.wait_for()
     seen.look("notices")

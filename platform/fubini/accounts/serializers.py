@@ -10,7 +10,8 @@ from rest_framework import serializers
 
 from fubini.common.principal import SCOPES
 from fubini.common.saying import say, told
-from fubini.rest.serializers import BodySerializer, FirstPageOut, QuerySerializer, ReplySerializer
+from fubini.common.seeded import SEEDED
+from fubini.rest.serializers import BodySerializer, FirstPageOut, KnownField, QuerySerializer, ReplySerializer
 
 CREDENTIAL_MAX_CHARS = 32_768
 
@@ -121,7 +122,7 @@ class PasswordSet(BodySerializer):
 
 class TokenOut(ReplySerializer):
     id = serializers.CharField()
-    name = serializers.CharField()
+    name = KnownField(SEEDED)
     prefix = serializers.CharField()
     scopes = serializers.ListField(child=serializers.CharField())
     role = serializers.CharField(allow_blank=True)

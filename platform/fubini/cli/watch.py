@@ -227,7 +227,7 @@ def tasks_named(client: Client, run_id: str, node: str) -> list[dict[str, Any]]:
         raise CliError(
             f"the run has no step {node!r}",
             why=f"there are: {', '.join(near) or 'none yet'}",
-            try_=f"fubini run get {run_id}",
+            try_=f"fubini run get {run_id} --nodes",
             exit_code=Exit.NOT_FOUND,
         )
     return found

@@ -104,8 +104,12 @@ class Store:
         free, reserve = shutil.disk_usage(folder).free, limit("STORE_RESERVE_BYTES")
         if free >= reserve + size_bytes:
             return ""
-        asked = f" and {size_bytes} are needed" if size_bytes else ""
-        return f"The object store's disk has {free} bytes left; {reserve} are kept free{asked}."
+        if size_bytes:
+            return say(
+                "The object store's disk has {free} bytes left; {reserve} are kept free and {needed} are needed.",
+                free=free, reserve=reserve, needed=size_bytes,
+            )  # fmt: skip
+        return say("The object store's disk has {free} bytes left; {reserve} are kept free.", free=free, reserve=reserve)
 
     def lost(self, sizes: Mapping[str, int]) -> set[str]:
         """Of these objects (digest -> bytes) those a folder lacks or has cut short. Other stores are not asked: a question

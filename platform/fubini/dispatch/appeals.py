@@ -16,7 +16,7 @@ from django.db.models import Max
 from fubini.audit.services import audit_append
 from fubini.common import clock
 from fubini.common.errors import TooManyRequests
-from fubini.common.saying import say
+from fubini.common.saying import kept, say
 from fubini.dispatch.models import Appeal
 from fubini.notices.tell import Fact, facts_tell
 from fubini.runs.models import Task
@@ -43,12 +43,15 @@ def asked_ms(run_id: str, actor: str) -> int | None:
 
 
 @transaction.atomic
-def appeal_make(*, task: Task, actor: str, users: frozenset[str], change: Mapping[str, Any]) -> Appealed:
+def appeal_make(
+    *, task: Task, actor: str, users: frozenset[str], change: Mapping[str, Any], what: str
+) -> Appealed:
     """Tell people that somebody asks for a change.
 
     Args:
         users: ids of those who may make it.
-        change: names and figures of it, as the notice shows them.
+        change: names and figures of it, for programs.
+        what: it in words, which each reader is told in their language.
 
     Raises:
         TooManyRequests: asked for this run, or too often at all, within the hour.
@@ -76,10 +79,11 @@ def appeal_make(*, task: Task, actor: str, users: frozenset[str], change: Mappin
         "task_id": task.pk,
         "step": task.template,
         **change,
+        "what": kept(what),
     }
     facts_tell([Fact("change_asked", users, data, task.project_id, webhooks=False)], at_ms=now_ms)
     audit_append(
         actor=actor, action="start.ask", target=f"run:{task.run_id}", project_id=task.project_id,
-        data={"task": task.pk, "told": len(users), **change},
+        data={"task": task.pk, "told": len(users), **change, "what": str(what)},
     )  # fmt: skip
     return Appealed(len(users), now_ms, now_ms + PAUSE_MS)

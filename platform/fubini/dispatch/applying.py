@@ -13,9 +13,9 @@ from django.db import transaction
 
 from fubini.common.errors import Conflict, Invalid
 from fubini.common.principal import Principal
-from fubini.common.saying import ours, say
+from fubini.common.saying import ours, say, together
 from fubini.dispatch.appeals import Appealed, appeal_make
-from fubini.dispatch.explain import MEMBER, RETRY, Rights, change_sentence, who_decides
+from fubini.dispatch.explain import MEMBER, RETRY, Rights, change_sentence, retry_sentence, who_decides
 from fubini.dispatch.quotas import quota_raise
 from fubini.dispatch.retries import run_retry
 from fubini.ledger.services import account_topup
@@ -47,7 +47,6 @@ QUOTA_LIMITS = {
     "storage": "storage_bytes",
     "money": "month_micros",
 }
-_RETRY_SAID = "Run the failed steps again."
 _RETRY_WHAT = ("memory_bytes", "walltime_s")
 
 
@@ -137,9 +136,14 @@ def changes_ask(*, task: Task, changes: Sequence[Wanted], principal: Principal) 
         "amount": _shown(first),
         "whose": first.member,
         "pool": f"{pool.site.name}/{pool.name}" if pool else "",
-        "what": _RETRY_SAID if first.kind == RETRY else change_sentence(first.core, pool),
     }
-    return appeal_make(task=task, actor=principal.actor, users=frozenset(users) or administrators(), change=shown)
+    sentences = (
+        retry_sentence(c.word, c.amount) if c.kind == RETRY else change_sentence(c.core, its) for c, its in asked
+    )
+    return appeal_make(
+        task=task, actor=principal.actor, users=frozenset(users) or administrators(), change=shown,
+        what=together(*sentences),
+    )  # fmt: skip
 
 
 def _shown(change: Wanted) -> str:
@@ -209,9 +213,7 @@ def _retry(task: Task, change: Wanted, principal: Principal) -> str:
             next_step="Wait until it has ended, then try again.",
         )
     run_retry(run=task.run, actor=principal.actor, payload=payload)
-    if not change.word:
-        return _RETRY_SAID
-    return say("Run the failed steps again with {word} {amount}.", word=change.word, amount=change.amount)
+    return retry_sentence(change.word, change.amount)
 
 
 def _amount(change: Wanted) -> int:

@@ -335,7 +335,7 @@ def _change(change: Change, world: World, rights: Rights, request: core.TaskRequ
         pool=pool.name if pool else "",
         site=pool.site.name if pool else "",
         before=before.get(change.kind),
-        sentence=change_sentence(change, pool),
+        sentence=change_sentence(change, pool, before.get(change.kind)),
         allowed=allowed,
         who="" if allowed else who_may(change.kind, member),
         people=[] if allowed else rights.people(change.kind, site, member),
@@ -343,18 +343,19 @@ def _change(change: Change, world: World, rights: Rights, request: core.TaskRequ
     )
 
 
-def change_sentence(change: Change, pool: Pool | None = None) -> str:
-    """The change as a request, in English."""
+def change_sentence(change: Change, pool: Pool | None = None, before: int | None = None) -> str:
+    """The change as a request. `before` is what is asked for, or the limit, now; None: not said."""
     kinds = ChangeKind
     place = say("{pool} at {site}", pool=pool.name, site=pool.site.name) if pool else change.target
+    now = _now(None if before is None else _figure(change, before))
     return {
         kinds.OBJECTIVE: say("Let it be {word} instead.", word=ours(change.word)),
         kinds.PRIORITY: say("Raise its priority to {word}.", word=ours(change.word)),
         kinds.FORGIVE: ours("Try again where infrastructure failed it before."),
-        kinds.WALLTIME: say("Ask for a walltime of {seconds} s.", seconds=change.amount),
-        kinds.CPU: say("Ask for {cores:g} cores.", cores=change.amount / 1000),
-        kinds.MEMORY: say("Ask for {size} of memory.", size=_size(change.amount)),
-        kinds.DISK: say("Ask for {size} of disk.", size=_size(change.amount)),
+        kinds.WALLTIME: say("Ask for a walltime of {time}{now}.", time=_time(change.amount), now=now),
+        kinds.CPU: say("Ask for {cores:g} cores{now}.", cores=change.amount / 1000, now=now),
+        kinds.MEMORY: say("Ask for {size} of memory{now}.", size=_size(change.amount), now=now),
+        kinds.DISK: say("Ask for {size} of disk{now}.", size=_size(change.amount), now=now),
         kinds.PLACE: say("Run it in {place}, whatever its selector says.", place=place),
         kinds.RUN_LIMIT: say("Raise the run's cost limit by {amount}.", amount=_money(change.amount)),
         kinds.BUDGET: say("Raise the project's budget by {amount}.", amount=_money(change.amount)),
@@ -363,13 +364,40 @@ def change_sentence(change: Change, pool: Pool | None = None) -> str:
         kinds.QUOTA_RUNNING: say("Let the project run {count} steps at once.", count=change.amount),
         kinds.QUOTA_CPU: say("Let the project use {cores:g} cores at once.", cores=change.amount / 1000),
         kinds.QUOTA: say(
-            "Raise the quota of {whose} to {limit}.",
+            "Raise the quota of {whose} to {limit}{now}.",
             whose=change.target.removeprefix(MEMBER) or ours("the project"),
             limit=_limit(change),
+            now=now,
         ),
         kinds.RESUME_PROJECT: ours("Resume the project."),
         kinds.RESUME_ALL: ours("Resume new work everywhere."),
     }[change.kind]
+
+
+def retry_sentence(word: str, amount: int, before: int | None = None) -> str:
+    """A retry as a request; `word` says what it changes (memory_bytes, walltime_s), "" nothing."""
+    if word == "memory_bytes":
+        now = _now(None if before is None else _size(before))
+        return say("Run the failed steps again with {size} of memory{now}.", size=_size(amount), now=now)
+    if word == "walltime_s":
+        now = _now(None if before is None else _time(before))
+        return say("Run the failed steps again with a walltime of {time}{now}.", time=_time(amount), now=now)
+    return ours("Run the failed steps again as they are.")
+
+
+def _now(figure: str | None) -> str:
+    return "" if figure is None else say(" (now {figure})", figure=figure)
+
+
+def _figure(change: Change, amount: int) -> str:
+    """An amount of the change's kind, without the name of what it is of."""
+    if change.kind is ChangeKind.WALLTIME:
+        return _time(amount)
+    if change.kind in (ChangeKind.MEMORY, ChangeKind.DISK) or change.word == "storage":
+        return _size(amount)
+    if change.kind is ChangeKind.CPU or change.word == "cores":
+        return f"{amount / 1000:g}"
+    return _money(amount) if change.word == "money" else str(amount)
 
 
 def _limit(change: Change) -> str:
@@ -378,9 +406,18 @@ def _limit(change: Change) -> str:
         "cores": say("{cores:g} cores at once", cores=change.amount / 1000),
         "accelerators": say("{count} accelerators at once", count=change.amount),
         "runs": say("{count} runs at once", count=change.amount),
-        "storage": say("{count} stored bytes", count=change.amount),
+        "storage": say("{size} stored", size=_size(change.amount)),
         "money": say("{money} a month", money=_money(change.amount)),
     }.get(change.word, "")
+
+
+def _time(seconds: int) -> str:
+    """In its two largest units, by the signs that both languages use."""
+    for unit, size, below in (("d", 86_400, "h"), ("h", 3_600, "min"), ("min", 60, "s")):
+        if seconds >= size:
+            rest = seconds % size // {"h": 3_600, "min": 60, "s": 1}[below]
+            return f"{seconds // size} {unit} {rest} {below}" if rest else f"{seconds // size} {unit}"
+    return f"{seconds} s"
 
 
 def _money(micros: int) -> str:
@@ -470,9 +507,10 @@ def _advised(run: Run, task: Task, rights: Rights) -> list[OptionView]:
     for advice in advice_of(run):
         if advice.template != task.template:
             continue
+        said = retry_sentence(advice.what, advice.proposed or 0, advice.asked)
         change = ChangeView(
-            RETRY, advice.proposed, advice.what, "", "", "", advice.asked, advice.evidence, allowed,
+            RETRY, advice.proposed, advice.what, "", "", "", advice.asked, said, allowed,
             "" if allowed else who_may(RETRY),
         )  # fmt: skip
-        found.append(OptionView([change], advice.evidence, "", "", None, None, allowed=allowed))
+        found.append(OptionView([change], together(said, advice.evidence), "", "", None, None, allowed=allowed))
     return found

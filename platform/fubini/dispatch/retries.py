@@ -148,7 +148,7 @@ def _advice(template: str, kind: str, some: Sequence[tuple[Task, Attempt]]) -> A
             if peak
             else say("it asked for {asked}", asked=_mib(asked))
         )
-        how = "was killed for memory" if kind == "oom" else "was killed (exit code 137) near its memory limit"
+        how = ours("was killed for memory" if kind == "oom" else "was killed (exit code 137) near its memory limit")
         return made(
             "memory_bytes",
             asked,

@@ -8,12 +8,14 @@ from typing import Any
 from django.db.models import Count, Q
 
 from fubini.common import clock
+from fubini.common.saying import ours, say
 from fubini.datasets.store import default_store
 from fubini.dispatch.models import Leader
 from fubini.dispatch.quotes import QuoteView, quote
 from fubini.dispatch.why import Why, task_why
 from fubini.runs.models import LockClaim, Run, RunSignal, Task
 from fubini.sites.models import Agent, Pause
+from fubini.sites.refusals import REFUSALS
 
 __all__ = ["PlatformStatus", "QuoteView", "Why", "platform_status", "quote", "task_why"]
 
@@ -50,7 +52,7 @@ def platform_status() -> PlatformStatus:
             "site": a.site.name,
             "sync_age_ms": now_ms - clock.to_ms(a.last_sync_at) if a.last_sync_at else None,
             "draining": a.draining,
-            "refuses": "" if a.draining else str(a.last_report.get("reason", "")),
+            "refuses": "" if a.draining else REFUSALS.said(str(a.last_report.get("reason", ""))),
         }
         for a in Agent.objects.filter(revoked_at=None).select_related("site").order_by("site__name", "name")
     ]
@@ -58,19 +60,28 @@ def platform_status() -> PlatformStatus:
     tasks = Task.objects.filter(state__in=["queued", "placed", "running"])
     queued = Count("pk", filter=Q(state="queued"))
     counts = tasks.aggregate(queued=queued, all=Count("pk"))
-    problems = []
+    problems: list[str] = []
     if cycle_age is None:
-        problems.append("dispatch has not finished a cycle yet")
+        problems.append(ours("dispatch has not finished a cycle yet"))
     elif cycle_age > CYCLE_LATE_MS:
-        problems.append(f"dispatch has not finished a cycle for {cycle_age // 1000} s")
+        problems.append(say("dispatch has not finished a cycle for {seconds} s", seconds=cycle_age // 1000))
     if oldest is not None and oldest > EVENT_LATE_MS:
-        problems.append(f"the oldest fact its engine has not heard of is {oldest // 1000} s old")
+        problems.append(say("the oldest fact its engine has not heard of is {seconds} s old", seconds=oldest // 1000))
     problems += [
-        f"agent {a['name']} of {a['site']} has been silent for {a['sync_age_ms'] // 1000} s"
+        say(
+            "agent {agent} of {site} has been silent for {seconds} s",
+            agent=a["name"],
+            site=a["site"],
+            seconds=a["sync_age_ms"] // 1000,
+        )
         for a in agents
         if a["sync_age_ms"] is not None and a["sync_age_ms"] > AGENT_LATE_MS
     ]
-    problems += [f"agent {a['name']} of {a['site']} takes no new work: {a['refuses']}" for a in agents if a["refuses"]]
+    problems += [
+        say("agent {agent} of {site} takes no new work: {reason}", agent=a["name"], site=a["site"], reason=a["refuses"])
+        for a in agents
+        if a["refuses"]
+    ]
     if full := default_store().no_room():
         problems.append(full)
     core_problems = [p for p in problems if not p.startswith("agent ")]

@@ -132,7 +132,7 @@ class StatusAgentOut(ReplySerializer):
     site = serializers.CharField()
     sync_age_ms = serializers.IntegerField(allow_null=True)
     draining = serializers.BooleanField()
-    refuses = serializers.CharField(
+    refuses = SaidField(
         help_text="Why it takes no new work (a full disk); empty when it does, or is drained."
     )
 
@@ -146,7 +146,7 @@ class StatusOut(ReplySerializer):
     queued = serializers.IntegerField()
     running = serializers.IntegerField()
     cycle = serializers.JSONField(help_text="Figures of the last cycle.")
-    problems = serializers.ListField(child=serializers.CharField())
+    problems = serializers.ListField(child=SaidField())
 
 
 class WhyOut(ReplySerializer):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fubini.common.saying import ASKED, CHINESE, ENGLISH, Known, heard, ours, told
+from fubini.sites.refusals import REFUSALS
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Kind:
 
 KINDS: Final[Mapping[str, Kind]] = {
     "run_succeeded": Kind(True, False, True, "The run {name} succeeded.", "运行 {name} 成功结束。"),
-    "run_failed": Kind(True, True, True, "The run {name} ended as {state}.", "运行 {name} 以 {state} 结束。"),
+    "run_failed": Kind(True, True, True, "The run {name} ended as {state}.", "运行 {name} 已结束，状态为{state}。"),
     "step_waiting": Kind(
         True, True, True,
         "The run {name} has {tasks} steps that wait for {minutes} minutes: {code}.",
@@ -140,6 +141,8 @@ def _fact(kind: str, name: str, value: Any) -> Any:
             return told(ours(str(value)))
         case "webhook_off", "reason":
             return told(OFF_REASONS.said(str(value)))
+        case "disk_full", "reason":
+            return told(REFUSALS.said(str(value)))
         case "change_asked", "what":
             return told(heard(value))
     return value

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from rest_framework import serializers
 
-from fubini.common.saying import ASKED
+from fubini.common.saying import ASKED, heard, told
 from fubini.notices.kinds import KINDS, OFF_REASONS, sentence
 from fubini.notices.models import Notice
 from fubini.rest.serializers import BodySerializer, FirstPageOut, KnownField, QuerySerializer, ReplySerializer
@@ -16,12 +19,19 @@ class NoticeQuery(QuerySerializer):
     unread = serializers.BooleanField(required=False, help_text="True: only those not read yet.")
 
 
+class FactsField(serializers.DictField):
+    """A notice's facts, those that are sentences in the asker's language."""
+
+    def to_representation(self, value: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: told(heard(fact)) if isinstance(fact, Mapping) else fact for name, fact in value.items()}
+
+
 class NoticeOut(ReplySerializer):
     id = serializers.CharField()
     kind = serializers.ChoiceField(choices=KIND_NAMES)
     project = serializers.CharField(source="project.slug", allow_null=True)
     count = serializers.IntegerField(help_text="How many of the kind this line stands for.")
-    data = serializers.DictField(help_text="Of the latest: names and figures, as the kind has them.")  # type: ignore[assignment]
+    data = FactsField(help_text="Of the latest: names and figures, as the kind has them.")  # type: ignore[assignment]
     text = serializers.SerializerMethodField(help_text="The latest as a sentence, in the asker's language.")
     created_at_ms = serializers.IntegerField()
     updated_at_ms = serializers.IntegerField()

@@ -6,11 +6,12 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from fubini.common.seeded import SEEDED
 from fubini.pages import estate
 from fubini.pages.place_serializers import PlaceAgentOut
 from fubini.projects.authorize import authorize_admin
 from fubini.rest.pagination import CursorPages
-from fubini.rest.serializers import QuerySerializer, ReplySerializer
+from fubini.rest.serializers import KnownField, QuerySerializer, ReplySerializer
 from fubini.rest.views import ApiViews, operation
 from fubini.sites.selectors import site_find
 
@@ -45,7 +46,7 @@ class EstatePoolOut(ReplySerializer):
 class EstateSiteOut(ReplySerializer):
     id = serializers.CharField(source="site.pk")
     name = serializers.CharField(source="site.name")
-    title = serializers.CharField(source="site.title", allow_blank=True)
+    title = KnownField(SEEDED, source="site.title", allow_blank=True)
     region = serializers.CharField(source="site.region", allow_blank=True)
     preference = serializers.IntegerField(source="site.preference", help_text="Local-first order, smaller first.")
     version = serializers.IntegerField(source="site.version")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from fubini.rest.serializers import ReplySerializer, SaidField
+from fubini.common.seeded import SEEDED
+from fubini.rest.serializers import KnownField, ReplySerializer, SaidField
 from fubini.sites.serializers import PriceOut
 
 
 class PlaceSiteOut(ReplySerializer):
     id = serializers.CharField()
     name = serializers.CharField()
-    title = serializers.CharField(allow_blank=True)
+    title = KnownField(SEEDED, allow_blank=True)
     region = serializers.CharField(allow_blank=True)
     link_bytes_per_s = serializers.IntegerField(allow_null=True, help_text="Into the site; null: not known.")
     link_measured_bytes = serializers.IntegerField(help_text="Transfers that figure stands on; 0: it is only declared.")

@@ -7,10 +7,18 @@ from typing import Any
 from rest_framework import serializers
 
 from fubini.accounts.serializers import TokenOut
+from fubini.common.seeded import SEEDED
 from fubini.manifests.import_rules import MAX_ENTRIES, MAX_TEXT
 from fubini.projects.filters import PAGES
 from fubini.projects.models import Role
-from fubini.rest.serializers import BIGINT_MAX, BodySerializer, FirstPageOut, QuerySerializer, ReplySerializer
+from fubini.rest.serializers import (
+    BIGINT_MAX,
+    BodySerializer,
+    FirstPageOut,
+    KnownField,
+    QuerySerializer,
+    ReplySerializer,
+)
 
 ROLE_NAMES = [role.value for role in Role]
 
@@ -23,7 +31,7 @@ class ProjectQuery(QuerySerializer):
 class ProjectOut(ReplySerializer):
     id = serializers.CharField()
     slug = serializers.CharField()
-    title = serializers.CharField(allow_blank=True)
+    title = KnownField(SEEDED, allow_blank=True)
     my_role = serializers.CharField(help_text="The asking principal's role.")
     created_at = serializers.DateTimeField()
     created_by = serializers.CharField(allow_blank=True)

@@ -7,7 +7,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from fubini.rest.serializers import BodySerializer, QuerySerializer, ReplySerializer
+from fubini.common.seeded import SEEDED
+from fubini.rest.serializers import BodySerializer, KnownField, QuerySerializer, ReplySerializer
 from fubini.sites.models import Pool
 from fubini.sites.selectors import link_bytes_per_s
 
@@ -18,7 +19,7 @@ _KINDS = [kind.value for kind in Pool.Kind]
 class SiteOut(ReplySerializer):
     id = serializers.CharField()
     name = serializers.CharField()
-    title = serializers.CharField(allow_blank=True)
+    title = KnownField(SEEDED, allow_blank=True)
     region = serializers.CharField(allow_blank=True)
     preference = serializers.IntegerField(help_text="Local-first order, smaller first.")
     owners = serializers.SerializerMethodField(

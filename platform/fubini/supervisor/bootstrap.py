@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+from fubini.common import seeded
 from fubini.common.home import Home, write_private
 from fubini.supervisor import agents
 from fubini.supervisor.localsites import LocalSite, cores, local_sites
@@ -52,7 +53,7 @@ def _administrator(home: Home, said: list[str]) -> Any:
         text = ""
     if not text or not Token.objects.filter(digest=digest_of(text), revoked_at=None).exists():
         _, text = token_create(
-            name="this machine", scopes=["read", "write", "admin"], created_by=ACTOR, user=user, actor=f"user:{ADMIN}"
+            name=seeded.TOKEN, scopes=["read", "write", "admin"], created_by=ACTOR, user=user, actor=f"user:{ADMIN}"
         )
         write_private(home.token, text + "\n")
     return user
@@ -65,7 +66,7 @@ def _project(user: Any, said: list[str]) -> None:
 
     if Project.objects.exists():
         return
-    project = Project.objects.create(slug=PROJECT, title="Try things here", created_by=ACTOR)
+    project = Project.objects.create(slug=PROJECT, title=seeded.PROJECT, created_by=ACTOR)
     Membership.objects.create(project=project, user=user, role=Role.OWNER)
     accounts_open(project.pk)
     account_topup(

@@ -11,6 +11,8 @@ import json
 import os
 from dataclasses import dataclass, field
 
+from fubini.common import seeded
+
 GIB = 1024**3
 
 
@@ -58,7 +60,7 @@ def local_sites() -> tuple[LocalSite, ...]:
     return (
         LocalSite(
             name="edge",
-            title="Workstation in the lab (free, few cores, holds the data)",
+            title=seeded.EDGE,
             region="lab",
             preference=10,
             pool="edge",
@@ -69,7 +71,7 @@ def local_sites() -> tuple[LocalSite, ...]:
         ),
         LocalSite(
             name="hpc",
-            title="Supercomputer (cheap cores, walltime limit, limited slots)",
+            title=seeded.HPC,
             region="campus",
             preference=20,
             pool="hpc",
@@ -82,7 +84,7 @@ def local_sites() -> tuple[LocalSite, ...]:
         ),
         LocalSite(
             name="cloud",
-            title="Cloud with accelerators (dear; the accelerator is simulated)",
+            title=seeded.CLOUD,
             region="cloud",
             preference=30,
             pool="cloud",

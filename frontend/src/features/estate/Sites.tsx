@@ -169,7 +169,8 @@ function SiteForm({ site }: { site?: EstateSite }) {
   const [region, setRegion] = useState(site?.region ?? "");
   const [preference, setPreference] = useState<number | string>(site?.preference ?? 100);
   const [owners, setOwners] = useState(site?.owners.join(", ") ?? "");
-  const body = { title, region, preference: Number(preference) };
+  // Unchanged it is not sent: a name that the program gave is shown in the reader's language and kept in English.
+  const body = { ...(title === site?.title ? {} : { title }), region, preference: Number(preference) };
   return (
     <Asked
       word={t(site ? "settings" : "make")}

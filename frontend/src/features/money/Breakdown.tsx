@@ -66,8 +66,10 @@ export function Rows({ by, rows, more, none }: { by: By; rows: Schemas["SpendRow
                       <Text size="sm" c="dimmed" span>{t("by.none")}</Text>
                     ) : by === "run" ? (
                       <Anchor component={Link} to={`/runs/${row.name}/cost`} size="sm">{row.name.slice(-12)}</Anchor>
+                    ) : by === "member" ? (
+                      <Anchor component={Link} to={`/money/member?member=${encodeURIComponent(row.name.replace(/^user:/, ""))}`} size="sm">{plain(row.name.replace(/^user:/, ""))}</Anchor>
                     ) : (
-                      plain(by === "member" ? row.name.replace(/^user:/, "") : row.name)
+                      plain(row.name)
                     )}
                   </Table.Th>
                   <Table.Td>

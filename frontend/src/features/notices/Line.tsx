@@ -21,20 +21,10 @@ const COLOUR: Record<Notice["kind"], string> = {
   test: "gray",
 };
 
-function useSentence(): (notice: Notice) => string {
-  const { t } = useTranslation(["notices", "base"]);
-  return ({ kind, data }) => {
-    const words = Object.fromEntries(Object.entries(data).map(([key, value]) => [key, plain(String(value))]));
-    if (kind === "step_waiting") words.code = t(`base:reason.${words.code}`, { defaultValue: words.code });
-    if (kind === "change_asked") words.what = t(`ask.${words.change}`, { ...words, whose: words.whose || t("theProject"), defaultValue: words.what });
-    return t(`kind.${kind}`, words);
-  };
-}
-
 export function Line({ notice, onOpen }: { notice: Notice; onOpen?: () => void }) {
   const { t, i18n } = useTranslation("notices");
   const now = useNow(true);
-  const sentence = useSentence();
+  const sentence = plain(notice.text ?? "");
   const run = notice.data.run_id;
   const to = typeof run === "string" ? `/runs/${run}${notice.project ? `?project=${notice.project}` : ""}` : notice.kind === "budget" ? "/money" : "";
   return (
@@ -42,10 +32,10 @@ export function Line({ notice, onOpen }: { notice: Notice; onOpen?: () => void }
       <span aria-hidden style={{ flex: "none", width: 8, height: 8, marginTop: 7, borderRadius: 4, background: notice.read_at_ms === null ? `var(--mantine-color-${COLOUR[notice.kind]}-filled)` : "transparent" }} />
       <Stack gap={0} style={{ minWidth: 0 }}>
         {to === "" ? (
-          <Text size="sm">{sentence(notice)}</Text>
+          <Text size="sm">{sentence}</Text>
         ) : (
           <Anchor component={Link} to={to} size="sm" c="inherit" fw={notice.read_at_ms === null ? 600 : undefined} {...(onOpen ? { onClick: onOpen } : {})}>
-            {sentence(notice)}
+            {sentence}
           </Anchor>
         )}
         <Group gap="xs">

@@ -82,7 +82,7 @@ function Leaf({ run, node, step }: { run: string; node: GraphNode; step: Step | 
 }
 
 function Attempt({ run, attempt }: { run: string; attempt: Schemas["AttemptOut"] }) {
-  const { t } = useTranslation();
+  const { t } = useTranslation(["base", "why"]);
   return (
     <Stack gap={4}>
       <Group gap="xs">
@@ -90,7 +90,7 @@ function Attempt({ run, attempt }: { run: string; attempt: Schemas["AttemptOut"]
         {attempt.simulated && <Simulated />}
         <Text size="sm">{t(`state.${attempt.state}`)}</Text>
         {attempt.exit_code !== null && <Text size="sm" c="dimmed">{t("step.exit", { code: attempt.exit_code })}</Text>}
-        {attempt.cause !== "" && <Badge size="sm" color="red" variant="light" tt="none">{attempt.cause}</Badge>}
+        {attempt.cause !== "" && <Badge size="sm" color="red" variant="light" tt="none">{t(`why:short.${attempt.cause}`, { defaultValue: plain(attempt.cause) })}</Badge>}
         {attempt.payer === "site" && <Badge size="sm" color="teal" variant="light" tt="none">{t("step.payerSite")}</Badge>}
       </Group>
       {attempt.message !== "" && <Text size="sm">{plain(attempt.message)}</Text>}

@@ -6,8 +6,7 @@ import { useTranslation } from "react-i18next";
 import { ErrorNote } from "@/components/ErrorNote";
 import { ago, money, plain } from "@/lib/format";
 import { useNow } from "@/lib/useNow";
-import { type TaskStart, useApplyOption, useAsk } from "@/queries/explain";
-import { changeText, whoText } from "./say";
+import { type Change, type TaskStart, useApplyOption, useAsk } from "@/queries/explain";
 
 const OF_STEP = new Set(["objective", "priority", "forgive", "walltime", "cpu", "memory", "disk", "place"]);
 
@@ -18,6 +17,8 @@ export function Options({ run, start }: { run: string; start: TaskStart }) {
   const apply = useApplyOption(run, start.task_id);
   const [like, setLike] = useState(true);
   const several = start.like > 1 && start.options.some((o) => o.changes.some((c) => OF_STEP.has(c.kind)));
+  /** Who may make a change, with the names of those the reader can see. */
+  const who = ({ who, people }: Change) => (people.length === 0 ? plain(who) : t("people", { who: plain(who), names: people.map(plain).join(", ") }));
   if (apply.isSuccess)
     return (
       <Alert color="green" p="xs" role="status" title={t("applied")}>
@@ -31,7 +32,7 @@ export function Options({ run, start }: { run: string; start: TaskStart }) {
           <Group justify="space-between" gap="xs" align="flex-start">
             <Stack gap={2} style={{ flex: "1 1 14rem" }}>
               {option.changes.map((change) => (
-                <Text size="sm" fw={600} key={`${change.kind} ${change.pool_id} ${change.member} ${change.word}`}>{changeText(t, change)}</Text>
+                <Text size="sm" fw={600} key={`${change.kind} ${change.pool_id} ${change.member} ${change.word}`}>{plain(change.sentence)}</Text>
               ))}
               {option.pool !== "" && (
                 <Text size="xs" c="dimmed">
@@ -40,7 +41,7 @@ export function Options({ run, start }: { run: string; start: TaskStart }) {
               )}
               {!option.allowed && (
                 <Text size="xs">
-                  {t("needs", { who: [...new Set(option.changes.filter((c) => !c.allowed).map((c) => whoText(t, c)))].join(", ") })}
+                  {t("needs", { who: [...new Set(option.changes.filter((c) => !c.allowed).map(who))].join(", ") })}
                 </Text>
               )}
             </Stack>

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fubini.accounts.models import User
 from fubini.audit.models import AuditEntry
 from fubini.common import clock
 from fubini.common.ids import new_id
@@ -16,6 +17,8 @@ from fubini.dispatch.predictions import EVERY_MS, Predictions, error_bar
 from fubini.dispatch.quotas import quota_set
 from fubini.dispatch.snapshot import RequestCache, world_of
 from fubini.ledger.selectors import budget_of
+from fubini.notices.kinds import sentence
+from fubini.notices.models import Delivery
 from fubini.projects.models import Quota
 from fubini.runs.engine import Requirement, Resources, TaskSpec
 from fubini.runs.models import Attempt, Run, Task
@@ -182,11 +185,17 @@ def test_who_may_not_asks_those_who_may_once_an_hour(house: House, place: Place)
     task = make_task(make_run(house.project, submitted_by=f"user:{member}"), spec=spec())
     (option,) = asked(house, task)["options"]
     path, api = f"tasks/{task.pk}/start/ask", house.api["member"]
+    User.objects.filter(pk=house.users["owner"].pk).update(email="owner@example.org")
     assert api.post(path, as_body(option)).json()["people"] == 1
     (told,) = house.api["owner"].get("notices").json()["results"]
     assert (told["kind"], told["data"]["by"], told["data"]["change"], told["data"]["amount"]) == (
         "change_asked", member, "quota_cores", "1",
     )  # fmt: skip
+    assert told["data"]["what"] == f"Raise the quota of {member} to 1 cores at once."
+    (chinese,) = house.api["owner"].get("notices", Accept_Language="zh-CN").json()["results"]
+    assert chinese["text"].endswith(f"把{member}的配额提高到并发 1 核。")
+    mail = Delivery.objects.get().payload["items"][0]["data"]
+    assert sentence("change_asked", mail, "zh") == chinese["text"]
     assert house.api["maintainer"].get("notices").json()["results"] == []
     again = api.post(path, as_body(option))
     problem_of(again, 429)

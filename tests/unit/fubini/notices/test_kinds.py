@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from fubini.notices.kinds import KINDS, quiet_for_minutes, sentence, wanted
 from fubini.notices.signing import secret_new, signature_headers
+from fubini_agent.room import Room
 
 minutes = st.integers(0, 1439)
 
@@ -25,10 +26,20 @@ def test_every_kind_has_a_sentence_on_one_line_whatever_is_known(language: str) 
         assert said and "\n" not in said and "\r" not in said and "\x1b" not in said
 
 
-def test_the_pages_have_words_for_every_kind() -> None:
+def test_the_pages_have_a_name_for_every_kind() -> None:
     for language in ("en", "zh"):
         path = Path(__file__).parents[4] / "frontend" / "src" / "i18n" / language / "notices.json"
-        assert set(json.loads(path.read_text())["kind"]) == set(KINDS)
+        assert set(json.loads(path.read_text())["name"]) == set(KINDS)
+
+
+def test_what_an_agent_says_of_a_full_disk_is_told_in_the_readers_language(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fubini_agent.room.free_and_reserve", lambda folder: (3, 9))
+    reason = Room([tmp_path]).look()
+    said = {language: sentence("disk_full", {"agent": "a", "site": "s", "reason": reason}, language) for language in ("en", "zh")}
+    assert said["en"].endswith(reason)
+    assert f"{tmp_path} 所在的磁盘剩余 3 字节" in said["zh"]
 
 
 @given(minutes, minutes, minutes)

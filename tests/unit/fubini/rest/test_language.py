@@ -6,8 +6,11 @@ import re
 
 import pytest
 
+from fubini.common import seeded
 from fubini.common.saying import ASKED, Said, language_of, ours, say, together, told
+from fubini.sites.models import Site
 from tests.support.rest import Api, House, make_house
+from tests.support.rows import make_place
 
 CHINESE = {"Accept_Language": "zh-Hans"}
 MANIFEST = """\
@@ -82,3 +85,12 @@ def test_a_sentence_is_english_inside_and_only_its_own_words_are_told_in_another
         assert str(whole) == "The project has no run 'running'. Run data is running."
     finally:
         ASKED.reset(token)
+
+
+def test_what_the_program_named_is_told_and_what_people_named_is_not(house: House) -> None:
+    site = make_place().site
+    for title, shown in ((seeded.HPC, "超算（核时便宜，有时限，名额有限）"), ("Our cluster", "Our cluster")):
+        Site.objects.filter(pk=site.pk).update(title=title)
+        for headers, wanted in (({}, title), (CHINESE, shown)):
+            answer = house.api["member"].get("sites", **headers).json()
+            assert [row["title"] for row in answer["results"]] == [wanted]

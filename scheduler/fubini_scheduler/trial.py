@@ -57,6 +57,7 @@ class ChangeKind(StrEnum):
     CPU = "cpu"  # amount: milli-cores a node
     MEMORY = "memory"  # amount: bytes a node
     DISK = "disk"  # amount: bytes a node
+    DEVICES = "devices"  # word: the kind of device; amount: how many a node, at least one
     PLACE = "place"  # target: the pool to run in, whatever its selector says
     RUN_LIMIT = "run_limit"  # amount: micros more
     BUDGET = "budget"  # amount: micros more
@@ -72,7 +73,7 @@ class ChangeKind(StrEnum):
 RANK: dict[ChangeKind, int] = {kind: rank for rank, kind in enumerate(ChangeKind)}
 _SUMS = (ChangeKind.RUN_LIMIT, ChangeKind.BUDGET)
 _QUOTAS = (ChangeKind.QUOTA_RUNNING, ChangeKind.QUOTA_CPU, ChangeKind.QUOTA)
-_LOWERED = (ChangeKind.WALLTIME, ChangeKind.CPU, ChangeKind.MEMORY, ChangeKind.DISK)
+_LOWERED = (ChangeKind.WALLTIME, ChangeKind.CPU, ChangeKind.MEMORY, ChangeKind.DISK, ChangeKind.DEVICES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,9 @@ def _changed(snapshot: Snapshot, task: TaskRequest, change: Change) -> tuple[Sna
             task = replace(task, memory_bytes=change.amount)
         case kinds.DISK:
             task = replace(task, disk_bytes=change.amount)
+        case kinds.DEVICES:
+            counts = tuple((name, change.amount if name == change.word else count) for name, count in task.devices)
+            task = replace(task, devices=counts)
         case kinds.PLACE:
             task = replace(task, required=_only(snapshot, change.target))
         case kinds.RUN_LIMIT:
@@ -402,6 +406,8 @@ class _Search:
                 return task.disk_bytes
             case ChangeKind.WALLTIME:
                 return task.walltime_s
+            case ChangeKind.DEVICES:
+                return dict(task.devices)[change.word]
             case ChangeKind.QUOTA:
                 quota = next(q for q in self._snapshot.quotas if _is_meant(q, task, change))
                 return getattr(quota, LIMITS[change.word])  # type: ignore[no-any-return]
@@ -455,6 +461,9 @@ class _Search:
                 yield Change(kinds.MEMORY, amount=int(figures["limit"]))
             case code.DISK_TOO_LARGE:
                 yield Change(kinds.DISK, amount=int(figures["limit"]))
+            case code.DEVICES:
+                if (limit := int(figures["limit"])) > 0:  # with none at all it would be another task
+                    yield Change(kinds.DEVICES, amount=limit, word=str(figures["device"]))
             case code.NODES_BUSY | code.MACHINE_BUSY:
                 yield from self._less(task, pool_id, tried, result)
                 yield from self._sooner(task)
@@ -497,20 +506,26 @@ class _Search:
                 yield from self._shorter(task, (reservation.start_ms - ready_ms) // 1000)
 
     def _less(self, task: TaskRequest, pool_id: str, tried: Snapshot, result: SchedulingResult) -> Iterator[Change]:
-        """For each of cores, memory and disk: the most that a node has left of it where everything else fits."""
+        """For each of cores, memory, disk and devices: the most that a node has left of it where everything else fits."""
         if task.exclusive:
             return
         pool = next(p for p in tried.pools if p.id == pool_id)
         capacity = Capacity(with_placements(tried, result.placements, self._now_ms), self._now_ms)
         rows = ((CPU, ChangeKind.CPU, task.cpu_millis), (MEMORY, ChangeKind.MEMORY, task.memory_bytes),
                 (DISK, ChangeKind.DISK, task.disk_bytes))  # fmt: skip
-        best: dict[ChangeKind, int] = {}
+        best: dict[tuple[ChangeKind, str], int] = {}
         for group_id in pool.node_group_ids:
-            for row, kind, asked in rows:
+            state = capacity.groups.get(group_id)
+            of_group = [
+                (state.device_rows[name], ChangeKind.DEVICES, name, asked)
+                for name, asked in task.devices
+                if state is not None and name in state.device_rows
+            ]
+            for row, kind, word, asked in (*((row, kind, "", asked) for row, kind, asked in rows), *of_group):
                 left = _most_left(task, pool, group_id, capacity, tried, row)
                 if 0 < left < asked:
-                    best[kind] = max(left, best.get(kind, 0))
-        yield from (Change(kind, amount=amount) for kind, amount in best.items())
+                    best[kind, word] = max(left, best.get((kind, word), 0))
+        yield from (Change(kind, amount=amount, word=word) for (kind, word), amount in best.items())
 
 
 def _most_left(task: TaskRequest, pool: Pool, group_id: str, capacity: Capacity, tried: Snapshot, row: int) -> int:
@@ -546,6 +561,8 @@ def _key(change: Change) -> str:
     """What of two changes only one can be made: two pools may both be resumed, two amounts of memory not both asked for."""
     if change.kind is ChangeKind.QUOTA:
         return f"{change.kind}:{change.target}:{change.word}"
+    if change.kind is ChangeKind.DEVICES:
+        return f"{change.kind}:{change.word}"
     return (
         f"{change.kind}:{change.target}"
         if change.kind in (ChangeKind.RESUME_POOL, ChangeKind.UNCORDON)

@@ -131,6 +131,55 @@ def test_a_run_is_cancelled_and_says_so(live: Stack, eyes: Callable[..., Eyes]) 
     seen.page.get_by_text("Failed", exact=True).first.wait_for(timeout=240_000)
     seen.look("cancelled")
     assert live.wait(run, 240)["state"] == "failed"
+    # A dialog that is made as it opens takes the focus, and gives it back to its button.
+    retry = seen.page.get_by_role("button", name="Retry")
+    retry.focus()
+    seen.page.keyboard.press("Enter")
+    dialog = seen.page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Retry").wait_for()
+    expect(dialog.locator(":focus")).to_have_count(1)
+    seen.page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(retry).to_be_focused()
+
+
+ASKING = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata:
+  generateName: asking-
+  annotations: {fubini.dev/input.count: '{"type": "integer", "range": [1, 5]}'}
+spec:
+  entrypoint: main
+  arguments: {parameters: [{name: count, value: "2"}]}
+  templates:
+  - {name: main, steps: [[{name: approve, template: gate}]]}
+  - {name: gate, suspend: {}}
+"""
+
+
+def test_home_begins_with_what_waits_for_an_answer_and_a_refused_value_is_told_at_its_field(
+    live: Stack, eyes: Callable[..., Eyes]
+) -> None:
+    run = live.submit(ASKING)
+    seen = eyes()
+    page = seen.page
+    seen.go("/")
+    first = page.get_by_role("region", name="What needs an answer").get_by_role("row").first
+    expect(first).to_contain_text("“approve” has waited")
+    seen.look("home")
+    first.get_by_role("link", name="Answer").click()
+    page.get_by_role("button", name="Go on").click()
+    assert live.wait(run, 240)["state"] == "succeeded"
+    seen.go(f"/launch?from={run}")
+    count = page.locator("[data-parameter=count]")
+    expect(count).to_have_value("2")
+    expect(page.get_by_label("Name of the run")).to_have_value("")
+    count.fill("9")
+    expect(count).to_have_attribute("aria-invalid", "true")
+    seen.settle()
+    expect(page.locator("p[id$=-error]")).to_contain_text("1 to 5")
+    seen.look("refused")
 
 
 def test_a_step_that_cannot_start_says_why(live: Stack, eyes: Callable[..., Eyes]) -> None:

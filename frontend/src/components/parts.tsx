@@ -10,9 +10,10 @@ import { PHASES, RUN_STATES, TASK_STATES, type Phase, type RunState, type TaskSt
 import { useNow } from "@/lib/useNow";
 import { ErrorNote } from "./ErrorNote";
 
-export function Page({ title, actions, children }: { title: string; actions?: ReactNode; children: ReactNode }) {
+/** `tab`: which of the page's tabs is shown, so that the browser's title tells them apart. */
+export function Page({ title, tab, actions, children }: { title: string; tab?: string; actions?: ReactNode; children: ReactNode }) {
   const { t } = useTranslation();
-  useDocumentTitle(t("app.documentTitle", { page: plain(title) }));
+  useDocumentTitle(t("app.documentTitle", { page: plain(tab ? `${tab} · ${title}` : title) }));
   return (
     <Stack gap="md" maw={1600} mx="auto">
       <Group justify="space-between" align="center">

@@ -1,10 +1,11 @@
 // The installation, for administrators: its users, the audit trail, how the platform stands. The tab is in the address.
 
-import { Alert, Button, Code, Group, List, Modal, Stack, Switch, Table, Tabs, Text, TextInput } from "@mantine/core";
+import { Alert, Anchor, Button, Code, Group, List, Stack, Switch, Table, Tabs, Text, TextInput } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { lazy, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { useNavigate, useParams, useSearchParams } from "react-router";
+import { Link, useNavigate, useParams, useSearchParams } from "react-router";
+import { Dialog } from "@/components/Dialog";
 import { Password } from "@/components/Password";
 import { ErrorNote } from "@/components/ErrorNote";
 import { Empty, Figure, Loaded, More, Page, When } from "@/components/parts";
@@ -25,9 +26,11 @@ export function Admin() {
   const navigate = useNavigate();
   const me = useMe();
   if (me.data && !me.data.is_admin) return <Page title={t("admin")}><Empty title={t("adminOnly")} /></Page>;
+  if (!(TABS as readonly string[]).includes(tab))
+    return <Page title={t("admin")}><Empty title={t("base:problem.notFound")} action={<Anchor component={Link} to="/admin/users" size="sm">{t("tabs.users")}</Anchor>} /></Page>;
   return (
-    <Page title={t("admin")}>
-      <Tabs value={(TABS as readonly string[]).includes(tab) ? tab : "users"} onChange={(value) => void navigate(`/admin/${value}`, { replace: true })} keepMounted={false}>
+    <Page title={t("admin")} tab={t(`tabs.${tab}`)}>
+      <Tabs value={tab} onChange={(value) => void navigate(`/admin/${value}`, { replace: true })} keepMounted={false}>
         <Tabs.List mb="md">{TABS.map((name) => <Tabs.Tab key={name} value={name}>{t(`tabs.${name}`)}</Tabs.Tab>)}</Tabs.List>
         <Tabs.Panel value="users"><Users /></Tabs.Panel>
         <Tabs.Panel value="sites"><Sites /></Tabs.Panel>
@@ -116,7 +119,7 @@ function UserDeed({ what, username, onClose }: { what: "password" | "factor"; us
   const deed = what === "password" ? set : reset;
   const title = `${t(what === "password" ? "setPassword" : "factorReset")}: ${plain(username)}`;
   return (
-    <Modal opened onClose={onClose} title={title} centered closeButtonProps={{ "aria-label": t("base:app.close") }}>
+    <Dialog opened onClose={onClose} title={title}>
       <form
         onSubmit={(e) => {
           e.preventDefault();
@@ -133,7 +136,7 @@ function UserDeed({ what, username, onClose }: { what: "password" | "factor"; us
           </Group>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 }
 
@@ -205,9 +208,31 @@ function State() {
             <Figure label={t("base:state.running")} value={data.running} />
           </Group>
           {data.paused !== "" && <Alert color="yellow">{plain(data.paused)}</Alert>}
-          <Code block>{plain(JSON.stringify(data.cycle, null, 2))}</Code>
+          <Figures cycle={data.cycle as Record<string, unknown>} />
         </Stack>
       )}
     </Loaded>
+  );
+}
+
+/** What the last scheduling cycle did, figure by figure; one that has no words here yet stands under its own name. */
+function Figures({ cycle }: { cycle: Record<string, unknown> }) {
+  const { t } = useTranslation(["people", "base"]);
+  const rows = Object.entries(cycle);
+  if (rows.length === 0) return null;
+  const shown = (name: string, value: unknown) =>
+    typeof value === "number" ? (name.endsWith("_ms") ? duration(value) : value.toLocaleString("en-US")) : plain(typeof value === "string" ? value : JSON.stringify(value));
+  return (
+    <Table fz="sm" w="auto" captionSide="top">
+      <Table.Caption ta="left">{t("state.lastCycle")}</Table.Caption>
+      <Table.Tbody>
+        {rows.map(([name, value]) => (
+          <Table.Tr key={name}>
+            <Table.Th fw={400}>{t(`state.figure.${name}`, { defaultValue: plain(name) })}</Table.Th>
+            <Table.Td ta="right" style={{ overflowWrap: "anywhere" }}>{shown(name, value)}</Table.Td>
+          </Table.Tr>
+        ))}
+      </Table.Tbody>
+    </Table>
   );
 }

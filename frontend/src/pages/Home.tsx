@@ -8,6 +8,7 @@ import { Card, Empty, Figure, Loaded, Page, RunMark, Simulated } from "@/compone
 import { RunTable } from "@/components/RunTable";
 import { DayBars } from "@/components/DayBars";
 import { WideTable } from "@/components/WideTable";
+import { AskNote } from "@/features/late/AskNote";
 import { LateNote } from "@/features/late/LateNote";
 import { about, rangeText } from "@/features/money/amounts";
 import { ago, cores, duration, money, plain } from "@/lib/format";
@@ -85,7 +86,7 @@ export function Home() {
                 <WideTable minWidth={420}>
                   <Table>
                     <Table.Tbody>
-                      {data.attention.map(({ run, code, waiting, since_ms, late }) => (
+                      {data.attention.map(({ run, answer, code, waiting, since_ms, late }) => (
                         <Table.Tr key={run.id}>
                           <Table.Td>
                             <Anchor component={Link} to={`/runs/${run.id}`} size="sm">
@@ -96,6 +97,7 @@ export function Home() {
                             <RunMark state={run.state} suspended={run.suspended} />
                           </Table.Td>
                           <Table.Td>
+                            {answer && <AskNote run={run.id} answer={answer} now={now} />}
                             {late && <LateNote late={late} />}
                             {(waiting > 0 || run.suspended) && (
                               <Text size="sm" c={late ? "dimmed" : undefined} span={!late}>

@@ -10,7 +10,7 @@ import { useProject } from "@/app/project";
 import { Entry, ErrorNote } from "@/components/ErrorNote";
 import { Card, More, Page } from "@/components/parts";
 import { Sketch } from "@/features/graph/Sketch";
-import { dropDraft, EMPTY, loadDraft, OWN, saveDraft, type Draft } from "@/features/launch/draft";
+import { dropDraft, EMPTY, loadDraft, nameFor, OWN, saveDraft, type Draft } from "@/features/launch/draft";
 import { grouped, isData, ParameterField, type Parameter } from "@/features/launch/ParameterField";
 import { SavePipeline } from "@/features/pipelines/SavePipeline";
 import { QuoteView } from "@/features/launch/Quote";
@@ -86,6 +86,12 @@ export function Launch() {
   const values = useMemo(() => Object.fromEntries(Object.entries(draft.parameters).filter(([name, value]) => value !== "" && parameters.some((p) => p.name === name))), [draft.parameters, parameters]);
   const missing = parameters.filter((p) => p.required && !own(values, p.name));
   const refused = missing.length === 0 ? (told?.value_errors ?? []) : []; // else the form says what is missing
+  // At its field while that still has the value that was refused; below the quote stands what has no field.
+  const refusedAt = (name: string) => {
+    const about = refused.filter((f) => f.parameter === name);
+    return about.length > 0 && (own(ask?.parameters ?? {}, name) ?? "") === (own(values, name) ?? "") ? about.map((f) => plain(f.allowed ? `${f.detail} (${t("problem.allowed")}: ${f.allowed})` : f.detail)).join(" ") : undefined;
+  };
+  const elsewhere = refused.filter((f) => !parameters.some((p) => p.name === f.parameter));
   const sketch = told?.sketch.nodes ?? [];
   const ready = page.data?.may_launch === true && (ownManifest ? told !== undefined && wrong.length === 0 : pipeline !== null);
   const submit = useSubmit();
@@ -171,6 +177,7 @@ export function Launch() {
                         parameter={parameter}
                         value={own(draft.parameters, parameter.name) ?? parameter.value ?? parameter.default ?? ""}
                         datasets={known}
+                        error={refusedAt(parameter.name)}
                         onChange={(value) => setDraft((old) => ({ ...old, parameters: { ...old.parameters, [parameter.name]: value } }))}
                       />
                     ))}
@@ -190,7 +197,7 @@ export function Launch() {
           {page.isSuccess && (
             <Card title={t("reuse:title")}>
               <Stack>
-                <ReuseChoice value={reuse} from={again} allowed={allowed} onChange={(value) => change({ reuse: value })} />
+                <ReuseChoice value={reuse} from={again} allowed={allowed} onChange={(value) => change({ reuse: value, ...nameFor(value, draft.name, again?.name ?? "") })} />
                 {reuse !== "" && told?.quote?.reuse && <ReusePlan plan={told.quote.reuse} saved={told.quote.saved} />}
               </Stack>
             </Card>
@@ -204,7 +211,8 @@ export function Launch() {
               <QuoteView quote={told.quote} objective={draft.objective} onObjective={(objective) => change({ objective })} />
             ) : refused.length > 0 ? (
               <Alert color="red" title={t("launch:values")} p="xs">
-                <List size="sm">{refused.slice(0, 30).map((f, i) => <List.Item key={i}><Entry entry={{ ...f, code: undefined }} /></List.Item>)}</List>
+                {elsewhere.length < refused.length && <Text size="sm">{t("launch:valuesAt", { names: [...new Set(refused.filter((f) => !elsewhere.includes(f)).map((f) => plain(f.parameter)))].join(", ") })}</Text>}
+                <List size="sm">{elsewhere.slice(0, 30).map((f, i) => <List.Item key={i}><Entry entry={{ ...f, code: undefined }} /></List.Item>)}</List>
               </Alert>
             ) : (
               <Text size="sm" c="dimmed">{t(missing.length > 0 ? "launch:afterValues" : wrong.length > 0 ? "launch:afterErrors" : "launch:noQuote")}</Text>
@@ -212,7 +220,7 @@ export function Launch() {
           </Card>
           <Card title={t("launch.submit")}>
             <Stack gap="sm">
-              <TextInput label={t("launch.name")} value={draft.name} maxLength={120} onChange={(e) => change({ name: e.target.value })} />
+              <TextInput label={t("launch.name")} description={reuse !== "" && again !== null && draft.name === again.name ? t("launch:nameKept") : undefined} placeholder={told?.name ? t(told.name.endsWith("-") ? "launch:nameMade" : "launch:nameGiven", { name: plain(told.name) }) : undefined} value={draft.name} maxLength={120} onChange={(e) => change({ name: e.target.value })} />
               <Stack gap={4}>
                 <Text size="sm" fw={500}>{t("launch.objective")}</Text>
                 <SegmentedControl
@@ -261,6 +269,6 @@ function useOrigin(run: Schemas["LaunchAgainOut"] | null, reuse: boolean, change
   useEffect(() => {
     if (run === null || done.current === run.id) return;
     done.current = run.id;
-    change({ pipeline: run.pipeline ?? OWN, manifest: run.manifest, parameters: run.parameters, objective: run.objective, priority: run.priority, name: run.name, reuse: reuse ? run.id : "" });
+    change({ pipeline: run.pipeline ?? OWN, manifest: run.manifest, parameters: run.parameters, objective: run.objective, priority: run.priority, reuse: reuse ? run.id : "", ...nameFor(reuse ? run.id : "", "", run.name) });
   }, [run, reuse, change]);
 }

@@ -1,13 +1,14 @@
 // A run: how it stands, its tree, when and where its steps ran, what they printed, left and cost. The tab and the chosen
 // step are in the address.
 
-import { Alert, Anchor, Button, Code, Drawer, Group, Modal, Stack, Table, Tabs, Text } from "@mantine/core";
+import { Alert, Anchor, Button, Code, Drawer, Group, Stack, Table, Tabs, Text } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { lazy, Suspense, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useNavigate, useParams, useSearchParams } from "react-router";
 import { ScheduleLink } from "@/features/schedules/ScheduleLink";
 import { ShareButton } from "@/features/links/ShareButton";
+import { Dialog } from "@/components/Dialog";
 import { ErrorNote } from "@/components/ErrorNote";
 import { Figure, Loaded, Page, RunMark, Took, When } from "@/components/parts";
 import { Graph } from "@/features/graph/Graph";
@@ -174,7 +175,7 @@ function Deeds({ id, parameters, live, suspended, failed }: { id: string; parame
         </Suspense>
       )}
       {deed.isError && <ErrorNote error={deed.error} />}
-      <Modal opened={asking} onClose={() => setAsking(false)} title={t("run.cancel")} centered>
+      <Dialog opened={asking} onClose={() => setAsking(false)} title={t("run.cancel")}>
         <Stack>
           <Text size="sm">{t("run.cancelAsk")}</Text>
           <Group justify="flex-end">
@@ -192,7 +193,7 @@ function Deeds({ id, parameters, live, suspended, failed }: { id: string; parame
             </Button>
           </Group>
         </Stack>
-      </Modal>
+      </Dialog>
     </>
   );
 }

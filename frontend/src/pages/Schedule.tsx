@@ -1,8 +1,9 @@
-import { Anchor, Button, Code, Group, List, Modal, SimpleGrid, Stack, Table, Text, Textarea } from "@mantine/core";
+import { Anchor, Button, Code, Group, List, SimpleGrid, Stack, Table, Text, Textarea } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useNavigate, useParams } from "react-router";
 import { useProject } from "@/app/project";
+import { Dialog } from "@/components/Dialog";
 import { ErrorNote } from "@/components/ErrorNote";
 import { Card, Figure, Loaded, Page } from "@/components/parts";
 import { Sections } from "@/features/project/Sections";
@@ -92,7 +93,7 @@ function Delete({ id, name, project }: { id: string; name: string; project: stri
   return (
     <>
       <Button size="xs" variant="light" color="red" onClick={() => setOpen(true)}>{t("delete")}</Button>
-      <Modal opened={open} onClose={() => setOpen(false)} title={t("deleteNamed", { name: plain(name) })} centered closeButtonProps={{ "aria-label": t("base:app.close") }}>
+      <Dialog opened={open} onClose={() => setOpen(false)} title={t("deleteNamed", { name: plain(name) })}>
         <Stack>
           <Text size="sm">{t("deleteHint")}</Text>
           {remove.isError && <ErrorNote error={remove.error} />}
@@ -101,7 +102,7 @@ function Delete({ id, name, project }: { id: string; name: string; project: stri
             <Button color="red" loading={remove.isPending} onClick={() => remove.mutate(id, { onSuccess: () => void navigate("/project/schedules") })}>{t("delete")}</Button>
           </Group>
         </Stack>
-      </Modal>
+      </Dialog>
     </>
   );
 }

@@ -1,8 +1,9 @@
-import { Button, Modal } from "@mantine/core";
+import { Button } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useNavigate, useSearchParams } from "react-router";
 import { useProject } from "@/app/project";
+import { Dialog } from "@/components/Dialog";
 import { Empty, Loaded, Page } from "@/components/parts";
 import { Sections } from "@/features/project/Sections";
 import { ScheduleForm } from "@/features/schedules/ScheduleForm";
@@ -30,9 +31,9 @@ export function Schedules() {
         {(data) => (
           <>
             {data.schedules.results.length === 0 ? <Empty title={t("none")} hint={t("noneHint")} action={make} /> : <ScheduleList project={project} page={data} />}
-            <Modal opened={open && data.may_write} onClose={close} title={t("new")} size="lg" closeButtonProps={{ "aria-label": t("base:app.close") }}>
+            <Dialog opened={open && data.may_write} onClose={close} title={t("new")} size="lg">
               {open && <ScheduleForm project={project} zone={data.zone} source={source} close={close} done={(id) => void navigate(`/project/schedules/${id}`)} />}
-            </Modal>
+            </Dialog>
           </>
         )}
       </Loaded>

@@ -1,7 +1,8 @@
-import { Alert, Button, Center, Modal, Paper, Stack, Text, TextInput, Title } from "@mantine/core";
+import { Alert, Button, Center, Paper, Stack, Text, TextInput, Title } from "@mantine/core";
 import { IconFingerprint } from "@tabler/icons-react";
 import { useState, type FormEvent } from "react";
 import { useTranslation } from "react-i18next";
+import { Dialog } from "@/components/Dialog";
 import { Password } from "@/components/Password";
 import { ErrorNote } from "@/components/ErrorNote";
 import { plain } from "@/lib/format";
@@ -80,8 +81,8 @@ export function SignIn({ again = false }: { again?: boolean }) {
 /** Over a page whose session has ended; it stays until somebody has signed in. */
 export function SignInAgain() {
   return (
-    <Modal opened onClose={() => undefined} withCloseButton={false} closeOnEscape={false} closeOnClickOutside={false} centered>
+    <Dialog opened onClose={() => undefined} withCloseButton={false} closeOnEscape={false} closeOnClickOutside={false}>
       <SignIn again />
-    </Modal>
+    </Dialog>
   );
 }

@@ -23,6 +23,7 @@ from fubini.notices.tell import administrators
 from fubini.projects.authorize import authorize, authorize_admin
 from fubini.projects.services import project_pause
 from fubini.runs.asking import Ask, tasks_ask
+from fubini.runs.codec import spec_of
 from fubini.runs.limits import RunLimits
 from fubini.runs.models import Run, Task
 from fubini.runs.services import run_update
@@ -96,6 +97,8 @@ def changes_apply(
         done.append(change_sentence(change.core, pool))
         if kind in _AMOUNTS:
             asks[_AMOUNTS[kind]] = _amount(change)
+        elif kind is ChangeKind.DEVICES:
+            asks["devices"] = (*asks.get("devices", ()), _devices(task, change))  # type: ignore[misc]
         elif kind in (ChangeKind.OBJECTIVE, ChangeKind.PRIORITY):
             asks[kind.value] = change.word
         elif kind is ChangeKind.PLACE and pool is not None:
@@ -226,6 +229,18 @@ def _amount(change: Wanted) -> int:
             next_step="Give the amount of the option you were shown.",
         )
     return change.amount
+
+
+def _devices(task: Task, change: Wanted) -> tuple[str, int]:
+    """A kind of device that the step asks for, and how many it asks for instead."""
+    known = [name for name, _ in spec_of(task.spec).resources.devices]
+    if change.word not in known:
+        raise Invalid(
+            say("The step asks for no {device!r}.", device=change.word[:80]),
+            allowed=known,
+            next_step="Give the kind of device of the option you were shown.",
+        )
+    return change.word, _amount(change)
 
 
 def _pool(principal: Principal, change: Wanted) -> Pool:

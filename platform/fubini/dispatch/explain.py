@@ -212,7 +212,7 @@ def _expected(world: World, policy: core.Policy, task_id: core.TaskId) -> Expect
 _OF_RUN: Final = frozenset(
     {
         ChangeKind.OBJECTIVE, ChangeKind.PRIORITY, ChangeKind.FORGIVE, ChangeKind.WALLTIME, ChangeKind.CPU,
-        ChangeKind.MEMORY, ChangeKind.DISK, ChangeKind.PLACE, ChangeKind.RUN_LIMIT,
+        ChangeKind.MEMORY, ChangeKind.DISK, ChangeKind.DEVICES, ChangeKind.PLACE, ChangeKind.RUN_LIMIT,
     }
 )  # fmt: skip
 
@@ -317,6 +317,7 @@ def _change(change: Change, world: World, rights: Rights, request: core.TaskRequ
         ChangeKind.MEMORY: request.memory_bytes,
         ChangeKind.DISK: request.disk_bytes,
         ChangeKind.WALLTIME: request.walltime_s,
+        ChangeKind.DEVICES: dict(request.devices).get(change.word),
     }
     pool: Pool | None = world.pools.get(change.target)
     site = pool.site if pool else None
@@ -356,6 +357,9 @@ def change_sentence(change: Change, pool: Pool | None = None, before: int | None
         kinds.CPU: say("Ask for {cores:g} cores{now}.", cores=change.amount / 1000, now=now),
         kinds.MEMORY: say("Ask for {size} of memory{now}.", size=_size(change.amount), now=now),
         kinds.DISK: say("Ask for {size} of disk{now}.", size=_size(change.amount), now=now),
+        kinds.DEVICES: say(
+            "Ask for {count} x {device} a node{now}.", count=change.amount, device=change.word, now=now
+        ),
         kinds.PLACE: say("Run it in {place}, whatever its selector says.", place=place),
         kinds.RUN_LIMIT: say("Raise the run's cost limit by {amount}.", amount=_money(change.amount)),
         kinds.BUDGET: say("Raise the project's budget by {amount}.", amount=_money(change.amount)),

@@ -176,11 +176,12 @@ class ChangeOut(ReplySerializer):
     kind = serializers.ChoiceField(choices=_KINDS)
     amount = serializers.IntegerField(
         allow_null=True,
-        help_text="Micros more (budget, run_limit), milli-cores, bytes, seconds, or a quota's new limit; null: none.",
+        help_text="Micros more (budget, run_limit), milli-cores, bytes, seconds, devices, or a quota's new limit; null: none.",
     )
     word = serializers.CharField(
         allow_blank=True,
-        help_text="The objective or priority; of a retry, what it changes; of a quota, of what it is (cores, accelerators, runs, storage, money).",
+        help_text="The objective or priority; of devices, their kind; of a retry, what it changes; of a quota, of what it is"
+        " (cores, accelerators, runs, storage, money).",
     )
     pool_id = serializers.CharField(allow_blank=True)
     pool = serializers.CharField(allow_blank=True)
@@ -255,7 +256,7 @@ class TaskStartOut(ReplySerializer):
 class ChangeAsk(BodySerializer):
     kind = serializers.ChoiceField(choices=_KINDS)
     amount = serializers.IntegerField(min_value=1, max_value=2**53, required=False)
-    word = serializers.CharField(max_length=40, required=False, allow_blank=True)
+    word = serializers.CharField(max_length=320, required=False, allow_blank=True)
     pool_id = serializers.CharField(max_length=32, required=False, allow_blank=True)
     member = serializers.CharField(max_length=64, required=False, allow_blank=True)
 

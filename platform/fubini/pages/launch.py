@@ -6,8 +6,9 @@ every objective's choice. Faults of the values alone are kept apart from those o
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from fubini.dispatch.quotes import QuoteView, Submission, report_quote, submit_report
 from fubini.manifests.findings import entry_told, finding_json, finding_told
@@ -57,7 +58,12 @@ def launch_check(asked: Submission) -> LaunchCheck:
     except ManifestInvalid as error:
         report = submit_report(asked, values_later=True)
         of_the_text = [finding_json(f) for f in report.findings]
-        value_errors = [entry_told(entry) for entry in error.errors if entry not in of_the_text]
+        declared = _declared(report.document)
+        value_errors = [
+            {**entry_told(entry), "parameter": _parameter_at(str(entry["path"]), declared)}
+            for entry in error.errors
+            if entry not in of_the_text
+        ]
     else:
         quote = report_quote(whole, asked)
     document = report.document if isinstance(report.document, dict) else {}
@@ -89,3 +95,21 @@ def run_asked(project: Project, ref: str) -> Again | None:
     text = RunManifest.objects.filter(run=run).values_list("text", flat=True).first()
     version = run.pipeline_version
     return Again(run, text or "", version.pipeline.name if version is not None else None)
+
+
+_AT_ARGUMENT: Final = re.compile(r"spec\.(?:workflowSpec\.)?arguments\.parameters\[(\d{1,6})\](?:\..*)?")
+
+
+def _declared(document: Any) -> list[str]:
+    """Names of the manifest's own parameters as they stand in it."""
+    spec = document.get("spec") if isinstance(document, dict) else None
+    spec = spec.get("workflowSpec", spec) if isinstance(spec, dict) else None
+    arguments = spec.get("arguments") if isinstance(spec, dict) else None
+    found = arguments.get("parameters") if isinstance(arguments, dict) else None
+    return [str(one.get("name", "")) if isinstance(one, dict) else "" for one in found] if isinstance(found, list) else []
+
+
+def _parameter_at(path: str, declared: list[str]) -> str:
+    """Whose value a finding is about; "" where it is about none of the manifest's own parameters."""
+    found = _AT_ARGUMENT.fullmatch(path)
+    return declared[int(found[1])] if found and int(found[1]) < len(declared) else ""

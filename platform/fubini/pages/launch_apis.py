@@ -33,6 +33,10 @@ class PipelinesPage(FirstPageOut):
     results = PipelineOut(many=True)
 
 
+class ValueErrorOut(FindingOut):
+    parameter = serializers.CharField(allow_blank=True, help_text="Whose value it is; empty: of none in the form.")
+
+
 class LaunchAgainOut(ReplySerializer):
     """What a run was launched with."""
 
@@ -86,7 +90,7 @@ class LaunchCheckOut(ReplySerializer):
     name = serializers.CharField()
     findings = FindingOut(many=True, help_text="Of the manifest, whatever values it gets.")
     truncated = serializers.BooleanField(help_text="There are more findings than are shown.")
-    value_errors = FindingOut(many=True, help_text="Of the values given, and those that are missing.")
+    value_errors = ValueErrorOut(many=True, help_text="Of the values given, and those that are missing.")
     parameters = ParameterOut(many=True)
     sketch = SketchOut()
     quote = QuoteOut(allow_null=True, help_text="Null where something must be changed first.")

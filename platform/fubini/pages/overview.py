@@ -1,6 +1,7 @@
 """A project at a glance: its home page in one answer, whose number of queries does not depend on how much it has.
 
-Decides what comes first: live runs that wait or fail before those that merely run. Days are accounting days.
+Decides what comes first: what waits for an answer the asker may give, then late runs, then those that merely wait. Days are
+accounting days.
 """
 
 from __future__ import annotations
@@ -8,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db.models import Case, Count, Exists, F, Max, Min, OuterRef, Q, Subquery, Sum, When
-from django.db.models.functions import Coalesce
+from django.db.models import Case, Count, Exists, F, Max, Min, OuterRef, Q, Subquery, Sum, Value, When
+from django.db.models.functions import Coalesce, Concat
 
 from fubini.common import clock
 from fubini.dispatch.models import RunOutlook
@@ -18,7 +19,7 @@ from fubini.ledger.accounting import books, date_of
 from fubini.ledger.selectors import BudgetView, DaySpend, balances_of, budget_view, spent_by_day
 from fubini.pages.money import ForecastView, HeldUntil, forecast_of, history_from, with_holds
 from fubini.projects.models import Project
-from fubini.runs.models import Attempt, Run, Task
+from fubini.runs.models import Attempt, Run, RunNode, RunTimer, Task
 from fubini.runs.selectors import runs_listed, runs_of
 from fubini.runs.transitions import ATTEMPT_LIVE
 from fubini.sites.models import Pause, Pool
@@ -26,6 +27,7 @@ from fubini.sites.selectors import pools_of_project
 
 DAYS: Final = 14
 ATTENTION_MAX: Final = 10
+ASKING_MAX: Final = 100  # steps looked at that wait for a person: several may be of one run
 RECENT_MAX: Final = 10
 QUARTER_MS: Final = 900_000
 _LIVE_STATES: Final = (
@@ -47,6 +49,17 @@ class Late:
     spent: dict[str, int] | None
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A step that waits for a person, the one that does so longest; `more` of its run do, too. `may`: the asker may answer."""
+
+    node_id: str
+    step: str
+    since_ms: int
+    more: int
+    may: bool
+
+
 @dataclass(slots=True)
 class Attention:
     """A run somebody should look at, and the sentence that says why."""
@@ -56,6 +69,7 @@ class Attention:
     waiting: int
     since_ms: int | None
     late: Late | None = None
+    answer: Answer | None = None
 
 
 @dataclass(slots=True)
@@ -100,18 +114,19 @@ def standing() -> dict[str, Any]:
     }
 
 
-def overview_of(project: Any) -> Overview:
+def overview_of(project: Any, *, may_answer: bool = False) -> Overview:
     """All of it, in a number of queries that does not depend on how much there is.
 
     Args:
         project: read with `standing`.
+        may_answer: whether the asker may answer what waits for a person.
     """
     now_ms = clock.now_ms()
     budget = budget_view(project)
     past = spent_by_day(project.pk, from_day=min(history_from(now_ms), first_day(now_ms)))
     states, days = runs_by_day(project, past, now_ms)
     steps = _steps(project)
-    attention, recent = _runs(project, steps)
+    attention, recent = _runs(project, steps, may_answer)
     use, held = _use(project, now_ms)
     return Overview(
         budget=budget,
@@ -196,19 +211,48 @@ def _steps(project: Project) -> dict[str, _Steps]:
     return found
 
 
-def _runs(project: Project, steps: dict[str, _Steps]) -> tuple[list[Attention], list[Run]]:
-    """The live runs with what holds each back, the longest waiting first; and the newest runs. One query."""
+def _for_people() -> Any:
+    """Steps that wait for a person, the longest waiting first: those with a duration go on by themselves."""
+    timer = RunTimer.objects.filter(run=OuterRef("run"), key=Concat(Value("suspend:"), OuterRef("node_id")))
+    nodes = RunNode.objects.filter(type="Suspend", phase="Running").exclude(Exists(timer))
+    return nodes.order_by("started_at_ms", "id")
+
+
+def _asked(run: Any, may: bool) -> Answer | None:
+    """What a run read with `_runs`' annotations waits for a person to answer."""
+    if run.asks_node is None or run.state not in ("pending", "running"):
+        return None
+    since_ms = run.created_at_ms if run.asks_since_ms is None else run.asks_since_ms
+    return Answer(run.asks_node, run.asks_step, since_ms, run.asks - 1, may)
+
+
+def _runs(project: Project, steps: dict[str, _Steps], may_answer: bool) -> tuple[list[Attention], list[Run]]:
+    """The live runs with what holds each back, as `_first` orders them; and the newest runs. One query."""
     mine = runs_of([project.pk])
     since = {run_id: one.since_ms for run_id, one in steps.items() if one.since_ms is not None}
     longest = sorted(since, key=lambda run_id: since[run_id])[:200]
     now_ms = clock.now_ms()
     late = Q(pk__in=late_first(project.pk, now_ms, ATTENTION_MAX))
-    live = runs_of([project.pk], states=["pending", "running"]).filter(Q(pk__in=longest) | Q(suspended=True) | late)
+    asking = _for_people().filter(run__project=project, run__state__in=["pending", "running"], run__deleted_at_ms=None)
+    answers = Q(pk__in=asking.values("run_id")[:ASKING_MAX])
+    live = runs_of([project.pk], states=["pending", "running"]).filter(
+        Q(pk__in=longest) | Q(suspended=True) | late | answers
+    )
     newest = mine.order_by("-created_at_ms", "-id")[:RECENT_MAX]
     # By their keys alone: with the project beside them SQLite would look at all its runs. And by one set of keys: asked for this
     # one or that one, PostgreSQL looks at every run there is.
     keys = Run.objects.filter(pk__in=newest.values("pk")).values("pk").union(live.values("pk"))
-    shown = list(runs_listed(Run.objects.filter(pk__in=keys)).select_related("outlook"))
+    asked = _for_people().filter(run=OuterRef("pk"))
+    rows = runs_listed(Run.objects.filter(pk__in=keys)).select_related("outlook")
+    shown: list[Any] = list(
+        rows.annotate(
+            asks_node=Subquery(asked.values("node_id")[:1]),
+            asks_step=Subquery(asked.values("display_name")[:1]),
+            asks_since_ms=Subquery(asked.values("started_at_ms")[:1]),
+            asks=Subquery(asked.order_by().values("run").annotate(n=Count("pk")).values("n")),
+        )
+    )
+    answer = {run.pk: asks for run in shown if (asks := _asked(run, may_answer)) is not None}
     lateness = {run.pk: found for run in shown if (found := _late(run, now_ms)) is not None}
     held = [
         Attention(
@@ -217,9 +261,11 @@ def _runs(project: Project, steps: dict[str, _Steps]) -> tuple[list[Attention], 
             one.waiting,
             run.created_at_ms if one.since_ms is None else one.since_ms,
             lateness.get(run.pk),
+            answer.get(run.pk),
         )
         for run in shown
-        if run.state in ("pending", "running") and (run.suspended or run.pk in since or run.pk in lateness)
+        if run.state in ("pending", "running")
+        and (run.suspended or run.pk in since or run.pk in lateness or run.pk in answer)
         for one in [steps.get(run.pk) or _Steps()]
     ]
     attention = sorted(held, key=_first)[:ATTENTION_MAX]
@@ -227,7 +273,10 @@ def _runs(project: Project, steps: dict[str, _Steps]) -> tuple[list[Attention], 
 
 
 def _first(one: Attention) -> tuple[int, int, int, str]:
-    """Late runs first, the latest of them; then those about to be; then those that wait, the longest waiting."""
+    """First what the asker may answer, the longest waiting; then late runs, the latest of them; then those about to be;
+    then those that wait, the longest waiting."""
+    if one.answer is not None and one.answer.may:
+        return -1, 0, one.answer.since_ms, one.run.pk
     rank = 2 if one.late is None else 0 if one.late.already else 1
     return rank, -one.late.by_ms if one.late else 0, one.since_ms or 0, one.run.pk
 

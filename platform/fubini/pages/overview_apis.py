@@ -7,7 +7,7 @@ from rest_framework.response import Response
 
 from fubini.pages.overview import overview_of, standing
 from fubini.pages.overview_serializers import OverviewOut
-from fubini.projects.authorize import project_get
+from fubini.projects.authorize import permits, project_get
 from fubini.rest.views import ApiViews, operation
 
 
@@ -16,4 +16,5 @@ class OverviewViews(ApiViews):
 
     @operation("A project at a glance: what its home page shows.", reply=OverviewOut)
     def retrieve(self, request: Request, ref: str) -> Response:
-        return self.reply(overview_of(project_get(self.principal, ref, also=standing())))
+        project = project_get(self.principal, ref, also=standing())
+        return self.reply(overview_of(project, may_answer=permits(self.principal, "run.signal", project)))

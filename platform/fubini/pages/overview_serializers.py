@@ -53,8 +53,19 @@ class LateOut(ReplySerializer):
     spent = SpentOut(allow_null=True)
 
 
+class AnswerOut(ReplySerializer):
+    """A step that waits for a person, of its run the one that does so longest."""
+
+    node_id = serializers.CharField()
+    step = serializers.CharField(help_text="Its display name.")
+    since_ms = serializers.IntegerField()
+    more = serializers.IntegerField(help_text="Other steps of the run that wait for a person.")
+    may = serializers.BooleanField(help_text="Whether you may answer.")
+
+
 class AttentionOut(ReplySerializer):
     run = RunOut()
+    answer = AnswerOut(allow_null=True, help_text="What of it waits for a person.")
     late = LateOut(allow_null=True)
     code = serializers.CharField(help_text="What holds its longest waiting step back; empty when not planned yet.")
     waiting = serializers.IntegerField(help_text="Its waiting steps.")
@@ -83,7 +94,7 @@ class OverviewOut(ReplySerializer):
     states = StatesOut()
     days = DayOut(many=True, help_text="Runs by the day they were submitted, and what was spent; oldest first.")
     attention = AttentionOut(
-        many=True, help_text="Late runs, runs about to be late, and runs that wait, in this order."
+        many=True, help_text="Runs that wait for an answer of yours, late runs, runs about to be, and runs that wait, in this order."
     )
     recent = RunOut(many=True)
     pools = PoolGlanceOut(many=True)

@@ -1,4 +1,4 @@
-"""What waiting steps ask for, changed by a person: cores, memory, disk, walltime, objective, priority, place.
+"""What waiting steps ask for, changed by a person: cores, memory, disk, devices, walltime, objective, priority, place.
 
 A queued task's row says what the scheduler places it by; a change holds for the rows it was made on. A retry or another
 node of the same template asks again for what the manifest says: that is where a change that should last belongs.
@@ -36,10 +36,11 @@ class Ask:
     priority: str = ""
     place: tuple[str, str] | None = None
     forgive: bool = False
+    devices: tuple[tuple[str, int], ...] = ()  # of the kinds it asks for already, how many a node
 
     def as_json(self) -> dict[str, Any]:
         """What of it says something."""
-        return {name: value for name, value in to_json(self).items() if value not in (None, "", False)}
+        return {name: value for name, value in to_json(self).items() if value not in (None, "", False, [], ())}
 
 
 def alike(task: Task) -> list[Task]:
@@ -101,6 +102,10 @@ def _changed(spec: TaskSpec, ask: Ask) -> TaskSpec:
     }
     if amounts:
         spec = replace(spec, resources=replace(spec.resources, **amounts))
+    if ask.devices:
+        now = dict(ask.devices)
+        counts = tuple((name, now.get(name, count)) for name, count in spec.resources.devices)
+        spec = replace(spec, resources=replace(spec.resources, devices=counts))
     if ask.walltime_s is not None:
         spec = replace(spec, walltime_s=ask.walltime_s)
     if ask.objective:

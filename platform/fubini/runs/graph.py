@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from fubini.ledger.selectors import holds_of_runs
+from fubini.runs.messages import with_names
 from fubini.runs.models import Attempt, Run, RunNode, Task
 from fubini.runs.selectors import NodeCount, nodes_summary
 
@@ -73,6 +74,9 @@ def graph_of(run: Run, *, limit: int = GRAPH_MAX) -> RunGraph:
         node = GraphNode(*columns)
         found.nodes.append(node)
         by_leaf[node.id, generation] = node
+    names = {node.id: node.name for node in found.nodes}
+    for node in found.nodes:
+        node.message = with_names(node.message, names)
     by_task: dict[str, GraphNode] = {}
     tasks = Task.objects.filter(run=run).values_list(
         "pk", "node_id", "generation", "state", "queued_at_ms", "why_document__content"

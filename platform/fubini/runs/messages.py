@@ -7,9 +7,20 @@ printed, and what is rare, stays as it is.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Final
 
 from fubini.common.saying import Known
+
+_OF_A_CHILD: Final = re.compile(r"child '(?P<id>[^']{1,300})' failed")
+
+
+def with_names(message: str, names: Mapping[str, str]) -> str:
+    """The message with a child's display name where Argo's words have its id; one that `names` does not have stays."""
+    found = _OF_A_CHILD.fullmatch(message)
+    return f"child '{names[found['id']]}' failed" if found and found["id"] in names else message
+
 
 MESSAGES: Final = Known(
     # how a step ended

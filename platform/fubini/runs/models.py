@@ -135,6 +135,14 @@ class RunNode(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "node_id"], name="run_node_once")]
+        indexes = [
+            # What waits for a person; few of all nodes, and looked for on every home page.
+            models.Index(
+                fields=["run", "started_at_ms"],
+                condition=models.Q(type="Suspend", phase="Running"),
+                name="run_node_waits",
+            )
+        ]
 
 
 class RunTimer(models.Model):

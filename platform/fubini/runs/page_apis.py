@@ -11,6 +11,7 @@ from fubini.datasets.selectors import artifacts_of_run
 from fubini.rest.views import ApiViews, etag_of, operation
 from fubini.runs.apis import run_visible
 from fubini.runs.graph import graph_of
+from fubini.runs.messages import with_names
 from fubini.runs.page_serializers import RunOverviewOut, RunResultsOut
 from fubini.runs.selectors import outputs_of
 
@@ -26,7 +27,9 @@ class RunPageViews(ApiViews):
     def overview(self, request: Request, id: str) -> Response:
         """`/runs/{id}` and `/runs/{id}/graph` in one answer; the `ETag` is the run's."""
         run = run_visible(self.principal, id, detailed=True)
-        return self.reply({"run": run, "graph": graph_of(run)}, headers={"ETag": etag_of(run)})
+        graph = graph_of(run)
+        run.message = with_names(run.message, {node.id: node.name for node in graph.nodes})  # the row is not saved
+        return self.reply({"run": run, "graph": graph}, headers={"ETag": etag_of(run)})
 
     @operation("What a run left: its final outputs, and the first of all its artifacts.", reply=RunResultsOut)
     def results(self, request: Request, id: str) -> Response:

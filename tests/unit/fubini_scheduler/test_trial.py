@@ -93,6 +93,18 @@ def test_a_task_that_would_start_as_it_is_needs_no_change() -> None:
             Change(KIND.CPU, amount=2500), id="as many cores as are free",
         ),
         pytest.param(
+            {"devices": (("gpu", 8),)}, {"node_groups": (make_group("group", devices=(("gpu", 4),)),)},
+            Change(KIND.DEVICES, amount=4, word="gpu"), id="as many devices as a node has",
+        ),
+        pytest.param(
+            {"devices": (("gpu", 4),)},
+            {
+                "node_groups": (make_group("group", devices=(("gpu", 4),)),),
+                "allocations": (make_allocation("a", "pool", "group", devices=(("gpu", 3),)),),
+            },
+            Change(KIND.DEVICES, amount=1, word="gpu"), id="as many devices as are free",
+        ),
+        pytest.param(
             {"walltime_s": 7200}, {"pools": (make_pool("pool", "group", max_walltime_s=3600),)},
             Change(KIND.WALLTIME, amount=3600), id="a walltime the pool allows",
         ),
@@ -196,6 +208,11 @@ def test_what_nothing_can_start_gets_no_proposal() -> None:
     assert (found.options, found.complete, found.starts_now) == ((), True, False)
 
 
+def test_a_task_for_devices_is_not_told_to_go_without() -> None:
+    found = smallest(make_snapshot(tasks=(make_task(devices=(("gpu", 1),)),)), Policy(), NOW_MS, TASK)
+    assert (found.options, found.complete) == ((), True)
+
+
 def test_the_search_is_bounded() -> None:
     tasks = make_tasks(4, walltime_s=100)
     snapshot = make_snapshot(tasks=tasks, pools=(priced(),), projects=(Project(id=LAB, available_micros=0),))
@@ -234,6 +251,8 @@ def smaller_than(change: Change, snapshot: Snapshot, task: TaskId) -> list[Chang
     if change.kind in (KIND.BUDGET, KIND.RUN_LIMIT):
         amounts = {change.amount - 1, change.amount // 2, 1}
         return [replace(change, amount=a) for a in amounts if 0 < a < change.amount]
+    if change.kind is KIND.DEVICES:
+        have[KIND.DEVICES] = dict(asked.devices)[change.word]
     if change.kind in have:
         top = have[change.kind]
         return [

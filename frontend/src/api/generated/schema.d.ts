@@ -4208,6 +4208,17 @@ export interface components {
             /** Format: date-time */
             revoked_at: string | null;
         };
+        /** @description A step that waits for a person, of its run the one that does so longest. */
+        AnswerOut: {
+            node_id: string;
+            /** @description Its display name. */
+            step: string;
+            since_ms: number;
+            /** @description Other steps of the run that wait for a person. */
+            more: number;
+            /** @description Whether you may answer. */
+            may: boolean;
+        };
         /** @description A request body. `read` is how views use it. */
         AppealAskRequest: {
             changes: components["schemas"]["ChangeAskRequest"][];
@@ -4288,6 +4299,8 @@ export interface components {
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         AttentionOut: {
             run: components["schemas"]["RunOut"];
+            /** @description What of it waits for a person. */
+            answer: components["schemas"]["AnswerOut"] | null;
             late: components["schemas"]["LateOut"] | null;
             /** @description What holds its longest waiting step back; empty when not planned yet. */
             code: string;
@@ -4401,7 +4414,7 @@ export interface components {
         /** @description A request body. `read` is how views use it. */
         ChangeAskRequest: {
             /** @enum {string} */
-            kind: "objective" | "priority" | "forgive" | "walltime" | "cpu" | "memory" | "disk" | "place" | "run_limit" | "budget" | "resume_pool" | "uncordon" | "quota_running" | "quota_cpu" | "quota" | "resume_project" | "resume_all" | "retry";
+            kind: "objective" | "priority" | "forgive" | "walltime" | "cpu" | "memory" | "disk" | "devices" | "place" | "run_limit" | "budget" | "resume_pool" | "uncordon" | "quota_running" | "quota_cpu" | "quota" | "resume_project" | "resume_all" | "retry";
             /** Format: int64 */
             amount?: number;
             word?: string;
@@ -4411,10 +4424,10 @@ export interface components {
         /** @description One change of an option; what `amount` and `word` mean follows from `kind`. */
         ChangeOut: {
             /** @enum {string} */
-            kind: "objective" | "priority" | "forgive" | "walltime" | "cpu" | "memory" | "disk" | "place" | "run_limit" | "budget" | "resume_pool" | "uncordon" | "quota_running" | "quota_cpu" | "quota" | "resume_project" | "resume_all" | "retry";
-            /** @description Micros more (budget, run_limit), milli-cores, bytes, seconds, or a quota's new limit; null: none. */
+            kind: "objective" | "priority" | "forgive" | "walltime" | "cpu" | "memory" | "disk" | "devices" | "place" | "run_limit" | "budget" | "resume_pool" | "uncordon" | "quota_running" | "quota_cpu" | "quota" | "resume_project" | "resume_all" | "retry";
+            /** @description Micros more (budget, run_limit), milli-cores, bytes, seconds, devices, or a quota's new limit; null: none. */
             amount: number | null;
-            /** @description The objective or priority; of a retry, what it changes; of a quota, of what it is (cores, accelerators, runs, storage, money). */
+            /** @description The objective or priority; of devices, their kind; of a retry, what it changes; of a quota, of what it is (cores, accelerators, runs, storage, money). */
             word: string;
             pool_id: string;
             pool: string;
@@ -5355,7 +5368,7 @@ export interface components {
             /** @description There are more findings than are shown. */
             truncated: boolean;
             /** @description Of the values given, and those that are missing. */
-            value_errors: components["schemas"]["FindingOut"][];
+            value_errors: components["schemas"]["ValueErrorOut"][];
             parameters: components["schemas"]["ParameterOut"][];
             sketch: components["schemas"]["SketchOut"];
             /** @description Null where something must be changed first. */
@@ -5997,7 +6010,7 @@ export interface components {
             states: components["schemas"]["StatesOut"];
             /** @description Runs by the day they were submitted, and what was spent; oldest first. */
             days: components["schemas"]["DayOut"][];
-            /** @description Late runs, runs about to be late, and runs that wait, in this order. */
+            /** @description Runs that wait for an answer of yours, late runs, runs about to be, and runs that wait, in this order. */
             attention: components["schemas"]["AttentionOut"][];
             recent: components["schemas"]["RunOut"][];
             pools: components["schemas"]["PoolGlanceOut"][];
@@ -8155,6 +8168,28 @@ export interface components {
             date_joined: string;
             /** Format: date-time */
             last_login: string | null;
+        };
+        /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
+        ValueErrorOut: {
+            /** @enum {string} */
+            severity: "error" | "warning";
+            /**
+             * @description unsupported: Argo knows the field, this engine does not.
+             * @default invalid
+             */
+            kind: string;
+            code: string;
+            path: string;
+            /** @description From 1; 0: in a library manifest, of which only the parsed form is here. */
+            line: number;
+            column: number;
+            detail: string;
+            found: string;
+            allowed: string;
+            nearest: string;
+            next_step: string;
+            /** @description Whose value it is; empty: of none in the form. */
+            parameter: string;
         };
         /** @description A reply; with `only` in the context, just those fields (``?fields=a,b``). */
         VaultOut: {

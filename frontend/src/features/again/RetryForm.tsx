@@ -1,11 +1,12 @@
 // Run again what failed: with what the failed attempts advise, quoted before it starts.
 
-import { Alert, Anchor, Button, Group, Loader, Modal, NumberInput, SimpleGrid, Stack, Switch, Text, TextInput } from "@mantine/core";
+import { Alert, Anchor, Button, Group, Loader, NumberInput, SimpleGrid, Stack, Switch, Text, TextInput } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import { idempotencyKey } from "@/api/client";
+import { Dialog } from "@/components/Dialog";
 import { ErrorNote } from "@/components/ErrorNote";
 import { duration, moneyRange, plain, size } from "@/lib/format";
 import { own } from "@/lib/named";
@@ -48,7 +49,7 @@ export function RetryForm({ run, parameters, opened, onClose }: { run: string; p
   const start = () =>
     retry.mutate({ ask: askOf(fields), key: key.current }, { onSuccess: () => { setFields(NOTHING); onClose(); }, onSettled: () => (key.current = idempotencyKey()) });
   return (
-    <Modal opened={opened} onClose={onClose} title={t("title")} size="lg" centered closeButtonProps={{ "aria-label": t("base:app.close") }}>
+    <Dialog opened={opened} onClose={onClose} title={t("title")} size="lg">
       <Stack>
         {proposal.data?.advice.map((row) => (
           <Alert key={`${row.template} ${row.what} ${row.cause}`} color={row.proposed === null ? "gray" : "blue"} p="xs" title={t("failedSteps", { count: row.nodes, template: plain(row.template) })}>
@@ -95,6 +96,6 @@ export function RetryForm({ run, parameters, opened, onClose }: { run: string; p
           <Button onClick={start} loading={retry.isPending} disabled={!proposal.data || proposal.data.refused !== ""}>{t("base:run.retry")}</Button>
         </Group>
       </Stack>
-    </Modal>
+    </Dialog>
   );
 }

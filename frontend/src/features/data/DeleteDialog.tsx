@@ -1,7 +1,8 @@
-import { Alert, Button, Group, Modal, Stack, Text } from "@mantine/core";
+import { Alert, Button, Group, Stack, Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import { useNavigate } from "react-router";
 import type { Schemas } from "@/api/client";
+import { Dialog } from "@/components/Dialog";
 import { ErrorNote } from "@/components/ErrorNote";
 import { plain } from "@/lib/format";
 import { useDatasetDelete } from "@/queries/data";
@@ -14,7 +15,7 @@ export function DeleteDialog({ page, onClose }: { page: Schemas["DatasetPageOut"
   const remove = useDatasetDelete();
   const blocked = page.uses.some((use) => use.blocks) || page.versions.some((v) => v.pinned_by !== "");
   return (
-    <Modal opened onClose={onClose} title={t("deleteTitle", { name: plain(page.dataset.name) })} closeButtonProps={{ "aria-label": t("close") }}>
+    <Dialog opened onClose={onClose} title={t("deleteTitle", { name: plain(page.dataset.name) })}>
       <Stack>
         <Text size="sm">{t("deleteText", { count: page.dataset.latest?.number ?? 0 })}</Text>
         {blocked && <Alert color="orange" p="xs">{t("deleteBlocked")}</Alert>}
@@ -30,6 +31,6 @@ export function DeleteDialog({ page, onClose }: { page: Schemas["DatasetPageOut"
           <Button color="red" disabled={blocked} loading={remove.isPending} onClick={() => remove.mutate(page.dataset.id, { onSuccess: () => void navigate("/data") })}>{t("delete")}</Button>
         </Group>
       </Stack>
-    </Modal>
+    </Dialog>
   );
 }

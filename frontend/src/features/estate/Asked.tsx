@@ -1,9 +1,10 @@
 // A deed that is asked about before it is done: what it does, to how many steps, and a button that says its name.
 
-import { Button, Group, Modal, Stack, Text } from "@mantine/core";
+import { Button, Group, Stack, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
+import { Dialog } from "@/components/Dialog";
 import { ErrorNote } from "@/components/ErrorNote";
 
 interface Deed {
@@ -35,7 +36,7 @@ export function Asked({ word, doWord = word, name, what, red, deed, ready = true
   return (
     <>
       <Button size="compact-xs" variant="default" aria-label={`${word}: ${name}`} onClick={open}>{word}</Button>
-      <Modal opened={opened} onClose={shut} title={`${word}: ${name}`} centered closeButtonProps={{ "aria-label": t("app.close") }}>
+      <Dialog opened={opened} onClose={shut} title={`${word}: ${name}`}>
         <form onSubmit={(e) => { e.preventDefault(); run(shut); }}>
           <Stack gap="sm">
             {what !== "" && <Text size="sm">{what}</Text>}
@@ -47,7 +48,7 @@ export function Asked({ word, doWord = word, name, what, red, deed, ready = true
             </Group>
           </Stack>
         </form>
-      </Modal>
+      </Dialog>
     </>
   );
 }

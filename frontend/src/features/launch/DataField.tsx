@@ -22,6 +22,7 @@ interface Field {
   label: ReactNode;
   description?: string;
   required: boolean;
+  error?: string;
   "data-parameter": string;
 }
 

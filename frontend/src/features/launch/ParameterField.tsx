@@ -45,7 +45,7 @@ export function inLanguage(text: string | Record<string, string> | undefined, la
 /** Does the parameter name data of the project? */
 export const isData = (parameter: Parameter): boolean => ["dataset", "file"].includes((parameter.form as Form | null)?.type ?? "");
 
-export function ParameterField({ parameter, value, datasets, onChange }: { parameter: Parameter; value: string; datasets: KnownDataset[]; onChange: (value: string) => void }) {
+export function ParameterField({ parameter, value, datasets, error, onChange }: { parameter: Parameter; value: string; datasets: KnownDataset[]; error?: string; onChange: (value: string) => void }) {
   const { t, i18n } = useTranslation();
   const form = (parameter.form ?? {}) as Form;
   const language = i18n.language.slice(0, 2);
@@ -55,11 +55,12 @@ export function ParameterField({ parameter, value, datasets, onChange }: { param
     description: plain(inLanguage(form.help, language) || parameter.description) || undefined,
     placeholder: parameter.default ?? parameter.value ?? (parameter.required ? t("launch.required") : ""),
     required: parameter.required,
+    error,
     "data-parameter": parameter.name,
   };
   const choices = form.choices?.map(String) ?? (parameter.enum.length > 0 ? parameter.enum : null);
   if (form.type === "boolean")
-    return <Switch label={common.label} description={common.description} checked={value === "true"} onChange={(e) => onChange(String(e.currentTarget.checked))} />;
+    return <Switch label={common.label} description={common.description} error={error} checked={value === "true"} onChange={(e) => onChange(String(e.currentTarget.checked))} />;
   if (choices) return <Select {...common} data={distinct(choices)} value={value || null} onChange={(v) => onChange(v ?? "")} searchable={choices.length > 8} />;
   if (form.type === "dataset" || form.type === "file")
     return (

@@ -40,3 +40,13 @@ export function saveDraft(project: string, draft: Draft): void {
 export function dropDraft(project: string): void {
   sessionStorage.removeItem(key(project));
 }
+
+/**
+ * The name of a run that is launched again: a new one, made from the manifest, unless results are taken over. A step that
+ * reads the run's name is the same step only under the same name. What the reader wrote themselves stays.
+ */
+export function nameFor(reuse: string, written: string, old: string): { name?: string } {
+  if (old === "") return {};
+  if (reuse !== "") return written === "" ? { name: old } : {};
+  return written === old || written === "" ? { name: "" } : {};
+}

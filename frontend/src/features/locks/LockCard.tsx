@@ -1,10 +1,11 @@
 // One mutex or semaphore: who has it, who is next, since when; taken from its holder only after a word of warning.
 
-import { Anchor, Badge, Button, Group, Modal, NumberInput, Stack, Table, Text } from "@mantine/core";
+import { Anchor, Badge, Button, Group, NumberInput, Stack, Table, Text } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import type { Schemas } from "@/api/client";
+import { Dialog } from "@/components/Dialog";
 import { ErrorNote } from "@/components/ErrorNote";
 import { Card, Took } from "@/components/parts";
 import { plain } from "@/lib/format";
@@ -35,9 +36,9 @@ export function LockCard({ project, lock, mayBreak, maySize }: { project: string
         {(rest.holders > 0 || rest.waiters > 0) && <Text size="xs" c="dimmed">{t("rest", rest)}</Text>}
         {maySize && lock.kind === "Database" && <Size project={project} lock={lock} />}
       </Stack>
-      <Modal opened={taking !== null} onClose={() => setTaking(null)} title={t("takeNamed", { name: title })} centered closeButtonProps={{ "aria-label": t("base:app.close") }}>
+      <Dialog opened={taking !== null} onClose={() => setTaking(null)} title={t("takeNamed", { name: title })}>
         {taking && <Take project={project} lock={lock} party={taking} done={() => setTaking(null)} />}
-      </Modal>
+      </Dialog>
     </Card>
   );
 }

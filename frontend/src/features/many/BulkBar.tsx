@@ -1,10 +1,11 @@
 // What can be done with the runs that are ticked.
 
-import { Alert, Button, Group, List, Modal, Paper, Stack, Text, TextInput } from "@mantine/core";
+import { Alert, Button, Group, List, Paper, Stack, Text, TextInput } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import type { Schemas } from "@/api/client";
+import { Dialog } from "@/components/Dialog";
 import { ErrorNote } from "@/components/ErrorNote";
 import { plain } from "@/lib/format";
 import { LIVE } from "@/lib/states";
@@ -46,7 +47,7 @@ export function BulkBar({ project, runs, onDone }: { project: string; runs: Run[
           <List size="sm">{refused.slice(0, 20).map((row) => <List.Item key={row.id}>{plain(row.name || row.id)}: {plain(row.detail)} {plain(row.next_step)}</List.Item>)}</List>
         </Alert>
       )}
-      <Modal opened={asking !== null} onClose={() => setAsking(null)} title={asking ? t(`ask.${asking}`, { count: which.length }) : ""} centered closeButtonProps={{ "aria-label": t("base:app.close") }}>
+      <Dialog opened={asking !== null} onClose={() => setAsking(null)} title={asking ? t(`ask.${asking}`, { count: which.length }) : ""}>
         <Stack>
           {asking === "delete" && <Text size="sm">{t("deleteHint")}</Text>}
           {asking === "cancel" && <Text size="sm">{t("base:run.cancelAsk")}</Text>}
@@ -66,7 +67,7 @@ export function BulkBar({ project, runs, onDone }: { project: string; runs: Run[
             </Button>
           </Group>
         </Stack>
-      </Modal>
+      </Dialog>
     </>
   );
 }

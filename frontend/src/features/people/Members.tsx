@@ -1,9 +1,10 @@
 // Who is in the project and as what. Who may change it sees controls, everybody else the list.
 
-import { Badge, Button, Group, Modal, Select, Stack, Table, Text, TextInput } from "@mantine/core";
+import { Badge, Button, Group, Select, Stack, Table, Text, TextInput } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Schemas } from "@/api/client";
+import { Dialog } from "@/components/Dialog";
 import { ErrorNote } from "@/components/ErrorNote";
 import { More } from "@/components/parts";
 import { plain } from "@/lib/format";
@@ -63,7 +64,7 @@ export function Members({ project, first, mine, may }: { project: string; first:
           {add.isError && <ErrorNote error={add.error} />}
         </form>
       )}
-      <Modal opened={leaving !== ""} onClose={() => setLeaving("")} title={leaving === mine ? t("leave") : t("removeNamed", { name: plain(leaving) })} centered closeButtonProps={{ "aria-label": t("base:app.close") }}>
+      <Dialog opened={leaving !== ""} onClose={() => setLeaving("")} title={leaving === mine ? t("leave") : t("removeNamed", { name: plain(leaving) })}>
         <Stack>
           <Text size="sm">{t("removeHint", { name: plain(leaving) })}</Text>
           <Group justify="flex-end">
@@ -71,7 +72,7 @@ export function Members({ project, first, mine, may }: { project: string; first:
             <Button color="red" loading={remove.isPending} onClick={() => remove.mutate(leaving, { onSettled: () => setLeaving("") })}>{t(leaving === mine ? "leave" : "remove")}</Button>
           </Group>
         </Stack>
-      </Modal>
+      </Dialog>
     </Stack>
   );
 }

@@ -1,9 +1,10 @@
 // My passkeys: added with my password, named, removed with it. Where they cannot work on this page, the address where they do.
 
-import { Alert, Anchor, Button, Code, Group, Modal, Stack, Text, TextInput } from "@mantine/core";
+import { Alert, Anchor, Button, Code, Group, Stack, Text, TextInput } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Schemas } from "@/api/client";
+import { Dialog } from "@/components/Dialog";
 import { Password } from "@/components/Password";
 import { ErrorNote } from "@/components/ErrorNote";
 import { ago, plain } from "@/lib/format";
@@ -47,9 +48,9 @@ export function Passkeys({ passkeys, origins }: { passkeys: Row[]; origins: stri
       )}
       {rename.isError && <ErrorNote error={rename.error} />}
       {passkeysWork(origins) ? <Add first={passkeys.length === 0} /> : <Elsewhere origins={origins} />}
-      <Modal opened={leaving !== null} onClose={() => setLeaving(null)} title={leaving ? t("removeNamed", { name: plain(leaving.name) }) : ""} centered closeButtonProps={{ "aria-label": t("base:app.close") }}>
+      <Dialog opened={leaving !== null} onClose={() => setLeaving(null)} title={leaving ? t("removeNamed", { name: plain(leaving.name) }) : ""}>
         {leaving && <Remove row={leaving} last={passkeys.length === 1} done={() => setLeaving(null)} />}
-      </Modal>
+      </Dialog>
     </Stack>
   );
 }

@@ -1,11 +1,12 @@
 // A manifest kept under a name: a new pipeline, or the next version of the one that has the name.
 
-import { Anchor, Button, Group, Modal, Stack, Text, Textarea, TextInput } from "@mantine/core";
+import { Anchor, Button, Group, Stack, Text, Textarea, TextInput } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import { api, bodyOf } from "@/api/client";
+import { Dialog } from "@/components/Dialog";
 import { ErrorNote } from "@/components/ErrorNote";
 import { plain } from "@/lib/format";
 
@@ -35,7 +36,7 @@ export function SavePipeline({ project, manifest, name, wrong, onSaved }: { proj
           {t(save.data.created ? "saved" : "same", { name: plain(save.data.name), n: save.data.version })} <Anchor component={Link} size="xs" to={`/pipelines/${save.data.id}`}>{t("open")}</Anchor>
         </Text>
       )}
-      <Modal opened={asking} onClose={() => setAsking(false)} title={t("save")} centered>
+      <Dialog opened={asking} onClose={() => setAsking(false)} title={t("save")}>
         <form onSubmit={(e) => { e.preventDefault(); save.mutate(); }}>
           <Stack gap="sm">
             <TextInput label={t("name")} description={t("nameHelp")} value={typed ?? name} maxLength={63} required data-autofocus onChange={(e) => setTyped(e.currentTarget.value)} />
@@ -47,7 +48,7 @@ export function SavePipeline({ project, manifest, name, wrong, onSaved }: { proj
             </Group>
           </Stack>
         </form>
-      </Modal>
+      </Dialog>
     </Group>
   );
 }

@@ -1,10 +1,11 @@
 // Stop new steps in a pool or on a node, with or without giving back what runs; and let it take steps again.
 
-import { Button, Checkbox, Group, Modal, NumberInput, Stack, Text, TextInput } from "@mantine/core";
+import { Button, Checkbox, Group, NumberInput, Stack, Text, TextInput } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useProject } from "@/app/project";
+import { Dialog } from "@/components/Dialog";
 import { ErrorNote } from "@/components/ErrorNote";
 import { type Target, useCordon, useUncordon } from "@/queries/places";
 
@@ -29,7 +30,7 @@ export function CordonButton({ target, name, cordoned }: { target: Target; name:
   return (
     <>
       <Button size="compact-xs" variant="default" aria-label={t("cordonName", { name })} onClick={open}>{t("cordon")}</Button>
-      <Modal opened={opened} onClose={close} title={t("cordonName", { name })} closeButtonProps={{ "aria-label": t("base:app.close") }}>
+      <Dialog opened={opened} onClose={close} title={t("cordonName", { name })}>
         <form onSubmit={(e) => { e.preventDefault(); send(); }}>
           <Stack gap="sm">
             <Text size="sm">{t("cordonWhat")}</Text>
@@ -43,7 +44,7 @@ export function CordonButton({ target, name, cordoned }: { target: Target; name:
             </Group>
           </Stack>
         </form>
-      </Modal>
+      </Dialog>
     </>
   );
 }

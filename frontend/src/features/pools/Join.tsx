@@ -1,8 +1,9 @@
 // A new agent's way in: one line to type on its machine, with a token that works once and is shown once.
 
-import { Button, Code, CopyButton, Group, Modal, Stack, Text } from "@mantine/core";
+import { Button, Code, CopyButton, Group, Stack, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { useTranslation } from "react-i18next";
+import { Dialog } from "@/components/Dialog";
 import { ErrorNote } from "@/components/ErrorNote";
 import { plain, timeOf } from "@/lib/format";
 import { useJoinToken } from "@/queries/places";
@@ -18,7 +19,7 @@ export function Join({ site }: { site: { name: string } }) {
   return (
     <>
       <Button size="compact-xs" variant="default" onClick={open}>{t("join")}</Button>
-      <Modal opened={opened} onClose={shut} title={t("joinTitle", { site: plain(site.name) })} closeButtonProps={{ "aria-label": t("base:app.close") }}>
+      <Dialog opened={opened} onClose={shut} title={t("joinTitle", { site: plain(site.name) })}>
         <Stack gap="sm">
           <Text size="sm">{t("joinWhat")}</Text>
           {token.data ? (
@@ -38,7 +39,7 @@ export function Join({ site }: { site: { name: string } }) {
           )}
           {token.isError && <ErrorNote error={token.error} />}
         </Stack>
-      </Modal>
+      </Dialog>
     </>
   );
 }

@@ -1,9 +1,10 @@
 // New versions from a CSV: read, checked with every error in its line and column, compared, and made all at once.
 
-import { Button, FileButton, Group, Modal, Stack, Text, Textarea, Title } from "@mantine/core";
+import { Button, FileButton, Group, Stack, Text, Textarea, Title } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
+import { Dialog } from "@/components/Dialog";
 import { ErrorNote } from "@/components/ErrorNote";
 import { plain, timeOf } from "@/lib/format";
 import { usePricesLoad } from "@/queries/prices";
@@ -35,7 +36,7 @@ export function Load() {
   return (
     <>
       <Button size="xs" variant="default" onClick={open}>{t("upload")}</Button>
-      <Modal opened={opened} onClose={shut} title={t("upload")} size="xl" closeButtonProps={{ "aria-label": t("base:app.close") }}>
+      <Dialog opened={opened} onClose={shut} title={t("upload")} size="xl">
         <Stack gap="sm">
           <Text size="sm">{t("uploadWhat")}</Text>
           <Group>
@@ -61,7 +62,7 @@ export function Load() {
             )}
           </Group>
         </Stack>
-      </Modal>
+      </Dialog>
     </>
   );
 }

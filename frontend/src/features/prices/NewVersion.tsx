@@ -1,9 +1,10 @@
 // A new version of a pool's price book: typed in currency units, beginning now or later, compared before it is made.
 
-import { Button, Group, Modal, SegmentedControl, SimpleGrid, Stack, Text, TextInput } from "@mantine/core";
+import { Button, Group, SegmentedControl, SimpleGrid, Stack, Text, TextInput } from "@mantine/core";
 import { useDebouncedValue, useDisclosure } from "@mantine/hooks";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
+import { Dialog } from "@/components/Dialog";
 import { ErrorNote } from "@/components/ErrorNote";
 import { type PriceVersion, usePriceMake, usePricePreview } from "@/queries/prices";
 import { Difference } from "./Difference";
@@ -15,9 +16,9 @@ export function NewVersion({ pool, name, base }: { pool: string; name: string; b
   return (
     <>
       <Button size="compact-xs" variant="default" aria-label={`${t("make")}: ${name}`} onClick={open}>{t("make")}</Button>
-      <Modal opened={opened} onClose={close} title={t("makeTitle", { name })} size="lg" closeButtonProps={{ "aria-label": t("base:app.close") }}>
+      <Dialog opened={opened} onClose={close} title={t("makeTitle", { name })} size="lg">
         {opened && <Form pool={pool} base={base} done={close} />}
-      </Modal>
+      </Dialog>
     </>
   );
 }

@@ -1,10 +1,11 @@
 // What secrets there are: their keys, who set them, when they were used, what names them. No value is ever here.
 
-import { Anchor, Badge, Button, Group, Modal, Stack, Table, Text } from "@mantine/core";
+import { Anchor, Badge, Button, Group, Stack, Table, Text } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import type { Schemas } from "@/api/client";
+import { Dialog } from "@/components/Dialog";
 import { ErrorNote } from "@/components/ErrorNote";
 import { More, When } from "@/components/parts";
 import { WideTable } from "@/components/WideTable";
@@ -54,7 +55,7 @@ export function SecretList({ project, vault }: { project: string; vault: Schemas
         </Table>
       </WideTable>
       <More query={list} />
-      <Modal opened={leaving !== null} onClose={() => setLeaving(null)} title={t("deleteNamed", { name: what })} centered closeButtonProps={{ "aria-label": t("base:app.close") }}>
+      <Dialog opened={leaving !== null} onClose={() => setLeaving(null)} title={t("deleteNamed", { name: what })}>
         <Stack>
           <Text size="sm">{t("deleteHint")}</Text>
           {leaving && namers(leaving.name).length > 0 && <Text size="sm" c="red">{t("deleteNamers", { names: namers(leaving.name).map((one) => plain(one.name)).join(", ") })}</Text>}
@@ -64,7 +65,7 @@ export function SecretList({ project, vault }: { project: string; vault: Schemas
             <Button color="red" loading={remove.isPending} onClick={() => leaving && remove.mutate(leaving, { onSuccess: () => setLeaving(null) })}>{t("delete")}</Button>
           </Group>
         </Stack>
-      </Modal>
+      </Dialog>
     </Stack>
   );
 }

@@ -8,7 +8,7 @@ import { ago, money, plain } from "@/lib/format";
 import { useNow } from "@/lib/useNow";
 import { type Change, type TaskStart, useApplyOption, useAsk } from "@/queries/explain";
 
-const OF_STEP = new Set(["objective", "priority", "forgive", "walltime", "cpu", "memory", "disk", "place"]);
+const OF_STEP = new Set(["objective", "priority", "forgive", "walltime", "cpu", "memory", "disk", "devices", "place"]);
 
 export function Options({ run, start }: { run: string; start: TaskStart }) {
   const { t, i18n } = useTranslation(["why", "base"]);

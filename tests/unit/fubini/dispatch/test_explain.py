@@ -22,7 +22,7 @@ from fubini.notices.models import Delivery
 from fubini.projects.models import Quota
 from fubini.runs.engine import Requirement, Resources, TaskSpec
 from fubini.runs.models import Attempt, Run, Task
-from fubini.sites.models import Pause
+from fubini.sites.models import NodeGroup, Pause
 from fubini_scheduler import model as core
 from fubini_scheduler.cycle import plan
 from tests.support.rest import House, api_of, make_admin, make_house, problem_of
@@ -96,6 +96,18 @@ def test_a_step_that_no_change_starts_is_not_said_to_start_now(house: House, pla
     task = make_task(make_run(house.project), spec=spec(resources=Resources(devices=(("nvidia.com/gpu", 8),))))
     found = asked(house, task)
     assert (found["options"], found["starts_now"], found["expected"]["at_ms"]) == ([], False, None)
+
+
+def test_a_step_that_asks_for_more_devices_than_a_node_has_starts_with_fewer(house: House, place: Place) -> None:
+    NodeGroup.objects.update(devices={"nvidia.com/gpu": 4})
+    task = make_task(make_run(house.project), spec=spec(resources=Resources(devices=(("nvidia.com/gpu", 8),))))
+    (option,) = asked(house, task)["options"]
+    (change,) = option["changes"]
+    assert [change[k] for k in ("kind", "word", "amount", "before")] == ["devices", "nvidia.com/gpu", 4, 8]
+    assert change["sentence"] == "Ask for 4 x nvidia.com/gpu a node (now 8)."
+    of_another = {**as_body(option), "changes": [{"kind": "devices", "word": "amd.com/gpu", "amount": 1}]}
+    problem_of(house.api["member"].post(f"tasks/{task.pk}/start", of_another), 422)
+    starts_after(house, task, house.api["member"], option)
 
 
 def test_a_missing_budget_is_given_once_a_key_and_by_administrators_alone(house: House, place: Place) -> None:

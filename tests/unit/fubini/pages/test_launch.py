@@ -77,6 +77,13 @@ def test_a_missing_value_is_no_fault_of_the_manifest(house: House) -> None:
     assert ["who" in f["detail"] for f in found["value_errors"]] == [True]
 
 
+def test_a_value_that_is_refused_names_its_parameter(house: House) -> None:
+    form = "metadata: {generateName: hello-, annotations: {fubini.dev/input.who: '{\"type\": \"integer\", \"range\": [1, 5]}'}}"
+    held = MANIFEST.replace("metadata: {generateName: hello-}", form)
+    found = check(house, manifest=held, parameters={"who": "9"})
+    assert [(e["parameter"], e["found"], e["allowed"]) for e in found["value_errors"]] == [("who", "9", "1 to 5")]
+
+
 def test_a_value_the_manifest_does_not_declare_is_left_out_as_the_form_leaves_it_out(house: House) -> None:
     """It is of an earlier text, and has no field any more in which to clear it."""
     found = check(house, manifest=MANIFEST, parameters={"who": "world", "gone": "1"})

@@ -7,6 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from fubini.common import clock
+from fubini.runs.models import RunNode, RunTimer
 from tests.support.rest import make_house, problem_of
 from tests.support.rows import make_attempt, make_place, make_project, make_run, make_task
 
@@ -49,6 +50,33 @@ def test_the_run_that_waits_longest_comes_first_with_its_reason() -> None:
     assert [(a["run"]["name"], a["code"], a["waiting"]) for a in found["attention"]] == [
         ("old", "budget", 1), (suspended.name, "suspended", 0), ("new", "", 1),
     ]  # fmt: skip
+
+
+def test_what_waits_for_an_answer_one_may_give_comes_first_and_names_its_step() -> None:
+    house, now = make_house(), clock.now_ms()
+    waits, asks, sleeps = (make_run(house.project, name=name) for name in ("waits", "asks", "sleeps"))
+    make_task(waits, why=[{"code": "budget", "missing_micros": 5}], why_since_ms=now - 3_600_000)
+    for number, (run, step, age_s) in enumerate([(asks, "approve", 720), (asks, "sign", 60), (sleeps, "nap", 900)]):
+        RunNode.objects.create(
+            run=run, node_id=f"n-{number}", name=f"{run.name}.{step}", display_name=step, type="Suspend", phase="Running",
+            started_at_ms=now - age_s * 1000,
+        )  # fmt: skip
+    RunTimer.objects.create(run=sleeps, key="suspend:n-2", at_ms=now + 60_000)  # it goes on by itself
+    other = make_run(make_project(), name="other")
+    RunNode.objects.create(run=other, node_id="o", name="o", display_name="o", type="Suspend", phase="Running")
+    found = {who: house.api[who].get(f"projects/{house.project.slug}/overview").json()["attention"] for who in ("member", "viewer")}
+    answer = {"node_id": "n-0", "step": "approve", "since_ms": now - 720_000, "more": 1, "may": True}
+    assert [(a["run"]["name"], a["answer"]) for a in found["member"]] == [("asks", answer), ("waits", None)]
+    # A viewer cannot answer: there it is one of those that wait.
+    assert [(a["run"]["name"], a["answer"] and a["answer"]["may"]) for a in found["viewer"]] == [("waits", None), ("asks", False)]
+
+
+def test_what_waits_for_people_is_found_by_its_own_index() -> None:
+    nodes = RunNode.objects.filter(type="Suspend", phase="Running", run="r").order_by("started_at_ms")
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("set local enable_seqscan = off")  # of an empty table, reading all of it is cheapest
+        assert "run_node_waits" in nodes.explain()
 
 
 def test_another_projects_page_is_not_there() -> None:

@@ -7,6 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from fubini.runs.graph import graph_of
+from fubini.runs.messages import with_names
 from fubini.runs.models import Run, RunNode
 from tests.support.rest import make_house, problem_of
 from tests.support.rows import make_attempt, make_place, make_run, make_task
@@ -46,6 +47,17 @@ def test_a_leaf_tells_where_it_is_and_a_group_does_not() -> None:
     assert (other["task"], other["site"], other["parents"]) == ("", "", ["root"])
     assert found["total"] == 3 and found["truncated"] is False
     assert {(c["template"], c["count"]) for c in found["counts"]} == {("main", 1), ("work", 2)}
+
+
+def test_a_message_names_the_child_that_failed_and_the_row_keeps_argos_words() -> None:
+    house = make_house()
+    run = make_run(house.project, message="child 'leaf-0' failed")
+    make_nodes(run, 1)
+    RunNode.objects.filter(run=run, node_id="root").update(message="child 'leaf-0' failed")
+    page = house.api["viewer"].get(f"runs/{run.pk}/overview").json()
+    assert (page["run"]["message"], page["graph"]["nodes"][0]["message"]) == ("child 'leaf(0)' failed",) * 2
+    assert Run.objects.get(pk=run.pk).message == "child 'leaf-0' failed"
+    assert with_names("child 'gone-1' failed", {}) == "child 'gone-1' failed"
 
 
 def test_a_tree_larger_than_the_picture_says_so_and_counts_all() -> None:

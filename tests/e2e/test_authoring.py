@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.conftest import Eyes
 from tests.support.stack import Stack
 
-pytestmark = [pytest.mark.needs("browser"), pytest.mark.needs("pages"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.needs("browser"), pytest.mark.needs("pages")]
 
 WAITING = """\
 apiVersion: argoproj.io/v1alpha1
@@ -53,6 +53,14 @@ def test_an_empty_project_takes_the_examples_and_one_of_them_is_edited_into_its_
     seen.look("saved")
     page.get_by_role("link", name="Open it").click()
     page.get_by_text("# mine").wait_for()
+
+    page.set_viewport_size({"width": 390, "height": 844})
+    seen.go("/launch?project=fresh&pipeline=sweep")
+    words = page.get_by_role("radiogroup", name="Objective").locator("label")
+    words.filter(has_text="Cheapest").wait_for()
+    assert words.evaluate_all("all => all.filter(w => w.scrollWidth > w.clientWidth || w.getBoundingClientRect().right > 390).length") == 0
+    words.last.scroll_into_view_if_needed()
+    seen.look("launch on a phone")
 
 
 def test_a_run_whose_step_waits_for_a_person_leads_to_the_answer(live: Stack, eyes: Callable[..., Eyes]) -> None:

@@ -229,6 +229,8 @@ export function Launch() {
                   value={draft.objective}
                   onChange={(objective) => change({ objective })}
                   size="xs"
+                  withItemsBorders={false}
+                  styles={{ root: { flexWrap: "wrap" }, control: { flex: "1 1 auto" } }} // on a phone in two rows, no word cut off
                 />
               </Stack>
               <Select

@@ -26,7 +26,6 @@ def main() -> int:
     from fubini.common import clock
     from fubini.common.bulk import StaleRow
     from fubini.dispatch.grants import WhyMemory, placements_apply, reasons_write
-    from fubini.dispatch.policy import policy_now
     from fubini.dispatch.selectors import task_why
     from fubini.dispatch.snapshot import RequestCache, world_of
     from fubini.ledger.models import Hold
@@ -64,7 +63,7 @@ def main() -> int:
     def plan_once() -> None:
         at_ms = clock.now_ms()
         world = world_of(RequestCache())
-        result = plan(world.snapshot, policy_now(), world.now_ms)
+        result = plan(world.snapshot, world.policy, world.now_ms)
         placements_apply(world, result.placements, at_ms=at_ms)
         reasons_write(WhyMemory({}), result.unplaced, at_ms=at_ms)
 

@@ -17,7 +17,6 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from fubini.common import clock
 from fubini.dispatch.expiry import leases_expire
 from fubini.dispatch.grants import placements_apply
-from fubini.dispatch.policy import policy_now
 from fubini.dispatch.snapshot import RequestCache, world_of
 from fubini.events.models import Event
 from fubini.gateway.services import sync_handle
@@ -88,7 +87,7 @@ class LeaseMachine(RuleBasedStateMachine):
     @rule()
     def cycle(self) -> None:
         world = world_of(RequestCache())
-        placements_apply(world, plan(world.snapshot, policy_now(), world.now_ms).placements, at_ms=clock.now_ms())
+        placements_apply(world, plan(world.snapshot, world.policy, world.now_ms).placements, at_ms=clock.now_ms())
 
     @rule()
     def heartbeat(self) -> None:

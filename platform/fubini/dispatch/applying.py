@@ -20,7 +20,7 @@ from fubini.dispatch.quotas import quota_raise
 from fubini.dispatch.retries import run_retry
 from fubini.ledger.services import account_topup
 from fubini.notices.tell import administrators
-from fubini.projects.authorize import authorize, authorize_admin
+from fubini.projects.authorize import authorize, authorize_admin, role_in
 from fubini.projects.services import project_pause
 from fubini.runs.asking import Ask, tasks_ask
 from fubini.runs.codec import spec_of
@@ -121,7 +121,7 @@ def changes_ask(*, task: Task, changes: Sequence[Wanted], principal: Principal) 
         Invalid: the asker may make all of them.
         TooManyRequests: asked already.
     """
-    rights = Rights(principal, task)
+    rights = Rights(principal, task, role_in(principal, task.run.project))
     users: set[str] = set()
     asked: list[tuple[Wanted, Pool | None]] = []
     for change in changes:

@@ -16,8 +16,9 @@ from fubini.accounts.models import User
 from fubini.common import clock
 from fubini.common.principal import Principal
 from fubini.common.saying import ours, say, together
+from fubini.common.together import together as read_together
 from fubini.dispatch.appeals import asked_ms
-from fubini.dispatch.policy import policy_now
+from fubini.dispatch.models import StartScore
 from fubini.dispatch.predictions import ENOUGH, error_bar, start_forecast
 from fubini.dispatch.retries import advice_of
 from fubini.dispatch.snapshot import World, world_now
@@ -25,7 +26,8 @@ from fubini.dispatch.why import attempts_at_hand
 from fubini.notices.tell import who_may as role_holders
 from fubini.projects.authorize import ACTIONS, ROLES, allows, role_in
 from fubini.projects.models import Role
-from fubini.runs.asking import alike
+from fubini.projects.selectors import role_rows
+from fubini.runs.asking import alike_among, alike_rows
 from fubini.runs.logs import log_tail
 from fubini.runs.models import Attempt, Run, Task
 from fubini.runs.transitions import RUN_ENDED
@@ -122,17 +124,27 @@ class TaskStart:
     asked_ms: int | None = None
 
 
-def task_start(task: Task, principal: Principal) -> TaskStart:
-    """Explain one task, for who asks."""
+def task_start(task: Task, principal: Principal, world: World | None = None) -> TaskStart:
+    """Explain one task, for who asks.
+
+    Args:
+        world: of `start_world`, where the asker needed it, too.
+    """
     if task.state == "queued" and task.kind == "exec":
-        return _waiting(task, principal)
+        return _waiting(task, principal, world or start_world(task))
     if task.state == "failed":
         return _failed(task, principal)
     return TaskStart(task.pk, task.state, starts_now=False, expected=None)
 
 
-def _waiting(task: Task, principal: Principal) -> TaskStart:
-    if task.not_before_ms is not None and task.not_before_ms > clock.now_ms():
+def start_world(task: Task) -> World | None:
+    """The world a waiting task's start is simulated in; None where its start needs none."""
+    paused = task.not_before_ms is not None and task.not_before_ms > clock.now_ms()
+    return None if paused or task.state != "queued" or task.kind != "exec" else world_now(also=task.pk)
+
+
+def _waiting(task: Task, principal: Principal, world: World | None) -> TaskStart:
+    if world is None:
         again = ExpectedStart(
             task.not_before_ms,
             None,
@@ -147,29 +159,29 @@ def _waiting(task: Task, principal: Principal) -> TaskStart:
             whole=True,
         )
         return TaskStart(task.pk, task.state, starts_now=False, expected=again)
-    world = world_now(also=task.pk)
     if all(t.id != task.pk for t in world.snapshot.tasks):
         return TaskStart(task.pk, task.state, starts_now=False, expected=None)
-    task_id, policy = core.TaskId(task.pk), policy_now()
+    read = read_together({"scores": StartScore.objects.all(), "alike": alike_rows(task), "role": role_rows(principal, task.project_id)})
+    task_id, policy = core.TaskId(task.pk), world.policy
     plans = max(6, min(60, WORK // max(1, len(world.snapshot.tasks))))
     found = smallest(world.snapshot, policy, world.now_ms, task_id, max_plans=plans)
-    rights = Rights(principal, task)
+    rights = Rights(principal, task, next(iter(read["role"]), None))
     options = [_option(o, world, rights, task_id) for o in found.options]
     return TaskStart(
         task.pk,
         task.state,
         starts_now=found.starts_now,
-        expected=_expected(world, policy, task_id),
+        expected=_expected(world, task_id, read["scores"]),
         options=options,
         complete=found.complete,
-        like=len(alike(task)),
+        like=len(alike_among(read["alike"], task)),
         asked_ms=None if all(o.allowed for o in options) else asked_ms(task.run_id, principal.actor),
     )
 
 
-def _expected(world: World, policy: core.Policy, task_id: core.TaskId) -> ExpectedStart:
+def _expected(world: World, task_id: core.TaskId, scores: Sequence[StartScore]) -> ExpectedStart:
     snapshot = world.snapshot
-    found = start_forecast(snapshot, policy, world.now_ms, task_id, work=WORK)
+    found = start_forecast(snapshot, world.policy, world.now_ms, task_id, work=WORK)
     request = next(t for t in snapshot.tasks if t.id == task_id)
     samples = len(request.expected_by_group_ms)
     counts = (len(snapshot.tasks), len(snapshot.allocations))
@@ -179,7 +191,7 @@ def _expected(world: World, policy: core.Policy, task_id: core.TaskId) -> Expect
             0, samples, *counts, whole=found.whole,
         )  # fmt: skip
     wait_ms = max(0, found.start_ms - world.now_ms)
-    bar = error_bar(wait_ms)
+    bar = error_bar(wait_ms, scores)
     pool = world.pools.get(found.pool_id or "")
     low = None if bar.low_ms is None else world.now_ms + bar.low_ms
     high = None if bar.high_ms is None else world.now_ms + bar.high_ms
@@ -220,9 +232,9 @@ _OF_RUN: Final = frozenset(
 class Rights:
     """What the asker may change about one task, its project and its pools; and who may where the asker may not."""
 
-    def __init__(self, principal: Principal, task: Task) -> None:
+    def __init__(self, principal: Principal, task: Task, role: str | None) -> None:
         self._principal = principal
-        self._role = role_in(principal, task.run.project)
+        self._role = role
         self._project_id = task.project_id
         self._seen: dict[tuple[str, str], list[str]] = {}
 
@@ -459,7 +471,7 @@ def _failed(task: Task, principal: Principal) -> TaskStart:
     failure = _failure(task, tries)
     options: list[OptionView] = []
     if tries and run.state in RUN_ENDED:
-        options = _advised(run, task, Rights(principal, task))
+        options = _advised(run, task, Rights(principal, task, role_in(principal, run.project)))
     return TaskStart(task.pk, task.state, starts_now=False, expected=None, options=options, failure=failure)
 
 

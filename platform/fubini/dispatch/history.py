@@ -6,9 +6,9 @@ Fed with every success, read for predictions and quotes. Exponentially weighted,
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from fubini.dispatch.models import RunTime
 from fubini.runs.models import Attempt, Task
@@ -46,7 +46,17 @@ def history_note(tasks: Sequence[Task]) -> None:
 
 def history_of(keys: set[tuple[str, str]]) -> dict[tuple[str, str], dict[str, RunTime]]:
     """(project, template) -> node group -> what is known."""
+    return history_from(RunTime.objects.filter(project_id__in={k[0] for k in keys}, template__in={k[1] for k in keys}))
+
+
+def history_rows(tasks: QuerySet[Task]) -> QuerySet[RunTime]:
+    """The rows `history_from` reads for these tasks."""
+    return RunTime.objects.filter(project_id__in=tasks.values("project_id"), template__in=tasks.values("template"))
+
+
+def history_from(rows: Iterable[RunTime]) -> dict[tuple[str, str], dict[str, RunTime]]:
+    """(project, template) -> node group -> what is known."""
     out: dict[tuple[str, str], dict[str, RunTime]] = defaultdict(dict)
-    for row in RunTime.objects.filter(project_id__in={k[0] for k in keys}, template__in={k[1] for k in keys}):
+    for row in rows:
         out[row.project_id, row.template][row.node_group_id] = row
     return out

@@ -21,7 +21,6 @@ from fubini.dispatch.draining import drains_step
 from fubini.dispatch.expiry import holds_extend, leases_expire
 from fubini.dispatch.grants import Granted, WhyMemory, placements_apply, reasons_write, unreadable_refuse
 from fubini.dispatch.leader import Leadership
-from fubini.dispatch.policy import policy_now
 from fubini.dispatch.predictions import Predictions
 from fubini.dispatch.pump import engines_pump
 from fubini.dispatch.snapshot import RequestCache, world_of
@@ -92,12 +91,11 @@ class Loop:
         if not world.snapshot.tasks:
             self.memory.written.clear()
             return Granted(), {"queued": 0}
-        policy = policy_now()
-        result = plan(world.snapshot, policy, world.now_ms)
+        result = plan(world.snapshot, world.policy, world.now_ms)
         granted = placements_apply(world, result.placements, at_ms=clock.now_ms())
         reasons_write(self.memory, result.unplaced, at_ms=clock.now_ms())
         self._guarded(
-            "predict", lambda: self.predictions.make(world.snapshot, policy, result.unplaced, world.now_ms), None
+            "predict", lambda: self.predictions.make(world.snapshot, world.policy, result.unplaced, world.now_ms), None
         )
         return granted, {"queued": len(world.snapshot.tasks), "running": len(world.snapshot.allocations)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import groupby
 
 from fubini.common.options import option_group
@@ -9,9 +10,9 @@ from fubini.sites.models import Site
 from fubini_scheduler import model as core
 
 
-def policy_now() -> core.Policy:
+def policy_of(all_sites: Iterable[Site]) -> core.Policy:
     """Sites of equal `preference` form one tier; figures come from the settings."""
-    sites = sorted(Site.objects.all(), key=lambda s: (s.preference, s.pk))
+    sites = sorted(all_sites, key=lambda s: (s.preference, s.pk))
     tiers = tuple(tuple(core.SiteId(s.pk) for s in tier) for _, tier in groupby(sites, key=lambda s: s.preference))
     chosen = option_group("POLICY")
     local_first = None

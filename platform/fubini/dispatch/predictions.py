@@ -7,6 +7,7 @@ sight) is not scored, and neither is one that never started. Kept are the newest
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -102,9 +103,9 @@ def span_of(wait_ms: int) -> str:
     return next((name for name, most in SPANS if wait_ms <= most), SPANS[-1][0])
 
 
-def error_bar(wait_ms: int) -> ErrorBar:
+def error_bar(wait_ms: int, scores: Iterable[StartScore]) -> ErrorBar:
     """What earlier predictions of that length say of this one."""
-    row = StartScore.objects.filter(span=span_of(wait_ms)).first()
+    row = next((row for row in scores if row.span == span_of(wait_ms)), None)
     ratios = sorted(row.ratios) if row else []
     if len(ratios) < ENOUGH:
         return ErrorBar(None, None, len(ratios))

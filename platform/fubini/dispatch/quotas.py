@@ -8,16 +8,18 @@ the places, those of other runs' steps count with the run at the top.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from fubini.audit.services import audit_append
 from fubini.common import bell, clock
 from fubini.common.errors import Invalid
 from fubini.common.saying import say
+from fubini.common.together import together
 from fubini.datasets.selectors import project_bytes
 from fubini.ledger.accounting import books, month_days
 from fubini.ledger.selectors import placed_amount_of, spent_by
@@ -48,29 +50,22 @@ class QuotaView:
 
 
 class _Use:
-    """What is used now in some projects, in all and by who submitted it. A few queries a project with quotas."""
+    """What is used now in the projects of these quotas, in all and by who submitted it.
 
-    def __init__(self, rows: Collection[Quota]) -> None:
-        projects = {row.project_id for row in rows}
+    `read` is of `_use_parts`; what is spent this month and stored takes queries of its own, where it is limited.
+    """
+
+    def __init__(self, rows: Collection[Quota], read: Mapping[str, list[Any]]) -> None:
         self.cpu: dict[tuple[str, str], int] = defaultdict(int)
         self.devices: dict[tuple[str, str], int] = defaultdict(int)
         self.micros: dict[tuple[str, str], int] = defaultdict(int)
         self.runs: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)  # oldest first: id, root
-        live = Attempt.objects.filter(project_id__in=projects, state__in=ATTEMPT_LIVE).annotate(
-            held=placed_amount_of("pk")
-        )
-        for project, who, cpu, devices, held in live.values_list(
-            "project_id", "task__submitted_by", "cpu_millis", "devices", "held"
-        ):
+        for project, who, cpu, devices, held in read["quota_attempts"]:
             for key in ((project, ""), (project, who)):
                 self.cpu[key] += cpu
                 self.devices[key] += sum(devices.values())
                 self.micros[key] += held or 0
-        for run, root, project, who in (
-            Run.objects.filter(project_id__in=projects, state__in=["pending", "running"])
-            .order_by("created_at_ms", "id")
-            .values_list("pk", "root", "project_id", "submitted_by")
-        ):
+        for run, root, project, who in read["quota_runs"]:
             for key in ((project, ""), (project, who)):
                 self.runs[key].append((run, root))
         calendar = books()
@@ -96,6 +91,30 @@ class _Use:
         return {core.RunId(run): late[root or run] for run, root in self.runs[key] if (root or run) in late}
 
 
+def _use_parts(projects: Collection[str] | QuerySet[Quota, Any]) -> dict[str, QuerySet[Any, Any]]:
+    """What `_Use` reads of some projects, for `together`: live attempts with what is set aside, live runs oldest first."""
+    live = Attempt.objects.filter(project_id__in=projects, state__in=ATTEMPT_LIVE).annotate(held=placed_amount_of("pk"))
+    runs = Run.objects.filter(project_id__in=projects, state__in=["pending", "running"])
+    return {
+        "quota_attempts": live.values_list("project_id", "task__submitted_by", "cpu_millis", "devices", "held"),
+        "quota_runs": runs.order_by("created_at_ms", "id").values_list("pk", "root", "project_id", "submitted_by"),
+    }
+
+
+def quota_parts(project_ids: Iterable[str]) -> dict[str, QuerySet[Any, Any]]:
+    """What `quotas_from` needs, for `together`."""
+    rows = Quota.objects.filter(project_id__in=set(project_ids))
+    return {"quotas": rows.select_related("user").order_by("pk"), **_use_parts(rows.values("project_id"))}
+
+
+def quotas_from(read: Mapping[str, list[Any]]) -> tuple[core.Quota, ...]:
+    """The scheduler's quotas of what was read with `quota_parts`; no query unless a month or stored bytes are limited."""
+    if not read["quotas"]:
+        return ()
+    use = _Use(read["quotas"], read)
+    return tuple(_core(row, use) for row in read["quotas"])
+
+
 def quota_table(project_ids: Iterable[str], *, lock: bool = False) -> QuotaTable:
     """The quotas of projects with their use; with `lock` under the locks of their rows, in a transaction."""
     return QuotaTable(core_quotas(project_ids, lock=lock))
@@ -103,12 +122,12 @@ def quota_table(project_ids: Iterable[str], *, lock: bool = False) -> QuotaTable
 
 def core_quotas(project_ids: Iterable[str], *, lock: bool = False) -> tuple[core.Quota, ...]:
     """The same as the scheduler's own values. One query where there are no quotas."""
+    if not lock:
+        return quotas_from(together(quota_parts(project_ids)))
     rows = Quota.objects.filter(project_id__in=set(project_ids)).order_by("pk")
-    found = list((rows.select_for_update(of=("self",)) if lock else rows).select_related("user"))
-    if not found:
-        return ()
-    use = _Use(found)
-    return tuple(_core(row, use) for row in found)
+    found = list(rows.select_for_update(of=("self",)).select_related("user"))
+    # Their use is read once the locks are held, or somebody else's would be missed.
+    return quotas_from({"quotas": found, **together(_use_parts({row.project_id for row in found}))})
 
 
 def _member(row: Quota) -> str:
@@ -140,7 +159,7 @@ def quotas_of(project: Project) -> list[QuotaView]:
         rows.insert(0, Quota(project=project))
     rows.sort(key=lambda row: (row.user is not None, row.user.username if row.user else ""))
     everything = [Quota(project=project, month_micros=0, storage_bytes=0)]
-    use = _Use([*rows, *everything])
+    use = _Use([*rows, *everything], together(_use_parts({project.pk})))
     found = []
     for row in rows:
         key = (project.pk, _member(row))

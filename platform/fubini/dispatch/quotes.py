@@ -21,7 +21,6 @@ from fubini.common.saying import Said, ours, say, together
 from fubini.dispatch.history import history_of
 from fubini.dispatch.inputs import inputs_of
 from fubini.dispatch.lateness import Expected
-from fubini.dispatch.policy import policy_now
 from fubini.dispatch.snapshot import World, request_of, world_now
 from fubini.ledger.services import available_by_project
 from fubini.manifests.findings import Report, finding_told
@@ -273,7 +272,7 @@ def rehearsal_price(
     earlier = earlier or {}
     leaves = [(spec_mapped(spec, rules), low) for spec, low in rehearsal.leaves]
     world = world or world_now()
-    policy = policy_now()
+    policy = world.policy
     times = history_of({(project.pk, spec.template) for spec, _ in leaves})
     steps, samples = [], []
     for number, (spec, low) in enumerate(leaves):

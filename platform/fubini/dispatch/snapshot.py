@@ -1,6 +1,7 @@
 """The database as the core's `Snapshot`: what is queued, what there is, what is taken.
 
-Reads only. Requests are cached by task version, because a queue of thousands is read every cycle.
+Reads only, in two statements: what there is with what waits and runs, then what the projects and runs of those may use.
+Requests are cached by task version, because a queue of thousands is read every cycle.
 """
 
 from __future__ import annotations
@@ -8,27 +9,31 @@ from __future__ import annotations
 import fnmatch
 import threading
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from fubini.common import clock
 from fubini.common.options import option
+from fubini.common.together import together
 from fubini.datasets.selectors import replica_sites
-from fubini.dispatch.history import history_of
+from fubini.dispatch.estate import Estate, estate_from, estate_parts
+from fubini.dispatch.history import history_from, history_rows
 from fubini.dispatch.inputs import Inputs, inputs_of
 from fubini.dispatch.models import RunTime, Usage
-from fubini.dispatch.quotas import core_quotas
-from fubini.ledger.services import available_by_project
+from fubini.dispatch.policy import policy_of
+from fubini.dispatch.quotas import quota_parts, quotas_from
+from fubini.ledger.selectors import available_rows, availables_from
 from fubini.projects.models import Project
 from fubini.runs.codec import spec_of
 from fubini.runs.engine import Requirement, TaskSpec
-from fubini.runs.limits import RunLimits
+from fubini.runs.limits import RunLimits, limit_rows
 from fubini.runs.models import Attempt, Run, RunPlace, Task
 from fubini.runs.transitions import ATTEMPT_LIVE
-from fubini.sites.models import Agent, NodeGroup, Pause, Pool, Price, Site
-from fubini.sites.selectors import link_bytes_per_s, prices_now, shared_disks_of
+from fubini.sites.models import Agent, NodeGroup, Pause, Pool, Price
+from fubini.sites.selectors import link_bytes_per_s, prices_in_force, shared_disks_of
 from fubini_scheduler import model as core
 
 QUEUE_LIMIT = 10_000
@@ -45,6 +50,7 @@ class World:
     prices: dict[str, Price]
     agents: dict[str, list[Agent]]  # pool id -> agents that may take its leases, least loaded first
     now_ms: int
+    policy: core.Policy
     prefetching: bool = False
     beside_run: frozenset[str] = frozenset()
     daemons: frozenset[str] = frozenset()  # queued tasks that serve others
@@ -77,23 +83,23 @@ class Offer:
 
 
 def offer_now() -> Offer:
-    """The pools with all that decides what can run there, daemons included; five queries."""
+    """The pools with all that decides what can run there, daemons included; one query."""
     now_ms = clock.now_ms()
-    pools = list(
-        Pool.objects.select_related("site").prefetch_related("node_groups", "agents", "projects").order_by("pk")
-    )
+    daemons = Attempt.objects.filter(state__in=ATTEMPT_LIVE, placement_document__content__daemon=True)
+    read = together({**estate_parts(), "daemons": daemons.values_list("node_group_id", "cpu_millis")})
+    estate = estate_from(read)
+    pools = estate.pools
     groups = {group.pk: group for pool in pools for group in pool.node_groups.all()}
     sites = {pool.site_id: pool.site for pool in pools}
-    daemons = Attempt.objects.filter(state__in=ATTEMPT_LIVE, placement_document__content__daemon=True)
     serving: dict[str, int] = defaultdict(int)
-    for group_id, cpu_millis in daemons.values_list("node_group_id", "cpu_millis"):
+    for group_id, cpu_millis in read["daemons"]:
         if group_id in groups:
             serving[groups[group_id].machine_id or group_id] += cpu_millis
     snapshot = core.Snapshot(
         sites=tuple(core.Site(core.SiteId(s.pk), s.name, s.region) for s in sites.values()),
         machines=tuple(_machines(groups.values(), {})),
         node_groups=tuple(_group(g, 0, serving[g.machine_id or g.pk]) for g in groups.values()),
-        pools=tuple(_pool(p, _usable(p, now_ms), None, {}) for p in pools),
+        pools=tuple(_pool(p, estate, _usable(p, now_ms), None, {}) for p in pools),
     )
     shown = frozenset[str]().union(
         *(shared_disks_of(a) for pool in pools for a in pool.agents.all() if a.revoked_at is None)
@@ -102,36 +108,30 @@ def offer_now() -> Offer:
 
 
 def world_of(cache: RequestCache, *, also: str = "") -> World:
-    """Everything `plan()` needs, read in one go.
+    """Everything `plan()` needs; two queries, and one for each 500 requests that are new; inputs take their own.
 
     Args:
         cache: requests kept between calls.
         also: a queued task to have in it, however long the queue.
     """
     now_ms = clock.now_ms()
-    sites = list(Site.objects.all())
-    pools = list(
-        Pool.objects.select_related("site").prefetch_related("node_groups", "agents", "projects").order_by("pk")
-    )
-    groups = list(NodeGroup.objects.all())
-    pause = Pause.objects.filter(pk=1).first()
-    attempts = list(
-        Attempt.objects.filter(state__in=ATTEMPT_LIVE).select_related("placement_document").only(
-            "id", "task_id", "project_id", "pool_id", "node_group_id", "node_index", "cpu_millis", "memory_bytes",
-            "devices", "leased_at_ms", "walltime_s", "state", "agent_id", "site_id",
-            "placement_document", "placement_document__content",
-        )
-    )  # fmt: skip
+    read = together({**estate_parts(), **_work_parts(now_ms, also)})
+    estate = estate_from(read)
+    pools, groups, attempts = estate.pools, estate.groups, read["attempts"]
+    pause = next(iter(read["pause"]), None)
     load: dict[str, int] = defaultdict(int)
     for attempt in attempts:
         load[attempt.agent_id] += 1
     agents: dict[str, list[Agent]] = {}
     for pool in pools:
         agents[pool.pk] = sorted(_usable(pool, now_ms), key=lambda a: (load[a.pk], a.pk))
-    prices = prices_now()
-    tasks = _with_places(_requests(cache, also), cache, pools)
-    project_ids = {t.project_id for t in tasks} | {a.project_id for a in attempts}
-    depth = _prefetch_depth(groups, pools)
+    prices = {price.pool_id: price for price in read["prices"]}
+    requests = _requests(cache, read["queued"], read.get("also", []))
+    project_ids = {t.project_id for t in requests} | {a.project_id for a in attempts}
+    run_ids = {t.run_id for t in requests}
+    may_use = together(_allowance_parts(project_ids, run_ids))
+    tasks = _with_run_budgets(_with_places(requests, cache, pools), run_ids, may_use)
+    depth = _prefetch_depth(groups, pools, read["ended"])
     machines = {g.pk: g.machine_id or g.pk for g in groups}
     serving: dict[str, int] = defaultdict(int)
     for attempt in attempts:
@@ -143,12 +143,12 @@ def world_of(cache: RequestCache, *, also: str = "") -> World:
     held = replica_sites(keys) if keys else {}
     snapshot = core.Snapshot(
         tasks=tuple(tasks),
-        sites=tuple(core.Site(core.SiteId(s.pk), s.name, s.region) for s in sites),
+        sites=tuple(core.Site(core.SiteId(s.pk), s.name, s.region) for s in estate.sites),
         machines=tuple(_machines(groups, depth)),
         node_groups=tuple(_group(g, depth.get(g.pk, 0), serving[machines[g.pk]]) for g in groups),
-        pools=tuple(_pool(p, agents[p.pk], prices.get(p.pk), depth) for p in pools),
-        projects=tuple(_projects(project_ids)),
-        quotas=core_quotas(project_ids),
+        pools=tuple(_pool(p, estate, agents[p.pk], prices.get(p.pk), depth) for p in pools),
+        projects=tuple(_projects(may_use)),
+        quotas=quotas_from(may_use),
         allocations=tuple(_allocation(a) for a in attempts),
         replicas={core.BlobKey(k): frozenset(core.SiteId(s) for s in v) for k, v in held.items()},
         transfers=tuple(_transfers(staging, moving, held)),
@@ -160,11 +160,43 @@ def world_of(cache: RequestCache, *, also: str = "") -> World:
         prices,
         agents,
         now_ms,
+        policy_of(estate.sites),
         prefetching=bool(depth),
         beside_run=frozenset(t.id for t in tasks if t.id in cache.beside_run),
         daemons=frozenset(t.id for t in tasks if t.room_beside_cpu_millis),
         machines=machines,
     )
+
+
+def _work_parts(now_ms: int, also: str) -> dict[str, QuerySet[Any, Any]]:
+    """What waits, what runs and what ended last; whether work is paused, and what pools charge."""
+    due = Q(not_before_ms=None) | Q(not_before_ms__lte=now_ms)
+    queued = Task.objects.filter(state="queued", kind="exec")
+    ended = Attempt.objects.filter(state="succeeded", finished_at_ms__isnull=False, started_at_ms__isnull=False)
+    attempts = Attempt.objects.filter(state__in=ATTEMPT_LIVE).select_related("placement_document").only(
+        "id", "task_id", "project_id", "pool_id", "node_group_id", "node_index", "cpu_millis", "memory_bytes",
+        "devices", "leased_at_ms", "walltime_s", "state", "agent_id", "site_id",
+        "placement_document", "placement_document__content",
+    )  # fmt: skip
+    return {
+        "pause": Pause.objects.filter(pk=1),
+        "prices": prices_in_force(),
+        "attempts": attempts,
+        "queued": queued.filter(due).order_by("queued_at_ms", "id").values_list("pk", "version")[:QUEUE_LIMIT],
+        "ended": ended.order_by("-id").values_list("node_group_id", "started_at_ms", "finished_at_ms")[:64],
+        **({"also": queued.filter(pk=also).values_list("pk", "version")} if also else {}),
+    }
+
+
+def _allowance_parts(project_ids: Iterable[str], run_ids: Iterable[str]) -> dict[str, QuerySet[Any, Any]]:
+    """What these projects have and may use at once, and what these runs may spend."""
+    return {
+        "projects": Project.objects.filter(pk__in=project_ids),
+        "budgets": available_rows(project_ids),
+        "usage": Usage.objects.filter(pk__in=project_ids),
+        **quota_parts(project_ids),
+        **{f"limits {n}": rows for n, rows in enumerate(limit_rows(run_ids))},
+    }
 
 
 _kept, _lock = RequestCache(), threading.Lock()
@@ -229,23 +261,26 @@ def needs_private_root(spec: TaskSpec) -> bool:
     )
 
 
-def _requests(cache: RequestCache, also: str) -> list[core.TaskRequest]:
-    queued = list(
-        Task.objects.filter(state="queued", kind="exec").filter(Q(not_before_ms=None) | Q(not_before_ms__lte=clock.now_ms()))
-        .order_by("queued_at_ms", "id")
-        .values_list("pk", "version")[:QUEUE_LIMIT]
-    )  # fmt: skip
-    if also and all(pk != also for pk, _ in queued):
-        queued += Task.objects.filter(pk=also, state="queued", kind="exec").values_list("pk", "version")
+def _requests(
+    cache: RequestCache, queued: list[tuple[str, int]], also: list[tuple[str, int]]
+) -> list[core.TaskRequest]:
+    """The requests of queued tasks, given as id and version; `also` those that may be behind the queue's limit."""
+    listed = {pk for pk, _ in queued}
+    queued = [*queued, *(one for one in also if one[0] not in listed)]
     missing = [pk for pk, version in queued if cache.requests.get(pk, (None,))[0] != version]
     live = {pk for pk, _ in queued}
     if len(cache.requests) > 2 * len(live) + 1000:
         cache.requests = {pk: kept for pk, kept in cache.requests.items() if pk in live}
         cache.beside_run &= live
     for start in range(0, len(missing), 500):
-        rows = list(Task.objects.filter(pk__in=missing[start : start + 500]).select_related("run"))
-        times = history_of({(t.project_id, t.template) for t in rows})
-        for task in rows:
+        some = Task.objects.filter(pk__in=missing[start : start + 500])
+        asks = some.select_related("run").only(
+            "run_id", "project_id", "version", "queued_at_ms", "submitted_by", "template", "spec", "priority", "avoid",
+            "run__objective",
+        )  # fmt: skip
+        read = together({"tasks": asks, "times": history_rows(some)})
+        times = history_from(read["times"])
+        for task in read["tasks"]:
             inputs = inputs_of(task.project_id, spec_of(task.spec))
             if inputs.problems:
                 cache.unreadable[task.pk] = inputs.problems
@@ -254,8 +289,7 @@ def _requests(cache: RequestCache, also: str) -> list[core.TaskRequest]:
             cache.requests[task.pk] = (task.version, request)
             if task.spec.get("beside_run"):
                 cache.beside_run.add(task.pk)
-    requests = [cache.requests[pk][1] for pk, _ in queued if pk in cache.requests]
-    return _with_run_budgets(requests)
+    return [cache.requests[pk][1] for pk, _ in queued if pk in cache.requests]
 
 
 def _with_places(requests: list[core.TaskRequest], cache: RequestCache, pools: list[Pool]) -> list[core.TaskRequest]:
@@ -279,11 +313,12 @@ def _with_places(requests: list[core.TaskRequest], cache: RequestCache, pools: l
     return out
 
 
-def _with_run_budgets(requests: list[core.TaskRequest]) -> list[core.TaskRequest]:
+def _with_run_budgets(
+    requests: list[core.TaskRequest], run_ids: Iterable[str], may_use: Mapping[str, list[Any]]
+) -> list[core.TaskRequest]:
     """Run budgets move while tasks wait, so they are read anew each cycle."""
-    ids = {r.run_id for r in requests}
-    limits = RunLimits(ids)
-    left = {pk: limits.left_micros(pk) for pk in ids}
+    limits = RunLimits(run_ids, own=[row for name, rows in may_use.items() if name.startswith("limits ") for row in rows])
+    left = {pk: limits.left_micros(pk) for pk in run_ids}
     return [
         r if r.run_budget_left_micros == left.get(r.run_id) else replace(r, run_budget_left_micros=left.get(r.run_id))
         for r in requests
@@ -353,9 +388,9 @@ def _machines(groups: Iterable[NodeGroup], depth: dict[str, int]) -> list[core.M
     ]
 
 
-def _pool(pool: Pool, agents: list[Agent], price: Price | None, depth: dict[str, int]) -> core.Pool:
+def _pool(pool: Pool, estate: Estate, agents: list[Agent], price: Price | None, depth: dict[str, int]) -> core.Pool:
     members = list(pool.node_groups.all())
-    allowed = [p.pk for p in pool.projects.all()]
+    allowed = estate.project_ids.get(pool.pk, [])
     factor = 1 + max((depth.get(g.pk, 0) for g in members), default=0)
     known: set[str] = {e["image"] for a in agents for e in a.environments}
     return core.Pool(
@@ -440,9 +475,9 @@ def _transfers(
     return [core.Transfer(core.SiteId(s), core.BlobKey(d), size) for (s, d), size in sorted(found.items())]
 
 
-def _projects(project_ids: set[str]) -> list[core.Project]:
-    money = available_by_project(project_ids)
-    used = {u.project_id: u for u in Usage.objects.filter(pk__in=project_ids)}
+def _projects(may_use: Mapping[str, list[Any]]) -> list[core.Project]:
+    money = availables_from(may_use["budgets"])
+    used = {u.project_id: u for u in may_use["usage"]}
     return [
         core.Project(
             id=core.ProjectId(p.pk),
@@ -453,7 +488,7 @@ def _projects(project_ids: set[str]) -> list[core.Project]:
             else core.Usage(),
             paused=p.paused_reason or None,
         )
-        for p in Project.objects.filter(pk__in=project_ids)
+        for p in may_use["projects"]
     ]
 
 
@@ -462,12 +497,15 @@ PREFETCH_AHEAD_MS = 1000
 PREFETCH_MAX = 48
 
 
-def _prefetch_depth(groups: list[NodeGroup], pools: list[Pool]) -> dict[str, int]:
+def _prefetch_depth(
+    groups: list[NodeGroup], pools: list[Pool], ended: list[tuple[str, int, int]]
+) -> dict[str, int]:
     """How many times its size a node group may be leased ahead, because its steps end faster than a round trip.
 
     The agent starts a step only when it has room, so leasing ahead never overcommits its offer; it keeps short steps
     from waiting for the network between them. Steps that take longer than `PREFETCH_BELOW_MS` get none, and neither
     do groups that share a machine, unless all agents there take their starts from the machine's common slots.
+    `ended`: node group, start and end of those that succeeded last.
     """
     sharing: dict[str, int] = defaultdict(int)
     for group in groups:
@@ -480,14 +518,9 @@ def _prefetch_depth(groups: list[NodeGroup], pools: list[Pool]) -> dict[str, int
     }
     group_ids = {g.pk for g in groups if not g.machine_id or sharing[g.machine_id] == 1 or g.machine_id not in careless}
     newest: dict[str, int] = {}
-    recent = (
-        Attempt.objects.filter(state="succeeded", finished_at_ms__isnull=False, started_at_ms__isnull=False)
-        .order_by("-id")
-        .values_list("node_group_id", "started_at_ms", "finished_at_ms")[:64]
-    )
-    for group_id, started, finished in recent:
+    for group_id, started, finished in ended:
         if group_id in group_ids:
-            newest[group_id] = max(newest.get(group_id, 0), (finished or 0) - (started or 0))
+            newest[group_id] = max(newest.get(group_id, 0), finished - started)
     return {
         group_id: min(PREFETCH_MAX, PREFETCH_AHEAD_MS // max(slowest, 10))
         for group_id, slowest in newest.items()

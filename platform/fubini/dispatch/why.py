@@ -6,7 +6,7 @@ rules changed in the step's words is said, too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -73,21 +73,31 @@ class Why:
 
 
 class Around:
-    """What the answers of these tasks need beside them: read when the first asks for it, once however many ask."""
+    """What the answers of these tasks need beside them: read when the first asks for it, once however many ask.
 
-    def __init__(self, tasks: Sequence[Task]) -> None:
+    Args:
+        pools: all pools by id with their sites and agents at hand, where they were read already.
+    """
+
+    def __init__(self, tasks: Sequence[Task], pools: Mapping[str, Pool] | None = None) -> None:
         self._tasks = tasks
+        self._known = pools
 
     @cached_property
-    def pools(self) -> dict[str, Pool]:
+    def pools(self) -> Mapping[str, Pool]:
         """All pools, by id."""
-        return {p.pk: p for p in Pool.objects.select_related("site")}
+        return self._known or {p.pk: p for p in Pool.objects.select_related("site")}
 
     @cached_property
     def refusals(self) -> dict[str, str]:
         """Why agents that are there take nothing new, by pool, of those that say so."""
-        rows = Pool.agents.through.objects.filter(agent__revoked_at=None).order_by("-pk")
-        reports = rows.values_list("pool_id", "agent__last_report")
+        reports: Iterable[tuple[str, dict[str, Any]]]
+        if self._known:
+            there = ((p.pk, a) for p in self._known.values() for a in reversed(p.agents.all()))
+            reports = ((pool_id, agent.last_report) for pool_id, agent in there if agent.revoked_at is None)
+        else:
+            rows = Pool.agents.through.objects.filter(agent__revoked_at=None).order_by("-pk")
+            reports = rows.values_list("pool_id", "agent__last_report")
         return {pool_id: str(report["reason"]) for pool_id, report in reports if report.get("reason")}
 
     @cached_property

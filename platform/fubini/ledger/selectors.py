@@ -72,6 +72,17 @@ def budget_view(project: Any) -> BudgetView:
     return BudgetView(*(getattr(project, f"{kind}_read") or 0 for kind in _KINDS))
 
 
+def available_rows(project_ids: Iterable[str]) -> QuerySet[Account, tuple[str, int]]:
+    """The rows `availables_from` reads, of those of these projects that have a budget."""
+    owners = [f"project:{project_id}" for project_id in project_ids]
+    return Account.objects.filter(owner__in=owners, kind="budget").values_list("owner", "balance_micros")
+
+
+def availables_from(rows: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Unspent, unheld budget in micros by project id."""
+    return {owner.removeprefix("project:"): balance for owner, balance in rows}
+
+
 def budgets_all() -> dict[str, BudgetView]:
     """The balances of every project that has any, by project."""
     found: dict[str, dict[str, int]] = {}

@@ -26,6 +26,7 @@ from fubini.events.moves import Entity, legal_moves, rows_create, rows_move
 from fubini.events.services import EventDraft, events_append, owners_of
 from fubini.ledger.accounting import books
 from fubini.ledger.models import Account, ClosedMonth, Hold, LedgerEntry, LedgerTransaction, Spend
+from fubini.ledger.selectors import available_rows, availables_from
 
 HOLD = Entity("hold", legal_moves("placed -> settled released"), lambda h: (h.project_id, h.run_id, 0))
 CHARGED_CAUSES = frozenset({"", "user", "oom", "walltime"})
@@ -529,9 +530,7 @@ def _book(bookings: Sequence[_Booking], at_ms: int) -> dict[str, int]:
 
 def available_by_project(project_ids: Iterable[str]) -> dict[str, int]:
     """Unspent, unheld budget in micros by project id; a project that was never given any is left out."""
-    owners = {project_owner(p): p for p in project_ids}
-    found = Account.objects.filter(owner__in=owners, kind="budget").values_list("owner", "balance_micros")
-    return {owners[owner]: balance for owner, balance in found}
+    return availables_from(available_rows(project_ids))
 
 
 def ledger_check() -> dict[str, Any]:

@@ -13,10 +13,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from fubini.common.errors import NotFound
+from fubini.common.together import together
 from fubini.datasets.selectors import artifacts_of_run
-from fubini.dispatch.explain import task_start
+from fubini.dispatch.explain import start_world, task_start
 from fubini.dispatch.serializers import TaskStartOut, WhyOut
-from fubini.dispatch.why import task_why
+from fubini.dispatch.why import Around, task_why
 from fubini.ledger.selectors import holds_of
 from fubini.rest.serializers import QuerySerializer, ReplySerializer
 from fubini.rest.views import ApiViews, operation
@@ -53,17 +54,15 @@ class StepViews(ApiViews):
     @operation("A step's panel: why it waits or failed, where it ran, what it left.", query=StepFilter, reply=StepOut)
     def overview(self, request: Request, id: str, node: str) -> Response:
         run = run_visible(self.principal, id)
-        row = selectors.nodes_of(run).filter(node_id=node).first()
-        if row is None:
-            raise NotFound("The run has no such node.")
-        task = _task(run, row)
+        row, task = _node(run, node)
         state = task.state if task is not None else ""
+        world = start_world(task) if self.params["start"] and task is not None else None
         left = artifacts_of_run(run.pk).filter(node_id=node).defer("entries")
         value = {
             "node": row,
             "task": task,
-            "why": task_why(task) if state in ("queued", "blocked") else None,
-            "start": task_start(task, self.principal)
+            "why": task_why(task, Around([task], world.pools if world is not None else None)) if state in ("queued", "blocked") else None,
+            "start": task_start(task, self.principal, world)
             if self.params["start"] and state in ("queued", "failed")
             else None,
             "artifacts": self.first(left, BY_AGE, path=f"runs/{run.pk}/artifacts", size=ARTIFACTS, node=node),
@@ -72,15 +71,23 @@ class StepViews(ApiViews):
         return Response(StepOut(value, context=self.get_serializer_context() | _beside(row, task)).data)
 
 
-def _task(run: Run, node: RunNode) -> Any:
-    """The node's task with its attempts and what each costs; None where it is no leaf."""
-    task: Any = selectors.tasks_of(run, node_id=node.node_id).filter(generation=node.generation).first()
-    if task is None:
-        return None
-    task.run = run
-    if task.attempt_rows:
-        selectors.costs_by_attempt(task.attempt_rows, holds_of([a.pk for a in task.attempt_rows]))
-    return task
+def _node(run: Run, node_id: str) -> tuple[RunNode, Any]:
+    """A node, and its task with its attempts and what each costs (None where it is no leaf).
+
+    Raises:
+        NotFound: the run has no such node.
+    """
+    nodes = selectors.nodes_of(run).filter(node_id=node_id)
+    tasks = selectors.tasks_of(run, node_id=node_id).filter(generation__in=nodes.values("generation"))
+    read = together({"node": nodes, "task": tasks})
+    if not read["node"]:
+        raise NotFound("The run has no such node.")
+    task: Any = next(iter(read["task"]), None)
+    if task is not None:
+        task.run = run
+        if task.attempt_rows:
+            selectors.costs_by_attempt(task.attempt_rows, holds_of([a.pk for a in task.attempt_rows]))
+    return read["node"][0], task
 
 
 def _beside(node: RunNode, task: Any) -> dict[str, Any]:

@@ -34,6 +34,11 @@ def project_ids_visible(principal: Principal) -> QuerySet[Project]:
     return projects_visible(principal).values("pk")  # type: ignore[return-value]
 
 
+def role_rows(principal: Principal, project_id: str) -> QuerySet[Project, str | None]:
+    """`authorize.role_in` as rows, to be read with others: the principal's role there; no row where it is not a member."""
+    return projects_visible(principal).filter(pk=project_id).values_list("my_role", flat=True)  # type: ignore[misc]
+
+
 def project_find(principal: Principal, ref: str, also: Mapping[str, Any] | None = None) -> Project:
     """The visible project with this slug or id; `also` are annotations to read with it.
 

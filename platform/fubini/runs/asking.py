@@ -7,11 +7,12 @@ The version rises, so a plan made before the change is stale.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from fubini.audit.services import audit_append
 from fubini.common import bell, clock
@@ -45,9 +46,19 @@ class Ask:
 
 def alike(task: Task) -> list[Task]:
     """The run's queued tasks that ask for the same as this one, itself among them: same template, resources and place."""
-    mine = _asked(task)
+    return alike_among(alike_rows(task), task)
+
+
+def alike_rows(task: Task) -> QuerySet[Task]:
+    """The run's queued tasks of the same template: those `alike_among` chooses from."""
     rows = Task.objects.filter(run_id=task.run_id, template=task.template, state="queued", kind="exec")
-    return [row for row in rows.defer("outcome").order_by("queued_at_ms", "id")[:LIKE_MAX] if _asked(row) == mine]
+    return rows.only("pk", "priority", "spec").order_by("queued_at_ms", "id")[:LIKE_MAX]
+
+
+def alike_among(rows: Iterable[Task], task: Task) -> list[Task]:
+    """Those of the rows that ask for the same as the task."""
+    mine = _asked(task)
+    return [row for row in rows if _asked(row) == mine]
 
 
 def _asked(task: Task) -> tuple[Any, ...]:

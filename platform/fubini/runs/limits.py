@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from fubini.runs.models import Run
 
@@ -26,18 +27,16 @@ class _Sum:
 
 
 class RunLimits:
-    """Limits over these runs, read once; few queries however many runs, and one where nothing is limited."""
+    """Limits over these runs, read once; few queries however many runs, and one where nothing is limited.
 
-    def __init__(self, run_ids: Iterable[str]) -> None:
+    Args:
+        own: the rows of `limit_rows(run_ids)`, where they were read with other things.
+    """
+
+    def __init__(self, run_ids: Iterable[str], *, own: Sequence[tuple[Any, ...]] | None = None) -> None:
         self._sums: dict[str, _Sum] = {}
-        ids = sorted(set(run_ids))
-        own = [
-            row
-            for some in _slices(ids)
-            for row in Run.objects.filter(pk__in=some)
-            .filter(Q(max_cost_micros__isnull=False) | ~Q(root=""))
-            .values_list(*_FIELDS)
-        ]
+        if own is None:
+            own = [row for rows in limit_rows(run_ids) for row in rows]
         roots = sorted({root or pk for pk, _, root, *_ in own})
         rows = {row[0]: row for row in own}
         for some in _slices(roots):
@@ -83,6 +82,12 @@ class RunLimits:
                 return
             yield run_id, one
             run_id = one.parent
+
+
+def limit_rows(run_ids: Iterable[str]) -> list[QuerySet[Run, tuple[Any, ...]]]:
+    """Those of these runs that a limit may be over, in as many querysets as their number asks for."""
+    limited = Run.objects.filter(Q(max_cost_micros__isnull=False) | ~Q(root=""))
+    return [limited.filter(pk__in=some).values_list(*_FIELDS) for some in _slices(sorted(set(run_ids)))]
 
 
 def _slices(values: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -112,15 +112,15 @@ def prices_of(pool: Pool) -> QuerySet[Price]:
 
 
 def prices_now(pools: Iterable[Pool] | None = None) -> dict[str, Price]:
-    """The price version of each pool (of all, without) that applies now: `prices.in_force` in one query.
+    """The price version of each pool (of all, without) that applies now, by pool; one without is free. One query."""
+    return {price.pool_id: price for price in prices_in_force(pools)}
 
-    A pool without one is free.
-    """
+
+def prices_in_force(pools: Iterable[Pool] | None = None) -> QuerySet[Price]:
+    """`prices.in_force` for each pool, of all where none are named."""
     latest = Price.objects.filter(pool=OuterRef("pool"), valid_from__lte=clock.now())
     found = Price.objects.filter(pk=Subquery(latest.order_by("-valid_from", "-version").values("pk")[:1]))
-    if pools is not None:
-        found = found.filter(pool__in=list(pools))
-    return {price.pool_id: price for price in found}
+    return found if pools is None else found.filter(pool__in=list(pools))
 
 
 def declared_bytes_per_s(pool: Pool) -> int | None:

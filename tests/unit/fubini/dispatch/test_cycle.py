@@ -10,7 +10,6 @@ from fubini.common import clock
 from fubini.dispatch.expiry import holds_extend
 from fubini.dispatch.grants import placements_apply
 from fubini.dispatch.loop import Loop
-from fubini.dispatch.policy import policy_now
 from fubini.dispatch.selectors import platform_status, task_why
 from fubini.dispatch.snapshot import RequestCache, world_of
 from fubini.gateway.specs import exec_specs
@@ -141,7 +140,7 @@ def test_a_decision_about_a_task_that_moved_is_dropped_and_counted() -> None:
     make_place()
     task = make_task(make_run(make_project()), spec=spec())
     world = world_of(RequestCache())
-    result = plan(world.snapshot, policy_now(), world.now_ms)
+    result = plan(world.snapshot, world.policy, world.now_ms)
     Task.objects.filter(pk=task.pk).update(version=7)
     granted = placements_apply(world, result.placements, at_ms=clock.now_ms())
     assert (granted.leased, granted.stale) == (0, 1)
@@ -248,7 +247,7 @@ def test_steps_that_share_a_disk_of_their_run_go_to_one_agent_even_when_planned_
     tasks = [make_task(run, spec=spec(volumes=(disk,), beside_run=True)) for _ in range(2)]
     other = make_task(run, spec=spec())
     world = world_of(RequestCache())
-    result = plan(world.snapshot, policy_now(), clock.now_ms())
+    result = plan(world.snapshot, world.policy, clock.now_ms())
     assert len({p.pool_id for p in result.placements}) == 2  # there is room for one on each
     granted = placements_apply(world, result.placements, at_ms=clock.now_ms())
     assert granted.leased == 1 + Attempt.objects.filter(task=other).count()

@@ -12,7 +12,6 @@ from fubini.common.errors import Invalid
 from fubini.dispatch.draining import drains_step
 from fubini.dispatch.grants import placements_apply
 from fubini.dispatch.loop import Loop
-from fubini.dispatch.policy import policy_now
 from fubini.dispatch.snapshot import RequestCache, world_of
 from fubini.dispatch.why import task_why
 from fubini.gateway.services import sync_handle
@@ -86,7 +85,7 @@ def test_a_cordon_stops_new_leases_and_every_why_repeats_its_reason(house: House
 def test_no_lease_is_granted_by_a_plan_made_before_the_cordon(house: House, place: Place, stop: str) -> None:
     make_task(make_run(house.project))
     world = world_of(RequestCache())
-    placements = plan(world.snapshot, policy_now(), world.now_ms).placements
+    placements = plan(world.snapshot, world.policy, world.now_ms).placements
     assert len(placements) == 1
     if stop == "pause":
         pause_set(reason="chillers", actor="user:ann")

@@ -9,7 +9,6 @@ from fubini.common import clock
 from fubini.datasets.errors import NoRoom
 from fubini.datasets.uploads import room_check
 from fubini.dispatch.grants import placements_apply
-from fubini.dispatch.policy import policy_now
 from fubini.dispatch.quotas import quota_set
 from fubini.dispatch.snapshot import RequestCache, world_of
 from fubini.runs.models import Task
@@ -30,7 +29,7 @@ def house() -> House:
 def cycle() -> dict[str, str]:
     """One planning cycle; the first reason of each task that stays."""
     world = world_of(RequestCache())
-    result = plan(world.snapshot, policy_now(), world.now_ms)
+    result = plan(world.snapshot, world.policy, world.now_ms)
     placements_apply(world, result.placements, at_ms=clock.now_ms())
     return {item.task_id: item.reasons[0].code.value for item in result.unplaced}
 
@@ -79,7 +78,7 @@ def test_the_oldest_runs_have_the_places_and_their_steps_no_limit(house: House) 
 def test_money_of_the_month_counts_what_is_spent_and_held(house: House) -> None:
     tasks(house, 4)
     world = world_of(RequestCache())
-    hold = plan(world.snapshot, policy_now(), world.now_ms).placements[0].hold_micros
+    hold = plan(world.snapshot, world.policy, world.now_ms).placements[0].hold_micros
     quota_set(project=house.project, member="", limits={"month_micros": 2 * hold + 1}, actor="user:x")
     assert set(cycle().values()) == {"quota"}
     assert placed() == 2
@@ -88,7 +87,7 @@ def test_money_of_the_month_counts_what_is_spent_and_held(house: House) -> None:
 def test_a_quota_cut_between_plan_and_grant_is_kept(house: House) -> None:
     waiting = tasks(house, 3)
     world = world_of(RequestCache())
-    result = plan(world.snapshot, policy_now(), world.now_ms)
+    result = plan(world.snapshot, world.policy, world.now_ms)
     assert len(result.placements) == 3
     quota_set(project=house.project, member="", limits={"cpu_millis": 1000}, actor="user:x")
     granted = placements_apply(world, result.placements, at_ms=clock.now_ms())

@@ -178,31 +178,40 @@ class Reason:
         """The English sentence with its figures' names in braces."""
         return template_of(self.code, self.figures)
 
-    @property
-    def shown(self) -> dict[str, int | str]:
-        """The figures as the template shows them."""
-        return {name: Figure(value) if isinstance(value, int) else value for name, value in self.data}
+    def shown(self, currency: str = "") -> dict[str, int | str]:
+        """The figures as the template shows them, money in `currency`."""
+        return {name: Figure.of(value, currency) if isinstance(value, int) else value for name, value in self.data}
 
     @property
     def sentence(self) -> str:
-        """The reason in English, with its figures."""
-        return self.template.format_map(self.shown)
+        """The reason in English, with its figures; amounts have no currency, which the core does not know."""
+        return self.template.format_map(self.shown())
 
 
 class Figure(int):
     """An integer that a sentence may show as people say it: `money` (of micros), `cores` (of milli-cores), `size` (of bytes)."""
 
+    currency: str = ""
+
+    @classmethod
+    def of(cls, value: int, currency: str) -> Figure:
+        """A figure that says `currency` where it is shown as money."""
+        made = cls(value)
+        made.currency = currency
+        return made
+
     def __format__(self, form: str) -> str:
         if form == "money":
             whole, part = divmod(abs(self), 1_000_000)
-            return f"{'-' if self < 0 else ''}{whole:,}.{f'{part:06d}'.rstrip('0').ljust(2, '0')}"
+            shown = f"{'-' if self < 0 else ''}{whole:,}.{f'{part:06d}'.rstrip('0').ljust(2, '0')}"
+            return f"{shown} {self.currency}".rstrip()
         if form == "cores":
             return f"{self / 1000:g}"
         if form == "size":
             amount, unit = float(self), "B"
-            for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-                if amount < 1024 or unit == "TiB":
+            for unit in ("B", "KiB", "MiB", "GiB", "TiB", "PiB"):
+                if amount < 1024 or unit == "PiB":
                     break
                 amount /= 1024
-            return f"{amount:.4g} {unit}"
+            return f"{amount:.4g} {unit}" if amount < 1000 else f"{amount:.0f} {unit}"
         return super().__format__(form)

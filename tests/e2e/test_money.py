@@ -46,6 +46,7 @@ def test_what_a_run_cost_is_on_the_money_page_and_in_the_statement(live: Stack, 
     page.get_by_role("rowheader", name="alloys", exact=True).wait_for()
     page.get_by_text(words["asTable"], exact=True).click()
     page.get_by_role("columnheader", name=words["day"], exact=True).wait_for()
+    page.get_by_role("columnheader", name=f"{words['spent']}（CNY）", exact=True).first.wait_for()
     seen.look("page")
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV", exact=False).first.click()

@@ -141,7 +141,7 @@ def test_a_step_goes_to_its_large_data_and_away_from_its_small_data(platform: St
     assert there["price_micros"] < considered(large, "near")["price_micros"]
     told = fubini.ok("why", large["run"], "read").out
     assert "its data decided" in told
-    assert f"268 MB to move in {there['transfer_ms'] / 1000:.1f} s" in told
+    assert f"256 MiB to move in {there['transfer_ms'] / 1000:.1f} s" in told
 
     small = read(platform, "small-v1")
     assert (small["site"], small["bytes_to_move"]) == ("far", SMALL)

@@ -1,6 +1,7 @@
 // The one way to the server: typed by its own schema, with the CSRF token, problems thrown, and an ended session told.
 
 import createClient, { type Middleware } from "openapi-fetch";
+import { currencyFrom } from "@/lib/format";
 import { Problem } from "./problem";
 import type { components, paths } from "./generated/schema";
 
@@ -35,6 +36,7 @@ const middleware: Middleware = {
     return request;
   },
   async onResponse({ response, request }) {
+    currencyFrom(response.headers.get("X-Fubini-Currency"));
     if (response.ok) return response;
     const body: unknown = await response.clone().json().catch(() => null);
     const problem = Problem.from(body, response);

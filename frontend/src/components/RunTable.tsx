@@ -2,7 +2,7 @@ import { Anchor, Checkbox, Group, Table, Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import type { Schemas } from "@/api/client";
-import { money, plain } from "@/lib/format";
+import { amount, plain, priced } from "@/lib/format";
 import { RunMark, Steps, Took, When } from "./parts";
 import { WideTable } from "./WideTable";
 
@@ -32,7 +32,7 @@ export function RunTable({ runs, selection }: { runs: Schemas["RunOut"][]; selec
               </Table.Th>
             )}
             {(["number", "name", "state", "steps", "cost", "took", "submitted", "by"] as const).map((key) => (
-              <Table.Th key={key} ta={FIGURES.has(key) ? "right" : undefined} style={{ whiteSpace: "nowrap" }}>{t(`runs.${key}`)}</Table.Th>
+              <Table.Th key={key} ta={FIGURES.has(key) ? "right" : undefined} style={{ whiteSpace: "nowrap" }}>{key === "cost" ? priced(t("runs.cost")) : t(`runs.${key}`)}</Table.Th>
             ))}
           </Table.Tr>
         </Table.Thead>
@@ -61,7 +61,7 @@ export function RunTable({ runs, selection }: { runs: Schemas["RunOut"][]; selec
                   </Text>
                 </Group>
               </Table.Td>
-              <Table.Td ta="right">{money(run.settled_micros)}</Table.Td>
+              <Table.Td ta="right">{amount(run.settled_micros)}</Table.Td>
               <Table.Td ta="right" style={{ whiteSpace: "nowrap" }}>
                 <Took from={run.started_at_ms} to={run.finished_at_ms} />
               </Table.Td>

@@ -5,7 +5,7 @@ import { useDocumentTitle } from "@mantine/hooks";
 import type { UseQueryResult } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
-import { duration, plain, timeOf } from "@/lib/format";
+import { duration, plain, timeInZone, timeOf } from "@/lib/format";
 import { PHASES, RUN_STATES, TASK_STATES, type Phase, type RunState, type TaskState } from "@/lib/states";
 import { useNow } from "@/lib/useNow";
 import { ErrorNote } from "./ErrorNote";
@@ -118,7 +118,7 @@ export function Took({ from, to }: { from: number | null; to: number | null }) {
 
 export function When({ ms }: { ms: number | null | undefined }) {
   const { i18n } = useTranslation();
-  return <time dateTime={ms ? new Date(ms).toISOString() : undefined}>{timeOf(ms, i18n.language)}</time>;
+  return <time dateTime={ms ? new Date(ms).toISOString() : undefined} title={timeInZone(ms, i18n.language)}>{timeOf(ms, i18n.language)}</time>;
 }
 
 export function Simulated() {

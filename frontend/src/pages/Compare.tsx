@@ -11,7 +11,7 @@ import { WideTable } from "@/components/WideTable";
 import { ShareButton } from "@/features/links/ShareButton";
 import { DiffView } from "@/features/pipelines/DiffView";
 import { useAddressSetter } from "@/lib/address";
-import { duration, money, plain } from "@/lib/format";
+import { amount, duration, money, plain, priced } from "@/lib/format";
 import { useRuns } from "@/queries";
 import { useComparison } from "@/queries/many";
 
@@ -116,14 +116,14 @@ function Templates({ rows }: { rows: Comparison["templates"] }) {
         <Table.Thead>
           <Table.Tr>
             <Table.Th>{t("base:step.template")}</Table.Th>
-            {(["attempts", "failed", "ran", "charged"] as const).flatMap((key) => ["A", "B"].map((side) => <Table.Th key={key + side} ta="right">{key === "failed" ? t("base:state.failed") : t(`base:step.${key}`)} {side}</Table.Th>))}
+            {(["attempts", "failed", "ran", "charged"] as const).flatMap((key) => ["A", "B"].map((side) => <Table.Th key={key + side} ta="right">{key === "failed" ? t("base:state.failed") : t(`base:step.${key}`)} {key === "charged" ? priced(side) : side}</Table.Th>))}
           </Table.Tr>
         </Table.Thead>
         <Table.Tbody>
           {rows.map(({ template, a, b }) => (
             <Table.Tr key={template}>
               <Table.Th style={{ overflowWrap: "anywhere" }}>{plain(template)}</Table.Th>
-              {[a.attempts, b.attempts, a.failed, b.failed, duration(a.wall_ms), duration(b.wall_ms), money(a.charged_micros), money(b.charged_micros)].map((value, i) => (
+              {[a.attempts, b.attempts, a.failed, b.failed, duration(a.wall_ms), duration(b.wall_ms), amount(a.charged_micros), amount(b.charged_micros)].map((value, i) => (
                 <Table.Td key={i} ta="right" style={{ fontVariantNumeric: "tabular-nums" }}>{value}</Table.Td>
               ))}
             </Table.Tr>

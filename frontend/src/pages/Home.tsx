@@ -10,8 +10,8 @@ import { DayBars } from "@/components/DayBars";
 import { WideTable } from "@/components/WideTable";
 import { AskNote } from "@/features/late/AskNote";
 import { LateNote } from "@/features/late/LateNote";
-import { about, rangeText } from "@/features/money/amounts";
-import { ago, cores, duration, money, plain } from "@/lib/format";
+import { rangeText } from "@/features/money/amounts";
+import { about, ago, cores, duration, inCurrency, money, plain } from "@/lib/format";
 import { useNow } from "@/lib/useNow";
 import { useOverview } from "@/queries";
 
@@ -35,7 +35,7 @@ export function Home() {
                   <Figure label={t("home.held")} value={money(data.budget.held_micros)} />
                   <Figure label={t("home.spent")} value={money(data.budget.spent_micros)} />
                   <Figure label={t("home.week")} value={money(data.spent_week_micros)} />
-                  <Figure label={t("home.ahead")} value={about(data.forecast.week.total.expected)} hint={rangeText(data.forecast.week.total)} />
+                  <Figure label={t("home.ahead")} value={inCurrency(about(data.forecast.week.total.expected))} hint={rangeText(data.forecast.week.total)} />
                 </Group>
                 <Progress.Root size="lg" mt="sm" aria-hidden>
                   <Progress.Section value={part(data.budget.spent_micros, data.budget.granted_micros)} color="gray" />
@@ -44,8 +44,8 @@ export function Home() {
                 </Progress.Root>
                 <Text size="xs" c={data.forecast.runs_out.earliest === null ? "dimmed" : undefined} mt="xs">
                   {data.forecast.runs_out.earliest === null
-                    ? t("home.lastsLong", { currency: data.forecast.currency })
-                    : t("home.lastsUntil", { currency: data.forecast.currency, day: data.forecast.runs_out.expected ?? data.forecast.runs_out.earliest })}
+                    ? t("home.lastsLong")
+                    : t("home.lastsUntil", { zone: data.forecast.zone, day: data.forecast.runs_out.expected ?? data.forecast.runs_out.earliest })}
                 </Text>
               </Card>
               <Card title={t("home.days")}>

@@ -16,7 +16,7 @@ import { SavePipeline } from "@/features/pipelines/SavePipeline";
 import { QuoteView } from "@/features/launch/Quote";
 import { ReuseChoice } from "@/features/reuse/Choice";
 import { ReusePlan } from "@/features/reuse/Plan";
-import { microsOf, plain } from "@/lib/format";
+import { microsOf, plain, priced } from "@/lib/format";
 import { distinct, own } from "@/lib/named";
 import { useSubmit } from "@/queries";
 import { datasetsAfter, launchKey, pipelinesAfter, useLaunch, useLaunchCheck, type LaunchAsk } from "@/queries/launch";
@@ -241,7 +241,7 @@ export function Launch() {
                 onChange={(value) => change({ priority: value ?? "normal" })}
               />
               <TextInput
-                label={t("launch.maxCost")}
+                label={priced(t("launch.maxCost"))}
                 description={t("launch.maxCostHelp")}
                 inputMode="decimal"
                 value={draft.maxCost}

@@ -50,7 +50,7 @@ function Accounts({ project }: { project: string }) {
         <Stack gap="md">
           <Card title={t("balance")} aside={<Text size="xs" c="dimmed">{t("rules", { currency: data.currency, zone: data.zone })}</Text>}>
             <Group gap="xl">
-              <Figure label={t("base:home.left")} value={`${money(data.budget.budget_micros)} ${data.currency}`} />
+              <Figure label={t("base:home.left")} value={money(data.budget.budget_micros)} />
               <Figure label={t("base:home.held")} value={money(data.budget.held_micros)} />
               <Figure label={t("base:home.spent")} value={money(data.budget.spent_micros)} />
               <Figure label={t("base:project.granted")} value={money(data.budget.granted_micros)} />
@@ -78,7 +78,7 @@ function Accounts({ project }: { project: string }) {
           </Card>
           <SimpleGrid cols={{ base: 1, lg: 2 }}>
             <Card title={t("months.title")}>
-              <Months project={project} months={data.months} />
+              <Months project={project} months={data.months} zone={data.zone} />
             </Card>
             <Card title={t("prices.title")}>
               <PriceBook prices={data.prices} currency={data.currency} />

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from fubini.cli.config import OPTIONS, Target, target
 from fubini.cli.errors import CliError, Exit, exit_code_of
+from fubini.cli.output import currency_from
 from fubini.common.saying import ASKED
 
 if TYPE_CHECKING:
@@ -169,6 +170,7 @@ class Client:
                 if safe or never_sent:
                     raise _Again(problem, 0.0) from None
                 raise problem from None
+            currency_from(reply.headers)
             if reply.status_code in RETRY_STATUS and (safe or reply.status_code == 429):
                 raise _Again(self.refused(reply), _retry_after_s(reply))
             if reply.status_code >= 300:

@@ -301,11 +301,11 @@ def places_table(rows: list[dict[str, Any]]) -> str:
             row["attempts"],
             output.duration(row["wall_ms"] / 1000),
             output.duration(row["cpu_ms"] / 1000),
-            output.money(row["charged_micros"]),
+            output.amount(row["charged_micros"]),
         ]
         for row in rows
     ]
-    return output.table(body, ["STEP", "SITE", "STEPS", "TIME", "CPU", "COST"])
+    return output.table(body, ["STEP", "SITE", "STEPS", "TIME", "CPU", "COST ¤"])
 
 
 def why_table(rows: list[dict[str, Any]], attempts: list[dict[str, Any]], client: Client, run_id: str) -> str:

@@ -14,10 +14,15 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TextIO
+from urllib.parse import unquote
 
 from fubini.cli.config import OPTIONS
+from fubini.common import figures
 
-MICROS = 1_000_000
+MICROS = figures.MICROS
+IN_CURRENCY = " \N{CURRENCY SIGN}"
+"""At the end of a column's head: the currency of its amounts, which is known once the server has answered."""
+_currency = ""
 STEERING = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # controls, directions, separators of lines
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "dim": "2", "bold": "1", "cyan": "36"}
 PHASE_COLOUR = {
@@ -73,14 +78,25 @@ def show(value: Any, text: str | Callable[[], str]) -> None:
         print(text if isinstance(text, str) else text())
 
 
+def currency_from(headers: Mapping[str, str]) -> None:
+    """Remember the currency that an answer of the server names; one that names none changes nothing."""
+    global _currency
+    _currency = unquote(headers.get(figures.CURRENCY_HEADER, "")) or _currency
+
+
 def money(micros: int | None) -> str:
-    """Micros as currency units: at least two digits after the point, more only where they say something."""
-    if micros is None:
-        return "-"
-    sign = "-" if micros < 0 else ""
-    whole, part = divmod(abs(int(micros)), MICROS)
-    digits = f"{part:06d}".rstrip("0").ljust(2, "0")
-    return f"{sign}{whole:,}.{digits}"
+    """A sum that stands alone: its amount and the server's currency."""
+    return "-" if micros is None else figures.money(micros, _currency)
+
+
+def in_currency(text: str) -> str:
+    """A range of amounts that stands alone, with its currency."""
+    return f"{text} {_currency}".rstrip()
+
+
+def amount(micros: int | None) -> str:
+    """A sum in a column whose head says the currency (see `IN_CURRENCY`)."""
+    return "-" if micros is None else figures.amount(micros)
 
 
 def micros_of(text: str) -> int:
@@ -101,12 +117,7 @@ def size(count: int | None) -> str:
     """Bytes for people."""
     if count is None:
         return "-"
-    value, unit = float(count), "B"
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if abs(value) < 1000 or unit == "TB":
-            break
-        value /= 1000
-    return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
+    return figures.size(count)
 
 
 def duration(seconds: float | None) -> str:
@@ -153,6 +164,7 @@ def width(text: str) -> int:
 
 def table(rows: Sequence[Sequence[object]], head: Sequence[str], *, colours: Mapping[str, str] | None = None) -> str:
     """Columns separated by two spaces; the same bytes with and without a terminal but for colour."""
+    head = [h.replace(IN_CURRENCY, f" ({_currency})" if _currency else "") for h in head]
     cells = [[plain("-" if c is None or c == "" else c) for c in row] for row in rows]
     widths = [max([width(h), *(width(row[i]) for row in cells)]) for i, h in enumerate(head)]
 

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from fubini.common.errors import Conflict, Invalid
+from fubini.common.figures import size
 from fubini.common.principal import Principal
 from fubini.common.saying import ours, say, together
 from fubini.dispatch.appeals import Appealed, appeal_make
 from fubini.dispatch.explain import MEMBER, RETRY, Rights, change_sentence, retry_sentence, who_decides
 from fubini.dispatch.quotas import quota_raise
 from fubini.dispatch.retries import run_retry
+from fubini.ledger.accounting import books
 from fubini.ledger.services import account_topup
 from fubini.notices.tell import administrators
 from fubini.projects.authorize import authorize, authorize_admin, role_in
@@ -150,9 +152,11 @@ def changes_ask(*, task: Task, changes: Sequence[Wanted], principal: Principal) 
 
 
 def _shown(change: Wanted) -> str:
-    """An amount in the unit people read it in, without its word."""
+    """An amount as people read it; a count without its word."""
     if change.kind in (ChangeKind.BUDGET, ChangeKind.RUN_LIMIT) or change.word == "money":
-        return f"{change.amount / 1e6:.2f}"
+        return books().money(change.amount)
+    if change.word == "storage":
+        return size(change.amount)
     if change.kind == ChangeKind.CPU or change.word == "cores":
         return f"{change.amount / 1000:g}"
     return str(change.amount) if change.amount else ""

@@ -14,6 +14,7 @@ from typing import Final
 
 from fubini.accounts.models import User
 from fubini.common import clock
+from fubini.common.figures import size
 from fubini.common.principal import Principal
 from fubini.common.saying import ours, say, together
 from fubini.common.together import together as read_together
@@ -23,6 +24,7 @@ from fubini.dispatch.predictions import ENOUGH, error_bar, start_forecast
 from fubini.dispatch.retries import advice_of
 from fubini.dispatch.snapshot import World, world_now
 from fubini.dispatch.why import attempts_at_hand
+from fubini.ledger.accounting import books
 from fubini.notices.tell import who_may as role_holders
 from fubini.projects.authorize import ACTIONS, ROLES, allows, role_in
 from fubini.projects.models import Role
@@ -310,7 +312,7 @@ def _option(option: Option, world: World, rights: Rights, task_id: core.TaskId) 
     changes = [_change(change, world, rights, request) for change in option.changes]
     placement = option.placement
     pool = world.pools[placement.pool_id]
-    price = _money(placement.price_micros) if placement.price_micros else "free"
+    price = books().money(placement.price_micros) if placement.price_micros else "free"
     then = say("It would then start in {pool} at {site} ({price}).", pool=pool.name, site=pool.site.name, price=price)
     return OptionView(
         changes,
@@ -367,14 +369,14 @@ def change_sentence(change: Change, pool: Pool | None = None, before: int | None
         kinds.FORGIVE: ours("Try again where infrastructure failed it before."),
         kinds.WALLTIME: say("Ask for a walltime of {time}{now}.", time=_time(change.amount), now=now),
         kinds.CPU: say("Ask for {cores:g} cores{now}.", cores=change.amount / 1000, now=now),
-        kinds.MEMORY: say("Ask for {size} of memory{now}.", size=_size(change.amount), now=now),
-        kinds.DISK: say("Ask for {size} of disk{now}.", size=_size(change.amount), now=now),
+        kinds.MEMORY: say("Ask for {size} of memory{now}.", size=size(change.amount), now=now),
+        kinds.DISK: say("Ask for {size} of disk{now}.", size=size(change.amount), now=now),
         kinds.DEVICES: say(
             "Ask for {count} x {device} a node{now}.", count=change.amount, device=change.word, now=now
         ),
         kinds.PLACE: say("Run it in {place}, whatever its selector says.", place=place),
-        kinds.RUN_LIMIT: say("Raise the run's cost limit by {amount}.", amount=_money(change.amount)),
-        kinds.BUDGET: say("Raise the project's budget by {amount}.", amount=_money(change.amount)),
+        kinds.RUN_LIMIT: say("Raise the run's cost limit by {amount}.", amount=books().money(change.amount)),
+        kinds.BUDGET: say("Raise the project's budget by {amount}.", amount=books().money(change.amount)),
         kinds.RESUME_POOL: say("Resume the pool {place}.", place=place),
         kinds.UNCORDON: say("Let the nodes of {place} take new steps again.", place=place),
         kinds.QUOTA_RUNNING: say("Let the project run {count} steps at once.", count=change.amount),
@@ -393,8 +395,8 @@ def change_sentence(change: Change, pool: Pool | None = None, before: int | None
 def retry_sentence(word: str, amount: int, before: int | None = None) -> str:
     """A retry as a request; `word` says what it changes (memory_bytes, walltime_s), "" nothing."""
     if word == "memory_bytes":
-        now = _now(None if before is None else _size(before))
-        return say("Run the failed steps again with {size} of memory{now}.", size=_size(amount), now=now)
+        now = _now(None if before is None else size(before))
+        return say("Run the failed steps again with {size} of memory{now}.", size=size(amount), now=now)
     if word == "walltime_s":
         now = _now(None if before is None else _time(before))
         return say("Run the failed steps again with a walltime of {time}{now}.", time=_time(amount), now=now)
@@ -410,10 +412,10 @@ def _figure(change: Change, amount: int) -> str:
     if change.kind is ChangeKind.WALLTIME:
         return _time(amount)
     if change.kind in (ChangeKind.MEMORY, ChangeKind.DISK) or change.word == "storage":
-        return _size(amount)
+        return size(amount)
     if change.kind is ChangeKind.CPU or change.word == "cores":
         return f"{amount / 1000:g}"
-    return _money(amount) if change.word == "money" else str(amount)
+    return books().money(amount) if change.word == "money" else str(amount)
 
 
 def _limit(change: Change) -> str:
@@ -422,30 +424,18 @@ def _limit(change: Change) -> str:
         "cores": say("{cores:g} cores at once", cores=change.amount / 1000),
         "accelerators": say("{count} accelerators at once", count=change.amount),
         "runs": say("{count} runs at once", count=change.amount),
-        "storage": say("{size} stored", size=_size(change.amount)),
-        "money": say("{money} a month", money=_money(change.amount)),
+        "storage": say("{size} stored", size=size(change.amount)),
+        "money": say("{money} a month", money=books().money(change.amount)),
     }.get(change.word, "")
 
 
 def _time(seconds: int) -> str:
     """In its two largest units, by the signs that both languages use."""
-    for unit, size, below in (("d", 86_400, "h"), ("h", 3_600, "min"), ("min", 60, "s")):
-        if seconds >= size:
-            rest = seconds % size // {"h": 3_600, "min": 60, "s": 1}[below]
-            return f"{seconds // size} {unit} {rest} {below}" if rest else f"{seconds // size} {unit}"
+    for unit, length, below in (("d", 86_400, "h"), ("h", 3_600, "min"), ("min", 60, "s")):
+        if seconds >= length:
+            rest = seconds % length // {"h": 3_600, "min": 60, "s": 1}[below]
+            return f"{seconds // length} {unit} {rest} {below}" if rest else f"{seconds // length} {unit}"
     return f"{seconds} s"
-
-
-def _money(micros: int) -> str:
-    whole, part = divmod(micros, 1_000_000)
-    return f"{whole:,}.{f'{part:06d}'.rstrip('0').ljust(2, '0')}"
-
-
-def _size(count: int) -> str:
-    amount, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
-    while amount >= 1024 and len(units) > 1:
-        amount, units = amount / 1024, units[1:]
-    return f"{amount:.4g} {units[0]}"
 
 
 # --- failed steps ---------------------------------------------------------------------------------------------------
@@ -496,7 +486,7 @@ def _failure(task: Task, tries: Sequence[Attempt]) -> Failure:
         parts.append(say("exit code {code}", code=last.exit_code))
     if cause == "oom" and last.peak_memory_bytes:
         parts.append(
-            say("its peak was {peak} of {asked}", peak=_size(last.peak_memory_bytes), asked=_size(last.memory_bytes))
+            say("its peak was {peak} of {asked}", peak=size(last.peak_memory_bytes), asked=size(last.memory_bytes))
         )
     if cause == "walltime":
         parts.append(f"{last.walltime_s} s")

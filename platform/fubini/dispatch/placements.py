@@ -17,6 +17,7 @@ from fubini.datasets.selectors import claims_of_data
 from fubini.dispatch.inputs import Inputs
 from fubini.dispatch.snapshot import Offer, offer_now, request_of
 from fubini.dispatch.why import placement_named
+from fubini.ledger.accounting import books
 from fubini.runs.codec import spec_of
 from fubini.runs.models import Attempt, Run, Task
 from fubini.sites.models import Pool
@@ -150,7 +151,7 @@ def _refused(run: Run, tasks: Sequence[Task], offer: Offer) -> dict[str, list[Re
                 pools[p.pool_id].name,
                 pools[p.pool_id].site.name,
                 p.reason.code.value,
-                Said(p.reason.template, p.reason.shown),
+                Said(p.reason.template, p.reason.shown(books().currency)),
                 dict(p.reason.figures),
             )
             for p in answer.pools

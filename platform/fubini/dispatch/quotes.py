@@ -22,6 +22,7 @@ from fubini.dispatch.history import history_of
 from fubini.dispatch.inputs import inputs_of
 from fubini.dispatch.lateness import Expected
 from fubini.dispatch.snapshot import World, request_of, world_now
+from fubini.ledger.accounting import books
 from fubini.ledger.services import available_by_project
 from fubini.manifests.findings import Report, finding_told
 from fubini.manifests.import_rules import NO_RULES, ImportRules, rules_from
@@ -355,7 +356,7 @@ def _range(answer: PoolQuote, world: World, steps: int) -> PoolRange:
         pool=pool.name,
         site=pool.site.name,
         feasible=answer.feasible,
-        reason=Said(answer.reason.template, answer.reason.shown) if answer.reason else "",
+        reason=Said(answer.reason.template, answer.reason.shown(books().currency)) if answer.reason else "",
         money_low_micros=answer.money_low_micros,
         money_high_micros=answer.money_high_micros,
         time_low_s=answer.time_low_s,

@@ -14,6 +14,7 @@ from django.db.models import Exists, OuterRef
 
 from fubini.common import clock
 from fubini.common.errors import Conflict
+from fubini.common.figures import size
 from fubini.common.saying import ours, say
 from fubini.dispatch.quotes import QuoteView, rehearsal_price
 from fubini.manifests.import_rules import rules_from
@@ -144,9 +145,9 @@ def _advice(template: str, kind: str, some: Sequence[tuple[Task, Attempt]]) -> A
         peak, asked = worst.peak_memory_bytes or 0, worst.memory_bytes
         proposed = memory_proposed(peak, asked)
         said = (
-            say("it peaked at {peak} of {asked}", peak=_mib(peak), asked=_mib(asked))
+            say("it peaked at {peak} of {asked}", peak=size(peak), asked=size(asked))
             if peak
-            else say("it asked for {asked}", asked=_mib(asked))
+            else say("it asked for {asked}", asked=size(asked))
         )
         how = ours("was killed for memory" if kind == "oom" else "was killed (exit code 137) near its memory limit")
         return made(
@@ -154,7 +155,7 @@ def _advice(template: str, kind: str, some: Sequence[tuple[Task, Attempt]]) -> A
             asked,
             peak or None,
             proposed,
-            say("{how}: {said}. Propose {proposed}.", how=how, said=said, proposed=_mib(proposed)),
+            say("{how}: {said}. Propose {proposed}.", how=how, said=said, proposed=size(proposed)),
         )
     if kind == "walltime":
         worst = max(attempts, key=lambda a: a.walltime_s)
@@ -202,7 +203,3 @@ def memory_proposed(peak_bytes: int, asked_bytes: int) -> int:
     """Half as much again as the larger of peak and request, in whole steps of 256 MiB."""
     wanted = max(peak_bytes, asked_bytes) * GROWTH[0]
     return -(-wanted // (GROWTH[1] * STEP_BYTES)) * STEP_BYTES
-
-
-def _mib(count: int) -> str:
-    return f"{count / (1 << 30):.4g} GiB" if count >= 1 << 30 else f"{count // MIB} MiB"

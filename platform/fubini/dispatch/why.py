@@ -12,8 +12,10 @@ from functools import cached_property
 from typing import Any
 
 from fubini.common import clock
+from fubini.common.figures import size
 from fubini.common.saying import Said, ours, say, together
 from fubini.datasets.models import Fetch
+from fubini.ledger.accounting import books
 from fubini.runs.inhouse import KINDS as INHOUSE
 from fubini.runs.models import Attempt, Task
 from fubini.runs.remote import fetches_waited_for
@@ -258,18 +260,19 @@ def reason_said(reason: Mapping[str, Any]) -> str:
     """
     stored = str(reason.get("sentence") or "")
     try:
-        figures = {k: _fact(k, v) for k, v in reason.items()}
-        made = Said(template_of(ReasonCode(reason["code"]), reason), figures)
+        template = template_of(ReasonCode(reason["code"]), reason)
+        core, currency = template.format_map({k: _fact(k, v, "") for k, v in reason.items()}), books().currency
+        made = Said(template, {k: _fact(k, v, currency) for k, v in reason.items()})
     except (ValueError, KeyError):  # a code or a figure that this version does not know
         return stored or str(reason.get("code", ""))
-    return reason["sentence"] if stored not in ("", made) else made
+    return reason["sentence"] if stored not in ("", core) else made
 
 
-def _fact(name: str, value: Any) -> Any:
+def _fact(name: str, value: Any, currency: str) -> Any:
     """A figure as its sentence shows it; some texts among them are the scheduler's own words."""
     if name in ("busy", "raised_by") or value == THE_PROJECT:
         return ours(str(value))
-    return Figure(value) if isinstance(value, int) else value
+    return Figure.of(value, currency) if isinstance(value, int) else value
 
 
 def placement_named(placement: dict[str, Any], pools: Mapping[str, Pool]) -> dict[str, Any]:
@@ -302,6 +305,6 @@ def _decided(code: str, considered: list[dict[str, Any]]) -> str:
     if not any(c["bytes_to_move"] for c in considered):
         return text
     moves = ", ".join(
-        f"{c['pool']} {c['bytes_to_move'] / 1e6:.1f} MB / {c.get('transfer_ms', 0) / 1000:.1f} s" for c in considered
+        f"{c['pool']} {size(c['bytes_to_move'])} / {c.get('transfer_ms', 0) / 1000:.1f} s" for c in considered
     )
     return say("{decided}; to move: {moves}", decided=ours(text), moves=moves)

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 
 from fubini.common.errors import Invalid
+from fubini.common.figures import money
 from fubini.common.saying import say
 
 EPOCH: Final = date(1970, 1, 1)
@@ -29,6 +30,10 @@ class Books:
 
     currency: str
     zone: str
+
+    def money(self, micros: int) -> str:
+        """A sum as people read it, in the installation's currency."""
+        return money(micros, self.currency)
 
     def day_of(self, at_ms: int) -> int:
         """The accounting day of a moment."""

@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from fubini.common import clock
 from fubini.common.ids import new_id
 from fubini.ledger import selectors
+from fubini.ledger.accounting import books
 from fubini.ledger.services import account_topup, ledger_check
 from fubini.projects.authorize import authorize_admin, project_get
 from fubini.rest.pagination import CursorPages
@@ -153,8 +154,8 @@ class Budget(ApiViews):
 
 
 _COLUMNS = (
-    "at", "kind", "budget_micros", "held_micros", "spent_micros", "run_id", "attempt_id", "site_id", "pool_id", "note",
-    "actor", "id",
+    "at", "kind", "budget_micros", "held_micros", "spent_micros", "currency", "run_id", "attempt_id", "site_id", "pool_id",
+    "note", "actor", "id",
 )  # fmt: skip
 
 
@@ -163,8 +164,10 @@ def _csv(lines: Iterator[selectors.StatementLine]) -> Iterator[str]:
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow(_COLUMNS)
+    currency = books().currency
     for line in lines:
-        values = [clock.from_ms(line.at_ms).isoformat()] + [getattr(line, name) for name in _COLUMNS[1:]]
+        named = {"at": clock.from_ms(line.at_ms).isoformat(), "currency": currency}
+        values = [named[name] if name in named else getattr(line, name) for name in _COLUMNS]
         writer.writerow(["'" + v if isinstance(v, str) and v[:1] in "=+-@\t\r" and v else v for v in values])
         if buffer.tell() > 16_384:
             yield buffer.getvalue()

@@ -55,7 +55,7 @@ class _Refused(Exception):
 def load(text: str | bytes) -> Loaded:
     """Read one manifest.
 
-    Worst case for a text at the size limit is well under a second and 200 MB. Never raises for what is in the text.
+    Worst case for a text at the size limit is well under a second and 200 MiB. Never raises for what is in the text.
     """
     positions = Positions()
     try:

@@ -15,6 +15,7 @@ from typing import Any, Final
 from django.db import transaction
 
 from fubini.common import clock
+from fubini.common.figures import amount
 from fubini.common.options import option
 from fubini.events.models import Event
 from fubini.events.selectors import EventFilter, events_after
@@ -162,7 +163,7 @@ def _budgets(known: AbstractSet[str]) -> dict[str, Fact | None]:
                 "project": slugs[project_id],
                 "percent": percent,
                 "left_micros": budget.budget_micros,
-                "left": f"{budget.budget_micros / 1_000_000:.2f}",
+                "left": amount(budget.budget_micros),
                 "currency": books().currency,
             }
             people = who_may(project_id, *MAINTAINERS) | administrators()

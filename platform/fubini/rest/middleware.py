@@ -1,16 +1,19 @@
-"""Our middleware: static files, the request's id and language, and the refusal of a body that is too large before it is read."""
+"""Our middleware: static files, the request's id and language, the answer's currency; a body that is too large is refused unread."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import quote
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
 from whitenoise.middleware import WhiteNoiseMiddleware  # type: ignore[import-untyped]
 
+from fubini.common.figures import CURRENCY_HEADER
 from fubini.common.saying import ASKED, CHINESE, ENGLISH, language_of
 from fubini.rest.limits import max_body_bytes, too_large
 from fubini.rest.problems import problem_response
@@ -55,6 +58,8 @@ class RequestLimitsMiddleware:
 
     def _end(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]
+        if request.path.startswith("/api/v1/"):
+            response[CURRENCY_HEADER] = quote(str(settings.FUBINI["CURRENCY"]))
         patch_vary_headers(response, ("Accept-Language",))
         return response
 

@@ -7,6 +7,7 @@ one state folder, SQLite, a folder object store, a folder broker.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -177,6 +178,16 @@ def zone_checked(name: str) -> str:
         ) from None
 
 
+def currency_checked(word: str) -> str:
+    """A currency's code, or the installation's own word: it stands behind every sum and in every table's head."""
+    if re.fullmatch(r"[^\W\d_]{1,16}", word) is None:
+        raise SettingsError(
+            f"FUBINI_CURRENCY: {word[:64]!r} is no currency; write its ISO 4217 code such as CNY or EUR, or one word of at "
+            "most 16 letters."
+        )
+    return word
+
+
 def read_env() -> Env:
     """Read and check the environment once, at import of the settings."""
     env = environ.Env()
@@ -211,7 +222,7 @@ def read_env() -> Env:
         remote_schemes=tuple(env.list("FUBINI_REMOTE_SCHEMES", default=["https", "http"])),
         remote_max_bytes=env.int("FUBINI_REMOTE_MAX_BYTES", default=10 * 1024**3),
         remote_timeout_s=env.int("FUBINI_REMOTE_TIMEOUT_S", default=900),
-        currency=env.str("FUBINI_CURRENCY", default="CNY")[:16],
+        currency=currency_checked(env.str("FUBINI_CURRENCY", default="CNY")),
         accounting_zone=zone_checked(env.str("FUBINI_ACCOUNTING_ZONE", default="UTC")),
         notice_waiting_minutes=env.int("FUBINI_NOTICE_WAITING_MINUTES", default=30),
         notice_silent_s=env.int("FUBINI_NOTICE_SILENT_S", default=300),

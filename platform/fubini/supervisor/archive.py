@@ -21,6 +21,7 @@ import time
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from fubini.common import figures
 from fubini.common.home import FORMAT, Home, read_json
 from fubini.supervisor.errors import SupervisorError
 from fubini.supervisor.folder import folder_lock, folder_open, folder_stamp, version_text
@@ -107,7 +108,7 @@ def backup(home: Home, target: Path) -> dict[str, Any]:
         part.unlink(missing_ok=True)
     size = target.stat().st_size
     what = str(home.path) if server is None else f"{home.path} and the database {server}"
-    text = f"backed up {what} to {target} ({size / 1e6:.1f} MB, {time.monotonic() - began:.1f} s); it holds secrets"
+    text = f"backed up {what} to {target} ({figures.size(size)}, {time.monotonic() - began:.1f} s); it holds secrets"
     return {"file": str(target), "size_bytes": size, "text": text}
 
 

@@ -61,6 +61,7 @@ def _administrator(home: Home, said: list[str]) -> Any:
 
 def _project(user: Any, said: list[str]) -> None:
     """A project to try things in, with a first budget; made once."""
+    from fubini.ledger.accounting import books
     from fubini.ledger.services import account_topup, accounts_open
     from fubini.projects.models import Membership, Project, Role
 
@@ -76,7 +77,7 @@ def _project(user: Any, said: list[str]) -> None:
         key=f"topup:first:{project.pk}",
         note="The first budget of a new installation",
     )
-    said.append(f"made the project {PROJECT!r} with a budget of {FIRST_BUDGET_MICROS // 1_000_000}")
+    said.append(f"made the project {PROJECT!r} with a budget of {books().money(FIRST_BUDGET_MICROS)}")
 
 
 def _site(place: LocalSite) -> None:

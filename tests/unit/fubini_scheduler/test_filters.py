@@ -265,6 +265,8 @@ def test_a_sentence_shows_figures_as_people_say_them_and_keeps_them_as_integers(
         ReasonCode.BUDGET, None, (("missing_micros", 50_000), ("hold_micros", 2_100_000), ("available_micros", 0))
     )
     assert money.sentence == "The project's budget lacks 0.05: 2.10 must be set aside, 0.00 are left."
+    told = money.template.format_map(money.shown("EUR"))
+    assert told == "The project's budget lacks 0.05 EUR: 2.10 EUR must be set aside, 0.00 EUR are left."
     assert money.figures["missing_micros"] == 50_000
     memory = Reason(ReasonCode.MEMORY_TOO_LARGE, PoolId("p"), (("needed", 34_359_738_368), ("limit", 1_610_612_736)))
     assert memory.sentence == "Asks for 32 GiB of memory a node; the largest node has 1.5 GiB."

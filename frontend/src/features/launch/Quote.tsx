@@ -5,7 +5,7 @@ import { useTranslation } from "react-i18next";
 import type { Schemas } from "@/api/client";
 import { Figure } from "@/components/parts";
 import { WideTable } from "@/components/WideTable";
-import { duration, money, moneyRange, plain, size } from "@/lib/format";
+import { amountRange, duration, money, moneyRange, plain, priced, size } from "@/lib/format";
 
 type Quote = Schemas["QuoteOut"];
 type Choice = Schemas["ChoiceRangeOut"];
@@ -41,7 +41,7 @@ export function QuoteView({ quote, objective, onObjective }: { quote: Quote; obj
           <Table.Thead>
             <Table.Tr>
               <Table.Th>{t("launch.pools")}</Table.Th>
-              <Table.Th>{t("launch.money")}</Table.Th>
+              <Table.Th>{priced(t("launch.money"))}</Table.Th>
               <Table.Th>{t("launch.time")}</Table.Th>
               <Table.Th>{t("step.bytes")}</Table.Th>
             </Table.Tr>
@@ -58,7 +58,7 @@ export function QuoteView({ quote, objective, onObjective }: { quote: Quote; obj
                   <Table.Td pl="md">{plain(pool.pool)}{pool.steps > 0 && <Text span inherit fw={600}> ✓ {t("launch:takes", { n: pool.steps })}</Text>}</Table.Td>
                   {pool.feasible ? (
                     <>
-                      <Table.Td>{moneyRange(pool.money_low_micros, pool.money_high_micros)}</Table.Td>
+                      <Table.Td>{amountRange(pool.money_low_micros, pool.money_high_micros)}</Table.Td>
                       <Table.Td>{duration(pool.time_low_s * 1000)} – {duration(pool.time_high_s * 1000)}{pool.wait_s > 0 && `, ${t("launch.waitS", { time: duration(pool.wait_s * 1000) })}`}</Table.Td>
                       <Table.Td>{pool.bytes_to_move ? size(pool.bytes_to_move) : ""}</Table.Td>
                     </>

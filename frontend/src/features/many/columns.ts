@@ -1,7 +1,7 @@
 // The columns of a table of runs: parameters, results, and what a run took.
 
 import type { Schemas } from "@/api/client";
-import { duration, money } from "@/lib/format";
+import { amount, duration, priced, units } from "@/lib/format";
 import { own } from "@/lib/named";
 
 export type Row = Schemas["RunRowOut"];
@@ -22,12 +22,12 @@ export interface Column {
 export function columnsOf(data: Schemas["RunTableOut"], word: (key: "took" | "cost" | "steps") => string): Column[] {
   const named = (kind: "parameter" | "result", listed: Schemas["ColumnOut"][], of: (row: Row) => Record<string, string>): Column[] =>
     listed.map((c) => ({ key: `${kind}:${c.name}`, kind, title: c.name, unit: "", varies: c.varies, numeric: c.numeric, raw: (row) => own(of(row), c.name), shown: (row) => own(of(row), c.name) ?? "" }));
-  const fact = (key: "took" | "cost" | "steps", unit: string, raw: (row: Row) => number | null, shown: (row: Row) => string): Column => ({ key: `fact:${key}`, kind: "fact", title: word(key), unit, varies: true, numeric: true, raw, shown });
+  const fact = (key: "took" | "cost" | "steps", unit: string, raw: (row: Row) => number | null, shown: (row: Row) => string): Column => ({ key: `fact:${key}`, kind: "fact", title: key === "cost" ? priced(word(key)) : word(key), unit, varies: true, numeric: true, raw, shown });
   return [
     ...named("parameter", data.parameters, (row) => row.parameters),
     ...named("result", data.results, (row) => row.results),
     fact("took", "s", ({ run }) => (run.started_at_ms && run.finished_at_ms ? (run.finished_at_ms - run.started_at_ms) / 1000 : null), ({ run }) => (run.started_at_ms && run.finished_at_ms ? duration(run.finished_at_ms - run.started_at_ms) : "–")),
-    fact("cost", "", ({ run }) => run.settled_micros / 1e6, ({ run }) => money(run.settled_micros)),
+    fact("cost", "", ({ run }) => units(run.settled_micros), ({ run }) => amount(run.settled_micros)),
     fact("steps", "", ({ run }) => run.steps_done, ({ run }) => `${run.steps_done}/${run.steps_total}`),
   ];
 }

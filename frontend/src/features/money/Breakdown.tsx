@@ -5,7 +5,7 @@ import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import type { Schemas } from "@/api/client";
 import { WideTable } from "@/components/WideTable";
-import { money, plain } from "@/lib/format";
+import { amount, plain, priced } from "@/lib/format";
 import { BY, type By, type MoneyAsk } from "@/queries/money";
 
 export function Breakdown({ data, ask, onAsk }: { data: Schemas["MoneyOut"]; ask: MoneyAsk; onAsk: (ask: MoneyAsk) => void }) {
@@ -53,8 +53,8 @@ export function Rows({ by, rows, more, none }: { by: By; rows: Schemas["SpendRow
               <Table.Tr>
                 <Table.Th>{t(`by.${by}`)}</Table.Th>
                 <Table.Th w="26%"><VisuallyHidden>{t("share")}</VisuallyHidden></Table.Th>
-                <Table.Th ta="right">{t("spent")}</Table.Th>
-                <Table.Th ta="right">{t("lost")}</Table.Th>
+                <Table.Th ta="right">{priced(t("spent"))}</Table.Th>
+                <Table.Th ta="right">{priced(t("lost"))}</Table.Th>
                 <Table.Th ta="right">{t("attempts")}</Table.Th>
               </Table.Tr>
             </Table.Thead>
@@ -78,8 +78,8 @@ export function Rows({ by, rows, more, none }: { by: By; rows: Schemas["SpendRow
                       <Progress.Section value={(100 * Math.max(0, row.lost_micros)) / most} color="red" />
                     </Progress.Root>
                   </Table.Td>
-                  <Table.Td ta="right">{money(row.spent_micros)}</Table.Td>
-                  <Table.Td ta="right" c={row.lost_micros > 0 ? "red" : "dimmed"}>{money(row.lost_micros)}</Table.Td>
+                  <Table.Td ta="right">{amount(row.spent_micros)}</Table.Td>
+                  <Table.Td ta="right" c={row.lost_micros > 0 ? "red" : "dimmed"}>{amount(row.lost_micros)}</Table.Td>
                   <Table.Td ta="right">{row.attempts}</Table.Td>
                 </Table.Tr>
               ))}

@@ -5,7 +5,8 @@ import { useTranslation } from "react-i18next";
 import type { Schemas } from "@/api/client";
 import { Figure } from "@/components/parts";
 import { WideTable } from "@/components/WideTable";
-import { about, rangeText, roundUp } from "./amounts";
+import { about, inCurrency } from "@/lib/format";
+import { rangeText, roundUp } from "./amounts";
 import { Key } from "./Spending";
 
 type ForecastOut = Schemas["ForecastOut"];
@@ -36,16 +37,16 @@ export function Forecast({ forecast }: { forecast: ForecastOut }) {
   return (
     <Stack gap="sm">
       <Group gap="xl">
-        <Figure label={t("month.spent", { month: forecast.month })} value={`${about(forecast.spent_month_micros)} ${currency}`} />
+        <Figure label={t("month.spent", { month: forecast.month })} value={inCurrency(about(forecast.spent_month_micros))} />
         <Figure
           label={t("month.whole", { month: forecast.month })}
-          value={rangeText({
+          value={inCurrency(rangeText({
             low: forecast.spent_month_micros + forecast.month_rest.total.low,
             expected: forecast.spent_month_micros + forecast.month_rest.total.expected,
             high: forecast.spent_month_micros + forecast.month_rest.total.high,
-          })}
+          }))}
         />
-        <Figure label={t("month.next")} value={rangeText(forecast.next_month.total)} hint={t("expected", { money: about(forecast.next_month.total.expected) })} />
+        <Figure label={t("month.next")} value={inCurrency(rangeText(forecast.next_month.total))} hint={t("expected", { money: inCurrency(about(forecast.next_month.total.expected)) })} />
       </Group>
       {soon ? <Alert color="yellow" p="xs">{lasts(forecast.runs_out)}</Alert> : <Text size="sm">{lasts(forecast.runs_out)}</Text>}
       <Group gap="lg">
@@ -60,7 +61,7 @@ export function Forecast({ forecast }: { forecast: ForecastOut }) {
           return (
             <div key={key} aria-hidden>
               <Text size="xs">
-                {t(`window.${key}`)}: {about(one.total.expected)} ({rangeText(one.total)})
+                {t(`window.${key}`)}: {inCurrency(about(one.total.expected))} ({rangeText(one.total)})
               </Text>
               <div style={{ display: "flex", height: 12 }}>
                 {PARTS.map(([part, fill]) => (

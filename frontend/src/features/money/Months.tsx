@@ -6,19 +6,19 @@ import type { Schemas } from "@/api/client";
 import { ErrorNote } from "@/components/ErrorNote";
 import { When } from "@/components/parts";
 import { WideTable } from "@/components/WideTable";
-import { money, plain } from "@/lib/format";
+import { amount, money, plain, priced } from "@/lib/format";
 import { useMe } from "@/queries";
 import { useCloseMonth } from "@/queries/money";
 
 const COLOUR = { running: "blue", open: "yellow", closed: "green" } as const;
 
-export function Months({ project, months }: { project: string; months: Schemas["MonthOut"][] }) {
+export function Months({ project, months, zone }: { project: string; months: Schemas["MonthOut"][]; zone: string }) {
   const { t } = useTranslation("money");
   const me = useMe();
   const close = useCloseMonth(project);
   return (
     <Stack gap="xs">
-      <Text size="sm" c="dimmed">{t("months.hint")}</Text>
+      <Text size="sm" c="dimmed">{t("months.hint")} {t("months.zone", { zone })}</Text>
       {close.isError && <ErrorNote error={close.error} />}
       <WideTable minWidth={360}>
         <Table fz="sm">
@@ -26,7 +26,7 @@ export function Months({ project, months }: { project: string; months: Schemas["
             <Table.Tr>
               <Table.Th>{t("months.month")}</Table.Th>
               <Table.Th>{t("months.state")}</Table.Th>
-              <Table.Th ta="right">{t("spent")}</Table.Th>
+              <Table.Th ta="right">{priced(t("spent"))}</Table.Th>
               <Table.Th>{t("months.statement")}</Table.Th>
             </Table.Tr>
           </Table.Thead>
@@ -42,7 +42,7 @@ export function Months({ project, months }: { project: string; months: Schemas["
                     </Text>
                   )}
                 </Table.Td>
-                <Table.Td ta="right">{row.spent_micros === null ? "" : money(row.spent_micros)}</Table.Td>
+                <Table.Td ta="right">{row.spent_micros === null ? "" : amount(row.spent_micros)}</Table.Td>
                 <Table.Td>
                   <Group gap="xs">
                     <Anchor size="sm" href={`/api/v1/projects/${project}/money/${row.month}.csv`} download aria-label={t("months.csvOf", { month: row.month })}>CSV</Anchor>
@@ -82,8 +82,8 @@ export function PriceBook({ prices, currency }: { prices: Schemas["RateOut"][]; 
                 {plain(`${row.site}/${row.pool}`)}
                 {row.valid_from !== null && <Text size="xs" c="dimmed">{t("prices.since")} <When ms={Date.parse(row.valid_from)} /></Text>}
               </Table.Th>
-              <Table.Td ta="right">{row.version === 0 ? t("prices.free") : money(row.core_hour_micros)}</Table.Td>
-              <Table.Td ta="right">{money(row.memory_gib_hour_micros)}</Table.Td>
+              <Table.Td ta="right">{row.version === 0 ? t("prices.free") : amount(row.core_hour_micros)}</Table.Td>
+              <Table.Td ta="right">{amount(row.memory_gib_hour_micros)}</Table.Td>
               <Table.Td>
                 {[
                   ...Object.entries(row.device_hour_micros).map(([name, micros]) => `${plain(name)} ${money(micros)} ${t("prices.hour")}`),

@@ -2,12 +2,13 @@
 
 import { Button, Group, NativeSelect, Progress, Stack, Table, Text, TextInput } from "@mantine/core";
 import { useState } from "react";
+import type { TFunction } from "i18next";
 import { useTranslation } from "react-i18next";
 import type { Schemas } from "@/api/client";
 import { ErrorNote } from "@/components/ErrorNote";
 import { Loaded, More } from "@/components/parts";
 import { WideTable } from "@/components/WideTable";
-import { cores, money, plain, size } from "@/lib/format";
+import { amount, cores, plain, priced, size } from "@/lib/format";
 import { distinct } from "@/lib/named";
 import { useMe } from "@/queries";
 import { LIMITS, limitOf, type Limit } from "./amounts";
@@ -22,7 +23,10 @@ const USED: Record<Limit, keyof Quota> = {
   storage_bytes: "used_storage_bytes",
   month_micros: "used_month_micros",
 };
-const SHOWN: Record<Limit, (value: number) => string> = { cpu_millis: cores, accelerators: String, runs: String, storage_bytes: size, month_micros: money };
+const SHOWN: Record<Limit, (value: number) => string> = { cpu_millis: cores, accelerators: String, runs: String, storage_bytes: size, month_micros: amount };
+
+/** What a limit is called, with the unit its figures are in. */
+const head = (t: TFunction<"money">, limit: Limit) => (limit === "month_micros" ? priced(t("quotas.month_micros")) : t(`quotas.${limit}`));
 
 export function Quotas({ project }: { project: string }) {
   const { t } = useTranslation("money");
@@ -38,7 +42,7 @@ export function Quotas({ project }: { project: string }) {
                 <Table.Tr>
                   <Table.Th>{t("quotas.whose")}</Table.Th>
                   {LIMITS.map((limit) => (
-                    <Table.Th key={limit}>{t(`quotas.${limit}`)}</Table.Th>
+                    <Table.Th key={limit}>{head(t, limit)}</Table.Th>
                   ))}
                 </Table.Tr>
               </Table.Thead>
@@ -103,7 +107,7 @@ function Change({ project, first, admin }: { project: string; first: Schemas["Me
           label={t("quotas.what")}
           value={limit}
           onChange={(e) => setLimit(e.currentTarget.value as Limit)}
-          data={LIMITS.filter((one) => who === "" || one !== "storage_bytes").map((one) => ({ value: one, label: t(`quotas.${one}`) }))}
+          data={LIMITS.filter((one) => who === "" || one !== "storage_bytes").map((one) => ({ value: one, label: head(t, one) }))}
         />
         <TextInput size="xs" w={130} label={t("quotas.most")} placeholder={t("quotas.none")} value={text} error={wrong} onChange={(e) => setText(e.currentTarget.value)} />
         <More query={all} />

@@ -5,8 +5,8 @@ import { useElementSize } from "@mantine/hooks";
 import { useTranslation } from "react-i18next";
 import type { Schemas } from "@/api/client";
 import { WideTable } from "@/components/WideTable";
-import { money } from "@/lib/format";
-import { about, roundUp } from "./amounts";
+import { about, amount, priced } from "@/lib/format";
+import { roundUp } from "./amounts";
 
 type Day = Schemas["SpendDayOut"];
 const GOOD = "var(--mantine-color-blue-filled)";
@@ -80,18 +80,18 @@ export function Spending({ days, currency }: { days: Day[]; currency: string }) 
           <Table.Thead>
             <Table.Tr>
               <Table.Th>{t("day")}</Table.Th>
-              <Table.Th ta="right">{t("spent")}</Table.Th>
-              <Table.Th ta="right">{t("lost")}</Table.Th>
-              <Table.Th ta="right">{t("borne")}</Table.Th>
+              <Table.Th ta="right">{priced(t("spent"))}</Table.Th>
+              <Table.Th ta="right">{priced(t("lost"))}</Table.Th>
+              <Table.Th ta="right">{priced(t("borne"))}</Table.Th>
             </Table.Tr>
           </Table.Thead>
           <Table.Tbody>
             {days.map((day) => (
               <Table.Tr key={day.day}>
                 <Table.Th scope="row">{day.day}</Table.Th>
-                <Table.Td ta="right">{money(day.spent_micros)}</Table.Td>
-                <Table.Td ta="right">{money(day.lost_micros)}</Table.Td>
-                <Table.Td ta="right">{money(day.absorbed_micros)}</Table.Td>
+                <Table.Td ta="right">{amount(day.spent_micros)}</Table.Td>
+                <Table.Td ta="right">{amount(day.lost_micros)}</Table.Td>
+                <Table.Td ta="right">{amount(day.absorbed_micros)}</Table.Td>
               </Table.Tr>
             ))}
           </Table.Tbody>

@@ -1,12 +1,6 @@
-// Amounts for charts and estimates. Pure; micros in, text or lengths out.
+// Amounts of charts, estimates and limits. Pure; micros in, text or lengths out.
 
-import { microsOf } from "@/lib/format";
-
-/** Micros to two digits after the point: an estimate's further digits say nothing. What is more than nothing never shows as 0. */
-export function about(micros: number): string {
-  if (micros !== 0 && Math.abs(micros) < 5000) return micros < 0 ? "> -0.01" : "< 0.01";
-  return (micros / 1_000_000).toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
-}
+import { about, microsOf } from "@/lib/format";
 
 /** A round number at or above the largest, for an axis; at least one micro. */
 export function roundUp(most: number): number {
@@ -31,11 +25,11 @@ export function rangeText(range: { low: number; expected: number; high: number }
 export const LIMITS = ["cpu_millis", "accelerators", "runs", "storage_bytes", "month_micros"] as const;
 export type Limit = (typeof LIMITS)[number];
 
-/** What was typed for a limit, in the server's unit: people write cores, GB and currency units. Null: not such a number. */
+/** What was typed for a limit, in the server's unit: people write cores, GiB and currency units. Null: not such a number. */
 export function limitOf(limit: Limit, text: string): number | null {
   if (limit === "month_micros") return microsOf(text);
   const parts = limit === "cpu_millis" || limit === "storage_bytes";
   if (!(parts ? /^\d{1,9}(\.\d{1,3})?$/ : /^\d{1,9}$/).test(text.trim())) return null;
-  const unit = limit === "cpu_millis" ? 1000 : limit === "storage_bytes" ? 1e9 : 1;
+  const unit = limit === "cpu_millis" ? 1000 : limit === "storage_bytes" ? 1024 ** 3 : 1;
   return Math.round(Number(text) * unit);
 }

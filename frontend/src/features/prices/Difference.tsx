@@ -2,7 +2,7 @@
 
 import { Stack, Table, Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
-import { money, plain, timeOf } from "@/lib/format";
+import { amount, money, plain, priced, timeOf } from "@/lib/format";
 import type { PricePreview } from "@/queries/prices";
 import { dearer, percent } from "./rates";
 
@@ -19,13 +19,13 @@ export function Difference({ preview }: { preview: PricePreview }) {
         <Text size="sm">{t("same")}</Text>
       ) : (
         <Table fz="sm">
-          <Table.Thead><Table.Tr><Table.Th>{t("rateName")}</Table.Th><Table.Th ta="right">{t("before")}</Table.Th><Table.Th ta="right">{t("after")}</Table.Th><Table.Th ta="right">{t("change")}</Table.Th></Table.Tr></Table.Thead>
+          <Table.Thead><Table.Tr><Table.Th>{t("rateName")}</Table.Th><Table.Th ta="right">{priced(t("before"))}</Table.Th><Table.Th ta="right">{priced(t("after"))}</Table.Th><Table.Th ta="right">{t("change")}</Table.Th></Table.Tr></Table.Thead>
           <Table.Tbody>
             {changed.map((one) => (
               <Table.Tr key={one.rate}>
                 <Table.Th scope="row">{one.rate.startsWith("device:") ? t("deviceHour", { name: plain(one.rate.slice(7)) }) : t(`rate.${one.rate}`)}</Table.Th>
-                <Table.Td ta="right">{money(one.before_micros)}</Table.Td>
-                <Table.Td ta="right">{money(one.after_micros)}</Table.Td>
+                <Table.Td ta="right">{amount(one.before_micros)}</Table.Td>
+                <Table.Td ta="right">{amount(one.after_micros)}</Table.Td>
                 <Table.Td ta="right">{one.permille === null ? t("fromNothing") : percent(one.permille)}</Table.Td>
               </Table.Tr>
             ))}

@@ -6,6 +6,7 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Dialog } from "@/components/Dialog";
 import { ErrorNote } from "@/components/ErrorNote";
+import { priced } from "@/lib/format";
 import { type PriceVersion, usePriceMake, usePricePreview } from "@/queries/prices";
 import { Difference } from "./Difference";
 import { ratesOf, SCALARS, typedOf } from "./rates";
@@ -43,10 +44,10 @@ function Form({ pool, base, done }: { pool: string; base: PriceVersion | null; d
       <Stack gap="sm">
         <SimpleGrid cols={{ base: 1, sm: 2 }} spacing="sm">
           {SCALARS.map((field, i) => (
-            <TextInput key={field} label={t(`rate.${field}`)} value={typed[field]} inputMode="decimal" error={wrong.includes(field) ? t("amountWrong") : undefined} {...(i === 0 ? { "data-autofocus": true } : {})} onChange={set(field)} />
+            <TextInput key={field} label={priced(t(`rate.${field}`))} value={typed[field]} inputMode="decimal" error={wrong.includes(field) ? t("amountWrong") : undefined} {...(i === 0 ? { "data-autofocus": true } : {})} onChange={set(field)} />
           ))}
         </SimpleGrid>
-        <TextInput label={t("devices")} description={t("devicesHint")} value={typed.devices} error={wrong.includes("devices") ? t("devicesWrong") : undefined} onChange={set("devices")} />
+        <TextInput label={priced(t("devices"))} description={t("devicesHint")} value={typed.devices} error={wrong.includes("devices") ? t("devicesWrong") : undefined} onChange={set("devices")} />
         <Group align="flex-end">
           <SegmentedControl size="xs" aria-label={t("from")} value={when} onChange={(value) => setWhen(value as "now" | "later")} data={[{ value: "now", label: t("now") }, { value: "later", label: t("later") }]} />
           {when === "later" && <TextInput size="xs" type="datetime-local" label={t("fromZone", { zone })} value={at} error={past ? t("past") : undefined} onChange={(e) => setAt(e.currentTarget.value)} />}

@@ -5,7 +5,7 @@ import { useTranslation } from "react-i18next";
 import { ErrorNote } from "@/components/ErrorNote";
 import { Card, Empty, More, When } from "@/components/parts";
 import { WideTable } from "@/components/WideTable";
-import { money, plain } from "@/lib/format";
+import { amount, plain, priced } from "@/lib/format";
 import { type PriceBook, type PriceVersion, usePriceBooks } from "@/queries/prices";
 import { Load } from "./Load";
 import { NewVersion } from "./NewVersion";
@@ -48,8 +48,8 @@ function Book({ book }: { book: PriceBook }) {
               <Table.Tr>
                 <Table.Th>{t("version")}</Table.Th>
                 <Table.Th>{t("from")}</Table.Th>
-                {SCALARS.map((rate) => <Table.Th key={rate} ta="right">{t(`rate.${rate}`)}</Table.Th>)}
-                <Table.Th>{t("devices")}</Table.Th>
+                {SCALARS.map((rate) => <Table.Th key={rate} ta="right">{priced(t(`rate.${rate}`))}</Table.Th>)}
+                <Table.Th>{priced(t("devices"))}</Table.Th>
                 <Table.Th>{t("by")}</Table.Th>
               </Table.Tr>
             </Table.Thead>
@@ -63,8 +63,8 @@ function Book({ book }: { book: PriceBook }) {
                     </Group>
                   </Table.Th>
                   <Table.Td><When ms={Date.parse(version.valid_from)} /></Table.Td>
-                  {SCALARS.map((rate) => <Table.Td key={rate} ta="right" style={{ fontVariantNumeric: "tabular-nums" }}>{money(version[rate])}</Table.Td>)}
-                  <Table.Td>{Object.entries(version.device_hour_micros).map(([device, micros]) => `${plain(device)} ${money(micros)}`).join(", ") || "–"}</Table.Td>
+                  {SCALARS.map((rate) => <Table.Td key={rate} ta="right" style={{ fontVariantNumeric: "tabular-nums" }}>{amount(version[rate])}</Table.Td>)}
+                  <Table.Td>{Object.entries(version.device_hour_micros).map(([device, micros]) => `${plain(device)} ${amount(micros)}`).join(", ") || "–"}</Table.Td>
                   <Table.Td>{plain(version.created_by) || "–"}</Table.Td>
                 </Table.Tr>
               ))}

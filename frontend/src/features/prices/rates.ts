@@ -1,13 +1,13 @@
 // Rates as they are typed and shown: currency units in, micros out. Pure.
 
-import { microsOf, money } from "@/lib/format";
+import { amount, microsOf } from "@/lib/format";
 
 export const SCALARS = ["core_hour_micros", "memory_gib_hour_micros", "start_micros", "egress_gib_micros"] as const;
 export type Scalar = (typeof SCALARS)[number];
 export type Rates = Record<Scalar, number> & { device_hour_micros: Record<string, number> };
 export type Typed = Record<Scalar | "devices", string>;
 
-const plainMoney = (micros: number) => money(micros).replace(/,/g, "");
+const plainMoney = (micros: number) => amount(micros).replace(/,/g, "");
 
 /** A version's rates as a person would type them. */
 export function typedOf(rates: Rates | null): Typed {

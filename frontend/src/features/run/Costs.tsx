@@ -2,7 +2,7 @@ import { Table } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import { Loaded, Simulated } from "@/components/parts";
 import { WideTable } from "@/components/WideTable";
-import { duration, money, plain } from "@/lib/format";
+import { amount, duration, plain, priced } from "@/lib/format";
 import { useRunCosts } from "@/queries";
 
 export function Costs({ run }: { run: string }) {
@@ -20,8 +20,8 @@ export function Costs({ run }: { run: string }) {
                 <Table.Th ta="right">{t("step.attempts")}</Table.Th>
                 <Table.Th ta="right">{t("step.ran")}</Table.Th>
                 <Table.Th ta="right">{t("step.cpu")}</Table.Th>
-                <Table.Th ta="right">{t("step.charged")}</Table.Th>
-                <Table.Th ta="right">{t("home.held")}</Table.Th>
+                <Table.Th ta="right">{priced(t("step.charged"))}</Table.Th>
+                <Table.Th ta="right">{priced(t("home.held"))}</Table.Th>
               </Table.Tr>
             </Table.Thead>
             <Table.Tbody>
@@ -32,16 +32,16 @@ export function Costs({ run }: { run: string }) {
                   <Table.Td ta="right">{row.attempts}</Table.Td>
                   <Table.Td ta="right">{duration(row.wall_ms)}</Table.Td>
                   <Table.Td ta="right">{duration(row.cpu_ms)}</Table.Td>
-                  <Table.Td ta="right">{money(row.charged_micros)}</Table.Td>
-                  <Table.Td ta="right">{row.held_micros ? money(row.held_micros) : ""}</Table.Td>
+                  <Table.Td ta="right">{amount(row.charged_micros)}</Table.Td>
+                  <Table.Td ta="right">{row.held_micros ? amount(row.held_micros) : ""}</Table.Td>
                 </Table.Tr>
               ))}
             </Table.Tbody>
             <Table.Tfoot>
               <Table.Tr>
                 <Table.Th colSpan={5}>{t("run.total")}</Table.Th>
-                <Table.Th ta="right">{money(data.settled_micros)}</Table.Th>
-                <Table.Th ta="right">{data.held_micros ? money(data.held_micros) : ""}</Table.Th>
+                <Table.Th ta="right">{amount(data.settled_micros)}</Table.Th>
+                <Table.Th ta="right">{data.held_micros ? amount(data.held_micros) : ""}</Table.Th>
               </Table.Tr>
             </Table.Tfoot>
           </Table>

@@ -5,7 +5,7 @@ import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import { Empty, Figure, Loaded } from "@/components/parts";
 import { WideTable } from "@/components/WideTable";
-import { duration, money, plain, size } from "@/lib/format";
+import { amount, duration, plain, priced, size } from "@/lib/format";
 import { useRunPlacement } from "@/queries/places";
 
 export function Placement({ run }: { run: string }) {
@@ -45,7 +45,7 @@ export function Placement({ run }: { run: string }) {
                           <Table.Th>{t("start")}</Table.Th>
                           <Table.Th>{t("finish")}</Table.Th>
                           <Table.Th>{t("bytes")}</Table.Th>
-                          <Table.Th>{t("price")}</Table.Th>
+                          <Table.Th>{priced(t("price"))}</Table.Th>
                           <Table.Th>{t("verdict")}</Table.Th>
                         </Table.Tr>
                       </Table.Thead>
@@ -56,7 +56,7 @@ export function Placement({ run }: { run: string }) {
                             <Table.Td>{t("after", { time: duration(place.start_in_ms) })}</Table.Td>
                             <Table.Td>{t("after", { time: duration(place.finish_in_ms) })}</Table.Td>
                             <Table.Td>{place.bytes_to_move > 0 ? t("inTime", { bytes: size(place.bytes_to_move), time: duration(place.transfer_ms) }) : "–"}</Table.Td>
-                            <Table.Td>{place.price_micros > 0 ? money(place.price_micros) : t("free")}</Table.Td>
+                            <Table.Td>{place.price_micros > 0 ? amount(place.price_micros) : t("free")}</Table.Td>
                             <Table.Td>{place.not_chosen === "" ? <b>{t("chosen")}</b> : t(`not.${place.not_chosen}`, { defaultValue: t(`base:reason.${place.not_chosen}`, { defaultValue: place.not_chosen }) })}</Table.Td>
                           </Table.Tr>
                         ))}

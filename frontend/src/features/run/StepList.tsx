@@ -43,7 +43,7 @@ export function StepList({ nodes, chosen, onChoose }: { nodes: GraphNode[]; chos
                 <UnstyledButton
                   onClick={() => onChoose(node)}
                   aria-current={node.id === chosen ? "true" : undefined}
-                  style={{ display: "grid", gridTemplateColumns: "96px minmax(120px, 2fr) minmax(80px, 1fr) 110px 90px 90px", gap: 8, alignItems: "center", width: "100%", height: ROW_PX, padding: "0 6px", borderRadius: 6, background: node.id === chosen ? "var(--mantine-primary-color-light)" : undefined }}
+                  style={{ display: "grid", gridTemplateColumns: "96px minmax(120px, 2fr) minmax(80px, 1fr) 110px 90px 110px", gap: 8, alignItems: "center", width: "100%", height: ROW_PX, padding: "0 6px", borderRadius: 6, background: node.id === chosen ? "var(--mantine-primary-color-light)" : undefined }}
                 >
                   <PhaseMark phase={node.phase} />
                   <Text size="sm" truncate>{within(node) !== "" && <Text span size="xs" c="dimmed">{plain(within(node))} / </Text>}{plain(node.name)}</Text>

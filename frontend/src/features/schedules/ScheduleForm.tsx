@@ -53,7 +53,7 @@ export function ScheduleForm({ project, zone, source, done, close }: { project: 
         ))}
         <Group><Button size="compact-xs" variant="subtle" disabled={lines.length >= 20} onClick={() => setLines([...lines, "0 14 * * *"])}>{t("form.another")}</Button></Group>
         <Group grow align="flex-start">
-          <Select label={t("form.zone")} searchable limit={50} allowDeselect={false} value={where} error={preview.data?.zone_error || undefined} onChange={(v) => setWhere(v ?? zone)} data={zones} />
+          <Select label={t("form.zone")} description={where === zone ? t("form.zoneOwn") : t("form.zoneOther", { zone: plain(zone) })} searchable limit={50} allowDeselect={false} value={where} error={preview.data?.zone_error || undefined} onChange={(v) => setWhere(v ?? zone)} data={zones} />
           <Select label={t("form.policy")} allowDeselect={false} value={policy} onChange={(v) => setPolicy((v ?? "Allow") as typeof policy)} data={POLICIES.map((value) => ({ value, label: t(`policy.${value}`) }))} />
         </Group>
         {preview.isError && <ErrorNote error={preview.error} again={() => void preview.refetch()} />}

@@ -40,8 +40,8 @@ def budget(
             client.pages(f"{base}/costs", limit=limit),
             [
                 ("RUN", lambda c: c["run_id"]),
-                ("SPENT", lambda c: output.money(c["spent_micros"])),
-                ("HELD", lambda c: output.money(c["held_micros"])),
+                ("SPENT ¤", lambda c: output.amount(c["spent_micros"])),
+                ("HELD ¤", lambda c: output.amount(c["held_micros"])),
                 ("ATTEMPTS", lambda c: c["attempts"]),
                 ("LAST", lambda c: output.ago(c["last_at"])),
             ],
@@ -50,11 +50,11 @@ def budget(
         output.rows_out(
             client.pages(f"{base}/ledger", limit=limit),
             [
-                ("WHEN", lambda e: e["at"][:19].replace("T", " ")),
+                ("WHEN (UTC)", lambda e: e["at"][:19].replace("T", " ")),
                 ("KIND", lambda e: e["kind"]),
-                ("BUDGET", lambda e: output.money(e["budget_micros"])),
-                ("HELD", lambda e: output.money(e["held_micros"])),
-                ("SPENT", lambda e: output.money(e["spent_micros"])),
+                ("BUDGET ¤", lambda e: output.amount(e["budget_micros"])),
+                ("HELD ¤", lambda e: output.amount(e["held_micros"])),
+                ("SPENT ¤", lambda e: output.amount(e["spent_micros"])),
                 ("RUN", lambda e: output.short(e["run_id"])),
                 ("NOTE", lambda e: e["note"]),
             ],
@@ -74,10 +74,10 @@ def budget(
 
 
 def range_text(found: Mapping[str, Any]) -> str:
-    """A range as people read it."""
+    """A range in a column whose head says the currency."""
     if found["low"] == found["high"]:
-        return output.money(found["expected"])
-    return f"{output.money(found['expected'])} ({output.money(found['low'])} to {output.money(found['high'])})"
+        return output.amount(found["expected"])
+    return f"{output.amount(found['expected'])} ({output.amount(found['low'])} to {output.amount(found['high'])})"
 
 
 @budget_app.command("forecast")
@@ -95,7 +95,7 @@ def forecast() -> None:
     ]
     parts = ("committed", "scheduled", "trend", "total")
     body = [[name, *(range_text(found[key][part]) for part in parts)] for name, key in windows]
-    print(output.table(body, ["", *(part.upper() for part in parts)]))
+    print(output.table(body, ["", *(f"{part.upper()}{output.IN_CURRENCY}" for part in parts)]))
     out, basis = found["runs_out"], found["basis"]
     print()
     output.fields_out(
@@ -146,9 +146,9 @@ def spend(
         found["rows"],
         [
             (found["by"].upper(), lambda r: r["name"]),
-            ("SPENT", lambda r: output.money(r["spent_micros"])),
-            ("LOST ON FAILED AND CANCELLED", lambda r: output.money(r["lost_micros"])),
-            ("BORNE BY SITES", lambda r: output.money(r["absorbed_micros"])),
+            ("SPENT ¤", lambda r: output.amount(r["spent_micros"])),
+            ("LOST ON FAILED AND CANCELLED ¤", lambda r: output.amount(r["lost_micros"])),
+            ("BORNE BY SITES ¤", lambda r: output.amount(r["absorbed_micros"])),
             ("ATTEMPTS", lambda r: r["attempts"]),
         ],
         empty="nothing was spent in this time",
@@ -160,12 +160,14 @@ def months() -> None:
     """Accounting months and whether their statement is final."""
     client = connect()
     found = client.get(f"/projects/{segment(client.project)}/money")
+    if not OPTIONS.json:
+        output.note(f"months of {found['zone']}, in {found['currency']}")
     output.rows_out(
         found["months"],
         [
             ("MONTH", lambda m: m["month"]),
             ("STATE", lambda m: m["state"]),
-            ("SPENT", lambda m: output.money(m["spent_micros"])),
+            ("SPENT ¤", lambda m: output.amount(m["spent_micros"])),
             ("CLOSED", lambda m: (m["closed_at"] or "")[:10]),
             ("BY", lambda m: m["closed_by"]),
             ("SHA-256", lambda m: m["digest"][:16]),

@@ -204,7 +204,7 @@ def _local_checks() -> list[dict[str, Any]]:
         mode = home.path.stat().st_mode & 0o777
         checks.append(_check("state folder", mode & 0o077 == 0, f"{home.path} ({mode:o})", f"chmod 700 {home.path}"))
         free = shutil.disk_usage(home.path).free
-        checks.append(_check("disk", free > 1024**3, f"{output.size(free)} free", "free some room: 1 GB is little"))
+        checks.append(_check("disk", free > 1024**3, f"{output.size(free)} free", "free some room: 1 GiB is little"))
         server = local_server(home)
         remote = elsewhere()
         state = f"runs at {server['url']}" if server else f"not running{' (another server is used)' if remote else ''}"

@@ -109,7 +109,7 @@ def pipeline_list(
             ("VERSION", lambda p: p["version"]),
             ("TITLE", title_of),
             ("USUAL TIME", usual_time),
-            ("USUAL COST", usual_cost),
+            ("USUAL COST ¤", usual_cost),
             ("RUNS", runs_told),
             ("LAST USED", last_used),
         ],
@@ -154,7 +154,7 @@ def usual_cost(row: Mapping[str, Any]) -> str:
     span = row["cost_micros"]
     if span is None:
         return "-"
-    low, high = output.money(span["low"]), output.money(span["high"])
+    low, high = output.amount(span["low"]), output.amount(span["high"])
     return low if low == high else f"{low} to {high}"
 
 

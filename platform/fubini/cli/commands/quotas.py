@@ -21,7 +21,7 @@ def project_quota(
     cores: Annotated[str, typer.Option(help="Cores at once, such as 8 or 0.5; none lifts the limit.")] = "",
     accelerators: Annotated[str, typer.Option(help="Accelerators at once.")] = "",
     runs: Annotated[str, typer.Option(help="Runs at once; later ones wait.")] = "",
-    storage_gb: Annotated[str, typer.Option(help="GB stored, of the project as a whole.")] = "",
+    storage_gib: Annotated[str, typer.Option(help="GiB stored, of the project as a whole.")] = "",
     month: Annotated[str, typer.Option(help="Currency units spent in an accounting month.")] = "",
 ) -> None:
     """Quotas with their use; with options, set some. What is over a quota waits, nothing that runs is stopped."""
@@ -30,7 +30,7 @@ def project_quota(
         ("cpu_millis", cores, 1000),
         ("accelerators", accelerators, 1),
         ("runs", runs, 1),
-        ("storage_bytes", storage_gb, 10**9),
+        ("storage_bytes", storage_gib, 1 << 30),
     ):
         if text:
             body[name] = _count(text, unit)
@@ -49,7 +49,7 @@ def project_quota(
             ("ACCELERATORS", lambda q: _use(q["used_accelerators"], q["accelerators"], 1)),
             ("RUNS", lambda q: _use(q["used_runs"], q["runs"], 1)),
             ("STORED", lambda q: f"{output.size(q['used_storage_bytes'])}{_of(output.size, q['storage_bytes'])}"),
-            ("THIS MONTH", lambda q: f"{output.money(q['used_month_micros'])}{_of(output.money, q['month_micros'])}"),
+            ("THIS MONTH ¤", lambda q: f"{output.amount(q['used_month_micros'])}{_of(output.amount, q['month_micros'])}"),
         ],
     )
 

@@ -82,6 +82,7 @@ def test_the_csv_has_every_line_and_no_formula(spent: House) -> None:
     rows = list(csv.DictReader(io.StringIO(b"".join(response).decode())))  # type: ignore[arg-type]
     assert [row["kind"] for row in rows] == ["topup", "hold", "settle", "hold", "topup"]
     assert sum(int(row["spent_micros"]) for row in rows) == 40_000
+    assert {row["currency"] for row in rows} == {"CNY"}
     assert rows[-1]["note"] == "'=cmd|x"
 
 

@@ -11,6 +11,7 @@ import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import AsyncRequestFactory, RequestFactory
 
+from fubini.common.figures import CURRENCY_HEADER
 from fubini.rest.middleware import RequestLimitsMiddleware, StaticFilesMiddleware
 
 
@@ -52,3 +53,10 @@ def test_sync_requests_get_static_files_and_views_too(static_file: str) -> None:
     chain: Any = StaticFilesMiddleware(RequestLimitsMiddleware(lambda request: HttpResponse("view")))
     assert b"".join(chain(RequestFactory().get(static_file)).streaming_content) == b"1;"
     assert chain(RequestFactory().get("/x")).content == b"view"
+
+
+def test_every_answer_of_the_api_says_the_currency_of_its_amounts(settings: Any) -> None:
+    settings.FUBINI = {**settings.FUBINI, "CURRENCY": "元"}
+    chain: Any = RequestLimitsMiddleware(lambda request: HttpResponse("view"))
+    assert chain(RequestFactory().get("/api/v1/me"))[CURRENCY_HEADER] == "%E5%85%83"
+    assert CURRENCY_HEADER not in chain(RequestFactory().get("/"))

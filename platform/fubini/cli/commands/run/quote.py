@@ -34,13 +34,13 @@ def quote_line(found: dict[str, Any]) -> str:
     """A quote in one line."""
     open_end = "" if found["bounded"] else " or more"
     money, time = _ranges(found)
-    return f"in all: {found['steps']} steps{open_end}, money {money}{open_end}, time {time}{open_end} ({found['objective']})"
+    return f"in all: {found['steps']} steps{open_end}, money {output.in_currency(money)}{open_end}, time {time}{open_end} ({found['objective']})"
 
 
 def _ranges(found: dict[str, Any]) -> tuple[str, str]:
-    """Money and time, from the low end to the high."""
+    """Money and time, from the low end to the high; the column's head or the sentence says the currency."""
     return (
-        span(output.money(found["money_low_micros"]), output.money(found["money_high_micros"])),
+        span(output.amount(found["money_low_micros"]), output.amount(found["money_high_micros"])),
         span(output.duration(found["time_low_s"]), output.duration(found["time_high_s"])),
     )
 
@@ -56,7 +56,7 @@ def objectives_text(found: dict[str, Any]) -> str:
         for choice in found["choices"]
     ]
     rows += [["  all in one", *_ranges(pool), f"{pool['site']}/{pool['pool']}"] for pool in found["pools"]]
-    lines = [output.table(rows, ["THE WHOLE RUN", "MONEY", "TIME", "GOES TO"])]
+    lines = [output.table(rows, ["THE WHOLE RUN", "MONEY ¤", "TIME", "GOES TO"])]
     if len({_ranges(choice) for choice in found["choices"]}) == 1:
         lines.append("fastest, balanced and cheapest come to the same here")
     return "\n".join(lines)
@@ -71,7 +71,7 @@ def quote_show(found: dict[str, Any]) -> None:
     for row in found["rows"]:
         for number, pool in enumerate(row["pools"]):
             first = number == 0
-            money = span(output.money(pool["money_low_micros"]), output.money(pool["money_high_micros"]))
+            money = span(output.amount(pool["money_low_micros"]), output.amount(pool["money_high_micros"]))
             time = span(output.duration(pool["time_low_s"]), output.duration(pool["time_high_s"]))
             count = f"{row['count']}{'' if row['count_known'] else '+'}"
             rows.append(
@@ -84,7 +84,7 @@ def quote_show(found: dict[str, Any]) -> None:
                     output.size(pool["bytes_to_move"]) if pool["feasible"] else pool["reason"],
                 ]
             )
-    print(output.table(rows, ["STEP", "COUNT", "POOL", "MONEY", "TIME", "BYTES TO MOVE"]))
+    print(output.table(rows, ["STEP", "COUNT", "POOL", "MONEY ¤", "TIME", "BYTES TO MOVE"]))
     print(f"\n{objectives_text(found)}")
     print(f"\n{quote_line(found)}")
     if found["available_micros"] is not None:
@@ -105,7 +105,7 @@ def reuse_text(plan: dict[str, Any]) -> str:
             row["template"] if n == 0 else " ",
             row["verdict"] if n == 0 else " ",
             row["count"] if n == 0 else " ",
-            output.money(row["saved_micros"]) if n == 0 and row["verdict"] == "reused" else " ",
+            output.amount(row["saved_micros"]) if n == 0 and row["verdict"] == "reused" else " ",
             f"{e['name']}: {e['why']}" + (f" (job {e['job_number']})" if e["job_number"] else ""),
         ]
         for row in plan["rows"]

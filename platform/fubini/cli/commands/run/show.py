@@ -38,7 +38,7 @@ RUN_COLUMNS: list[tuple[str, Any]] = [
     ("PHASE", lambda r: r["phase"]),
     ("STEPS", lambda r: f"{r['steps_done']}/{r['steps_total']}" + (f" ({r['steps_failed']} failed)" if r["steps_failed"] else "")),
     ("TIME", lambda r: output.duration(seconds_of(r))),
-    ("COST", lambda r: output.money(r["settled_micros"])),
+    ("COST ¤", lambda r: output.amount(r["settled_micros"])),
     ("BY", lambda r: r["submitted_by"]),
     ("SUBMITTED", lambda r: output.ago(r["created_at_ms"])),
     ("ID", lambda r: r["id"]),
@@ -156,7 +156,7 @@ def run_get(
             ("FAILED", lambda c: c["failed"]),
             ("TIME", lambda c: output.duration(c["wall_ms"] / 1000)),
             ("CPU", lambda c: output.duration(c["cpu_ms"] / 1000)),
-            ("COST", lambda c: output.money(c["charged_micros"])),
+            ("COST ¤", lambda c: output.amount(c["charged_micros"])),
         ]
         output.rows_out(extra["costs"], cost_columns)
 

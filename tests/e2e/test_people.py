@@ -126,7 +126,8 @@ def test_members_and_tokens_are_kept_on_the_project_page_and_the_trail_tells(
     page.get_by_role("cell", name="已撤销").wait_for()
 
     seen.go("/admin/trail")
-    page.get_by_role("cell", name="token.revoke", exact=True).first.wait_for()
+    page.get_by_role("cell", name="令牌：撤销").first.wait_for()
+    page.get_by_text("token.revoke", exact=True).first.wait_for()
     page.get_by_role("button", name="检查链条").click()
     page.get_by_text("完整：").wait_for()
     seen.look("2-trail")
@@ -153,6 +154,7 @@ def test_a_view_is_shared_with_a_member_and_a_stranger_is_told_whom_to_ask(
     seen.look("5-share")
     seen.go(address.removeprefix(seen.base))
     page.wait_for_url("**/runs/table?state=failed&project=*")
+    page.get_by_text("No runs to show.").wait_for()
     seen.go("/project")
     page.get_by_role("link", name="what failed").wait_for()
     page.get_by_role("heading", name="Feature flags").wait_for()

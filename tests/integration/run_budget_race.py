@@ -114,7 +114,7 @@ def main() -> int:
     racers = [guarded(work) for work in (plan_to_the_end, plan_to_the_end, end_steps, end_steps, watch)]
     for thread in racers:
         thread.start()
-    for turn in range(900):
+    for turn in range(4_000):
         left = Task.objects.filter(state__in=["queued", "placed", "running"]).count()
         if not left:
             break

@@ -10,6 +10,7 @@ import { ErrorNote } from "@/components/ErrorNote";
 import { Empty, More, Page } from "@/components/parts";
 import { RunTable } from "@/components/RunTable";
 import { BulkBar } from "@/features/many/BulkBar";
+import { filtersOf } from "@/features/many/filters";
 import { SavedFilters } from "@/features/many/SavedFilters";
 import { useAddressSetter } from "@/lib/address";
 import { plain } from "@/lib/format";
@@ -32,7 +33,7 @@ export function Runs() {
   const change = (key: string, value: string) => put({ [key]: value });
   const searchLater = useDebouncedCallback((value: string) => change("search", value), 300);
   const rows = runs.data?.pages.flatMap((page) => page.results) ?? [];
-  const filtered = params.size > 0;
+  const filtered = Object.keys(filtersOf(params)).length > 0;
   const dropLabel = (label: string) => put({ label: labels.filter((l) => l !== label) });
   return (
     <Page

@@ -10,19 +10,18 @@ import { ShareButton } from "@/features/links/ShareButton";
 import { csvOf, saveText } from "@/features/many/csv";
 import { Scatter } from "@/features/many/Scatter";
 import { columnsOf, sorted, type Column, type Row } from "@/features/many/columns";
+import { filtersOf } from "@/features/many/filters";
 import { useAddressSetter } from "@/lib/address";
 import { plain } from "@/lib/format";
 import { useRunTable } from "@/queries/many";
 
-const OURS = new Set(["x", "y", "sort", "all"]);
+const LISTS = new Set(["run", "label"]);
 
 export function RunsTable() {
   const { t } = useTranslation(["many", "base"]);
   const project = useProject();
   const [params] = useSearchParams();
-  const query: Record<string, string | string[]> = {};
-  for (const key of new Set(params.keys())) if (!OURS.has(key)) query[key] = key === "run" || key === "label" ? params.getAll(key) : (params.get(key) ?? "");
-  const table = useRunTable(project, query);
+  const table = useRunTable(project, Object.fromEntries(Object.entries(filtersOf(params)).map(([name, values]) => [name, LISTS.has(name) ? values : values[0]!])));
   return (
     <Page title={t("table")} actions={<><ShareButton /><Button component={Link} to="/runs" size="xs" variant="default">{t("base:runs.title")}</Button></>}>
       <Loaded query={table}>

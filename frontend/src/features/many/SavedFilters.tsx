@@ -9,6 +9,7 @@ import { ErrorNote } from "@/components/ErrorNote";
 import { plain } from "@/lib/format";
 import { useMe } from "@/queries";
 import { useFilterDrop, useFilters, useFilterSave } from "@/queries/many";
+import { filtersOf } from "./filters";
 
 export function SavedFilters({ project, params }: { project: string; params: URLSearchParams }) {
   const { t } = useTranslation(["many", "base"]);
@@ -19,7 +20,7 @@ export function SavedFilters({ project, params }: { project: string; params: URL
   const drop = useFilterDrop(project);
   const [name, setName] = useState("");
   const [shared, setShared] = useState(false);
-  const query = Object.fromEntries([...new Set(params.keys())].map((key) => [key, params.getAll(key)]));
+  const query = filtersOf(params);
   const mine = (owner: string) => owner === me.data?.actor;
   return (
     <Popover opened={open} onChange={setOpen} width={320} trapFocus withRoles>
@@ -44,7 +45,7 @@ export function SavedFilters({ project, params }: { project: string; params: URL
               )}
             </Group>
           ))}
-          {params.size > 0 ? (
+          {Object.keys(query).length > 0 ? (
             <form
               onSubmit={(e) => {
                 e.preventDefault();

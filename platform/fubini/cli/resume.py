@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from fubini.cli.client import Client
 from fubini.cli.errors import CliError
@@ -91,6 +91,7 @@ class _Continued:
     """Stands for an answer where the next turn goes on by itself."""
 
     status_code = 204
+    headers: ClassVar[Mapping[str, str]] = {}
 
 
 def _read(source: Path, start: int, length: int) -> bytes:

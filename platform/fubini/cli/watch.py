@@ -274,6 +274,7 @@ def _one_log(
 ) -> None:
     offset, chosen, pending = 0, stream, ""
     over = task["state"] in TASK_ENDED  # its last lines may still be on the way; the server says when there are no more
+    until = time.monotonic() + LATE_S
     write = _writer(prefix)
     while True:
         part = client.get(
@@ -293,7 +294,7 @@ def _one_log(
         offset, chosen = part["next_offset"], part["stream"] if part["streams"] else chosen
         if OPTIONS.json and not part["text"]:
             return
-        if part["eof"] or (not follow and not moved and not over):
+        if part["eof"] or (not follow and not moved and (not over or time.monotonic() >= until)):
             write(pending, True)
             return
 

@@ -52,6 +52,7 @@ from fubini.runs.serializers.results import (
 from fubini.runs.serializers.reuse import RunReuseOut
 from fubini.runs.serializers.runs import ManifestOut, RunDetail, RunFilter, RunOut
 from fubini.runs.serializers.tasks import AttemptFilter, AttemptOut, TaskDetail, TaskFilter, TaskOut
+from fubini.runs.transitions import TASK_ENDED
 
 POLL_S: Final = 0.25
 
@@ -467,7 +468,7 @@ def _log(task: Task, attempt: Attempt | None, wanted: dict[str, Any]) -> dict[st
         part, streams, ended = (
             LogPart(wanted.get("stream", "main"), 0, b"", 0, False),
             [],
-            task.state in ("failed", "cancelled"),
+            task.state in TASK_ENDED,  # what the platform does itself has no attempt and prints nothing
         )
     else:
         streams = log_streams(task.run_id, attempt.pk, container)

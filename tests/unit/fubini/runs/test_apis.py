@@ -13,6 +13,7 @@ from fubini.runs.engine import ArtifactInput, ContainerKind, ContainerSpec, Leaf
 from fubini.runs.logs import LATE_MS, log_append
 from fubini.runs.models import Attempt, Run, RunNode, RunSignal
 from fubini.runs.results import AttemptEnd, attempts_end
+from fubini.runs.transitions import TASK_ENDED
 from tests.support.checking import HELLO
 from tests.support.rest import House, make_house, problem_of
 from tests.support.rows import Place, make_attempt, make_place, make_run, make_task
@@ -395,6 +396,13 @@ def test_each_container_of_a_step_has_its_log_and_the_main_one_is_the_default(ho
     problem_of(api.get(f"{url}?container=../x"), 404)
     plain = make_task(make_run(house.project), "n-1")
     problem_of(api.get(f"tasks/{plain.pk}/logs?container=main"), 404)
+
+
+@pytest.mark.parametrize("state", sorted(TASK_ENDED))
+def test_a_step_that_ended_without_an_attempt_has_all_its_log(house: House, state: str) -> None:
+    task = make_task(make_run(house.project), "asked", state=state)
+    found = house.api["viewer"].get(f"tasks/{task.pk}/logs").json()
+    assert (found["text"], found["eof"]) == ("", True)
 
 
 def test_following_a_log_waits_for_more_but_not_longer_than_asked(house: House, place: Place) -> None:
